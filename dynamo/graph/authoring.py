@@ -1,0 +1,420 @@
+"""How a user writes: ``@task``, ``@command``, ``@workflow`` and ``with fuse(...)``.
+
+Inside a workflow a call of a task adds a node and returns its output files; passing them on makes the edges.
+Outside, a task is an ordinary function, and a workflow returns its `Graph`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, update_wrapper
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from dynamo.errors import UserError, WorkflowError
+from dynamo.graph.build import Builder, File, building
+from dynamo.graph.model import Graph, Kind, Needs
+from dynamo.graph.signature import Role, Signature, place_of
+from dynamo.graph.units import parse_bytes, parse_seconds
+
+__all__ = ["Command", "TaskFunction", "Workflow", "command", "fuse", "task", "workflow"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Callee(Generic[P, R]):
+    """What the three decorators share: the user's function, its signature, and its name far away."""
+
+    kind: Kind = "python"
+
+    def __init__(self, function: Callable[P, R], needs: Needs) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        self.needs = needs
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.call}>"
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The parameters and their roles; read at first use, so that annotations may name later things."""
+        signature = Signature.of(self.function)
+        self.check(signature)
+        return signature
+
+    def check(self, signature: Signature) -> None:
+        """Raise `WorkflowError` where `signature` does not suit this kind of function."""
+        if not signature.of_role(Role.OUTPUT):
+            raise WorkflowError(
+                f"{signature.name}() declares no `Output`: what a task does must leave a file",
+                place=place_of(self.function),
+            )
+
+    @cached_property
+    def call(self) -> str:
+        """``module:function``, or ``path/to/file.py:function`` for a file that is not a module."""
+        name = self.function.__qualname__
+        if "<locals>" in name:
+            raise WorkflowError(
+                f"{name} is defined inside a function; define it at the top of a file, so that a worker can find it",
+                place=place_of(self.function),
+            )
+        module = self.function.__module__
+        path = getattr(sys.modules.get(module), "__dynamo_path__", None)
+        if module == "__main__":
+            path = getattr(sys.modules["__main__"], "__file__", None)
+        return f"{path or module}:{name}"
+
+    @cached_property
+    def returned(self) -> Callable[..., Any] | None:
+        """What a call in a workflow returns where there are several outputs: a named tuple."""
+        outputs = self.signature.of_role(Role.OUTPUT)
+        if len(outputs) == 1:
+            return None
+        return namedtuple(self.signature.name, [p.name for p in outputs], rename=True)  # noqa: PYI024
+
+    def describe(self, builder: Builder, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Add a node for this call and return its output file or files."""
+        frame = sys._getframe(2)  # noqa: SLF001 - the line of the user's call, for every later message
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        signature = self.signature
+        bound = signature.bind(args, kwargs, place)
+        made = builder.add(
+            signature,
+            bound,
+            call=self.call,
+            kind=self.kind,
+            needs=self.needs,
+            place=place,
+            argv=self.arguments(bound, place),
+        )
+        if self.returned is None:
+            return next(iter(made.values()), None)
+        return self.returned(*(made.get(p.name) for p in signature.of_role(Role.OUTPUT)))
+
+    def arguments(self, bound: dict[str, Any], place: str) -> tuple[str, ...]:  # noqa: ARG002 - see Command
+        """Return the argument list, for a command."""
+        return ()
+
+
+class TaskFunction(Callee[P, R]):
+    """A Python function as a task."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Add a node to the workflow under description; outside one, just call the function."""
+        builder = building.get()
+        if builder is None:
+            return self.function(*args, **kwargs)
+        return self.describe(builder, args, kwargs)
+
+
+class Command(Callee[P, R]):
+    """A command line as a task: the function returns the argument list."""
+
+    kind: Kind = "command"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Add a node to the workflow under description; outside one, run the command here and now."""
+        builder = building.get()
+        if builder is not None:
+            return self.describe(builder, args, kwargs)
+        line = [os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in self.function(*args, **kwargs)]  # type: ignore[attr-defined]
+        done = subprocess.run(line, check=False)
+        if done.returncode:
+            raise UserError(f"{self.signature.name}: {line[0]} ended with exit code {done.returncode}")
+        return None
+
+    def arguments(self, bound: dict[str, Any], place: str) -> tuple[str, ...]:
+        """Call the user's function with file names, and return what it says as text."""
+        named = {}
+        for name, parameter in self.signature.parameters.items():
+            value = bound[name]
+            if parameter.role is Role.VALUE or value is None:
+                named[name] = value
+            elif parameter.many:
+                named[name] = [v if isinstance(v, File) else File(os.fspath(v)) for v in value]
+            else:
+                named[name] = value if isinstance(value, File) else File(os.fspath(value))
+        token = building.set(None)
+        try:
+            line = self.function(**named)  # type: ignore[call-arg]
+        finally:
+            building.reset(token)
+        if not isinstance(line, Sequence) or isinstance(line, str) or not line:
+            raise WorkflowError(
+                f"{place}: {self.signature.name}() must return its argument list, like "
+                f"['merge', '-o', grid], not {line!r}"
+            )
+        return tuple(a.name if isinstance(a, File) else str(a) for a in line)
+
+
+class Workflow(Callee[P, R]):
+    """A function that describes a graph by calling tasks.
+
+    A plain workflow called inside another is described in place. With ``runtime=True`` the call is one node;
+    once its inputs exist, the function is called with files that can be opened, and what it describes is
+    added to the run. Its declared outputs must then be made by the tasks it calls.
+    """
+
+    kind: Kind = "expand"
+
+    def __init__(self, function: Callable[P, R], needs: Needs, *, runtime: bool) -> None:
+        super().__init__(function, needs)
+        self.runtime = runtime
+
+    def check(self, signature: Signature) -> None:
+        """Require declared outputs of a run-time workflow, and none of a plain one."""
+        if self.runtime:
+            super().check(signature)
+        elif signature.of_role(Role.OUTPUT):
+            raise WorkflowError(
+                f"{signature.name}() declares an `Output`, which only a run-time workflow does: "
+                "name the outputs in the calls of its tasks",
+                place=place_of(self.function),
+            )
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Describe: inside a workflow, add to its graph; outside, return a `Graph`."""
+        builder = building.get()
+        if builder is None:
+            return self.graph(*args, **kwargs)
+        if self.runtime:
+            return self.describe(builder, args, kwargs)
+        with builder.within(self.signature.name):
+            return self.function(*args, **kwargs)
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Return the graph for these inputs (paths) and parameters."""
+        place = str(place_of(self.function))
+        bound = self.signature.bind(args, kwargs, place)
+        builder = Builder(self.signature.name)
+        if self.runtime:
+            with _described(builder):
+                self.describe(builder, (), self._sourced(builder, bound, place))
+        else:
+            with _described(builder):
+                self.function(**self._sourced(builder, bound, place))  # type: ignore[call-arg]
+        return builder.graph()
+
+    def expand(self, task_id: str, paths: dict[str, Any], outputs: dict[str, Any], params: dict[str, Any]) -> Graph:
+        """Describe what a run-time workflow adds, now that its inputs exist.
+
+        `paths` maps each input parameter to ``(name, path)`` or a list of these; file names and task ids of the
+        result stand under ``task_id/``, but for the declared `outputs`. Raises `WorkflowError` where a declared
+        output is made by no task.
+        """
+        names = [n for v in outputs.values() for n in ([v] if isinstance(v, str) else v)]
+        builder = Builder(task_id, prefix=f"{task_id}/", keep=frozenset(names))
+        files = {
+            p: [File(n, str(f)) for n, f in v] if isinstance(v, list) else File(v[0], str(v[1]))
+            for p, v in paths.items()
+        }
+        for v in files.values():
+            for file in v if isinstance(v, list) else [v]:
+                builder.sources[file.name] = ""
+        with _described(builder):
+            self.function(**files, **outputs, **params)  # type: ignore[call-arg]
+        graph = builder.graph()
+        for name in names:
+            if name not in graph.producer:
+                raise WorkflowError(
+                    f"{self.signature.name}() calls no task that makes its declared output {name!r}",
+                    place=place_of(self.function),
+                )
+        return graph
+
+    def _sourced(self, builder: Builder, bound: dict[str, Any], place: str) -> dict[str, Any]:
+        """Replace the paths given for inputs by files of the graph."""
+        made = dict(bound)
+        for parameter in self.signature.of_role(Role.INPUT):
+            name, value = parameter.name, bound[parameter.name]
+            if value is None:
+                continue
+            if parameter.many:
+                if isinstance(value, (str, os.PathLike)):
+                    raise WorkflowError(f"{place}: {self.signature.name}({name}=) takes a list of paths")
+                made[name] = [builder.source(name, v, many=True) for v in value]
+            elif isinstance(value, (str, os.PathLike)):
+                made[name] = builder.source(name, value)
+            else:
+                raise WorkflowError(f"{place}: {self.signature.name}({name}=) needs a path, not {value!r}")
+        return made
+
+
+@contextmanager
+def _described(builder: Builder) -> Iterator[None]:
+    token = building.set(builder)
+    try:
+        yield
+    finally:
+        building.reset(token)
+
+
+@contextmanager
+def fuse(label: str) -> Iterator[None]:
+    """Let one job run all tasks called inside, one after another in one process.
+
+    Each task keeps its own record, log and reuse; what is saved is a dispatch and a transfer per task.
+    """
+    builder = building.get()
+    if builder is None:
+        yield
+        return
+    outer, builder.label = builder.label, label
+    try:
+        yield
+    finally:
+        builder.label = outer
+
+
+def _needs(
+    function: Callable[..., Any], memory: str | int, disk: str | int, timeout: str | float, deadline: str | float, **plain: Any
+) -> Needs:
+    try:
+        return Needs(
+            memory=parse_bytes(memory),
+            disk=parse_bytes(disk),
+            timeout=parse_seconds(timeout),
+            deadline=parse_seconds(deadline),
+            **plain,
+        )
+    except ValueError as error:
+        raise WorkflowError(f"{function.__name__}(): {error}", place=place_of(function)) from None
+
+
+@overload
+def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+@overload
+def task(
+    *,
+    cores: int = ...,
+    memory: str | int = ...,
+    disk: str | int = ...,
+    timeout: str | float = ...,
+    deadline: str | float = ...,
+    priority: int = ...,
+    retries: int = ...,
+    image: str = ...,
+) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    cores: int = 1,
+    memory: str | int = 0,
+    disk: str | int = 0,
+    timeout: str | float = 0,
+    deadline: str | float = 0,
+    priority: int = 0,
+    retries: int = 0,
+    image: str = "",
+) -> Any:
+    """Mark a Python function as a task: files in, files out, the other parameters as JSON.
+
+    Parameters
+    ----------
+    cores, image, priority, retries
+        See `Needs`.
+    memory, disk
+        ``"512 MiB"``, ``"2 GB"`` or a number of bytes.
+    timeout, deadline
+        ``"60 s"``, ``"5 min"`` or a number of seconds.
+
+    Raises
+    ------
+    WorkflowError
+        At the function's own line, where its signature cannot be a task's.
+
+    Examples
+    --------
+    >>> from dynamo import Input, Output, task
+    >>> @task(memory="512 MiB", timeout="60 s")
+    ... def count(text: Input, number: Output, *, what: str = "storm") -> None:
+    ...     words = open(text).read().split()
+    ...     open(number, "w").write(str(words.count(what)))
+    """
+
+    def mark(f: Callable[..., Any]) -> TaskFunction[..., Any]:
+        return TaskFunction(f, _needs(f, memory, disk, timeout, deadline, cores=cores, priority=priority, retries=retries, image=image))
+
+    return mark if function is None else mark(function)
+
+
+@overload
+def command(function: Callable[P, R], /) -> Command[P, R]: ...
+@overload
+def command(
+    *,
+    cores: int = ...,
+    memory: str | int = ...,
+    disk: str | int = ...,
+    timeout: str | float = ...,
+    deadline: str | float = ...,
+    priority: int = ...,
+    retries: int = ...,
+    image: str = ...,
+) -> Callable[[Callable[P, R]], Command[P, R]]: ...
+def command(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    cores: int = 1,
+    memory: str | int = 0,
+    disk: str | int = 0,
+    timeout: str | float = 0,
+    deadline: str | float = 0,
+    priority: int = 0,
+    retries: int = 0,
+    image: str = "",
+) -> Any:
+    """Mark a function that returns an argument list as a command task.
+
+    The function is called while the workflow is described, with file names that are valid in the folder the
+    command runs in, so nothing of Python is needed where it runs. Options as for `task`.
+
+    Examples
+    --------
+    >>> from dynamo import Input, Output, command
+    >>> @command(timeout="30 s")
+    ... def merge(sweeps: list[Input], grid: Output, *, step: float = 0.5) -> list[object]:
+    ...     return ["merge", "--step", step, "-o", grid, *sweeps]
+    """
+
+    def mark(f: Callable[..., Any]) -> Command[..., Any]:
+        return Command(f, _needs(f, memory, disk, timeout, deadline, cores=cores, priority=priority, retries=retries, image=image))
+
+    return mark if function is None else mark(function)
+
+
+@overload
+def workflow(function: Callable[P, R], /) -> Workflow[P, R]: ...
+@overload
+def workflow(*, runtime: bool = ...) -> Callable[[Callable[P, R]], Workflow[P, R]]: ...
+def workflow(function: Callable[..., Any] | None = None, /, *, runtime: bool = False) -> Any:
+    """Mark a function that describes a graph by calling tasks.
+
+    Parameters
+    ----------
+    runtime
+        Describe it only once its inputs exist, so that it may read them (one task per storm found).
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from dynamo import Input, workflow
+    >>> @workflow
+    ... def chain(frames: list[Input], leads: int = 3) -> None:
+    ...     for lead in range(leads):
+    ...         ...
+    """
+
+    def mark(f: Callable[..., Any]) -> Workflow[..., Any]:
+        return Workflow(f, Needs(), runtime=runtime)
+
+    return mark if function is None else mark(function)

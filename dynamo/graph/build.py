@@ -1,0 +1,221 @@
+"""The graph that is being described: task calls add to it, `Builder.graph` freezes it.
+
+Enters: calls of tasks inside a workflow. Leaves: a `Graph` that has passed every check.
+Goes wrong: `WorkflowError` at the line of the call.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from dynamo.errors import WorkflowError
+from dynamo.graph.check import check
+from dynamo.graph.digest import JSON, NotJSON, to_json
+from dynamo.graph.model import Graph, Kind, Names, Needs, Task
+from dynamo.graph.signature import Parameter, Role, Signature
+
+__all__ = ["Builder", "File", "building"]
+
+building: ContextVar[Builder | None] = ContextVar("building", default=None)
+
+
+class File(os.PathLike[str]):
+    """A file of the graph under description: pass it on to tasks.
+
+    Its text is its name, so it can stand in the argument list of a command. It can be opened only where
+    its contents are known: in a run-time workflow.
+    """
+
+    __slots__ = ("name", "path")
+
+    def __init__(self, name: str, path: str = "") -> None:
+        self.name = name
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"File({self.name!r})"
+
+    def __fspath__(self) -> str:
+        if self.path:
+            return self.path
+        raise WorkflowError(
+            f"the contents of {self.name!r} are not known while the workflow is described: read it in a task, "
+            "or describe what depends on it in a workflow marked @workflow(runtime=True)"
+        )
+
+
+def file_name(value: object, owner: str, place: str) -> str:
+    """Return `value` as a legal name of an output file, or raise `WorkflowError` at `place`."""
+    if isinstance(value, File):
+        raise WorkflowError(f"{place}: {owner} is given {value!r}, which another task makes; give a new name")
+    if not isinstance(value, str):
+        raise WorkflowError(f"{place}: {owner} needs a file name as text, not {value!r}")
+    path = PurePosixPath(value)
+    if not value or path.is_absolute() or ".." in path.parts or str(path) != value or "\0" in value:
+        raise WorkflowError(
+            f"{place}: {owner} is given {value!r}; a name is relative and plain, like 'grids/lead_05.nc'"
+        )
+    return value
+
+
+class Builder:
+    """Collects the tasks of one graph.
+
+    Parameters
+    ----------
+    name
+        Name of the workflow.
+    keep
+        File names that are used as they stand where a prefix is in force (the declared outputs of a
+        run-time workflow).
+    """
+
+    def __init__(self, name: str, *, prefix: str = "", keep: frozenset[str] = frozenset()) -> None:
+        self.name = name
+        self.prefix = prefix
+        self.keep = keep
+        self.label = ""
+        self.sources: dict[str, str] = {}
+        self._drafts: list[Task] = []
+        self._calls: dict[str, int] = {}
+
+    def source(self, parameter: str, path: str | os.PathLike[str], *, many: bool = False) -> File:
+        """Add a file from outside under a name made of the parameter and the file's own name."""
+        if isinstance(path, File):
+            return path
+        base = PurePosixPath(os.fspath(path).replace(os.sep, "/")).name
+        name, n = f"{parameter}/{base}" if many else base, 0
+        while self.sources.get(name, os.fspath(path)) != os.fspath(path):
+            n += 1
+            name = f"{parameter}/{n}/{base}"
+        self.sources[name] = os.fspath(path)
+        return File(name)
+
+    def count(self, step: str) -> int:
+        """Return how often `step` was called before, and count this call."""
+        n = self._calls.get(step, 0)
+        self._calls[step] = n + 1
+        return n
+
+    @contextmanager
+    def within(self, step: str) -> Iterator[None]:
+        """Put what is described inside under ``step-<n>/``: a workflow called in a workflow."""
+        outer = self.prefix
+        self.prefix = f"{outer}{step}-{self.count(outer + step)}/"
+        try:
+            yield
+        finally:
+            self.prefix = outer
+
+    def add(
+        self,
+        signature: Signature,
+        bound: Mapping[str, Any],
+        *,
+        call: str,
+        kind: Kind,
+        needs: Needs,
+        place: str,
+        argv: tuple[str, ...] = (),
+    ) -> dict[str, File | list[File]]:
+        """Add one task from its bound arguments; return its output files by parameter."""
+        inputs: dict[str, Names] = {}
+        outputs: dict[str, Names] = {}
+        params: dict[str, JSON] = {}
+        for name, parameter in signature.parameters.items():
+            value = bound[name]
+            if parameter.role is Role.VALUE:
+                params[name] = _value(signature.name, name, value, place)
+            elif parameter.role is Role.INPUT:
+                if value is not None:
+                    inputs[name] = self._input(signature.name, parameter, value, place)
+            elif value is not None:
+                outputs[name] = self._output(signature.name, parameter, value, bound, place)
+        step = self.prefix + signature.name
+        n = self.count(step)
+        label = self.prefix + self.label if self.label else ""
+        self._drafts.append(
+            Task(f"{step}-{n}", step, kind, call, inputs, outputs, params, argv, needs, label, place)
+        )
+        return {p: File(v) if isinstance(v, str) else [File(n) for n in v] for p, v in outputs.items()}
+
+    def _input(self, owner: str, parameter: Parameter, value: Any, place: str) -> Names:
+        if not parameter.many:
+            return self._read(f"{owner}({parameter.name}=)", value, place)
+        if isinstance(value, (str, os.PathLike)):
+            raise WorkflowError(f"{place}: {owner}({parameter.name}=) takes a list of files, not {value!r}")
+        return tuple(self._read(f"{owner}({parameter.name}=)", v, place) for v in value)
+
+    def _read(self, what: str, value: Any, place: str) -> str:
+        if type(value) is File:
+            return value.name
+        if isinstance(value, str):
+            return value
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        more = "; choose one, or annotate the parameter list[Input]" if isinstance(value, (list, tuple)) else ""
+        raise WorkflowError(f"{place}: {what} needs a file, not {value!r}{more}")
+
+    def _output(
+        self, owner: str, parameter: Parameter, value: Any, bound: Mapping[str, Any], place: str
+    ) -> Names:
+        what = f"{owner}({parameter.name}=)"
+        if parameter.many:
+            if isinstance(value, str) or not isinstance(value, (list, tuple)):
+                raise WorkflowError(f"{place}: {what} takes a list of file names, not {value!r}")
+            return tuple(self._named(file_name(v, what, place)) for v in value)
+        if value is parameter.default and isinstance(value, str) and "{" in value:
+            value = value.format_map(bound)
+        return self._named(file_name(value, what, place))
+
+    def _named(self, name: str) -> str:
+        return name if not self.prefix or name in self.keep else self.prefix + name
+
+    def graph(self) -> Graph:
+        """Freeze: give the tasks their final ids, resolve plain names, and check the whole."""
+        produced = {name for task in self._drafts for name in task.output_names}
+        ids = {}
+        for step, count in self._calls.items():
+            width = len(str(count - 1))
+            for n in range(count):
+                ids[f"{step}-{n}"] = step if count == 1 else f"{step}-{n:0{width}d}"
+        tasks: dict[str, Task] = {}
+        for draft in self._drafts:
+            task = replace(draft, id=ids[draft.id], inputs=self._resolve(draft, produced))
+            tasks[task.id] = task
+        graph = Graph(self.name, tasks, self.sources)
+        check(graph)
+        return graph
+
+    def _resolve(self, task: Task, produced: set[str]) -> dict[str, Names]:
+        """Turn input names that no task makes and no source has into sources (paths the user wrote)."""
+
+        def one(parameter: str, name: str) -> str:
+            if name in produced or name in self.sources:
+                return name
+            return self.source(parameter, name).name
+
+        return {
+            p: one(p, names) if isinstance(names, str) else tuple(one(p, n) for n in names)
+            for p, names in task.inputs.items()
+        }
+
+
+def _value(owner: str, name: str, value: Any, place: str) -> JSON:
+    if isinstance(value, File):
+        raise WorkflowError(
+            f"{place}: {owner}({name}=) is a plain parameter but is given {value!r}; annotate it `Input`"
+        )
+    try:
+        return to_json(value, f"{owner}({name}=)")
+    except NotJSON as error:
+        raise WorkflowError(f"{place}: {error}") from None

@@ -1,0 +1,286 @@
+"""A graph as frozen data: tasks, the files between them, and the files that come from outside.
+
+Enters: tasks in the order they were described. Leaves: `Graph`, JSON both ways.
+Goes wrong: nothing here is checked twice; `dynamo.graph.check` says what is legal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from dynamo.errors import WorkflowError
+from dynamo.graph.digest import JSON, digest
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["Graph", "Kind", "Names", "Needs", "Task", "names_of"]
+
+Kind: TypeAlias = Literal["python", "command", "expand"]
+#: The file or files bound to one parameter of a task.
+Names: TypeAlias = "str | tuple[str, ...]"
+
+FORMAT = 1
+
+
+def names_of(bound: Mapping[str, Names]) -> Iterator[str]:
+    """Yield every file name in a mapping from parameter to file or files."""
+    for names in bound.values():
+        if isinstance(names, str):
+            yield names
+        else:
+            yield from names
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a task asks of the machine that runs it.
+
+    Parameters
+    ----------
+    cores
+        CPU cores.
+    memory, disk
+        Bytes; ``memory=0`` lets the engine assume a share of the machine and not enforce it.
+    timeout
+        Seconds after which the task's whole process group is killed; 0 is never.
+    image
+        Name of the container image, where the engine uses containers.
+    priority
+        Among tasks that are ready, higher runs first.
+    deadline
+        Seconds after the start of the run by which the task should be done; earlier runs first within
+        a priority; 0 is none.
+    retries
+        How often a failure of the task itself (not of the machine) is tried again.
+    """
+
+    cores: int = 1
+    memory: int = 0
+    disk: int = 0
+    timeout: float = 0.0
+    image: str = ""
+    priority: int = 0
+    deadline: float = 0.0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One node of the graph.
+
+    Parameters
+    ----------
+    id
+        Unique in the graph, readable, and the same each time the same workflow is described.
+    step
+        What fans out: the tasks that come from the same function.
+    kind
+        ``python`` calls a function, ``command`` runs an argument list, ``expand`` describes more of the
+        graph once its inputs exist.
+    call
+        ``module:function`` or ``path/to/file.py:function``.
+    inputs, outputs
+        Parameter name to the file name or names bound to it.
+    params
+        The remaining arguments, as JSON.
+    argv
+        The argument list of a ``command``.
+    needs
+        Resources.
+    fuse
+        Tasks with the same non-empty label are run by one job.
+    place
+        ``file:line`` of the call that described this task.
+    """
+
+    id: str
+    step: str
+    kind: Kind
+    call: str
+    inputs: Mapping[str, Names]
+    outputs: Mapping[str, Names]
+    params: Mapping[str, JSON]
+    argv: tuple[str, ...] = ()
+    needs: Needs = Needs()
+    fuse: str = ""
+    place: str = ""
+
+    @property
+    def input_names(self) -> Iterator[str]:
+        """Every input file, in the order of the parameters."""
+        return names_of(self.inputs)
+
+    @property
+    def output_names(self) -> Iterator[str]:
+        """Every output file, in the order of the parameters."""
+        return names_of(self.outputs)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Tasks and files of one run; what a workflow describes.
+
+    Parameters
+    ----------
+    name
+        Name of the workflow.
+    tasks
+        Task id to task, in the order described.
+    sources
+        Files that come from outside: name in the graph to path.
+    """
+
+    name: str
+    tasks: Mapping[str, Task]
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def producer(self) -> Mapping[str, str]:
+        """File name to the id of the task that makes it."""
+        return {name: task.id for task in self.tasks.values() for name in task.output_names}
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[str, ...]]:
+        """File name to the ids of the tasks that read it."""
+        found: dict[str, dict[str, None]] = {}
+        for task in self.tasks.values():
+            for name in task.input_names:
+                found.setdefault(name, {})[task.id] = None
+        return {name: tuple(ids) for name, ids in found.items()}
+
+    def parents(self, task: Task) -> list[str]:
+        """Ids of the tasks whose outputs `task` reads, each once, in order."""
+        producer = self.producer
+        return list(dict.fromkeys(producer[n] for n in task.input_names if n in producer))
+
+    def children(self, task: Task) -> list[str]:
+        """Ids of the tasks that read an output of `task`, each once, in order."""
+        consumers = self.consumers
+        return list(dict.fromkeys(chain.from_iterable(consumers.get(n, ()) for n in task.output_names)))
+
+    @cached_property
+    def steps(self) -> Mapping[str, tuple[str, ...]]:
+        """Step to the ids of its tasks, both in the order described."""
+        found: dict[str, list[str]] = {}
+        for task in self.tasks.values():
+            found.setdefault(task.step, []).append(task.id)
+        return {step: tuple(ids) for step, ids in found.items()}
+
+    def order(self) -> list[str]:
+        """Task ids so that each stands after its parents; stable, iterative, O(tasks + edges).
+
+        Raises `WorkflowError` that names the files of a cycle where there is one.
+        """
+        waiting: dict[str, int] = {}
+        ready: list[str] = []
+        for task in self.tasks.values():
+            count = len(self.parents(task))
+            waiting[task.id] = count
+            if not count:
+                ready.append(task.id)
+        for task_id in ready:  # grows while it is read
+            for child in self.children(self.tasks[task_id]):
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+        if len(ready) < len(self.tasks):
+            raise self._cycle({t for t, n in waiting.items() if n})
+        return ready
+
+    def _cycle(self, stuck: set[str]) -> WorkflowError:
+        """Walk up from any stuck task until one comes again: that is the cycle."""
+        seen: list[str] = [next(t for t in self.tasks if t in stuck)]
+        while True:
+            up = next(p for p in self.parents(self.tasks[seen[-1]]) if p in stuck)
+            if up in seen:
+                loop = [*seen[seen.index(up) :], up]
+                break
+            seen.append(up)
+        path = " <- ".join(loop)
+        return WorkflowError(f"{self.tasks[loop[0]].place}: these tasks wait for each other: {path}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the graph as plain JSON values."""
+        needs: dict[Needs, int] = {}
+        rows = []
+        for t in self.tasks.values():
+            row: dict[str, Any] = {
+                "id": t.id,
+                "step": t.step,
+                "kind": t.kind,
+                "call": t.call,
+                "inputs": t.inputs,
+                "outputs": t.outputs,
+                "params": t.params,
+                "needs": needs.setdefault(t.needs, len(needs)),
+                "place": t.place,
+            }
+            if t.argv:
+                row["argv"] = t.argv
+            if t.fuse:
+                row["fuse"] = t.fuse
+            rows.append(row)
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "sources": dict(self.sources),
+            "needs": [asdict(n) for n in needs],
+            "tasks": rows,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Graph:
+        """Read back what `to_json` returned.
+
+        Raises `WorkflowError` where `data` is not a graph of this format.
+        """
+        if data.get("format") != FORMAT:
+            raise WorkflowError(f"not a graph of format {FORMAT}: format is {data.get('format')!r}")
+        try:
+            needs = [Needs(**n) for n in data["needs"]]
+            tasks = [
+                Task(
+                    id=row["id"],
+                    step=row["step"],
+                    kind=row["kind"],
+                    call=row["call"],
+                    inputs=_names(row["inputs"]),
+                    outputs=_names(row["outputs"]),
+                    params=row["params"],
+                    argv=tuple(row.get("argv", ())),
+                    needs=needs[row["needs"]],
+                    fuse=row.get("fuse", ""),
+                    place=row["place"],
+                )
+                for row in data["tasks"]
+            ]
+            return cls(data["name"], {t.id: t for t in tasks}, data["sources"])
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise WorkflowError(f"not a graph: {type(error).__name__} {error}") from error
+
+    def digest(self) -> str:
+        """Digest over what the graph says (not over the places it was said at)."""
+        data = self.to_json()
+        for row in data["tasks"]:
+            del row["place"]
+        return digest(cast("JSON", data))
+
+    def to_networkx(self) -> nx.DiGraph[str]:
+        """Return a networkx graph of the tasks; each node carries its `Task` as ``task``."""
+        import networkx as nx
+
+        graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
+        for task in self.tasks.values():
+            graph.add_node(task.id, task=task)
+        for task in self.tasks.values():
+            graph.add_edges_from((parent, task.id) for parent in self.parents(task))
+        return graph
+
+
+def _names(bound: Mapping[str, Any]) -> dict[str, Names]:
+    return {p: names if isinstance(names, str) else tuple(names) for p, names in bound.items()}

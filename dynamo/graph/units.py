@@ -1,0 +1,79 @@
+"""Amounts as people write them: ``"512 MiB"``, ``"5 min"``."""
+
+from __future__ import annotations
+
+import re
+
+from dynamo.errors import nearest
+
+__all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
+
+_BYTES = {
+    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "h": 3600, "d": 86400}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*")
+
+
+def parse_bytes(text: str | float) -> int:
+    """Return a number of bytes from ``"512 MiB"``, ``"2 GB"`` or a plain number.
+
+    Raises `ValueError` that says what was expected.
+
+    >>> parse_bytes("1.5 KiB")
+    1536
+    """
+    return round(_parse(text, _BYTES, "b", "an amount of memory like '512 MiB'"))
+
+
+def parse_seconds(text: str | float) -> float:
+    """Return seconds from ``"60 s"``, ``"5 min"`` or a plain number.
+
+    Raises `ValueError` that says what was expected.
+
+    >>> parse_seconds("2 min")
+    120.0
+    """
+    return float(_parse(text, _SECONDS, "s", "a time like '60 s' or '5 min'"))
+
+
+def _parse(text: str | float, units: dict[str, float] | dict[str, int], plain: str, expected: str) -> float:
+    if isinstance(text, bool) or not isinstance(text, (int, float, str)):
+        raise ValueError(f"{text!r} is not {expected}")  # noqa: TRY004 - one error for one kind of fault
+    match = _AMOUNT.fullmatch(str(text))
+    if not match:
+        raise ValueError(f"{text!r} is not {expected}")
+    unit = match[2].lower() or plain
+    if unit not in units:
+        raise ValueError(f"{text!r} is not {expected}: unknown unit {match[2]!r}{nearest(match[2], units)}")
+    return float(match[1]) * units[unit]
+
+
+def format_bytes(n: float) -> str:
+    """Return `n` bytes with three figures and a binary unit.
+
+    >>> format_bytes(1536)
+    '1.5 KiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(n) < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1024
+    return f"{n:.3g} TiB"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a span of time as people say it.
+
+    >>> format_seconds(75)
+    '1 min 15 s'
+    """
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
