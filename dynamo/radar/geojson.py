@@ -1,0 +1,103 @@
+"""GeoJSON: bands in, one FeatureCollection file out (RFC 7946), always, also with nothing in it.
+
+Each polygon is a Feature of its own, not a part of one MultiPolygon a level: a polygon is what is matched with
+people, tracked and told apart in a message, and it carries its own area. That costs about 200 bytes a polygon,
+a tenth of the file in ordinary weather. The same bands and properties give the same bytes. What can go wrong is the
+disk (`OSError`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dynamo.radar.grid import QUANTITIES, Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from dynamo.radar.contour import Band
+
+__all__ = ["dumps", "hazard_properties", "write_geojson"]
+
+
+def hazard_properties(
+    grid: Grid, *, hazard: str = "STORM", source: str = "", issued: datetime | None = None
+) -> dict[str, Any]:
+    """Return what every polygon of a grid has in common.
+
+    Parameters
+    ----------
+    grid
+        The field that is contoured; gives units, valid time, lead time and, unless `source` is given, the source.
+    hazard
+        What the polygons warn of.
+    source
+        Which run and product they come from.
+    issued
+        Aware; None means the analysis time, valid time less lead time, so that a repeated run gives equal bytes.
+
+    Returns
+    -------
+    dict
+        ``hazard``, ``units``, ``valid_time``, ``issued``, ``lead_minutes`` and ``source``; times are RFC 3339, UTC.
+    """
+    return {
+        "hazard": hazard,
+        "units": QUANTITIES[grid.quantity].units,
+        "valid_time": _stamp(grid.time),
+        "issued": _stamp(issued or grid.time - timedelta(minutes=grid.lead_minutes)),
+        "lead_minutes": grid.lead_minutes,
+        "source": source or grid.source,
+    }
+
+
+def _stamp(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def dumps(bands: Iterable[Band], *, properties: Mapping[str, Any]) -> bytes:
+    """Return a FeatureCollection of all polygons of all bands, lowest level first.
+
+    Each Feature has `properties` and its own ``level`` (in ``units``) and ``area_km2`` (WGS 84 ellipsoid).
+    """
+    # NumPy slices go to the encoder as they are: no coordinate ever becomes a Python number.
+    features = [feature for band in bands for feature in _features(band, dict(properties))]
+    return orjson.dumps(
+        {"type": "FeatureCollection", "features": features}, option=orjson.OPT_SERIALIZE_NUMPY
+    )
+
+
+def _features(band: Band, properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    ends = band.ring_offsets.tolist()
+    rings = [band.coordinates[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    ends = band.polygon_offsets.tolist()
+    for a, b, area in zip(ends, ends[1:], band.polygon_area_km2.tolist(), strict=False):
+        yield {
+            "type": "Feature",
+            "properties": {**properties, "level": band.level, "area_km2": round(area, 3)},
+            "geometry": {"type": "Polygon", "coordinates": rings[a:b]},
+        }
+
+
+def write_geojson(path: Path, bands: Iterable[Band], *, properties: Mapping[str, Any]) -> None:
+    """Write bands as a FeatureCollection; a name that ends in ``.gz`` is compressed.
+
+    Parameters
+    ----------
+    path
+        File to write, UTF-8, for example ``polygons_05.geojson`` or ``polygons_05.geojson.gz``.
+    bands
+        As `dynamo.radar.contour.contour` gives them.
+    properties
+        What all polygons have in common, as `hazard_properties` gives it.
+    """
+    data = dumps(bands, properties=properties)
+    if path.suffix == ".gz":
+        from isal import igzip
+
+        data = igzip.compress(data, compresslevel=1, mtime=0)  # no clock in the file: same input, same bytes
+    path.write_bytes(data)
