@@ -1,0 +1,315 @@
+"""Sweeps of a radar, put on a grid; grids of several radars and tilts, made into one.
+
+`Sweep` and a geometry enter, a `Grid` leaves. Each cell takes the nearest gate: beyond the last gate or before
+the first it is out of range, in a gap between rays it is missing. What depends on the place of the cells only
+is computed once for a radar and a geometry; the rays differ in each sweep and are matched each time.
+
+Beam path: 4/3 of the earth's radius (Doviak and Zrnic 1993, Doppler Radar and Weather Observations, 2nd ed.,
+eqs. 2.28b and 2.28c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynamo.errors import DataError, nearest
+from dynamo.radar.grid import Cell, Geometry, Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Sweep",
+    "beam_height",
+    "composite",
+    "composites",
+    "default_geometry",
+    "slant_range",
+    "to_grid",
+]
+
+EFFECTIVE_RADIUS = 4 / 3 * 6371000.0  # m
+BINS_PER_DEGREE = 50  # rays are matched to a fiftieth of a degree: 14 m at 40 km
+KM_PER_DEGREE = np.pi * 6371.0 / 180
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """One turn of a radar at one elevation.
+
+    Parameters
+    ----------
+    azimuths
+        ``(nray,)`` degrees clockwise from north, in any order.
+    ranges
+        ``(ngate,)`` slant range of the gate centres in m, evenly spaced, rising.
+    elevation
+        Degrees above the horizon.
+    moments
+        Name to ``(nray, ngate)`` float32, NaN where there is no value.
+    undetect
+        ``(nray, ngate)``: where the radar looked and found nothing.
+    latitude, longitude, altitude
+        Of the antenna; WGS 84 degrees, m above sea level.
+    time
+        End of the sweep, aware, UTC: when its data can be had.
+    radar
+        Its name.
+    """
+
+    azimuths: NDArray[np.floating]
+    ranges: NDArray[np.floating]
+    elevation: float
+    moments: Mapping[str, NDArray[np.float32]]
+    undetect: NDArray[np.bool_]
+    latitude: float
+    longitude: float
+    altitude: float
+    time: datetime
+    radar: str
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = (self.azimuths.size, self.ranges.size)
+        if shape[0] < 2 or shape[1] < 2:
+            raise DataError(f"a sweep needs at least 2 rays of 2 gates, not {shape[0]} of {shape[1]}")
+        for name, array in (*self.moments.items(), ("undetect", self.undetect)):
+            if array.shape != shape:
+                raise DataError(f"sweep of {self.radar}: {name!r} is {array.shape}, expected {shape}")
+        if not np.isfinite(self.azimuths).all():
+            raise DataError(f"sweep of {self.radar}: an azimuth is not a number")
+        steps = np.diff(np.asarray(self.ranges, dtype="f8"))
+        if not (steps[0] > 0 and np.abs(steps - steps[0]).max() <= 0.01 * steps[0]):
+            raise DataError(f"sweep of {self.radar}: gates are not evenly spaced")
+
+
+def slant_range(
+    ground: NDArray[np.floating], elevation: float
+) -> NDArray[np.floating]:
+    """Return the slant range in m of the beam above a point `ground` m away along the earth's surface.
+
+    Inverse of Doviak and Zrnic (1993) eq. 2.28c, by the law of sines in the triangle of earth's centre, radar
+    and gate. Where the beam is never above such a point, the result is infinite.
+    """
+    angle = ground / EFFECTIVE_RADIUS
+    facing = np.cos(np.radians(elevation) + angle)
+    return np.where(facing > 0, EFFECTIVE_RADIUS * np.sin(angle) / np.maximum(facing, 1e-9), np.inf)
+
+
+def beam_height(
+    ranges: NDArray[np.floating], elevation: float, altitude: float = 0.0
+) -> NDArray[np.floating]:
+    """Return the height in m above sea level of the beam's axis at slant ranges in m.
+
+    Doviak and Zrnic (1993) eq. 2.28b; `altitude` of the antenna in m above sea level.
+    """
+    r = np.asarray(ranges, dtype="f8")
+    lift = 2 * r * EFFECTIVE_RADIUS * np.sin(np.radians(elevation))
+    return np.sqrt(r**2 + EFFECTIVE_RADIUS**2 + lift) - EFFECTIVE_RADIUS + altitude
+
+
+def default_geometry(sweeps: Iterable[Sweep], *, step_km: float = 0.5) -> Geometry:
+    """Return a longitude/latitude grid that covers the range of all radars of `sweeps`.
+
+    Its edges lie on whole multiples of the steps, so that it does not move with a gate more or less.
+
+    Raises
+    ------
+    DataError
+        There is no sweep, or `step_km` is not positive.
+    """
+    if not step_km > 0:
+        raise DataError(f"the step of a grid must be positive, not {step_km:g} km")
+    boxes = [_box(sweep) for sweep in sweeps]
+    if not boxes:
+        raise DataError("no sweeps: cannot tell which area to cover")
+    south, north = min(b[0] for b in boxes), max(b[1] for b in boxes)
+    west, east = min(b[2] for b in boxes), max(b[3] for b in boxes)
+    dy = round(step_km / KM_PER_DEGREE, 4)
+    dx = round(step_km / (KM_PER_DEGREE * np.cos(np.radians((south + north) / 2))), 4)
+    left, right = np.floor(west / dx), np.ceil(east / dx)
+    bottom, top = np.floor(south / dy), np.ceil(north / dy)
+    return Geometry(
+        float((left + 0.5) * dx), float((top - 0.5) * dy), float(dx), -dy, int(right - left), int(top - bottom)
+    )
+
+
+def _box(sweep: Sweep) -> tuple[float, float, float, float]:
+    """Return south, north, west, east of what a sweep can reach."""
+    reach = float(sweep.ranges[-1]) / 1000 * np.cos(np.radians(sweep.elevation))
+    lat = reach / KM_PER_DEGREE
+    lon = lat / np.cos(np.radians(min(89.0, abs(sweep.latitude) + lat)))
+    return sweep.latitude - lat, sweep.latitude + lat, sweep.longitude - lon, sweep.longitude + lon
+
+
+def to_grid(sweep: Sweep, geometry: Geometry, *, moment: str = "reflectivity") -> Grid:
+    """Put one moment of a sweep on a grid, each cell from the nearest gate of the nearest ray.
+
+    Parameters
+    ----------
+    sweep
+        In the attributes of the grid its radar and elevation are kept.
+    geometry
+        The grid to fill.
+    moment
+        A moment of the sweep that is also a quantity of grids.
+
+    Raises
+    ------
+    DataError
+        The sweep has no such moment.
+    """
+    if moment not in sweep.moments:
+        known = ", ".join(sweep.moments)
+        raise DataError(f"no moment {moment!r}{nearest(moment, sweep.moments)}; there are: {known}")
+    site = (sweep.latitude, sweep.longitude)
+    bins, slant = _place(*site, round(sweep.elevation, 1), geometry)
+    first, step = float(sweep.ranges[0]), float(sweep.ranges[1] - sweep.ranges[0])
+    gate = np.floor((slant - (first - step / 2)) / step)
+    inside = (gate >= 0) & (gate < sweep.ranges.size)
+    ray = _nearest_rays(sweep.azimuths)[bins]
+    cell = np.where(inside, np.maximum(ray, 0) * sweep.ranges.size + gate, 0).astype(np.intp)
+    values = sweep.moments[moment].ravel()[cell]
+    values[ray < 0] = np.nan
+    undetect = sweep.undetect.ravel()[cell] & (ray >= 0)
+    return Grid.from_values(
+        values,
+        geometry,
+        sweep.time,
+        undetect=undetect,
+        out_of_range=~inside,
+        quantity=moment,
+        source=sweep.radar,
+        attributes={"radar": sweep.radar, "elevation": round(sweep.elevation, 2), **sweep.attributes},
+    )
+
+
+@lru_cache(maxsize=32)
+def _place(
+    latitude: float, longitude: float, elevation: float, geometry: Geometry
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """Return each cell's azimuth, as a bin number, and slant range in m, seen from a radar.
+
+    The geodesic problem is solved (on WGS 84) at every 16th cell only; in between, east and north distance
+    are interpolated, which is within a few metres for cells up to 0.01 degrees.
+    """
+    import pyproj
+
+    rows, columns = (np.linspace(0, n - 1, (n - 1) // 16 + 2) for n in geometry.shape)
+    lon, lat = geometry.lonlat(*np.meshgrid(columns, rows))
+    here = np.full_like(lon, longitude), np.full_like(lat, latitude)
+    azimuth, _, distance = pyproj.Geod(ellps="WGS84").inv(*here, lon, lat)
+    down, across = _weights(rows, geometry.ny), _weights(columns, geometry.nx)
+    east = down @ (distance * np.sin(np.radians(azimuth))) @ across.T
+    north = down @ (distance * np.cos(np.radians(azimuth))) @ across.T
+    turn = np.degrees(np.arctan2(east, north)) % 360
+    bins = (np.rint(turn * BINS_PER_DEGREE) % (360 * BINS_PER_DEGREE)).astype(np.uint16)
+    return bins, slant_range(np.hypot(east, north), elevation).astype("f4")
+
+
+def _weights(knots: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return the ``(size, knots)`` matrix that interpolates linearly between knots."""
+    return np.stack([np.interp(np.arange(size), knots, unit) for unit in np.eye(knots.size)], axis=1)
+
+
+def _nearest_rays(azimuths: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Return for every azimuth bin the number of the nearest ray, -1 in a gap of over 1.5 beam spacings."""
+    order = np.argsort(azimuths % 360, kind="stable")
+    turned = np.asarray(azimuths, dtype="f8")[order] % 360
+    around = np.concatenate([[turned[-1] - 360], turned, [turned[0] + 360]])
+    spacing = float(np.median(np.diff(around)))
+    bins = np.arange(360 * BINS_PER_DEGREE) / BINS_PER_DEGREE
+    after = np.clip(np.searchsorted(around, bins), 1, around.size - 1)
+    before_is_nearer = bins - around[after - 1] <= around[after] - bins
+    chosen = after - before_is_nearer
+    far = np.abs(around[chosen] - bins) > 0.75 * spacing
+    numbers = np.concatenate([order[-1:], order, order[:1]])
+    return np.where(far, -1, numbers[chosen]).astype(np.int32)
+
+
+def composite(grids: Sequence[Grid]) -> Grid:
+    """Return the cell-wise maximum of grids on one geometry, at the latest of their times.
+
+    Any echo wins over "nothing detected", that over "missing", and that over "out of range": a cell is
+    known where at least one radar knows it.
+
+    Raises
+    ------
+    DataError
+        There is no grid, or the grids differ in geometry or quantity.
+    """
+    if not grids:
+        raise DataError("no grids to make a composite of")
+    first = grids[0]
+    for grid in grids[1:]:
+        if apart := first.geometry.difference(grid.geometry):
+            raise DataError(f"the grid of {grid.source} does not lie on that of {first.source}: {apart}")
+        if grid.quantity != first.quantity:
+            raise DataError(f"{grid.source} is {grid.quantity}, {first.source} is {first.quantity}")
+    # the members of Cell are in the order of precedence
+    status = np.minimum.reduce([g.status for g in grids])
+    values = np.fmax.reduce([g.values for g in grids])
+    sources = sorted({g.source for g in grids if g.source})
+    return replace(
+        first,
+        values=values,
+        status=status,
+        time=max(g.time for g in grids),
+        source=", ".join(sources),
+        attributes={"radars": ", ".join(sources), "sweeps": float(len(grids))},
+    )
+
+
+def composites(
+    grids: Sequence[Grid], *, every: timedelta = timedelta(minutes=1), window: timedelta | None = None
+) -> list[Grid]:
+    """Make one composite per frame time out of gridded sweeps of several radars and tilts.
+
+    Frame times are whole multiples of `every` (from midnight UTC), from the first that has a sweep to the first
+    that follows the last sweep. A frame takes, of each radar and tilt, the latest sweep that ended within
+    `window` before it; what comes later cannot be known at that time. The order of `grids` does not matter.
+
+    Parameters
+    ----------
+    grids
+        As `to_grid` makes them, with the attributes ``radar`` and ``elevation``.
+    every
+        Time between frames.
+    window
+        How old a sweep may be; by default one and a half times `every`, so that a radar that is a little
+        late does not blink.
+
+    Raises
+    ------
+    DataError
+        `every` or `window` is not positive, or the grids do not fit together.
+    """
+    window = 1.5 * every if window is None else window
+    if not (every > timedelta(0) and window > timedelta(0)):
+        raise DataError("the time between frames and the window of a composite must be positive")
+    ordered = sorted(grids, key=lambda g: (g.time, _scan(g)))
+    if not ordered:
+        return []
+    frames = []
+    number = -((EPOCH - ordered[0].time) // every)
+    while True:
+        time = EPOCH + number * every
+        latest = {_scan(g): g for g in ordered if time - window < g.time <= time}
+        if latest:
+            frames.append(composite([latest[k] for k in sorted(latest)]).with_time(time))
+        if time >= ordered[-1].time:
+            return frames
+        number += 1
+
+
+def _scan(grid: Grid) -> tuple[str, float]:
+    """Return which radar and tilt a grid shows; tilts within half a degree are the same."""
+    elevation = float(grid.attributes.get("elevation", 0.0))
+    return str(grid.attributes.get("radar", grid.source)), round(elevation * 2) / 2

@@ -1,0 +1,161 @@
+"""The bytes of a radar file, whether compressed or not, and errors that name the file.
+
+Every reader goes through here, so that a directory, an empty file and a truncated archive are told apart
+in the same words for all formats.
+"""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynamo.errors import DataError, UserError, nearest
+
+if TYPE_CHECKING:
+    import h5py
+    import netCDF4
+    from numpy.typing import NDArray
+
+__all__ = ["HDF5", "attribute", "content", "hdf5", "head", "need", "netcdf", "numbers", "text", "wrong"]
+
+GZIP, BZIP2, HDF5 = b"\x1f\x8b", b"BZh", b"\x89HDF\r\n\x1a\n"
+HEAD = 16384
+
+
+def wrong(path: Path, what: str) -> DataError:
+    """Return a `DataError` that begins with the name of the file."""
+    return DataError(f"{path}: {what}")
+
+
+def need(extra: str, package: str, what: str) -> UserError:
+    """Return the error for a format whose optional package is not installed."""
+    return UserError(f"{what} needs the package {package}: pip install 'dynamo-weather[{extra}]'")
+
+
+def head(path: Path) -> bytes:
+    """Return the first 16 KiB of the file's content, decompressed.
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, a directory, unreadable, or a damaged archive.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(HEAD)
+    except IsADirectoryError as error:
+        raise wrong(path, "is a directory, expected a radar file; name the files in it (a glob)") from error
+    except OSError as error:
+        raise wrong(path, f"cannot be read: {error.strerror}") from error
+    if not start:
+        raise wrong(path, "is empty; was it still being written?")
+    try:
+        if start.startswith(GZIP):
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, HEAD)
+        if start.startswith(BZIP2):
+            # a block may be 900 kB long before its first byte comes out
+            return bz2.BZ2Decompressor().decompress(path.read_bytes(), HEAD)
+    except (zlib.error, OSError) as error:
+        raise wrong(path, f"is a damaged archive: {error}") from error
+    return start
+
+
+def content(path: Path) -> bytes:
+    """Return the whole content of the file, decompressed (gzip by ISA-L, bzip2).
+
+    Raises
+    ------
+    DataError
+        The file is unreadable, or a damaged or truncated archive.
+    """
+    start = head(path)
+    raw = path.read_bytes()
+    if raw.startswith((GZIP, BZIP2)) and not start:
+        raise wrong(path, "is a truncated archive; was it still being written?")
+    try:
+        if raw.startswith(GZIP):
+            from isal import igzip
+
+            return igzip.decompress(raw)
+        if raw.startswith(BZIP2):
+            return bz2.decompress(raw)
+    except EOFError as error:
+        raise wrong(path, "is a truncated archive; was it still being written?") from error
+    except (ValueError, OSError) as error:
+        raise wrong(path, f"is a damaged archive: {error}") from error
+    except Exception as error:
+        # isal's own error derives from Exception alone
+        if type(error).__module__.startswith("i"):
+            raise wrong(path, f"is a damaged archive: {error}") from error
+        raise
+    return raw
+
+
+@contextmanager
+def netcdf(path: Path) -> Iterator[netCDF4.Dataset]:
+    """Open NetCDF of any kind, also compressed, with raw values (no masking, no scaling).
+
+    Raises
+    ------
+    DataError
+        The file is not NetCDF, damaged or truncated; also where that shows up while it is read.
+    """
+    import netCDF4
+
+    try:
+        with netCDF4.Dataset(path.name, memory=content(path)) as dataset:
+            dataset.set_auto_maskandscale(False)
+            yield dataset
+    except (OSError, RuntimeError) as error:
+        raise wrong(path, f"is not readable NetCDF, probably truncated or damaged: {error}") from error
+
+
+@contextmanager
+def hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open HDF5, also compressed.
+
+    Raises
+    ------
+    DataError
+        The file is not HDF5, damaged or truncated; also where that shows up while it is read.
+    """
+    import io
+
+    import h5py
+
+    try:
+        compressed = not path.open("rb").read(8).startswith(HDF5)
+        with h5py.File(io.BytesIO(content(path)) if compressed else path, "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        raise wrong(path, f"is not readable HDF5, probably truncated or damaged: {error}") from error
+
+
+def text(value: Any) -> str:
+    """Return a string attribute as text, whichever of the many ways it is stored."""
+    if isinstance(value, np.ndarray):
+        value = value.ravel()[0] if value.size else b""
+    return value.decode(errors="replace").strip("\0 ") if isinstance(value, bytes) else str(value).strip()
+
+
+def attribute(path: Path, place: str, attributes: Mapping[str, Any], name: str) -> Any:
+    """Return an attribute, or raise a `DataError` that names file, place and the nearest known name."""
+    try:
+        return attributes[name]
+    except KeyError:
+        hint = nearest(name, map(str, attributes))
+        raise wrong(path, f"{place} has no attribute {name!r}{hint}") from None
+
+
+def numbers(path: Path, dataset: netCDF4.Dataset, name: str) -> NDArray[Any]:
+    """Return a NetCDF variable as it is stored, or raise a `DataError` that lists what there is."""
+    if name not in dataset.variables:
+        known = ", ".join(dataset.variables) or "none"
+        raise wrong(path, f"no variable {name!r}{nearest(name, dataset.variables)}; there are: {known}")
+    return np.asarray(dataset.variables[name][...])
