@@ -326,7 +326,9 @@ def _parents(
     crossed = squares[((corners ^ (corners >> 1)) & 1).astype(np.bool_)]  # eastward sides, row by row
     label = ring_of[position[2 * crossed]]
     first = np.empty(ring_start.size, dtype=np.int64)
-    first[label[::-1]] = np.arange(label.size)[::-1]  # of equal indices the last write stays: the first crossing
+    first[label[::-1]] = np.arange(label.size)[
+        ::-1
+    ]  # of equal indices the last write stays: the first crossing
     hole = inside.ravel()[crossed[first]].astype(np.bool_)
     parent = np.where(hole, label[first - 1], np.arange(ring_start.size))
     while hole[parent].any():
