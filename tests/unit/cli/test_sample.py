@@ -1,0 +1,107 @@
+"""The verb `dynamo sample`."""
+
+from __future__ import annotations
+
+import json
+
+import dynamo.radar.samples as module
+import pytest
+import yaml
+from click.testing import CliRunner
+from dynamo.cli.sample import command
+from dynamo.errors import DataError, UserError
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch, samples, tmp_path):
+    """Look in the real samples, and keep the cache apart."""
+    monkeypatch.setenv("DYNAMO_SAMPLES", str(samples))
+    monkeypatch.setattr(module, "cache", lambda: tmp_path / "cache")
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_list_says_what_each_case_is_how_big_and_where(samples):
+    """Every case is listed with its size and the folder where it was found."""
+    text = " ".join(run().split())
+    for words in ("storm", "made here", "casa", "48.7 MB", "knmi", "mrms"):
+        assert words in text
+
+
+def test_the_list_as_json(samples):
+    """The same as data."""
+    listed = {row["name"]: row for row in json.loads(run("--json"))}
+    assert listed["knmi"]["where"] == str(samples / "frames")
+    assert listed["knmi"]["files"] == 12
+    assert listed["storm"]["where"] == "made here"
+
+
+def test_a_case_that_is_not_here_is_to_be_downloaded(monkeypatch, tmp_path):
+    """An empty folder of samples leaves the files to the network, and the list says so."""
+    (tmp_path / "empty" / "here").mkdir(parents=True)
+    monkeypatch.setattr(module, "_roots", lambda: [tmp_path / "empty"])
+    listed = {row["name"]: row for row in json.loads(run("--json"))}
+    assert listed["knmi"]["where"] == "to download (12 of 12 files)"
+
+
+def test_a_case_is_copied_and_the_next_step_is_told(tmp_path):
+    """Files land in the folder; the printed line is the YAML that a run file needs."""
+    lines = run("knmi", "--to", tmp_path / "k").splitlines()
+    files = sorted((tmp_path / "k").iterdir())
+    assert lines[:12] == list(map(str, files))
+    assert not any(f.is_symlink() for f in files)
+    inputs = yaml.safe_load(next(line for line in lines if "inputs:" in line))["inputs"]
+    assert inputs == {"frames": {"files": str(tmp_path / "k" / "RAD_NL25_RAP_5min_*.h5"), "last": 6}}
+    assert lines[-1].strip() == "dynamo run nowcast.yaml"
+
+
+def test_putting_a_case_twice_changes_nothing_and_links_replace_copies(tmp_path, samples):
+    """A second call is harmless, and --link makes links to what was found."""
+    run("mrms", "--to", tmp_path)
+    run("mrms", "--to", tmp_path)
+    run("mrms", "--to", tmp_path, "--link")
+    run("mrms", "--to", tmp_path)
+    links = sorted(tmp_path.glob("*.grib2"))
+    assert len(list(tmp_path.iterdir())) == len(links) == 3
+    assert all(link.resolve().parent == (samples / "frames").resolve() for link in links)
+
+
+def test_without_a_folder_the_paths_of_what_was_found_are_printed(samples):
+    """Nothing is copied when nothing is asked for."""
+    answer = json.loads(run("mrms", "--json"))
+    assert answer["files"] == [str(p) for p in sorted((samples / "frames").glob("*.grib2"))]
+    assert answer["frames"] == [str(samples / "frames" / "PrecipRate_*.grib2")]
+
+
+def test_a_storm_is_made_as_asked(tmp_path):
+    """Regime, number, step and seed reach the generator."""
+    asked = ("--regime", "calm", "--frames", 2, "--every", 300, "--seed", 4, "--gaps", 0.1, "--noise", 0.01)
+    answer = json.loads(run("storm", *asked, "--to", tmp_path, "--json"))
+    assert answer["files"] == [str(tmp_path / f"storm_20240601T12{m}00Z.nc") for m in ("00", "05")]
+    assert answer["frames"] == [str(tmp_path / "*.nc")]
+
+
+def test_a_storm_without_a_folder_goes_to_the_cache(tmp_path):
+    """Where nothing is asked for, nothing is written into the current directory."""
+    assert str(tmp_path / "cache" / "storm" / "storm_20240601T120000Z.nc") in run("storm", "--frames", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        (("knmi", "--frames", "3"), UserError, "--frames shapes the built-in storm only"),
+        (("nkmi",), DataError, "did you mean 'knmi'"),
+        (("storm", "--regime", "lime"), DataError, "did you mean 'line'"),
+        (("storm", "--gaps", "nan"), DataError, "gaps is a share"),
+        (("knmi", "--to", __file__), UserError, "is a file, not a folder"),
+        (("storm", "--to", __file__), DataError, "is a file, not a folder"),
+    ],
+)
+def test_what_cannot_be_is_named(arguments, kind, words):
+    """Wrong names and options are the user's errors and say what was expected."""
+    with pytest.raises(kind, match=words):
+        run(*arguments)
