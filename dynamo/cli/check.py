@@ -1,0 +1,136 @@
+"""``dynamo check RUNFILE``: say what a run file means, or all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dynamo.errors import UserError
+
+if TYPE_CHECKING:
+    from dynamo.runfile import Prepared
+
+__all__ = ["command"]
+
+
+@click.command("check")
+@click.argument("runfile", required=False)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME=PATH", help="Another path or glob for an input."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, faults included.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of run files, for editors.")
+def command(
+    runfile: str | None, params: tuple[str, ...], inputs: tuple[str, ...], *, as_json: bool, schema: bool
+) -> int:
+    """Check RUNFILE, its workflow and its inputs, without running anything.
+
+    Finds the inputs, checks the parameters and builds the graph; prints what it would run, or every
+    fault with file:line:column.
+    """
+    if schema:
+        from dynamo.runfile.schema import schema_text
+
+        print(schema_text(), end="")
+        return 0
+    if runfile is None:
+        raise UserError("which run file? `dynamo check RUNFILE`")
+    from dynamo.runfile import prepare
+    from dynamo.runfile.overrides import input_options, param_options
+
+    try:
+        prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
+    except UserError as error:
+        if not as_json:
+            raise
+        print(json.dumps({"ok": False, "faults": _faults(error)}, indent=2))
+        return error.exit_code
+    print(json.dumps({"ok": True, **_facts(prepared)}, indent=2) if as_json else _words(runfile, prepared))
+    return 0
+
+
+def _faults(error: UserError) -> list[dict[str, Any]]:
+    from dynamo.runfile import FaultyRunFileError
+
+    told = error.faults if isinstance(error, FaultyRunFileError) else [error]
+    return [
+        {
+            "file": one.place.file if one.place else None,
+            "line": one.place.line if one.place else 0,
+            "column": one.place.column if one.place else 0,
+            "message": one.message,
+        }
+        for one in told
+    ]
+
+
+def _facts(prepared: Prepared) -> dict[str, Any]:
+    graph, engine = prepared.graph, prepared.engine
+    return {
+        "workflow": prepared.workflow.call,
+        "inputs": {name: [str(p) for p in _listed(paths)] for name, paths in prepared.inputs.items()},
+        "data_time": prepared.data_time.isoformat() if prepared.data_time else None,
+        "params": {
+            name: {"value": _shown(value), "default": name not in prepared.given}
+            for name, value in prepared.params.items()
+        },
+        "tasks": {step: len(ids) for step, ids in graph.steps.items()},
+        "products": prepared.products.template,
+        "engine": {"name": engine.name, "cores": engine.cores, "memory": engine.memory},
+        "workspace": str(prepared.workspace),
+    }
+
+
+def _words(runfile: str, prepared: Prepared) -> str:
+    from dynamo.graph.units import format_bytes
+
+    graph, engine = prepared.graph, prepared.engine
+    limits = [f"{engine.cores} cores"] if engine.cores else []
+    limits += [format_bytes(engine.memory)] if engine.memory else []
+    steps = ", ".join(f"{step} x {len(ids)}" if len(ids) > 1 else step for step, ids in graph.steps.items())
+    rows = [("workflow", prepared.workflow.call)]
+    rows += [(f"input {name}", _files(_listed(paths))) for name, paths in prepared.inputs.items()]
+    rows += [
+        (f"param {name}", f"{_shown(value)}" + ("" if name in prepared.given else "  (default)"))
+        for name, value in prepared.params.items()
+    ]
+    rows += [
+        ("tasks", f"{len(graph.tasks)}: {steps}"),
+        ("products", str(prepared.products.folder("{run}"))),
+        ("engine", ", at most ".join([engine.name, *limits[:1]]) + "".join(f", {x}" for x in limits[1:])),
+        ("workspace", str(prepared.workspace)),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([f"{runfile} is right.", *(f"  {name:<{width}}  {text}" for name, text in rows)])
+
+
+def _listed(paths: Path | list[Path]) -> list[Path]:
+    return paths if isinstance(paths, list) else [paths]
+
+
+def _files(paths: list[Path]) -> str:
+    from dynamo.runfile.times import find_time
+
+    def one(path: Path) -> str:
+        time = find_time(path.name)
+        return f"{path.name} ({time:%Y-%m-%d %H:%M:%S} UTC)" if time else path.name
+
+    if not paths:
+        return "no file"
+    if len(paths) == 1:
+        return f"1 file: {one(paths[0])}"
+    return f"{len(paths)} files: {one(paths[0])} to {one(paths[-1])}"
+
+
+def _shown(value: Any) -> Any:
+    """Return a parameter as JSON would record it, or its text."""
+    from dynamo.graph.digest import NotJSON, to_json
+
+    try:
+        return to_json(value, "")
+    except NotJSON:
+        return repr(value)

@@ -1,0 +1,59 @@
+"""Faults of a run file, gathered so that all are told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dynamo.errors import Place, RunFileError
+
+__all__ = ["Fault", "Faults", "FaultyRunFileError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong, and where."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class FaultyRunFileError(RunFileError):
+    """A run file has the `faults` listed; the message has one ``file:line:column: message`` a line."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        if len(faults) == 1:
+            super().__init__(faults[0].message, place=faults[0].place)
+        else:
+            lines = "\n".join(map(str, faults))
+            super().__init__(f"{len(faults)} faults\n{lines}")
+        self.faults = faults
+
+
+class Faults:
+    """Gathers the faults of one file; at one place only the first is kept, for the others follow from it."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._found: dict[tuple[Place, str], Fault] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, mark: tuple[int, int] | Place, message: str, *, lacking: str = "") -> None:
+        """Add a fault at a line and column (from 1) of the file, or at a place elsewhere.
+
+        `lacking` is what is not there at all: many things can be lacking at one place.
+        """
+        place = mark if isinstance(mark, Place) else Place(self.file, *mark)
+        self._found.setdefault((place, lacking), Fault(place, message))
+
+    def check(self) -> None:
+        """Raise `FaultyRunFileError` where there is any fault, in the order of the lines."""
+        if self._found:
+            own = sorted(
+                self._found.values(), key=lambda f: (f.place.file != self.file, f.place.line, f.place.column)
+            )
+            raise FaultyRunFileError(tuple(own))

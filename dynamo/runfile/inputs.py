@@ -1,0 +1,145 @@
+"""Find the files that the rules of a run file mean.
+
+Enters: an `InputRule`, the folder it is relative to, and the time now. Leaves: paths and their times, sorted.
+Goes wrong: `NotFoundError` in plain words, which the caller puts at its place in the run file.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dynamo.errors import nearest
+from dynamo.runfile.model import InputRule
+from dynamo.runfile.times import find_time, reader_of
+
+__all__ = ["Found", "NotFoundError", "find"]
+
+#: Names of files that somebody is still writing.
+PARTIAL = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
+#: How far ahead of this clock the clock of a radar may be.
+AHEAD = timedelta(minutes=10)
+
+
+class NotFoundError(ValueError):
+    """No file is there for pattern number `index` of `files`; None is a fault of the rule as a whole."""
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, and the time of its data where its name says it."""
+
+    path: Path
+    time: datetime | None
+
+
+def find(rule: InputRule, base: Path, now: datetime) -> list[Found]:
+    """Return the files that `rule` means, relative paths starting at `base`.
+
+    They are in the order of their times, then of their names, where all have a time; else in the order in
+    which `files` names them, the matches of one glob by name. A file that is named twice comes once. Names
+    that start with a dot or end as a partial download does are matched by no glob.
+
+    Raises `NotFoundError` where a path or glob finds nothing, a path is no file, a name has no time but the rule
+    needs one, a time is more than 10 minutes after `now` (unless the rule has a `to`), or the rule leaves no
+    file.
+    """
+    paths: dict[Path, None] = {}
+    for index, pattern in enumerate(rule.files):
+        paths.update(dict.fromkeys(_expand(pattern, base, index)))
+    read = reader_of(rule.time) if rule.time else find_time
+    found = [Found(path, read(path.name)) for path in paths]
+    timeless = [f for f in found if f.time is None]
+    if timeless and (rule.needs_time or (rule.last and len(timeless) < len(found))):
+        raise NotFoundError(_no_time(timeless[0].path, rule))
+    if not timeless:
+        found.sort(key=lambda f: (f.time, f.path.name))
+        _check_clock(found, rule, now)
+    return _kept(found, rule)
+
+
+def _expand(pattern: str, base: Path, index: int) -> list[Path]:
+    # A name may hold [ or * itself, so what is there as it stands is taken as it stands.
+    literal = base / Path(pattern).expanduser()
+    if literal.is_dir() and not _is_glob(pattern):
+        raise NotFoundError(
+            f"{pattern!r} is a folder, not a file; for the files in it write {pattern.rstrip('/')}/*", index
+        )
+    if literal.exists():
+        return [_absolute(literal)]
+    if not _is_glob(pattern):
+        raise NotFoundError(f"no file {pattern!r}{_beside(literal)}", index)
+    # Unlike Path.glob, glob.glob leaves hidden files out; root_dir may have a [ in its name.
+    names = glob.glob(str(Path(pattern).expanduser()), root_dir=base, recursive=True)  # noqa: PTH207
+    paths = (base / name for name in sorted(names) if not name.endswith(PARTIAL))
+    matches = [_absolute(path) for path in paths if path.is_file()]
+    if not matches:
+        raise NotFoundError(f"no file matches {pattern!r}{_beside(literal)}", index)
+    return matches
+
+
+def _is_glob(pattern: str) -> bool:
+    return glob.has_magic(pattern)
+
+
+def _absolute(path: Path) -> Path:
+    return path.parent.resolve() / path.name  # a link keeps its name, which may be all that says the time
+
+
+def _beside(path: Path) -> str:
+    """Say which folder was looked in, and what is there."""
+    folder = path.parent
+    while _is_glob(str(folder)) and not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        there = next(p for p in folder.parents if p.is_dir())
+        near = nearest(folder.relative_to(there).parts[0], [p.name for p in there.iterdir()])
+        return f": there is no folder {folder}{near}"
+    names = sorted(
+        p.name + ("/" if p.is_dir() else "") for p in folder.iterdir() if not p.name.startswith(".")
+    )
+    if not names:
+        return f" in {folder}, which is empty"
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f" in {folder}{nearest(path.name, names)}; there: {shown}"
+
+
+def _no_time(path: Path, rule: InputRule) -> str:
+    if rule.time:
+        return f"the name {path.name!r} has no time as {rule.time!r} describes it"
+    asks = next((k for k in ("from_", "to", "within") if getattr(rule, k) is not None), "last").rstrip("_")
+    return f"the name {path.name!r} has no time, which '{asks}' goes by; say with `time:` where it stands"
+
+
+def _check_clock(found: Sequence[Found], rule: InputRule, now: datetime) -> None:
+    newest = found[-1]
+    if rule.to is None and newest.time and newest.time > now + AHEAD:
+        raise NotFoundError(
+            f"{newest.path.name!r} is from the future ({newest.time:%Y-%m-%d %H:%M:%S} UTC; it is now "
+            f"{now:%Y-%m-%d %H:%M:%S} UTC); if that is right, say with `to:` up to when data is wanted"
+        )
+
+
+def _kept(found: Sequence[Found], rule: InputRule) -> list[Found]:
+    kept = [f for f in found if f.time is None or _in_window(f.time, rule)]
+    if not kept:
+        first, last = found[0].time, found[-1].time
+        raise NotFoundError(
+            f"none of {len(found)} files is from the time that 'from' and 'to' say; "
+            f"they are from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    if rule.within is not None and kept[-1].time:
+        oldest = kept[-1].time - timedelta(seconds=rule.within)
+        kept = [f for f in kept if f.time and f.time >= oldest]
+    return kept[-rule.last :] if rule.last else kept
+
+
+def _in_window(time: datetime, rule: InputRule) -> bool:
+    return (rule.from_ is None or time >= rule.from_) and (rule.to is None or time <= rule.to)

@@ -1,0 +1,214 @@
+"""Read a run file: text to `RunFile`, with every fault at its line and column.
+
+Enters: a path. Leaves: `RunFile`, or a `Draft` of what can be understood in spite of faults.
+Goes wrong: `FaultyRunFileError`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from dynamo.errors import Place, RunFileError, nearest
+from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite
+from dynamo.runfile.environment import expand
+from dynamo.runfile.faults import Faults
+from dynamo.runfile.model import EngineRule, InputRule, ProductsRule, RunFile
+
+__all__ = ["Draft", "load", "read", "say"]
+
+#: Top-level keys whose text may refer to the environment.
+_EXPANDED = ("inputs", "params", "products", "workspace")
+
+
+@dataclass
+class Draft:
+    """A run file as far as it can be understood.
+
+    Parameters
+    ----------
+    path
+        The file, absolute.
+    root
+        Its text as a tree with places.
+    faults
+        What is wrong so far.
+    runfile
+        What it says without what is faulty; None where not even the workflow is known.
+    lost
+        Inputs and parameters left out for their faults, as ``("inputs", name)``.
+    """
+
+    path: Path
+    root: Node
+    faults: Faults
+    runfile: RunFile | None = None
+    lost: set[tuple[str | int, ...]] = field(default_factory=set)
+
+
+def load(path: str | os.PathLike[str]) -> RunFile:
+    """Return what the run file at `path` says.
+
+    Raises `FaultyRunFileError` (a `RunFileError`) with all its faults. Neither the workflow nor the inputs are
+    looked at; `prepare` does that.
+    """
+    draft = read(path)
+    draft.faults.check()
+    assert draft.runfile is not None
+    return draft.runfile
+
+
+def read(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Draft:
+    """Read what can be read; raise `RunFileError` only where that is nothing."""
+    file = os.fspath(path)
+    faults = Faults(file)
+    root = parse(_text(file), faults)
+    if root is None:
+        faults.add(Place(file), "is empty; the least a run file says is `workflow: ./file.py:function`")
+        faults.check()
+    assert root is not None
+    if not isinstance(root.value, dict):
+        faults.add(root.mark, f"a run file is a mapping (`workflow: ...`), not {say(root.data())}")
+        faults.check()
+    root = _expanded(root, faults, os.environ if environment is None else environment)
+    draft = Draft(Path(file).absolute(), root, faults)
+    _validate(draft)
+    return draft
+
+
+def _text(file: str) -> str:
+    place = Place(file)
+    try:
+        with open(file, "rb") as stream:  # noqa: PTH123 - the path stays as the user wrote it
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        folder = Path(file).parent
+        beside = [p.name for p in folder.glob("*.y*ml")] if folder.is_dir() else []
+        raise RunFileError(
+            f"there is no such run file{nearest(Path(file).name, beside)}", place=place
+        ) from None
+    except OSError as error:
+        raise RunFileError(f"cannot be read: {error.strerror}", place=place) from None
+    if len(raw) > MAX_BYTES:
+        raise RunFileError(f"larger than {MAX_BYTES // 2**20} MiB; is it a run file?", place=place)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        place = Place(file, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
+        raise RunFileError("not UTF-8 text; save it with that encoding", place=place) from None
+
+
+def _expanded(root: Node, faults: Faults, environment: Mapping[str, str]) -> Node:
+    def change(text: str, mark: Mark) -> str:
+        try:
+            return expand(text, environment)
+        except ValueError as error:
+            faults.add(mark, str(error))
+            return text
+
+    pairs = {k: rewrite(v, change) if k in _EXPANDED else v for k, v in root.value.items()}
+    return Node(pairs, root.mark, root.keys, root.weight)
+
+
+def _validate(draft: Draft) -> None:
+    """Fill `draft.runfile`, leaving out what is faulty."""
+    data = draft.root.data()
+    _refuse_nothing(draft, draft.root, ())
+    try:
+        draft.runfile = RunFile.model_validate(data)
+    except ValidationError as error:
+        for one in sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden"):
+            _add(draft, one)
+            _leave_out(draft, data, one["loc"])
+        if "workflow" in data:
+            draft.runfile = RunFile.model_validate(data)
+
+
+def _refuse_nothing(draft: Draft, node: Node, path: tuple[str, ...]) -> None:
+    """Refuse keys without a value: a value that was forgotten is not a wish for the default."""
+    for key, value in node.value.items():
+        at = (*path, key)
+        if value.value is None and at not in {("inputs",), ("params",)}:
+            draft.faults.add(value.mark, f"{key}: has no value; give one, or leave the key out")
+        elif isinstance(value.value, dict) and key != "params":
+            _refuse_nothing(draft, value, at)
+
+
+def _leave_out(draft: Draft, data: dict[str, Any], loc: tuple[int | str, ...]) -> None:
+    if len(loc) > 1 and loc[0] == "inputs" and isinstance(data.get("inputs"), dict):
+        draft.lost.add(loc[:2])
+        data["inputs"].pop(loc[1], None)
+    else:
+        draft.lost.add(loc[:1])
+        data.pop(str(loc[0]), None)
+
+
+def _add(draft: Draft, error: Any) -> None:
+    """Turn one error of pydantic into a fault with a place and plain words."""
+    loc, kind = error["loc"], error["type"]
+    node = draft.root.find(loc)
+    if kind == "extra_forbidden":
+        known = _keys_at(loc)
+        hint = nearest(str(loc[-1]), known) or f"; known are {', '.join(known)}"
+        draft.faults.add(draft.root.key(loc), f"unknown key {loc[-1]!r}{hint}")
+    elif kind == "missing":
+        outer = draft.root.find(loc[:-1])
+        if not any(nearest(key, [str(loc[-1])]) for key in outer.value):  # else the typo says it all
+            draft.faults.add(outer.mark, f"the key {loc[-1]!r} is missing", lacking=str(loc[-1]))
+    else:
+        draft.faults.add(node.mark, f"{draft.root.last_key(loc)}: {describe(error, node.data())}")
+
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "none_required": "nothing",
+}
+
+
+def describe(error: Any, value: Any) -> str:
+    """Say in plain words what pydantic's `error` means for `value`."""
+    kind, more = error["type"], error.get("ctx", {})
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, not {say(value)}"
+    if kind == "value_error":
+        return str(more["error"])
+    if kind in ("literal_error", "enum"):
+        words = [w.strip("' ") for w in str(more["expected"]).replace(" or ", ",").split(",")]
+        return f"expected {more['expected']}, not {say(value)}{nearest(str(value), words)}"
+    if kind in ("string_too_short", "too_short") and not value:
+        return "is empty"
+    message = str(error["msg"])
+    return f"{message[:1].lower()}{message[1:]}, not {say(value)}".replace("input should be", "should be")
+
+
+def say(value: Any) -> str:
+    """Return a value as the user knows it, shortened."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    models: dict[str, type[BaseModel]] = {"inputs": InputRule, "products": ProductsRule, "engine": EngineRule}
+    model = RunFile if len(loc) == 1 else models[str(loc[0])]
+    return [f.alias or name for name, f in model.model_fields.items()]

@@ -1,0 +1,209 @@
+"""Make a run file real: import the workflow, find the inputs, check the parameters, build the graph.
+
+Enters: a path, and what the command line overrides. Leaves: `Prepared`.
+Goes wrong: `FaultyRunFileError` with everything that is wrong, or the `UserError` of the user's own Python.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dynamo.errors import DynamoError, Place, UserError, WorkflowError, nearest
+from dynamo.graph import Graph, Signature, Workflow
+from dynamo.graph.signature import Parameter, Role
+from dynamo.runfile.inputs import Found, NotFoundError, find
+from dynamo.runfile.load import Draft, read
+from dynamo.runfile.model import InputRule, RunFile
+from dynamo.runfile.names import match, place_of_option
+from dynamo.runfile.params import read_params
+from dynamo.runfile.products import Products
+from dynamo.runfile.workflow import guilty, load_workflow
+
+__all__ = ["EngineOptions", "Prepared", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Which engine runs the tasks, and the most it may use; None leaves that to the engine."""
+
+    name: str
+    cores: int | None
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run file made real, ready to be planned.
+
+    Parameters
+    ----------
+    runfile, path
+        What the file says, and where it is (absolute).
+    workflow, graph
+        The workflow, and what it describes for these inputs and parameters; sources are absolute paths.
+    inputs
+        Input name to its file or files (absolute), oldest first.
+    params
+        Every parameter, defaults filled in.
+    given
+        Names of the parameters that the run file or the command line gave.
+    data_time
+        Time of the newest input whose name has one (UTC).
+    products
+        Where the outputs go.
+    engine
+        What runs the tasks.
+    workspace
+        Folder of the journal and of stored results (absolute).
+    """
+
+    runfile: RunFile
+    path: Path
+    workflow: Workflow[..., Any]
+    graph: Graph
+    inputs: Mapping[str, Path | list[Path]]
+    params: Mapping[str, Any]
+    given: frozenset[str]
+    data_time: datetime | None
+    products: Products
+    engine: EngineOptions
+    workspace: Path
+
+
+_ANY = InputRule.model_validate({"files": "*"})
+
+
+def prepare(
+    path: str | os.PathLike[str],
+    *,
+    params: Mapping[str, str] | None = None,
+    inputs: Mapping[str, Sequence[str]] | None = None,
+) -> Prepared:
+    """Read the run file at `path` and make it real.
+
+    Parameters
+    ----------
+    params
+        Parameter name to a value as YAML text, instead of the run file's.
+    inputs
+        Input name to paths or globs, relative to the current folder, instead of the `files` of the run file;
+        its other rules (`last`, `from` ...) still hold.
+
+    Raises
+    ------
+    FaultyRunFileError
+        With every fault of the run file, its inputs and parameters, and of the overrides.
+    UserError
+        Where the user's own Python fails: it does not parse, cannot be imported, is no workflow, or describes
+        no legal graph (`WorkflowError`).
+    """
+    draft = read(path)
+    if draft.runfile is None:
+        draft.faults.check()
+    assert draft.runfile is not None
+    runfile, base = draft.runfile, draft.path.parent
+    workflow = _workflow(draft, runfile.workflow, base)
+    signature = workflow.signature
+    values = read_params(draft, signature, params or {})
+    found = _inputs(draft, signature, inputs or {})
+    times = [f.time for files in found.values() for f in files if f.time]
+    data_time = max(times, default=None)
+    if "{time}" in runfile.products.to and data_time is None and not draft.faults:
+        at = draft.root.find(("products", "to")).mark
+        draft.faults.add(at, "products: {time} is asked for, but no input has a time in its name")
+    draft.faults.check()
+    given: dict[str, Any] = {
+        name: [f.path for f in files] if signature.parameters[name].many else files[0].path
+        for name, files in found.items()
+    }
+    graph = _graph(workflow, {**given, **values}, base)
+    defaults = {n: p.default for n, p in signature.parameters.items() if p.role is not Role.INPUT}
+    only = tuple(runfile.products.only or ())
+    return Prepared(
+        runfile=runfile,
+        path=draft.path,
+        workflow=workflow,
+        graph=graph,
+        inputs=given,
+        params={n: values.get(n, default) for n, default in defaults.items()},
+        given=frozenset(values),
+        data_time=data_time,
+        products=Products(runfile.products.to, only, base, signature.name, data_time),
+        engine=EngineOptions(runfile.engine.name, runfile.engine.cores, runfile.engine.memory),
+        workspace=base / Path(runfile.workspace).expanduser(),
+    )
+
+
+def _workflow(draft: Draft, reference: str, base: Path) -> Workflow[..., Any]:
+    """Load the workflow; its error comes alone, or after the faults of the run file where there are some."""
+    try:
+        workflow = load_workflow(reference, base)
+        workflow.signature  # noqa: B018 - read here, so that what is wrong with it is told with the rest
+    except DynamoError as error:
+        mark = draft.root.find(("workflow",)).mark
+        if not draft.faults:
+            if error.place is None:
+                error.place = Place(draft.faults.file, *mark)
+            raise
+        draft.faults.add(error.place or mark, error.message)
+        draft.faults.check()
+        raise
+    return workflow
+
+
+def _inputs(
+    draft: Draft, signature: Signature, overrides: Mapping[str, Sequence[str]]
+) -> dict[str, list[Found]]:
+    """Find the files of every input; what is wrong is added to the faults of `draft`."""
+    assert draft.runfile is not None
+    now = datetime.now(UTC)
+    found: dict[str, list[Found]] = {}
+    for name in match(draft, signature, "inputs", overrides):
+        rule, over = draft.runfile.inputs.get(name), overrides.get(name)
+        if over:
+            rule = (rule or _ANY).model_copy(update={"files": list(over)})
+        if rule is None:
+            continue  # its own fault is told already
+        try:
+            found[name] = find(rule, Path.cwd() if over else draft.path.parent, now)
+            _check_count(found[name], signature.parameters[name])
+        except NotFoundError as error:
+            index = () if error.index is None else ("files", error.index)
+            mark = draft.root.find(("inputs", name, *index)).mark
+            draft.faults.add(place_of_option("inputs", name) if over else mark, f"{name}: {error}")
+    return found
+
+
+def _check_count(files: list[Found], parameter: Parameter) -> None:
+    if len(files) > 1 and not parameter.many:
+        raise NotFoundError(
+            f"takes one file, but {len(files)} are found, from {files[0].path.name!r} to "
+            f"{files[-1].path.name!r}; add `last: 1` for the newest"
+        )
+
+
+def _graph(workflow: Workflow[..., Any], arguments: Mapping[str, Any], base: Path) -> Graph:
+    """Describe the graph, and make its sources absolute files that exist."""
+    try:
+        graph = workflow.graph(**arguments)
+    except DynamoError:
+        raise
+    except Exception as error:  # whatever the user's workflow does when it is called
+        raise UserError(
+            f"describing {workflow.signature.name} fails: {type(error).__name__}: {error}",
+            place=guilty(error, Path(__file__)),
+        ) from error
+    sources = {name: str(base / Path(path).expanduser()) for name, path in graph.sources.items()}
+    for name, path in sources.items():
+        if not os.path.isfile(path):  # noqa: PTH113 - thousands of inputs
+            reader = next(t for t in graph.tasks.values() if name in t.input_names)
+            raise WorkflowError(
+                f"{reader.place}: {reader.id} reads {graph.sources[name]!r}, which no task makes and "
+                f"which is no file in {base}{nearest(graph.sources[name], graph.producer)}"
+            )
+    return replace(graph, sources=sources)

@@ -1,0 +1,45 @@
+"""Where the outputs of a run are published, and which of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+__all__ = ["Products"]
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """The products of one run file.
+
+    Parameters
+    ----------
+    template
+        Folder, with the fields ``{run}``, ``{workflow}`` and ``{time}``.
+    only
+        Globs; empty publishes every output.
+    base
+        What a relative folder is relative to.
+    workflow
+        Name of the workflow.
+    data_time
+        Time of the newest input (UTC); None where no input has one.
+    """
+
+    template: str
+    only: tuple[str, ...]
+    base: Path
+    workflow: str
+    data_time: datetime | None
+
+    def folder(self, run_id: str) -> Path:
+        """Return the folder for a run, absolute."""
+        time = f"{self.data_time:%Y%m%dT%H%M%SZ}" if self.data_time else ""
+        text = self.template.format(run=run_id, workflow=self.workflow, time=time)
+        return self.base / Path(text).expanduser()
+
+    def wants(self, name: str) -> bool:
+        """Whether the output `name` is published; ``*`` in a glob matches ``/`` too."""
+        return not self.only or any(fnmatchcase(name, glob) for glob in self.only)

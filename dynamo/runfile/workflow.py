@@ -1,0 +1,61 @@
+"""Find the workflow that a run file names.
+
+Enters: ``package.module:function`` or ``./file.py:function``. Leaves: a `Workflow`.
+Goes wrong: `UserError` that says what is missing, with the nearest name, or where the user's file fails.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from dynamo.errors import DynamoError, Place, UserError
+from dynamo.graph import Command, TaskFunction, Workflow
+from dynamo.worker.loading import load_module, load_object, split_call
+
+__all__ = ["guilty", "load_workflow"]
+
+
+def load_workflow(reference: str, base: Path) -> Workflow[..., Any]:
+    """Import the workflow that `reference` names, files and modules sought in the folder `base` first.
+
+    Raises `UserError`: no such file, module or function (with the nearest name), not valid Python (with the
+    place), an import that fails (with the place), or something that is not a workflow.
+    """
+    where, name = split_call(reference)
+    if where.endswith(".py"):
+        path = base / Path(where).expanduser()
+        reference = f"{path}:{name}"
+    elif str(base) not in sys.path:
+        sys.path.insert(0, str(base))
+    try:
+        found = load_object(reference)
+    except DynamoError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the user's file does when it is imported
+        raise UserError(
+            f"importing {where} fails: {type(error).__name__}: {error}", place=guilty(error, Path(__file__))
+        ) from error
+    if isinstance(found, Workflow):
+        return found
+    raise UserError(_not_a_workflow(name, found, reference))
+
+
+def _not_a_workflow(name: str, found: Any, reference: str) -> str:
+    module = load_module(split_call(reference)[0])
+    there = [n for n, v in vars(module).items() if isinstance(v, Workflow) and not n.startswith("_")]
+    hint = f"; workflows there are {', '.join(there)}" if there else ""
+    if isinstance(found, (TaskFunction, Command)):
+        return f"{name} is a task, not a workflow: call it in a function marked @workflow and name that{hint}"
+    if callable(found) and not isinstance(found, type):
+        return f"{name} is a plain function: mark it with @workflow (from dynamo import workflow){hint}"
+    return f"{name} is a {type(found).__name__}, not a workflow: name a function marked @workflow{hint}"
+
+
+def guilty(error: BaseException, own: Path) -> Place | None:
+    """Return the last place in `error`'s traceback outside this package and what is frozen in Python."""
+    ours = str(own.resolve().parents[1])
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, "<"))]
+    return Place(frames[-1].filename, frames[-1].lineno or 0) if frames else None
