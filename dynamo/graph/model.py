@@ -7,7 +7,7 @@ Goes wrong: nothing here is checked twice; `dynamo.graph.check` says what is leg
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
@@ -269,6 +269,13 @@ class Graph:
         for row in data["tasks"]:
             del row["place"]
         return digest(cast("JSON", data))
+
+    def expanded(self, task_id: str, found: Graph) -> Graph:
+        """Return this graph with what the run-time workflow `task_id` described: its tasks now make its outputs."""
+        tasks = {**self.tasks, task_id: replace(self.tasks[task_id], outputs={}), **found.tasks}
+        known = {n for t in tasks.values() for n in t.output_names} | set(self.sources)
+        more = {name: path for name, path in found.sources.items() if name not in known}
+        return Graph(self.name, tasks, {**self.sources, **more})
 
     def to_networkx(self) -> nx.DiGraph[str]:
         """Return a networkx graph of the tasks; each node carries its `Task` as ``task``."""

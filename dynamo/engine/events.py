@@ -1,0 +1,81 @@
+"""What the engine tells those who watch a run, and what it says at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Event", "Failure", "Kind", "Summary"]
+
+#: ``started``, ``done``, ``reused``, ``failed``, ``blocked``, ``retried`` (a lost worker), ``left`` (not selected),
+#: ``added`` (a run-time workflow described more), ``warned``.
+Kind: TypeAlias = Literal["started", "done", "reused", "failed", "blocked", "retried", "left", "added", "warned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a task; `at` is Unix time, `seconds` how long it ran."""
+
+    kind: Kind
+    run: str
+    task: str
+    step: str
+    at: float
+    text: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed: by whom, why, and where to look.
+
+    Parameters
+    ----------
+    task, step, place
+        Which, and ``file:line`` of its call.
+    error
+        What went wrong.
+    infrastructure
+        Whether the machine failed and not the task.
+    log
+        Path of the full log; empty where nothing was written.
+    tail
+        The last lines of the log.
+    sandbox
+        Folder in which the task ran, kept to look at.
+    blocked
+        Ids of the tasks that could not run because of it.
+    """
+
+    task: str
+    step: str
+    place: str
+    error: str
+    infrastructure: bool
+    log: str
+    tail: str
+    sandbox: str
+    blocked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended."""
+
+    run: str
+    workflow: str
+    ran: int
+    reused: int
+    failures: tuple[Failure, ...]
+    blocked: int
+    left: int
+    products: tuple[str, ...]
+    folder: str
+    seconds: float
+    first: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that should run did."""
+        return not self.failures and not self.blocked

@@ -1,0 +1,60 @@
+"""What is known of files, code and results: the journal, the store and the file system behind one face."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from dynamo.errors import DataError
+from dynamo.journal import Journal, Parts, Result, Workspace
+from dynamo.planning import CodeVersions
+from dynamo.worker.store import digest_file, stored_path
+
+__all__ = ["Facts"]
+
+
+class Facts:
+    """Answers for `dynamo.planning.plan.Known`; a digest taken once is kept while the file looks unchanged."""
+
+    def __init__(self, workspace: Workspace, journal: Journal) -> None:
+        self._store = str(workspace.store)
+        self._journal = journal
+        self._taken: list[tuple[str, int, int, int, str]] = []
+        self.code: Callable[[str], str] = CodeVersions().of
+        self.result = journal.result
+        self.latest: Callable[[str, str], tuple[str, Parts] | None] = journal.latest
+
+    def source(self, name: str, path: str) -> str:
+        """Return the digest of a file from outside; raise `DataError` where it is not a readable file."""
+        try:
+            state = os.stat(path)
+            if not os.path.isfile(path):
+                raise DataError(f"input {name!r}: {path} is a folder, not a file")
+            known = self._journal.known_digest(path, state.st_size, state.st_mtime_ns, state.st_ino)
+            if known is None:
+                known = digest_file(path)
+                self._taken.append((path, state.st_size, state.st_mtime_ns, state.st_ino, known))
+        except OSError as error:
+            raise DataError(f"input {name!r}: cannot read {path}: {error.strerror}") from error
+        return known
+
+    def keep(self) -> None:
+        """Write the digests taken since the last call into the journal."""
+        if self._taken:
+            with self._journal.change():
+                for row in self._taken:
+                    self._journal.set_digest(*row)
+            self._taken = []
+
+    def damage(self, result: Result) -> str:
+        """Say which file of a result is missing from the store or was changed there."""
+        for name, made in result.made.items():
+            try:
+                state = os.stat(stored_path(self._store, made.digest))
+            except OSError:
+                return f"output {name!r} is missing from the store"
+            if state.st_size != made.size:
+                return f"output {name!r} was damaged in the store"
+            if state.st_mtime_ns != made.mtime and digest_file(stored_path(self._store, made.digest)) != made.digest:
+                return f"output {name!r} was damaged in the store"
+        return ""

@@ -1,0 +1,299 @@
+"""The loop: take in what happened, record it, decide what starts, send it.
+
+Each turn is one transaction: reports that came in, and the attempts that will start. Only when it is durable
+are jobs sent, products published and observers told.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from types import FrameType, TracebackType
+from typing import Any
+
+import psutil
+
+from dynamo.engine.events import Event, Summary
+from dynamo.engine.inline import Inline
+from dynamo.engine.known import Facts
+from dynamo.engine.limits import breach, how_it_died
+from dynamo.engine.logs import LIMIT, cut, rescue, shorten
+from dynamo.engine.ready import Unit
+from dynamo.engine.request import Request
+from dynamo.engine.run import Run
+from dynamo.engine.workers import Gone, Reported, Worker, Workers
+from dynamo.errors import UserError
+from dynamo.graph.model import Needs
+from dynamo.graph.units import format_bytes
+from dynamo.journal import Journal, Workspace
+from dynamo.journal.records import AttemptOutcome
+from dynamo.worker.job import Job
+
+__all__ = ["LocalEngine"]
+
+#: Seconds between looks at the memory, logs and time-outs of running tasks.
+TICK = 0.2
+#: Share of the machine's free memory that declared needs may add up to.
+MEMORY_SHARE = 0.9
+
+Observer = Callable[[Event], None]
+
+
+def _ignore(event: Event) -> None:
+    """Observe nothing."""
+
+
+class LocalEngine:
+    """Runs graphs on this machine with warm worker processes.
+
+    Parameters
+    ----------
+    workspace
+        Where journal, store and sandboxes are.
+    cores, memory
+        Bounds for the declared needs of what runs at one time; by default the machine's cores, and 90 % of its
+        free memory (bytes).
+    modules
+        Folders from which the tasks' modules are imported.
+    inline
+        Run tasks one after another in this very process, for debugging: no time-outs, no protection from
+        crashes.
+    observer
+        Called with every `Event`, once what it tells is durable.
+
+    A context manager; its workers live until it is closed, so a second run finds them warm.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        cores: int | None = None,
+        memory: int | None = None,
+        modules: Sequence[str] = (),
+        inline: bool = False,
+        observer: Observer = _ignore,
+    ) -> None:
+        self.workspace = workspace
+        self.cores = 1 if inline else cores or available_cores()
+        self.memory = memory or int(available_memory() * MEMORY_SHARE)
+        self.observer = observer
+        self.journal = Journal(workspace.journal)
+        self.workers: Workers | Inline = Inline() if inline else Workers(workspace.sandboxes, modules)
+        self._queue: list[tuple[int, float, int, Run, Unit]] = []
+        self._order = count()
+        self._jobs: dict[str, tuple[Run, Needs]] = {}
+        self._facts = Facts(workspace, self.journal)
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers and close the journal."""
+        self.workers.close()
+        self.journal.close()
+
+    def warm(self, count: int | None = None) -> None:
+        """Start workers now, so that they are up when the first task is ready."""
+        self.workers.start(min(count or self.cores, self.cores))
+
+    def run(self, request: Request) -> Summary:
+        """Run one graph to its end; see `run_all`."""
+        return self.run_all([request])[0]
+
+    def run_all(self, requests: Sequence[Request]) -> list[Summary]:
+        """Run graphs at the same time to their end and return how each ended.
+
+        Raises
+        ------
+        UserError
+            Before anything runs: an input cannot be read, a task asks for more than this engine has, a run is
+            under way elsewhere.
+        WorkspaceError
+            The journal cannot be written.
+        KeyboardInterrupt
+            On Ctrl-C or SIGTERM, after the workers were ended and the runs marked as interrupted.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(_terminable())
+            runs = []
+            for request in requests:
+                stack.enter_context(self.workspace.lock(request.run))
+                runs.append(self._begin(request))
+            try:
+                while not all(run.over for run in runs):
+                    self._turn(runs)
+            except BaseException:
+                self._abandon(runs)
+                raise
+            return [self._end(run) for run in runs]
+
+    def _begin(self, request: Request) -> Run:
+        request.selection.check(request.graph)
+        self._facts = Facts(self.workspace, self.journal)
+        run = Run(request, self.workspace, self.journal, self._facts, time.time())
+        self._facts.keep()
+        for task in run.graph.tasks.values():
+            if task.needs.cores > self.cores or task.needs.memory > self.memory:
+                raise UserError(
+                    f"{task.place}: {task.id} needs {task.needs.cores} cores and {format_bytes(task.needs.memory)}; "
+                    f"this engine has {self.cores} and {format_bytes(self.memory)}"
+                )
+        shutil.rmtree(self.workspace.sandboxes / run.id, ignore_errors=True)
+        with self.journal.change():
+            run.open()
+        self._enqueue(run, run.ready.take())
+        return run
+
+    def _end(self, run: Run) -> Summary:
+        now = time.time()
+        summary = run.summary(now)
+        with self.journal.change():
+            self.journal.set_run(run.id, "done" if summary.ok else "failed", now)
+        if summary.ok:
+            shutil.rmtree(self.workspace.sandboxes / run.id, ignore_errors=True)
+        return summary
+
+    def _abandon(self, runs: list[Run]) -> None:
+        """End what runs and leave a journal that `resume` can go on from."""
+        self._queue.clear()
+        self._jobs.clear()
+        if isinstance(self.workers, Workers):
+            for worker in list(self.workers.busy):
+                self.workers.kill(worker)
+        now = time.time()
+        with self.journal.change():
+            for run in runs:
+                self.journal.lose_attempts(run.id, now)
+                self.journal.set_run(run.id, "interrupted", now)
+
+    def _enqueue(self, run: Run, units: Sequence[Unit]) -> None:
+        for unit in units:
+            needs = run.needs(unit)
+            due = run.began + needs.deadline if needs.deadline else float("inf")
+            heapq.heappush(self._queue, (-needs.priority, due, next(self._order), run, unit))
+
+    def _turn(self, runs: list[Run]) -> None:
+        """Wait for news, then record it and what starts next as one transaction, then act on it."""
+        happened = list(self.workers.wait(TICK)) if self._jobs else []
+        now = time.time()
+        with self.journal.change():
+            for event in happened:
+                self._take_in(event, now)
+            self._watch(now)
+            starting = list(self._dispatch(now))
+        for worker, job in starting:
+            self.workers.send(worker, job)
+        for run in runs:
+            run.publish()
+            for event in run.news:
+                self.observer(event)
+            run.news.clear()
+
+    def _take_in(self, event: Reported | Gone, now: float) -> None:
+        worker, job = event.worker, event.worker.job
+        run, _ = self._jobs[job.id]
+        if isinstance(event, Gone):
+            self._lose(worker, how_it_died(event.lost), "lost", now)
+            return
+        report = event.report
+        n = next(i for i, order in enumerate(job.orders) if order.id == report.task)
+        if report.logged > LIMIT:
+            self._note_cut(run, report.task, shorten(job.orders[n].log))
+        again = run.reported(report, f"{job.sandbox}/{n}")
+        if job.orders[-1].id == report.task:
+            del self._jobs[job.id]
+            worker.job = None
+        self._enqueue(run, [*again, *run.ready.take()])
+
+    def _lose(self, worker: Worker, error: str, outcome: AttemptOutcome, now: float) -> None:
+        """Take in that a worker is gone, with its job."""
+        job = worker.job
+        assert job is not None
+        run, _ = self._jobs.pop(job.id)
+        current = next(order for order in job.orders if order.id == worker.left[0])
+        rescue(worker.log, current.log)
+        again = run.lost(job, worker.left, error, outcome, now)
+        self._enqueue(run, [*again, *run.ready.take()])
+
+    def _watch(self, now: float) -> None:
+        """Look after what runs: time-outs, memory, logs."""
+        for worker in list(self.workers.busy):
+            if not isinstance(worker, Worker) or worker.job is None or not worker.left:
+                continue
+            run, _ = self._jobs[worker.job.id]
+            needs = run.ready.tasks[worker.left[0]].needs
+            resident = worker.resident() if needs.memory else 0
+            found = breach(needs, time.monotonic() - worker.begun, resident)
+            self._note_cut(run, worker.left[0], cut(worker.log))
+            if found is not None:
+                self.workers.kill(worker)
+                self._lose(worker, found.error, found.outcome, now)
+
+    def _note_cut(self, run: Run, task: str, dropped: int) -> None:
+        if dropped:
+            run.warn(task, f"it wrote too much to its log; {format_bytes(dropped)} of it were not kept")
+
+    def _dispatch(self, now: float) -> Iterator[tuple[Any, Job]]:
+        """Take ready units in order of priority and deadline while they fit; yield the jobs to be sent."""
+        cores = sum(needs.cores for _, needs in self._jobs.values())
+        memory = sum(needs.memory for _, needs in self._jobs.values())
+        while self._queue:
+            *_, run, unit = self._queue[0]
+            needs = run.needs(unit)
+            if cores + needs.cores > self.cores or memory + needs.memory > self.memory:
+                return  # strictly in order, so that a large job is not overtaken for ever
+            heapq.heappop(self._queue)
+            job = run.prepare(unit, now)
+            self._enqueue(run, run.ready.take())
+            if job is None:
+                continue
+            worker = self.workers.reserve()
+            run.started(job, worker.name, now)
+            self._jobs[job.id] = (run, needs)
+            cores, memory = cores + needs.cores, memory + needs.memory
+            yield worker, job
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, where signals can be caught (the main thread)."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """Return the memory that is free for use, bytes, within the limit of a control group where there is one."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        with open("/sys/fs/cgroup/memory.max") as limit, open("/sys/fs/cgroup/memory.current") as used:
+            return min(free, int(limit.read()) - int(used.read()))
+    except (OSError, ValueError):
+        return free

@@ -1,0 +1,50 @@
+"""Keep the logs of tasks within bounds, whatever they print."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from dynamo.graph.units import format_bytes
+
+__all__ = ["LIMIT", "cut", "rescue", "shorten"]
+
+#: A log longer than this loses its middle.
+LIMIT = 8 << 20
+_KEEP = 1 << 20
+
+
+def cut(path: str) -> int:
+    """Cut a log that is being written back to its beginning where it is too long; return the bytes dropped."""
+    try:
+        size = os.path.getsize(path)
+        if size > LIMIT:
+            os.truncate(path, _KEEP)
+            return size - _KEEP
+    except FileNotFoundError:
+        pass
+    return 0
+
+
+def shorten(path: str) -> int:
+    """Keep only the beginning and the end of a finished log that is too long; return the bytes dropped."""
+    size = os.path.getsize(path)
+    if size <= LIMIT:
+        return 0
+    dropped = size - 2 * _KEEP
+    with open(path, "r+b") as file:
+        file.seek(size - _KEEP)
+        end = file.read()
+        file.seek(_KEEP)
+        file.write(f"\n[... {format_bytes(dropped)} left out ...]\n".encode())
+        file.write(end)
+        file.truncate()
+    return dropped
+
+
+def rescue(scratch: str, target: str) -> None:
+    """Give the scratch log of a worker that died to the task it ran."""
+    with suppress(OSError):
+        if os.path.getsize(scratch):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.rename(scratch, target)

@@ -1,0 +1,80 @@
+"""Products: outputs that are published in a folder of the user's, each whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from dynamo.errors import UserError
+
+__all__ = ["Products"]
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Where the outputs of a run are published, and which.
+
+    Parameters
+    ----------
+    folder
+        Absolute path; empty publishes nothing.
+    only
+        Patterns of output names; none means all.
+    """
+
+    folder: str = ""
+    only: tuple[str, ...] = ()
+
+    def wants(self, name: str) -> bool:
+        """Whether the output `name` is a product."""
+        return bool(self.folder) and (not self.only or any(fnmatchcase(name, p) for p in self.only))
+
+    def publish(self, name: str, stored: str) -> str:
+        """Put the stored file into the folder under `name`, and return its path.
+
+        A hard link where the file system allows it, else a copy; what stood there is replaced in one step.
+        Raises `UserError` where the folder cannot be written.
+        """
+        target = f"{self.folder}/{name}"
+        try:
+            if _same(stored, target):
+                return target
+            part = f"{os.path.dirname(target)}/.{os.path.basename(target)}.part"
+            _remove(part)
+            try:
+                os.link(stored, part)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                _link_or_copy(stored, part)
+            except OSError:
+                _link_or_copy(stored, part)
+            os.replace(part, target)
+        except OSError as error:
+            raise UserError(f"cannot publish {target}: {error.strerror}; choose another folder with `products:`") from error
+        return target
+
+
+def _link_or_copy(stored: str, part: str) -> None:
+    try:
+        os.link(stored, part)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        shutil.copyfile(stored, part)
+
+
+def _same(stored: str, target: str) -> bool:
+    try:
+        return os.path.samefile(stored, target)
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,40 @@
+"""What a run is asked to be."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from dynamo.engine.products import Products
+from dynamo.graph.model import Graph
+from dynamo.planning.select import Selection
+
+__all__ = ["Request", "new_run_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run: its graph, where its products go, and what the user selected.
+
+    ``resume`` goes on with a run of this id. ``settings`` are kept in the journal with the run.
+    """
+
+    run: str
+    graph: Graph
+    products: Products = Products()
+    selection: Selection = Selection()
+    resume: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def new_run_id(workflow: str, now: float) -> str:
+    """Return a new id: workflow, UTC time, and four random hex digits; sorts by time within a workflow.
+
+    >>> new_run_id("nowcast", 0.0)[:-4]
+    'nowcast-19700101T000000-'
+    """
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
+    return f"{workflow}-{stamp}-{secrets.token_hex(2)}"

@@ -1,0 +1,320 @@
+"""One run under way: what it decides, what it records, what it ends with.
+
+All that is written to the journal is written inside the caller's transaction; what must follow only once that
+is durable (publishing, telling observers) is collected in `outbox` and `news`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+
+import orjson
+
+from dynamo.engine.events import Event, Failure, Kind, Summary
+from dynamo.engine.known import Facts
+from dynamo.engine.limits import RETRIES
+from dynamo.engine.ready import ReadySet, Unit
+from dynamo.engine.request import Request
+from dynamo.graph.model import Graph, Needs, Task
+from dynamo.journal import Journal, Parts, Result, Workspace
+from dynamo.journal.records import AttemptOutcome
+from dynamo.planning import key_of, parts_of, units
+from dynamo.planning.plan import settle
+from dynamo.worker.job import Job, Made, Order, Report
+from dynamo.worker.store import stored_path
+
+__all__ = ["Run"]
+
+_TAIL_LINES = 20
+_TAIL_BYTES = 8192
+
+
+class Run:
+    """The state of one run in one engine."""
+
+    def __init__(self, request: Request, workspace: Workspace, journal: Journal, facts: Facts, now: float) -> None:
+        self.request = request
+        self.id = request.run
+        self.workspace = workspace
+        self.journal = journal
+        self.facts = facts
+        self.began = now
+        self.first = 0.0
+        self.graph = request.selection.restrict(request.graph)
+        sources = {n: p for n, p in self.graph.sources.items() if n in self.graph.consumers}
+        self.digests = {name: facts.source(name, path) for name, path in sources.items()}
+        self.paths: dict[str, str] = {name: os.path.abspath(path) for name, path in sources.items()}
+        self.ready = ReadySet(self.graph, units(self.graph))
+        self.running: dict[str, int] = {}
+        self.outbox: list[tuple[str, str]] = []
+        self.news: list[Event] = []
+        self._attempts: dict[str, int] = {}
+        self._losses: dict[str, int] = {}
+        self._jobs = count()
+        self._keys: dict[str, tuple[str, Parts, str]] = {}
+        self._failures: dict[str, Failure] = {}
+        self._products: list[str] = []
+        self._counts = {"done": 0, "reused": 0, "left": 0}
+        self.warnings: list[str] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing runs and nothing can become ready."""
+        return not self.running and not self.ready.open
+
+    def open(self) -> None:
+        """Record that the run begins or goes on."""
+        if self.request.resume:
+            self.journal.lose_attempts(self.id, self.began)
+            self._attempts = self.journal.count_attempts(self.id)
+            self.journal.set_run(self.id, "running", None)
+        else:
+            self.journal.add_run(self.id, self.request.graph, self.request.settings, self.began)
+
+    def needs(self, unit: Unit) -> Needs:
+        """What the job of `unit` needs: the most that any of its tasks does."""
+        all_needs = [self.ready.tasks[t].needs for t in unit]
+        if len(all_needs) == 1:
+            return all_needs[0]
+        deadlines = [n.deadline for n in all_needs if n.deadline]
+        return Needs(
+            cores=max(n.cores for n in all_needs),
+            memory=max(n.memory for n in all_needs),
+            priority=max(n.priority for n in all_needs),
+            deadline=min(deadlines, default=0.0),
+        )
+
+    def prepare(self, unit: Unit, now: float) -> Job | None:
+        """Settle the tasks of a ready unit; return the job for those that must run, if any."""
+        orders: list[Order] = []
+        inside: set[str] = set()
+        for task_id in unit:
+            task = self.ready.tasks[task_id]
+            names = list(task.input_names)
+            if any(n in inside for n in names):
+                if self.request.selection.leaves(task):
+                    self._leave(task, now, "left out by --only")
+                    continue
+                reason = "an input is made anew by the same job"
+            elif any(n not in self.digests for n in names):
+                continue  # its maker in this job was left out or is lost: it was closed with it
+            else:
+                decision, parts = settle(self.graph.name, task, self.digests, self.facts, self.request.selection)
+                if decision.action == "reuse" and decision.result is not None:
+                    self._reuse(task, decision.result, decision.reason, parts, now)
+                    continue
+                if decision.action == "leave":
+                    self._leave(task, now, decision.reason)
+                    continue
+                assert decision.key is not None
+                reason = decision.reason
+                self._keys[task_id] = (decision.key, parts, reason)
+            orders.append(self._order(task, reason, inside))
+            inside.update(task.output_names)
+            if task.kind == "expand":
+                inside.add(_found_name(task))
+        if not orders:
+            return None
+        sandbox = f"{self.workspace.sandboxes}/{self.id}/{next(self._jobs)}"
+        return Job(f"{self.id}/{orders[0].id}", tuple(orders), sandbox, str(self.workspace.store))
+
+    def _order(self, task: Task, reason: str, inside: set[str]) -> Order:
+        n = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1
+        if task.id not in self._keys:
+            self._keys[task.id] = ("", Parts("", {}, {}, ()), reason)
+        outputs, params = task.outputs, task.params
+        if task.kind == "expand":
+            params = {"outputs": dict(task.outputs), "params": dict(task.params)}  # type: ignore[dict-item]
+            outputs = {"found": _found_name(task)}
+        paths = {name: "" if name in inside else self.paths[name] for name in task.input_names}
+        log = self.workspace.log(self.id, task.id, n)
+        return Order(task.id, task.kind, task.call, task.inputs, outputs, params, task.argv, paths, log)
+
+    def started(self, job: Job, worker: str, now: float) -> None:
+        """Record that a job is about to begin."""
+        self.first = self.first or now
+        for order in job.orders:
+            task = self.ready.tasks[order.id]
+            key, _, reason = self._keys[order.id]
+            self.running[order.id] = self._attempts[order.id]
+            self.journal.set_task(self.id, order.id, task.step, "running", reason, key or None)
+            self.journal.start_attempt(self.id, order.id, self._attempts[order.id], worker, now)
+            self._tell("started", task, now, reason)
+
+    def reported(self, report: Report, sandbox: str) -> list[Unit]:
+        """Take in how a task went; return units to be tried again."""
+        task = self.ready.tasks[report.task]
+        n = self.running.pop(report.task)
+        outcome: AttemptOutcome = "lost" if report.outcome == "trouble" else report.outcome
+        self.journal.end_attempt(self.id, n, outcome, report)
+        if report.outcome == "ok":
+            self._done(task, report)
+            return []
+        if report.outcome == "blocked":
+            return []  # told when the task that should have made its input failed
+        return self._try_again(task, report, sandbox, infrastructure=report.outcome == "trouble")
+
+    def lost(self, job: Job, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
+        """Take in that a worker died or was killed; return units to be tried again.
+
+        The first of `left` was running; the others had not begun.
+        """
+        current, *waiting = left
+        for task_id in left:
+            n = self.running.pop(task_id)
+            begun = task_id == current
+            row = Report(task_id, "failed", now, now, error if begun else "the job ended before it began")
+            self.journal.end_attempt(self.id, n, outcome if begun else "lost", row)
+        report = Report(current, "failed", now, now, error)
+        again = self._try_again(
+            self.ready.tasks[current], report, job.sandbox, infrastructure=outcome == "lost"
+        )
+        rest = tuple(t for t in waiting if t in self.ready.open)
+        if again and rest:
+            return [(*again[0], *rest)]
+        return again or ([rest] if rest else [])
+
+    def _try_again(self, task: Task, report: Report, sandbox: str, *, infrastructure: bool) -> list[Unit]:
+        allowed = RETRIES if infrastructure else task.needs.retries
+        losses = self._losses[task.id] = self._losses.get(task.id, 0) + 1
+        if losses <= allowed:
+            self._tell("retried", task, report.ended, f"{report.error}; trying again ({losses} of {allowed})")
+            return [(task.id,)]
+        error = report.error
+        if infrastructure:
+            error += f"; tried {losses} times"
+        self._fail(task, replace(report, error=error), sandbox, infrastructure=infrastructure)
+        return []
+
+    def _done(self, task: Task, report: Report) -> None:
+        key, parts, reason = self._keys.pop(task.id)
+        if not key:  # its inputs were made by the same job and are known only now
+            parts = parts_of(task, self.facts.code(task.call), self.digests)
+            key = key_of(task, parts)
+        self._exist(task, report.made)
+        result = Result(key, self.id, task.id, report.made)
+        self.journal.add_result(result, report.ended)
+        self.journal.set_latest(self.graph.name, task.id, key, parts)
+        self.journal.set_task(self.id, task.id, task.step, "done", reason, key)
+        self._counts["done"] += 1
+        self._tell("done", task, report.ended, reason, report.ended - report.started)
+        self._close(task, report.made)
+
+    def _reuse(self, task: Task, result: Result, reason: str, parts: Parts, now: float) -> None:
+        self._exist(task, result.made)
+        self.journal.use_result(result.key, now)
+        self.journal.set_latest(self.graph.name, task.id, result.key, parts)
+        self.journal.set_task(self.id, task.id, task.step, "reused", reason, result.key)
+        self._counts["reused"] += 1
+        self._tell("reused", task, now, reason)
+        self._close(task, result.made)
+
+    def _leave(self, task: Task, now: float, reason: str) -> None:
+        self._counts["left"] += 1
+        self._tell("left", task, now, reason)
+        for blocked in self.ready.lose(task.id):
+            self._counts["left"] += 1
+            self._tell("left", self.ready.tasks[blocked], now, f"needs what {task.id} would make")
+            del self.ready.blocked[blocked]
+
+    def _exist(self, task: Task, made: Mapping[str, Made]) -> None:
+        for name, file in made.items():
+            path = stored_path(self.workspace.store, file.digest)
+            self.digests[name] = file.digest
+            self.paths[name] = path
+            if task.kind != "expand" and self.request.products.wants(name):
+                self.outbox.append((name, path))
+
+    def _close(self, task: Task, made: Mapping[str, Made]) -> None:
+        self.ready.close(task.id)
+        if task.kind == "expand":
+            self._expand(task)
+        self.ready.exist(made)
+
+    def _expand(self, task: Task) -> None:
+        """Add what a run-time workflow described to the run."""
+        with open(self.paths[_found_name(task)], "rb") as file:
+            found = Graph.from_json(orjson.loads(file.read()))
+        self.journal.add_expansion(self.id, task.id, found)
+        for name, path in found.sources.items():
+            if path:
+                self.digests[name] = self.facts.source(name, path)
+                self.paths[name] = os.path.abspath(path)
+        self.ready.expand(task.id, found, units(found))
+        self._tell("added", task, self.began, f"{len(found.tasks)} tasks")
+
+    def _fail(self, task: Task, report: Report, sandbox: str, *, infrastructure: bool) -> None:
+        key, _, _ = self._keys.pop(task.id)
+        n = self._attempts[task.id]
+        self.journal.set_task(self.id, task.id, task.step, "failed", report.error, key or None)
+        self._tell("failed", task, report.ended, report.error, report.ended - report.started)
+        blocked = self.ready.lose(task.id)
+        for b in blocked:
+            reader = self.ready.tasks[b]
+            self.journal.set_task(self.id, b, reader.step, "blocked", f"{task.id} failed", None)
+            self._tell("blocked", reader, report.ended, f"{task.id} failed")
+        log = self.workspace.log(self.id, task.id, n)
+        kept = f"{sandbox}/" if os.path.isdir(sandbox) else ""
+        self._failures[task.id] = Failure(
+            task.id,
+            task.step,
+            task.place,
+            report.error,
+            infrastructure,
+            log if os.path.exists(log) else "",
+            tail(log),
+            kept,
+            tuple(blocked),
+        )
+
+    def warn(self, task_id: str, text: str) -> None:
+        """Note something that is not a failure, once a task."""
+        warning = f"{task_id}: {text}"
+        if not any(w.startswith(f"{task_id}:") for w in self.warnings):
+            self.warnings.append(warning)
+            self._tell("warned", self.ready.tasks[task_id], self.began, text)
+
+    def _tell(self, kind: Kind, task: Task, at: float, text: str = "", seconds: float = 0.0) -> None:
+        self.news.append(Event(kind, self.id, task.id, task.step, at, text, seconds))
+
+    def publish(self) -> None:
+        """Put the products that became durable into their folder."""
+        for name, path in self.outbox:
+            self._products.append(self.request.products.publish(name, path))
+        self.outbox.clear()
+
+    def summary(self, now: float) -> Summary:
+        """Return how the run ended."""
+        return Summary(
+            run=self.id,
+            workflow=self.graph.name,
+            ran=self._counts["done"],
+            reused=self._counts["reused"],
+            failures=tuple(self._failures.values()),
+            blocked=len(self.ready.blocked),
+            left=self._counts["left"],
+            products=tuple(self._products),
+            folder=self.request.products.folder,
+            seconds=now - self.began,
+            first=max(self.first - self.began, 0.0),
+            warnings=tuple(self.warnings),
+        )
+
+
+def _found_name(task: Task) -> str:
+    """Name of the hidden file in which a run-time workflow leaves what it described."""
+    return f".{task.id}.graph.json"
+
+
+def tail(log: str) -> str:
+    """Return the last lines of a log; empty where there is none."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(os.path.getsize(log) - _TAIL_BYTES, 0))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-_TAIL_LINES:])

@@ -1,0 +1,192 @@
+"""The version of a task's code: a digest over what its outcome can depend on.
+
+That is, in order: the task function itself, without comments, layout, docstrings and decorators; the other
+tasks of the file that it names; the rest of its file; and, through their imports, the files of the same
+package or folder and of `dynamo.radar`. A change to one task of a file does not touch the others; a change to
+a helper touches all that can reach it. Other installed packages do not count: run with ``--force`` after
+upgrading one.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+
+from dynamo.errors import Place, UserError
+from dynamo.worker.loading import split_call
+
+__all__ = ["CodeVersions"]
+
+_MARKS = frozenset({"task", "command", "workflow"})
+_SCIENCE = "dynamo.radar"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of a file: the digest of its code, the modules it imports, and the names it uses."""
+
+    digest: str
+    imports: frozenset[str]
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A parsed file: its marked functions, and the rest."""
+
+    tasks: dict[str, _Piece]
+    rest: _Piece
+    whole: _Piece
+
+
+class CodeVersions:
+    """Computes code versions; parses each file once."""
+
+    def __init__(self) -> None:
+        self._sources: dict[Path, _Source] = {}
+        self._versions: dict[str, str] = {}
+
+    def of(self, call: str) -> str:
+        """Return the version of what `call` names; raises `UserError` where its source is not found."""
+        known = self._versions.get(call)
+        if known is None:
+            known = self._versions[call] = self._version(call)
+        return known
+
+    def _version(self, call: str) -> str:
+        where, name = split_call(call)
+        path = Path(where).resolve() if where.endswith(".py") else _find(where, None)
+        if path is None:
+            raise UserError(f"cannot find the source of {where}, so its version cannot be told")
+        module = "" if where.endswith(".py") else where
+        source = self._source(path)
+        pieces = [source.rest, *_closure(source, name)] if name in source.tasks else [source.whole]
+        found = hashlib.sha256()
+        for piece in pieces:
+            found.update(piece.digest.encode())
+        for digest in self._reached(path, module, {i for piece in pieces for i in piece.imports}):
+            found.update(digest.encode())
+        return found.hexdigest()[:32]
+
+    def _reached(self, path: Path, module: str, imports: Iterable[str]) -> list[str]:
+        """Digests of all files of the code base that the imports lead to, each once, in a stable order."""
+        seen = {path: ""}
+        queue = [(path, module, name) for name in sorted(imports)]
+        for path_, module_, name in queue:  # grows while it is read
+            target = _resolve(name, path_, module_)
+            if target is None or target[0] in seen:
+                continue
+            source = self._source(target[0])
+            seen[target[0]] = source.whole.digest
+            queue.extend((*target, i) for i in sorted(source.whole.imports))
+        return sorted(d for d in seen.values() if d)
+
+    def _source(self, path: Path) -> _Source:
+        known = self._sources.get(path)
+        if known is None:
+            known = self._sources[path] = _parse(path)
+        return known
+
+
+def _parse(path: Path) -> _Source:
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        place = Place(str(path), error.lineno or 0, error.offset or 0)
+        raise UserError(f"not valid Python: {error.msg}", place=place) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n)}
+    rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name in marked)]
+    tasks = {name: _piece([*node.body, node.args]) for name, node in marked.items()}
+    return _Source(tasks, _piece(rest), _piece(tree.body))
+
+
+def _is_marked(node: ast.FunctionDef) -> bool:
+    for mark in node.decorator_list:
+        target = mark.func if isinstance(mark, ast.Call) else mark
+        name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+        if name in _MARKS:
+            return True
+    return False
+
+
+def _piece(nodes: list[ast.stmt | ast.arguments] | list[ast.stmt]) -> _Piece:
+    imports: set[str] = set()
+    names: set[str] = set()
+    digest = hashlib.sha256()
+    for top in nodes:
+        for node in ast.walk(top):
+            _drop_docstring(node)
+            if isinstance(node, ast.Import):
+                imports.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = "." * node.level + (node.module or "")
+                imports.add(base)
+                imports.update(f"{base.rstrip('.')}.{a.name}" if node.module else f"{base}{a.name}" for a in node.names)
+            elif isinstance(node, ast.Name):
+                names.add(node.id)
+        if not _is_text(top):
+            digest.update(ast.dump(top).encode())
+    return _Piece(digest.hexdigest(), frozenset(imports), frozenset(names))
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and _is_text(node.body[0]):
+        node.body[0] = ast.Pass()
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _closure(source: _Source, name: str) -> Iterator[_Piece]:
+    """Yield the task's own piece and those of the tasks it names, and so on."""
+    queue = [name]
+    for n in queue:  # grows while it is read
+        piece = source.tasks[n]
+        yield piece
+        queue.extend(m for m in sorted(piece.names) if m in source.tasks and m not in queue)
+
+
+def _resolve(name: str, path: Path, module: str) -> tuple[Path, str] | None:
+    """Return file and module name of an import where it belongs to the code base."""
+    if name.startswith("."):
+        if not module:
+            return None
+        level = len(name) - len(name.lstrip("."))
+        package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+        name = ".".join([*package[: len(package) - level + 1], name.lstrip(".")]).rstrip(".")
+    if name.startswith(_SCIENCE):
+        found = _find(name, None)
+    elif module:
+        found = _find(name, None) if name.split(".")[0] == module.split(".")[0] and not _is_own(name) else None
+    else:
+        found = _find(name, path.parent)
+    return (found, name if module or name.startswith(_SCIENCE) else "") if found else None
+
+
+def _is_own(name: str) -> bool:
+    """Whether an import leads to dynamo itself, which computes no product outside `dynamo.radar`."""
+    return name == "dynamo" or (name.startswith("dynamo.") and not name.startswith("dynamo.workflows"))
+
+
+def _find(name: str, folder: Path | None) -> Path | None:
+    """Return the source file of a module, looked for in `folder` only where one is given."""
+    if folder is not None:
+        parts = name.split(".")
+        for candidate in (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py")):
+            if candidate.is_file():
+                return candidate.resolve()
+        return None
+    try:
+        spec = find_spec(name) if "." in name else PathFinder.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    origin = spec.origin if spec else None
+    return Path(origin).resolve() if origin and origin.endswith(".py") else None

@@ -1,0 +1,202 @@
+"""Run one job: each task in its sandbox, its outputs into the store, a report for each.
+
+A task that fails stops only what reads its files; the other tasks of the job still run.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any, cast
+
+import orjson
+
+from dynamo.errors import UserError
+from dynamo.graph.authoring import Callee, Command, Workflow
+from dynamo.worker import sandbox
+from dynamo.worker.job import Job, Made, Order, Outcome, Report
+from dynamo.worker.loading import load_object
+from dynamo.worker.log import Log
+from dynamo.worker.memory import peak_memory, reset_peak
+from dynamo.worker.store import stored_path
+
+__all__ = ["run_job"]
+
+
+class _Failure(Exception):
+    """The task did wrong, or the machine did; in words for the report."""
+
+    def __init__(self, message: str, exit_code: int | None = None, outcome: Outcome = "failed") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.outcome = outcome
+
+
+def run_job(job: Job, log: Log) -> Iterator[Report]:
+    """Run the tasks of `job` in order and yield a report after each.
+
+    `log` is where standard output and error go meanwhile.
+    """
+    made: dict[str, str] = {}
+    for n, order in enumerate(job.orders):
+        absent = [name for name, path in order.paths.items() if not path and name not in made]
+        if absent:
+            now = time.time()
+            yield Report(order.id, "blocked", now, now, f"its input {absent[0]!r} was not made")
+            continue
+        report = _run(order, f"{job.sandbox}/{n}", job.store, made, log)
+        made.update((name, stored_path(job.store, m.digest)) for name, m in report.made.items())
+        yield report
+    try:
+        os.rmdir(job.sandbox)
+    except OSError:
+        pass  # the sandbox of a task that failed stays there, to be looked at
+
+
+def _run(order: Order, folder: str, store: str, made: dict[str, str], log: Log) -> Report:
+    reset_peak()
+    cpu, started = _cpu(), time.time()
+    files: dict[str, Made] = {}
+    error, exit_code, outcome = "", None, cast("Outcome", "ok")
+    try:
+        _enter(folder, order, made)
+        files = _perform(order, folder, store)
+    except _Failure as failure:
+        error, exit_code, outcome = str(failure), failure.exit_code, failure.outcome
+    finally:
+        os.chdir("/")
+    logged = log.close(order.log)
+    if not error:
+        sandbox.clear(folder)
+    return Report(
+        order.id,
+        outcome,
+        started,
+        time.time(),
+        error,
+        exit_code,
+        files,
+        _cpu() - cpu,
+        peak_memory(),
+        logged,
+    )
+
+
+def _enter(folder: str, order: Order, made: dict[str, str]) -> None:
+    try:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        sandbox.prepare(folder, order, made)
+        os.chdir(folder)
+    except OSError as error:
+        raise _Failure(f"its sandbox could not be made: {error}", outcome="trouble") from error
+
+
+def _perform(order: Order, folder: str, store: str) -> dict[str, Made]:
+    """Run the task and return its outputs; raise `_Failure` in words."""
+    if order.kind == "command":
+        exit_code = _command(order)
+    else:
+        _python(order, folder)
+        exit_code = None
+    absent = sandbox.missing_outputs(folder, order)
+    if absent:
+        there = sorted(
+            os.path.relpath(os.path.join(top, f), folder) for top, _, found in os.walk(folder) for f in found
+        )
+        others = [f for f in there if f not in order.paths]
+        raise _Failure(
+            f"it ended well but did not write its output {', '.join(map(repr, absent))}"
+            + (f"; it wrote {', '.join(map(repr, others[:5]))}" if others else ""),
+            exit_code,
+        )
+    try:
+        return sandbox.collect(folder, order, store)
+    except OSError as error:
+        raise _Failure(f"its outputs could not be kept: {error}", outcome="trouble") from error
+
+
+def _command(order: Order) -> int:
+    try:
+        done = subprocess.run(order.argv, stdin=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        raise _Failure(f"cannot start {order.argv[0]!r}: {error.strerror}") from error
+    if done.returncode < 0:
+        raise _Failure(f"{order.argv[0]} was killed by signal {-done.returncode}", done.returncode)
+    if done.returncode:
+        raise _Failure(f"{order.argv[0]} ended with exit code {done.returncode}", done.returncode)
+    return 0
+
+
+def _python(order: Order, folder: str) -> None:
+    """Call the user's function; whatever it raises becomes a `_Failure`, its traceback goes to the log."""
+    try:
+        callee = load_object(order.call)
+        inputs, outputs = sandbox.bind(folder, order.inputs), sandbox.bind(folder, order.outputs)
+        if order.kind == "expand":
+            _expand(callee, order, inputs, folder)
+        else:
+            function = callee.function if isinstance(callee, Callee) else callee
+            optional = dict.fromkeys(_optional(callee, order))
+            function(**inputs, **outputs, **order.params, **optional)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise _Failure(str(error)) from error
+    except SystemExit as error:
+        raise _Failure(f"it called sys.exit({error.code!r}); raise an error instead, or just return") from error
+    except MemoryError as error:
+        _traceback(error)
+        raise _Failure(f"out of memory: {error or 'an allocation failed'}") from error
+    except Exception as error:
+        # The user's code may raise anything: that is the task's failure, not the worker's.
+        _traceback(error)
+        raise _Failure(_summary(error)) from error
+
+
+def _optional(callee: Any, order: Order) -> list[str]:
+    """The file parameters that this call left out (``Input | None = None``)."""
+    if not isinstance(callee, Callee):
+        return []
+    return [
+        p for p in callee.signature.parameters if not (p in order.inputs or p in order.outputs or p in order.params)
+    ]
+
+
+def _expand(callee: Any, order: Order, inputs: dict[str, Any], folder: str) -> None:
+    """Describe the rest of the graph and write it to the task's one output."""
+    if not isinstance(callee, Workflow):
+        raise UserError(f"{order.call} is not a workflow")
+    named = {
+        p: list(zip(names, inputs[p], strict=True)) if not isinstance(names, str) else (names, inputs[p])
+        for p, names in order.inputs.items()
+    }
+    declared: dict[str, Any] = dict(order.params["outputs"])
+    graph = callee.expand(order.id, named, declared, dict(order.params["params"]))
+    (target,) = order.outputs.values()
+    with open(os.path.join(folder, str(target)), "wb") as file:
+        file.write(orjson.dumps(graph.to_json()))
+
+
+def _traceback(error: BaseException) -> None:
+    """Print the traceback from the user's first frame on."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("dynamo.worker"):
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames)
+
+
+def _summary(error: Exception) -> str:
+    """Return type, message and the innermost line of the error in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}{where}"
+
+
+def _cpu() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -1,0 +1,122 @@
+"""What is asked of a worker and what it answers: `Job`, `Order`, `Report`; JSON both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from dynamo.graph.model import Kind, Names
+
+__all__ = ["Job", "Made", "Order", "Outcome", "Report"]
+
+#: ``ok``; ``failed``: the task did wrong; ``blocked``: an input that this job should have made is not there;
+#: ``trouble``: the machine did wrong (its disk is full).
+Outcome: TypeAlias = Literal["ok", "failed", "blocked", "trouble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One task of a job.
+
+    ``paths`` maps each input file name to its path, or to ``""`` for a file that an earlier task of the same
+    job makes. The other fields are those of `dynamo.graph.Task`.
+    """
+
+    id: str
+    kind: Kind
+    call: str
+    inputs: Mapping[str, Names]
+    outputs: Mapping[str, Names]
+    params: Mapping[str, Any]
+    argv: tuple[str, ...]
+    paths: Mapping[str, str]
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Tasks that one worker runs one after another in one process.
+
+    Parameters
+    ----------
+    id
+        Names the job among those under way.
+    orders
+        The tasks, each after those whose files it reads.
+    sandbox
+        Folder that the worker makes and removes; on the same file system as `store`.
+    store
+        Folder of finished files, named by digest.
+    """
+
+    id: str
+    orders: tuple[Order, ...]
+    sandbox: str
+    store: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON values."""
+        return {**asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """Read back what `to_json` returned."""
+        orders = tuple(Order(**{**o, "argv": tuple(o["argv"])}) for o in data["orders"])
+        return cls(data["id"], orders, data["sandbox"], data["store"])
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One finished file: its digest (SHA-256, hex), size in bytes and time of change in the store (ns)."""
+
+    digest: str
+    size: int
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one task of a job went.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    outcome
+        See `Outcome`.
+    started, ended
+        Unix time, seconds.
+    error
+        One or two lines that say what went wrong, and empty where nothing did.
+    exit_code
+        Of a command; None where there was none.
+    made
+        Output file name to what was made.
+    cpu
+        Seconds of CPU, children included.
+    peak
+        Largest resident memory while it ran, bytes; 0 where the system cannot tell.
+    logged
+        Bytes that the task wrote to its log.
+    """
+
+    task: str
+    outcome: Outcome
+    started: float
+    ended: float
+    error: str = ""
+    exit_code: int | None = None
+    made: Mapping[str, Made] = field(default_factory=dict)
+    cpu: float = 0.0
+    peak: int = 0
+    logged: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Report:
+        """Read back what `to_json` returned."""
+        return cls(**{**data, "made": {n: Made(**m) for n, m in data["made"].items()}})

@@ -1,0 +1,58 @@
+"""Finished files, kept once under their content digest.
+
+A file enters by a rename, so it is there whole or not at all. It is read-only, because products are hard
+links to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from dynamo.worker.job import Made
+
+__all__ = ["adopt", "digest_file", "stored_path"]
+
+CHUNK = 1 << 20
+
+
+def stored_path(store: str | Path, digest: str) -> str:
+    """Return the path under which a file of this digest stands in `store`."""
+    return f"{store}/{digest[:2]}/{digest[2:]}"
+
+
+def digest_file(path: str | Path) -> str:
+    """Return the SHA-256 (hex) of a file's bytes; raises `OSError`."""
+    with open(path, "rb", buffering=0) as file:
+        first = file.read(CHUNK)
+        sha = hashlib.sha256(first)
+        while len(first) == CHUNK:
+            first = file.read(CHUNK)
+            sha.update(first)
+    return sha.hexdigest()
+
+
+def adopt(path: str, store: str) -> Made:
+    """Move the file at `path` into the store and return what it is; raises `OSError`.
+
+    What is already there under the same digest stays, so that links to it stay links to one file; it is
+    replaced where its size shows that it was damaged.
+    """
+    digest = digest_file(path)
+    target = stored_path(store, digest)
+    size = os.stat(path).st_size
+    try:
+        there = os.stat(target)
+        if there.st_size == size:
+            os.unlink(path)
+            return Made(digest, size, there.st_mtime_ns)
+    except FileNotFoundError:
+        pass
+    os.chmod(path, 0o444)
+    try:
+        os.rename(path, target)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.rename(path, target)
+    return Made(digest, size, os.stat(target).st_mtime_ns)
