@@ -115,21 +115,25 @@ def beam_height(
     return np.sqrt(r**2 + EFFECTIVE_RADIUS**2 + lift) - EFFECTIVE_RADIUS + altitude
 
 
-def default_geometry(sweeps: Iterable[Sweep], *, step_km: float = 0.5) -> Geometry:
+def default_geometry(sweeps: Iterable[Sweep], *, step_km: float | None = None) -> Geometry:
     """Return a longitude/latitude grid that covers the range of all radars of `sweeps`.
 
-    Its edges lie on whole multiples of the steps, so that it does not move with a gate more or less.
+    The step is 0.5 km where no radar sees further than 100 km, else 1 km, unless `step_km` says otherwise. The
+    edges lie on whole multiples of the steps, so that they do not move with a gate more or less.
 
     Raises
     ------
     DataError
         There is no sweep, or `step_km` is not positive.
     """
+    sweeps = list(sweeps)
+    if not sweeps:
+        raise DataError("no sweeps: cannot tell which area to cover")
+    if step_km is None:
+        step_km = 0.5 if max(float(s.ranges[-1]) for s in sweeps) <= 100_000 else 1.0
     if not step_km > 0:
         raise DataError(f"the step of a grid must be positive, not {step_km:g} km")
     boxes = [_box(sweep) for sweep in sweeps]
-    if not boxes:
-        raise DataError("no sweeps: cannot tell which area to cover")
     south, north = min(b[0] for b in boxes), max(b[1] for b in boxes)
     west, east = min(b[2] for b in boxes), max(b[3] for b in boxes)
     dy = round(step_km / KM_PER_DEGREE, 4)

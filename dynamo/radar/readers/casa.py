@@ -1,0 +1,108 @@
+"""Files of the CASA network: polar NetCDF sweeps of one X-band radar, and WDSS-II latitude/longitude grids.
+
+A sweep is recognised by its dimensions Radial and Gate, a grid by its spacing attributes (see `latlongrid`).
+
+In a sweep ranges are in the unit that their attribute names (millimetres, in all that were seen), rays are in
+any order, and a gate without a usable signal has -99900 or -9999, or at one radar a reflectivity below -30 dBZ.
+The files do not tell why there is no signal: it is taken as "nothing detected", which at X band it also looks
+like behind a storm so strong that it swallows the beam.
+
+Quality control: a gate with rho_hv of 0.75 or less is not weather alone. The power of weather and of clutter
+add up, so the weather in such a gate is not stronger than what was measured: below 10 dBZ (a tenth of a
+millimetre per hour) the gate becomes "nothing detected"; from there on weather may hide in it, and it becomes
+"missing". In a composite another radar that sees the place then decides.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynamo.errors import DataError
+from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.polar import Sweep, default_geometry, to_grid
+from dynamo.radar.readers import Reader
+from dynamo.radar.readers.latlongrid import is_latlongrid, read_latlongrid
+from dynamo.radar.readers.source import HDF5, attribute, hdf5_names, netcdf, numbers, wrong
+
+if TYPE_CHECKING:
+    import netCDF4
+    from numpy.typing import NDArray
+
+__all__ = ["reader"]
+
+NO_SIGNAL = -30.0  # dBZ
+MIN_RHO_HV = 0.75
+NEGLIGIBLE = 10.0  # dBZ
+METRES = {"millimeters": 1e-3, "meters": 1.0, "kilometers": 1e3}
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    if head.startswith(b"CDF"):
+        # the header of NetCDF-3 comes first: names of dimensions, then global attributes
+        return (b"Radial" in head and b"Gate" in head) or is_latlongrid(head)
+    return head.startswith(HDF5) and bool({"Gate", "LatGridSpacing"} & hdf5_names(path))
+
+
+def _read(path: Path, geometry: Geometry | None) -> list[Grid]:
+    with netcdf(path) as dataset:
+        if "LatGridSpacing" in dataset.ncattrs():
+            return read_latlongrid(path, dataset)
+        sweep = _sweep(path, dataset)
+    return [to_grid(sweep, geometry or default_geometry([sweep]))]
+
+
+def _sweeps(path: Path) -> list[Sweep]:
+    with netcdf(path) as dataset:
+        return [_sweep(path, dataset)]
+
+
+def _sweep(path: Path, dataset: netCDF4.Dataset) -> Sweep:
+    about = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+    reflectivity = numbers(path, dataset, "Reflectivity")
+    units = str(getattr(dataset["Reflectivity"], "Units", "dBZ"))
+    if units.lower() != "dbz":
+        raise wrong(path, f"variable 'Reflectivity' is in {units!r}, expected dBZ")
+    reflectivity = reflectivity.astype("f4")
+    undetect = reflectivity < NO_SIGNAL
+    if "CrossPolCorrelation" in dataset.variables:
+        rejected = ~undetect & ~(numbers(path, dataset, "CrossPolCorrelation") > MIN_RHO_HV)
+        undetect |= rejected & (reflectivity < NEGLIGIBLE)
+        reflectivity[rejected] = np.nan
+    reflectivity[undetect] = np.nan
+    width, start = (_range(path, dataset, name) for name in ("GateWidth", "StartRange"))
+    times = numbers(path, dataset, "Time")
+    if times.size == 0 or times.max() <= 0:
+        raise wrong(path, "variable 'Time' holds no time; expected seconds since 1970")
+    try:
+        return Sweep(
+            azimuths=numbers(path, dataset, "Azimuth"),
+            ranges=start + width * (np.arange(reflectivity.shape[-1]) + 0.5),
+            elevation=float(np.median(numbers(path, dataset, "Elevation"))),
+            moments={"reflectivity": reflectivity},
+            undetect=undetect,
+            latitude=float(attribute(path, "the file", about, "Latitude")),
+            longitude=float(attribute(path, "the file", about, "Longitude")),
+            altitude=float(about.get("Height", 0.0)),
+            time=datetime.fromtimestamp(float(times.max()), UTC),
+            radar=str(attribute(path, "the file", about, "RadarName")),
+        )
+    except DataError as error:
+        raise error if str(path) in str(error) else wrong(path, str(error)) from error
+
+
+def _range(path: Path, dataset: netCDF4.Dataset, name: str) -> float:
+    """Return a range in m that must be the same for all rays."""
+    values: NDArray[np.float64] = numbers(path, dataset, name)
+    units = str(getattr(dataset[name], "Units", "Millimeters"))
+    if units.lower() not in METRES:
+        raise wrong(path, f"variable {name!r} is in {units!r}, expected {', '.join(METRES)}")
+    if values.size == 0 or not np.ptp(values) <= 1e-6 * abs(values[0]):
+        raise wrong(path, f"variable {name!r} is not the same for all rays")
+    return float(values[0]) * METRES[units.lower()]
+
+
+reader = Reader("casa", "CASA sweep or WDSS-II LatLonGrid", _sniff, _read, _sweeps)
