@@ -1,7 +1,7 @@
 """YAML as a tree in which every key and value knows its line and column.
 
-Enters: text. Leaves: a tree of `Node`. Goes wrong: `Faults` for what can be read on, `FaultyRunFileError` at once
-for what cannot. Plain scalars follow the core schema of YAML 1.2 (section 10.3); what YAML 1.1 reads in
+Enters: text. Leaves: a tree of `Node`. Goes wrong: `Faults` for what can be read on, `FaultyRunFileError` at
+once for what cannot. Plain scalars follow the core schema of YAML 1.2 (section 10.3); what YAML 1.1 reads in
 another way (``no``, ``010``, ``12:30``) is refused rather than guessed. Tags, merge keys and further
 documents are refused; aliases may be used, and what they expand to is bounded.
 """

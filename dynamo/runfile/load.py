@@ -54,8 +54,8 @@ class Draft:
 def load(path: str | os.PathLike[str]) -> RunFile:
     """Return what the run file at `path` says.
 
-    Raises `FaultyRunFileError` (a `RunFileError`) with all its faults. Neither the workflow nor the inputs are
-    looked at; `prepare` does that.
+    Raises `FaultyRunFileError` (a `RunFileError`) with all its faults. Neither the workflow nor the inputs
+    are looked at; `prepare` does that.
     """
     draft = read(path)
     draft.faults.check()

@@ -71,7 +71,8 @@ def _check(
     except ValidationError as error:
         for one in error.errors():
             bad = node.find(one["loc"])
-            faults.add(place or bad.mark, f"{parameter.name}: {describe(one, bad.data())}")
+            message = describe(one, bad.data())
+            faults.add(place or bad.mark, message if place else f"{parameter.name}: {message}")
 
 
 def _annotation(parameter: Parameter) -> Any:

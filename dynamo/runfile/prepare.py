@@ -173,9 +173,11 @@ def _inputs(
             found[name] = find(rule, Path.cwd() if over else draft.path.parent, now)
             _check_count(found[name], signature.parameters[name])
         except NotFoundError as error:
+            if over:
+                draft.faults.add(place_of_option("inputs", name), str(error))
+                continue
             index = () if error.index is None else ("files", error.index)
-            mark = draft.root.find(("inputs", name, *index)).mark
-            draft.faults.add(place_of_option("inputs", name) if over else mark, f"{name}: {error}")
+            draft.faults.add(draft.root.find(("inputs", name, *index)).mark, f"{name}: {error}")
     return found
 
 
