@@ -7,7 +7,6 @@ The name of a case enters; files and their paths leave. Errors are those of `dyn
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,31 +101,11 @@ def _make(folder: Path | None, asked: dict[str, Any]) -> list[Path]:
 
 
 def _put(name: str, folder: Path | None, *, link: bool) -> list[Path]:
-    """Fetch a case; with a folder, copy or link its files there."""
-    from dynamo.radar.samples import fetch
+    """Fetch a case; with a folder, put its files there."""
+    from dynamo.radar.samples import fetch, place
 
     paths = fetch(name)
-    if folder is None:
-        return paths
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UserError(f"--to {folder} is a file, not a folder") from None
-    return [_place(path, folder / path.name, link=link) for path in paths]
-
-
-def _place(source: Path, target: Path, *, link: bool) -> Path:
-    """Put a file at `target`, whole or not at all, unless it is there already."""
-    if target.exists() and target.samefile(source):
-        return target
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    if link:
-        part.symlink_to(source.resolve())
-    else:
-        shutil.copyfile(source, part)
-    part.replace(target)
-    return target
+    return place(paths, folder, link=link) if folder else paths
 
 
 def _report(name: str, paths: list[Path], *, as_json: bool) -> None:
@@ -143,7 +122,7 @@ def _report(name: str, paths: list[Path], *, as_json: bool) -> None:
     total = sum(path.stat().st_size for path in paths)
     click.echo(f"\n{len(paths)} files, {_size(total)}. Name the frames in a run file and run it:")
     quoted = json.dumps(patterns[0] if len(patterns) == 1 else patterns)
-    click.echo(f"    inputs: {{frames: {{files: {quoted}, last: 6}}}}")
+    click.echo(f"    inputs: {{frames: {{files: {quoted}}}}}")
     click.echo("    dynamo run nowcast.yaml")
 
 

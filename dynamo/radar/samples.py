@@ -11,16 +11,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynamo.errors import DataError, InfrastructureError, nearest
 
-__all__ = ["Sample", "SampleFile", "cache", "fetch", "find", "list_samples", "make_storm"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Sample", "SampleFile", "cache", "fetch", "find", "list_samples", "make_storm", "place"]
 
 VARIABLE = "DYNAMO_SAMPLES"
 MINUTE = timedelta(minutes=1)
@@ -189,6 +193,30 @@ def make_storm(
     return paths
 
 
+def place(paths: Iterable[Path], folder: Path, *, link: bool = False) -> list[Path]:
+    """Copy files into `folder`, or make links there; each appears whole or not at all.
+
+    Raises
+    ------
+    DataError
+        `folder` is a file, or cannot be made.
+    """
+    _make(folder)
+    placed = []
+    for source in paths:
+        target = folder / source.name
+        if not (target.exists() and target.samefile(source)):
+            part = folder / f"{source.name}.part"
+            part.unlink(missing_ok=True)
+            if link:
+                part.symlink_to(source.resolve())
+            else:
+                shutil.copyfile(source, part)
+            part.replace(target)
+        placed.append(target)
+    return placed
+
+
 def _roots() -> list[Path]:
     """Return the folders of samples on this machine, the user's own first."""
     roots = []
@@ -208,6 +236,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise DataError(f"{folder} is a file, not a folder") from None
+    except OSError as error:
+        raise DataError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 def _download(file: SampleFile, folder: Path) -> None:
@@ -222,6 +252,8 @@ def _download(file: SampleFile, folder: Path) -> None:
     )
     try:
         source.fetch(file.name)
+    except PermissionError as error:
+        raise DataError(f"cannot write into {folder}: {error}") from error
     except (RequestException, ValueError) as error:
         # The message of a lost connection is half a page long; the others say what is the case.
         told = str(error) if isinstance(error, (HTTPError, ValueError)) else type(error).__name__

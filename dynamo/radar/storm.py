@@ -101,21 +101,11 @@ def storm(
     >>> first.values.shape, (last.time - first.time).seconds
     ((400, 400), 180)
     """
-    if regime not in REGIMES:
-        raise DataError(
-            f"unknown regime {regime!r}{nearest(regime, REGIMES)}; known are {', '.join(REGIMES)}"
-        )
-    if frames < 1 or every <= timedelta(0):
-        raise DataError(f"a storm needs frames >= 1 and a step > 0, not {frames} every {every}")
-    if min(geometry.shape) < 2:
-        raise DataError(f"a storm needs a grid of at least 2 x 2 cells, not {geometry.ny} x {geometry.nx}")
-    if seed < 0:
-        raise DataError(f"a seed is a whole number from 0, not {seed}")
-    for name, share in (("gaps", gaps), ("noise", noise)):
-        if not 0 <= share <= 1:
-            raise DataError(f"{name} is a share from 0 to 1, not {share}")
+    _check(regime, seed, frames, every, geometry, gaps=gaps, noise=noise)
     weather = REGIMES[regime]
     east, north = motion or weather.motion
+    if not np.isfinite((east, north)).all():
+        raise DataError(f"a motion is two numbers in m s-1, not {(east, north)}")
     attributes: dict[str, str | float] = {
         "motion_east_m_s": east,
         "motion_north_m_s": north,
@@ -144,6 +134,24 @@ def storm(
             )
         )
     return made
+
+
+def _check(
+    regime: str, seed: int, frames: int, every: timedelta, geometry: Geometry, **shares: float
+) -> None:
+    if regime not in REGIMES:
+        raise DataError(
+            f"unknown regime {regime!r}{nearest(regime, REGIMES)}; known are {', '.join(REGIMES)}"
+        )
+    if frames < 1 or every <= timedelta(0):
+        raise DataError(f"a storm needs frames >= 1 and a step > 0, not {frames} every {every}")
+    if min(geometry.shape) < 2:
+        raise DataError(f"a storm needs a grid of at least 2 x 2 cells, not {geometry.ny} x {geometry.nx}")
+    if seed < 0:
+        raise DataError(f"a seed is a whole number from 0, not {seed}")
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise DataError(f"{name} is a share from 0 to 1, not {share}")
 
 
 def _beyond(plane: Plane, range_km: float | None) -> NDArray[np.bool_] | None:

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 from dynamo.cli.sample import command
 from dynamo.errors import DataError, UserError
+from dynamo.runfile.times import find_time
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def test_a_case_is_copied_and_the_next_step_is_told(tmp_path):
     assert lines[:12] == list(map(str, files))
     assert not any(f.is_symlink() for f in files)
     inputs = yaml.safe_load(next(line for line in lines if "inputs:" in line))["inputs"]
-    assert inputs == {"frames": {"files": str(tmp_path / "k" / "RAD_NL25_RAP_5min_*.h5"), "last": 6}}
+    assert inputs == {"frames": {"files": str(tmp_path / "k" / "RAD_NL25_RAP_5min_*.h5")}}
     assert lines[-1].strip() == "dynamo run nowcast.yaml"
 
 
@@ -85,6 +86,15 @@ def test_a_storm_is_made_as_asked(tmp_path):
     assert answer["frames"] == [str(tmp_path / "*.nc")]
 
 
+@pytest.mark.parametrize("name", ["storm", "casa", "knmi", "mrms"])
+def test_frames_bear_times_that_a_run_file_understands(name):
+    """The printed pattern finds the frames, and the name of each tells its time."""
+    answer = json.loads(run(name, "--json"))
+    frames = [path for pattern in answer["frames"] for path in glob.glob(pattern)]
+    assert frames
+    assert all(find_time(Path(frame).name) for frame in frames)
+
+
 def test_a_storm_without_a_folder_goes_to_the_cache(tmp_path):
     """Where nothing is asked for, nothing is written into the current directory."""
     assert str(tmp_path / "cache" / "storm" / "storm_20240601T120000Z.nc") in run("storm", "--frames", 1)
@@ -97,7 +107,7 @@ def test_a_storm_without_a_folder_goes_to_the_cache(tmp_path):
         (("nkmi",), DataError, "did you mean 'knmi'"),
         (("storm", "--regime", "lime"), DataError, "did you mean 'line'"),
         (("storm", "--gaps", "nan"), DataError, "gaps is a share"),
-        (("knmi", "--to", __file__), UserError, "is a file, not a folder"),
+        (("knmi", "--to", __file__), DataError, "is a file, not a folder"),
         (("storm", "--to", __file__), DataError, "is a file, not a folder"),
     ],
 )

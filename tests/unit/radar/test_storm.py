@@ -149,6 +149,7 @@ def test_beyond_the_range_no_radar_looks():
         ({"noise": -0.1}, "noise is a share"),
         ({"noise": float("nan")}, "noise is a share"),
         ({"seed": -1}, "seed"),
+        ({"motion": (1.0, float("nan"))}, "a motion is two numbers"),
         ({"geometry": Geometry(0.0, 0.0, 1.0, -1.0, 1, 5)}, "at least 2 x 2 cells, not 5 x 1"),
     ],
 )
