@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import json
+from pathlib import Path
 
 import dynamo.radar.samples as module
 import pytest
