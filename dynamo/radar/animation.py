@@ -1,8 +1,9 @@
 """Animated previews: grids in time order in, one APNG, GIF or MP4 out, with the time and a legend burned in.
 
-For people who look before they read; nothing here is georeferenced beyond its graticule. APNG is the cheapest and
-keeps exact colours; GIF plays everywhere; MP4 is the smallest to send. What can go wrong: no grids, grids of different
-geometry or quantity, an unknown suffix, or an OpenCV without an MP4 encoder; each is a `DataError`.
+For people who look before they read; nothing here is georeferenced beyond its graticule. APNG is the
+cheapest and keeps exact colours; GIF plays everywhere; MP4 (MPEG-4 part 2) is for slides and editors. What
+can go wrong: no grids, grids of different geometry or quantity, an unknown suffix, or an OpenCV without an
+MP4 encoder; each is a `DataError`.
 """
 
 from __future__ import annotations
@@ -74,7 +75,12 @@ def write_animation(
             raise DataError(f"cannot mix {first.quantity} and {grid.quantity} in one animation")
     colouring = palette_for(first, palette)
     canvas, place = _background(image_geometry(first.geometry, crs), colouring)
-    frames = [_frame(canvas, place, grid, colouring, title, crs) for grid in grids]
+    frames = []
+    for grid in grids:
+        frame = canvas.copy()
+        _lay(frame[place], paint(grid, colouring, crs=crs))
+        _write_line(frame, shade(colouring, lettering(_words(title, grid), 14)))
+        frames.append(frame)
     shown = [milliseconds] * (len(frames) - 1) + [8 * milliseconds]
     _write(path, frames, extended(colouring), shown)
 
@@ -87,18 +93,20 @@ def _write(path: Path, frames: list[NDArray[np.uint8]], rgba: NDArray[np.uint8],
     elif path.suffix == ".mp4":
         _write_mp4(path, frames, rgba, shown)
     else:
-        raise DataError(f"cannot animate as {path.suffix or 'a file without suffix'}: use .png, .apng, .gif or .mp4")
+        raise DataError(
+            f"cannot animate as {path.suffix or 'a file without suffix'}: use .png, .apng, .gif or .mp4"
+        )
 
 
-def _zoom(geometry: Geometry) -> tuple[int, int]:
+def _zoom(shape: tuple[int, ...]) -> tuple[int, int]:
     """How often to repeat each pixel, and of how many to keep one."""
-    longest = max(geometry.shape)
+    longest = max(shape)
     return max(1, -(-_SMALL // longest)), max(1, -(-longest // _LARGE))
 
 
 def _background(geometry: Geometry, palette: Palette) -> tuple[NDArray[np.uint8], tuple[slice, slice]]:
     """Draw what all frames share, and say where on it the map goes."""
-    repeat, keep = _zoom(geometry)
+    repeat, keep = _zoom(geometry.shape)
     ground = shade(palette, _graticule(geometry, repeat / keep))
     ground = ground[: -(-geometry.ny // keep) * repeat, : -(-geometry.nx // keep) * repeat]
     rows, columns = ground.shape
@@ -119,13 +127,15 @@ def _background(geometry: Geometry, palette: Palette) -> tuple[NDArray[np.uint8]
 
 
 def _graticule(geometry: Geometry, zoom: float) -> NDArray[np.uint8]:
-    """Darkness of a map without echoes: whole steps of longitude and latitude, labelled at the left and below."""
+    """Return the darkness of a map without echoes: lines of longitude and latitude, labelled."""
     from PIL import Image, ImageDraw
 
     size = (max(round(geometry.nx * zoom), 1) + 1, max(round(geometry.ny * zoom), 1) + 1)
     image = Image.new("L", size, 12)
     draw = ImageDraw.Draw(image)
-    column, row = np.meshgrid([0, (geometry.nx - 1) / 2, geometry.nx - 1], [0, (geometry.ny - 1) / 2, geometry.ny - 1])
+    column, row = np.meshgrid(
+        [0, (geometry.nx - 1) / 2, geometry.nx - 1], [0, (geometry.ny - 1) / 2, geometry.ny - 1]
+    )
     lon, lat = geometry.lonlat(column, row)
     along_lon, along_lat = np.linspace(lon.min(), lon.max(), 60), np.linspace(lat.min(), lat.max(), 60)
     lines = [(np.full(60, x), along_lat, _degrees(x, "EW"), False) for x in _ticks(lon.min(), lon.max())]
@@ -133,7 +143,11 @@ def _graticule(geometry: Geometry, zoom: float) -> NDArray[np.uint8]:
     for x, y, name, is_parallel in lines:
         c, r = (zoom * (i + 0.5) for i in geometry.indices(x, y))
         draw.line([tuple(p) for p in np.stack((c, r), axis=1).tolist()], fill=45)
-        where = (4, float(np.interp(4, c, r)) + 1) if is_parallel else (float(np.interp(-size[1] + 4, -r[::-1], c[::-1])) + 3, size[1] - 16)
+        where = (
+            (4, float(np.interp(4, c, r)) + 1)
+            if is_parallel
+            else (float(np.interp(-size[1] + 4, -r[::-1], c[::-1])) + 3, size[1] - 16)
+        )
         image.paste(150, (int(where[0]), int(where[1])), Image.fromarray(lettering(name, 10)))
     return np.asarray(image)
 
@@ -150,33 +164,28 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(t), 6) for t in MaxNLocator(5).tick_values(low, high) if low < t < high]
 
 
-def _frame(
-    canvas: NDArray[np.uint8],
-    place: tuple[slice, slice],
-    grid: Grid,
-    palette: Palette,
-    title: str,
-    crs: str | None,
-) -> NDArray[np.uint8]:
-    """Lay one grid and its time onto the background."""
-    frame = canvas.copy()
-    indices = paint(grid, palette, crs=crs)
-    repeat, keep = _zoom(image_geometry(grid.geometry, crs))
-    if keep > 1:
-        indices = indices[::keep, ::keep]
+def _lay(window: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
+    """Lay one painted grid onto the map of a frame, in place."""
+    repeat, keep = _zoom(indices.shape)
+    indices = indices[::keep, ::keep]
     if repeat > 1:
         indices = indices.repeat(repeat, axis=0).repeat(repeat, axis=1)
-    window = frame[place]
     np.copyto(window, indices, where=indices != 0)
-    words = [title] if title else []
-    words.append(f"{grid.time.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-    words.append(f"+{grid.lead_minutes:g} min" if grid.lead_minutes else "observed")
-    line = shade(palette, lettering("   ".join(words), 14))[:, : frame.shape[1] - _MARGIN]
+
+
+def _words(title: str, grid: Grid) -> str:
+    lead = f"+{grid.lead_minutes:g} min" if grid.lead_minutes else "observed"
+    return "   ".join(([title] if title else []) + [f"{grid.time.astimezone(UTC):%Y-%m-%d %H:%M} UTC", lead])
+
+
+def _write_line(frame: NDArray[np.uint8], line: NDArray[np.uint8]) -> None:
+    line = line[:, : frame.shape[1] - 2 * _MARGIN]
     frame[6 : 6 + line.shape[0], _MARGIN : _MARGIN + line.shape[1]] = line
-    return frame
 
 
-def _write_gif(path: Path, frames: list[NDArray[np.uint8]], rgba: NDArray[np.uint8], shown: list[int]) -> None:
+def _write_gif(
+    path: Path, frames: list[NDArray[np.uint8]], rgba: NDArray[np.uint8], shown: list[int]
+) -> None:
     from PIL import Image
 
     images = []
@@ -187,7 +196,9 @@ def _write_gif(path: Path, frames: list[NDArray[np.uint8]], rgba: NDArray[np.uin
     images[0].save(path, save_all=True, append_images=images[1:], duration=shown, loop=0, optimize=False)
 
 
-def _write_mp4(path: Path, frames: list[NDArray[np.uint8]], rgba: NDArray[np.uint8], shown: list[int]) -> None:
+def _write_mp4(
+    path: Path, frames: list[NDArray[np.uint8]], rgba: NDArray[np.uint8], shown: list[int]
+) -> None:
     import cv2
 
     height, width = frames[0].shape

@@ -1,10 +1,10 @@
 """GeoJSON: bands in, one FeatureCollection file out (RFC 7946), always, also with nothing in it.
 
-Each polygon is a Feature of its own, not a part of one MultiPolygon a level: a polygon is what is matched with
-people, tracked and told apart in a message, and it carries its own area. That costs about 200 bytes a polygon: a
-fifth of a file in widespread rain, more where there are many one-cell echoes, which `contour(min_points=...)` leaves
-out. The same bands and properties give the same bytes. What can go wrong is the
-disk (`OSError`).
+Each polygon is a Feature of its own, not a part of one MultiPolygon a level: a polygon is what is matched
+with people, tracked and told apart in a message, and it carries its own area. That costs about 200 bytes a
+polygon: a fifth of a file in widespread rain, more where there are many one-cell echoes, which
+`contour(min_points=...)` leaves out. The same bands and properties give the same bytes. What can go wrong
+is the disk (`OSError`).
 """
 
 from __future__ import annotations
@@ -34,18 +34,21 @@ def hazard_properties(
     Parameters
     ----------
     grid
-        The field that is contoured; gives units, valid time, lead time and, unless `source` is given, the source.
+        The field that is contoured; gives units, valid time, lead time and, unless `source` is given, the
+        source.
     hazard
         What the polygons warn of.
     source
         Which run and product they come from.
     issued
-        Aware; None means the analysis time, valid time less lead time, so that a repeated run gives equal bytes.
+        Aware; None means the analysis time, valid time less lead time, so that a repeated run gives equal
+        bytes.
 
     Returns
     -------
     dict
-        ``hazard``, ``units``, ``valid_time``, ``issued``, ``lead_minutes`` and ``source``; times are RFC 3339, UTC.
+        ``hazard``, ``units``, ``valid_time``, ``issued``, ``lead_minutes`` and ``source``; times are RFC
+        3339, UTC.
     """
     return {
         "hazard": hazard,

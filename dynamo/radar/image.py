@@ -1,12 +1,13 @@
-"""Images: one grid in, a palette PNG out that a web map can lay over its tiles, and files that say where it lies.
+"""Images: one grid in, a palette PNG out that a web map can lay over its tiles, and a file of where it lies.
 
-The PNG is written here, byte by byte: one byte a cell is what `Palette` gives, so all that is left is to compress
-it. Nothing is drawn where there is no echo.
+One byte a cell is what `Palette` gives; all that is left is to compress it. Nothing is drawn where there is
+no echo.
 
-A web map stretches an image evenly in the Mercator projection. A grid in even degrees laid over it would be right at
-its upper and lower edge only, and 14 cells wrong in the middle of one 10 degrees tall. So images are in EPSG:3857 unless
-another CRS is asked for; a table of which cell goes where is made once for each grid and kept. Text in the PNG, and the
-sidecar of `write_bounds`, say which CRS it is and the bounds in degrees.
+A web map stretches an image evenly in the Mercator projection. A grid in even degrees laid over it would be
+right at its upper and lower edge only, and 14 cells wrong in the middle of one 10 degrees tall. So images
+are in EPSG:3857 unless another CRS is asked for; a table of which cell goes where is made once for each
+grid and kept. Text in the PNG, and the sidecar of `write_bounds`, say which CRS it is and the bounds in
+degrees.
 
 What can go wrong: a palette for another quantity, or a CRS that PROJ does not know; each is a `DataError`.
 """
@@ -63,11 +64,9 @@ def write_png(
         ``#rrggbb`` or ``#rrggbbaa`` for missing cells (looked at, no usable value); None leaves them
         transparent.
 
-    Notes
-    -----
-    Text in the file: ``bounds`` (west south east north, WGS 84 degrees), ``crs``, ``extent`` (the same, in the
-    CRS), ``quantity``, ``units``, ``valid_time``, ``lead_minutes``, ``palette``, ``index`` (how to get a value
-    back) and ``source``. The same grid gives the same bytes.
+    Notes ----- Text in the file: ``bounds`` (west south east north, WGS 84 degrees), ``crs``, ``extent``
+    (the same, in the CRS), ``quantity``, ``units``, ``valid_time``, ``lead_minutes``, ``palette``,
+    ``index`` (how to get a value back) and ``source``. The same grid gives the same bytes.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def write_png(
 
 
 def paint(grid: Grid, palette: Palette, *, crs: str | None = WEB) -> NDArray[np.uint8]:
-    """Return the palette index of each pixel, ``(rows, columns)``, north up; ``len(palette) + 1`` is missing."""
+    """Return the palette index of each pixel, ``(rows, columns)``; ``len(palette) + 1`` is missing."""
     indices = palette.index(grid.values)
     indices[grid.status == Cell.MISSING] = len(palette) + 1
     if crs is None or crs == grid.geometry.crs:
@@ -119,7 +118,7 @@ def _rgba(text: str) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=16)
 def image_geometry(geometry: Geometry, crs: str | None = WEB) -> Geometry:
-    """Return where the pixels of an image of a grid lie: as many rows and columns, spread over its extent in `crs`.
+    """Return where the pixels of an image lie: as many rows and columns, spread over the grid's extent.
 
     Pixels of a projected grid that is turned against `crs` keep about the size of a cell.
     """
@@ -158,7 +157,7 @@ def _separable(geometry: Geometry, crs: str) -> bool:
 def _table(
     geometry: Geometry, crs: str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None, NDArray[np.intp] | None]:
-    """Which cell each pixel shows, the nearest: rows, columns (None: as they are), or else a flat index each."""
+    """Return the cell nearest to each pixel: rows and columns (None: as they are), or flat indices."""
     target = image_geometry(geometry, crs)
     move = _transformer(crs, geometry.crs)
     if _separable(geometry, crs):

@@ -1,4 +1,4 @@
-"""Legends: a palette in, a bar with ticks and units out, drawn in palette indices like the images it belongs to.
+"""Legends: a palette in, a bar with ticks and units out, drawn in palette indices as images are.
 
 `extended` adds to a palette's colours what drawings need: a background, and steps from paper to ink for text.
 """
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
     from dynamo.radar.palette import Palette
-
-    from numpy.typing import NDArray
 
 __all__ = ["extended", "legend", "lettering", "shade"]
 
@@ -23,7 +22,9 @@ PAPER, INK = np.array([255, 255, 255]), np.array([31, 41, 55])
 _STEPS = 16
 
 
-def extended(palette: Palette, *, missing: tuple[int, int, int, int] = (214, 218, 224, 255)) -> NDArray[np.uint8]:
+def extended(
+    palette: Palette, *, missing: tuple[int, int, int, int] = (214, 218, 224, 255)
+) -> NDArray[np.uint8]:
     """Return ``(n, 4)`` colours: 0 paper, the palette, missing, then 16 steps from paper to ink."""
     ramp = PAPER + (INK - PAPER) * np.linspace(0, 1, _STEPS)[:, None]
     rgb = np.concatenate((PAPER[None], palette.rgb, [missing[:3]], ramp.round()))
@@ -76,7 +77,9 @@ def legend(palette: Palette, height: int = 320) -> NDArray[np.uint8]:
     return out
 
 
-def _put(canvas: NDArray[np.uint8], palette: Palette, darkness: NDArray[np.uint8], row: int, column: int) -> None:
+def _put(
+    canvas: NDArray[np.uint8], palette: Palette, darkness: NDArray[np.uint8], row: int, column: int
+) -> None:
     """Write lettering onto paper, in place."""
     rows, columns = darkness.shape
     canvas[row : row + rows, column : column + columns] = shade(palette, darkness)[

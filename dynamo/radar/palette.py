@@ -1,9 +1,9 @@
 """Palettes: a value in, an index of at most 8 bits out, and the colour that stands for it.
 
-The palettes themselves are data, in ``palettes.json``. Index 0 is "nothing to draw": no echo, out of range, or a value
-below the first colour. Indices 1, 2, ... are equal steps of the value (half a dB for reflectivity), so the value can be
-read back from an image. Values above the last colour have the last colour. What can go wrong: a name that is not
-there (`DataError`).
+The palettes themselves are data, in ``palettes.json``. Index 0 is "nothing to draw": no echo, out of range,
+or a value below the first colour. Indices 1, 2, ... are equal steps of the value (half a dB for
+reflectivity), so the value can be read back from an image. Values above the last colour have the last
+colour. What can go wrong: a name that is not there (`DataError`).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Palette:
         return np.asarray(self.start + steps if self.scale == "linear" else self.start * 2.0**steps)
 
     def colour(self, value: float) -> str:
-        """Return the colour of one value as ``#rrggbb``; that of the first or last index outside the range."""
+        """Return the colour of a value as ``#rrggbb``; outside the range that of its end."""
         index = max(int(self.index(np.array([value], dtype=np.float32))[0]), 1)
         return "#{:02x}{:02x}{:02x}".format(*self.rgb[index - 1].tolist())
 

@@ -1,8 +1,8 @@
-"""PNG: palette indices in, the bytes of a still or animated PNG out (ISO/IEC 15948:2004; animation: W3C PNG, 3rd ed.).
+"""PNG: palette indices in, the bytes of a still or animated PNG out (W3C PNG, third edition).
 
-Written here because it is on the path of every image: a general library takes ten times as long to write what are
-a few headers around one call of the compressor. Same pixels, same bytes. Nothing can go wrong with arrays of the
-right shape and type.
+Written here because it is on the path of every image: a general library takes ten times as long to write
+what are a few headers around one call of the compressor. Same pixels, same bytes. Nothing can go wrong with
+arrays of the right shape and type.
 """
 
 from __future__ import annotations

@@ -1,0 +1,348 @@
+"""Contact sheets: lead times side by side with their polygons outlined, in one picture.
+
+People look before they read. Drawn with matplotlib, without pyplot (no global state, no display) and never
+on the path of a product. All panels show the same piece of map, in Mercator. What can go wrong: no grids,
+or grids that do not belong together (`DataError`).
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynamo.errors import DataError
+from dynamo.radar.image import WEB, image_geometry, paint, palette_for
+from dynamo.radar.legend import extended
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from dynamo.radar.contour import Band
+    from dynamo.radar.grid import Geometry, Grid
+    from dynamo.radar.palette import Palette
+
+__all__ = ["write_contact_sheet"]
+
+_INK, _GREY, _LINE, _GROUND = "#1f2937", "#6b7280", "#d7dbe0", "#f8f9fa"
+_RADIUS = 6_378_137.0  # of the sphere of EPSG:3857
+
+# Without a date in the file, the same grids give the same bytes.
+_UNDATED: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+Window = tuple[float, float, float, float]
+
+
+def write_contact_sheet(
+    path: Path,
+    grids: Sequence[Grid],
+    *,
+    bands: Sequence[Sequence[Band]] | None = None,
+    motion: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None = None,
+    palette: Palette | str | None = None,
+    title: str = "",
+    panels: int = 6,
+    zoom: bool = True,
+) -> None:
+    """Draw up to `panels` of the grids as small maps in one figure.
+
+    Parameters
+    ----------
+    path
+        ``.png``, ``.svg`` or ``.pdf``.
+    grids
+        In time order, of one geometry and quantity; the first and last are always drawn, between them evenly.
+    bands
+        For each grid its bands (`dynamo.radar.contour.contour`), which are outlined; None for no outlines.
+    motion
+        Eastward and northward speed, m s-1, each ``(ny, nx)`` on the grid; drawn as arrows on the first map.
+    palette
+        A palette or the name of one; None means the standard one of the quantity.
+    title
+        Stands above all maps.
+    panels
+        How many maps at most.
+    zoom
+        Show only the part of the grid where echoes are, in any of the maps.
+
+    Raises
+    ------
+    DataError
+        For no grids, grids of different geometry or quantity, and as many bands as there are not grids.
+    """
+    _check(grids, bands)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    chosen = sorted({round(i) for i in np.linspace(0, len(grids) - 1, min(panels, len(grids)))})
+    geometry = image_geometry(grids[0].geometry, WEB)
+    colouring = palette_for(grids[0], palette)
+    painted = [paint(grids[i], colouring) for i in chosen]
+    window = _window(geometry, painted) if zoom else geometry.extent
+    columns = len(chosen) if len(chosen) <= 3 else math.ceil(len(chosen) / 2)
+    rows = math.ceil(len(chosen) / columns)
+    figure = Figure(facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = _layout(figure, rows, columns, window, title)
+    rgba = extended(colouring)
+    rgba[0] = rgba[-1] = 0
+    for axis, i, indices in zip(axes, chosen, painted, strict=False):
+        _map(axis, grids[i], geometry, rgba[indices], window)
+        if bands is not None:
+            _outlines(axis, bands[i])
+    for axis in axes[len(chosen) :]:
+        axis.set_visible(False)
+    _labels(axes[columns * (rows - 1)], window)
+    _scale_bar(axes[0], window)
+    if motion is not None:
+        _arrows(axes[0], grids[0].geometry, motion, window)
+    _colour_bar(figure, colouring, bands)
+    figure.savefig(path, dpi=110, metadata=_UNDATED.get(path.suffix))
+
+
+def _check(grids: Sequence[Grid], bands: Sequence[Sequence[Band]] | None) -> None:
+    if not grids:
+        raise DataError("a contact sheet needs at least one grid")
+    for grid in grids[1:]:
+        if apart := grids[0].geometry.difference(grid.geometry):
+            raise DataError(f"the grid of {grid.time:%H:%M} does not fit the first: {apart}")
+        if grid.quantity != grids[0].quantity:
+            raise DataError(f"cannot mix {grids[0].quantity} and {grid.quantity} in one figure")
+    if bands is not None and len(bands) != len(grids):
+        raise DataError(f"{len(bands)} lists of bands for {len(grids)} grids")
+
+
+def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]]) -> Window:
+    """Return the part of the map that holds the echoes, bar lone specks, in metres."""
+    seen = np.sum([indices != 0 for indices in painted], axis=0)
+    if not seen.any():
+        return geometry.extent
+    top, bottom = _span(seen.sum(axis=1))
+    left, right = _span(seen.sum(axis=0))
+    west, _, _, north = geometry.extent
+    return (
+        west + left * geometry.dx,
+        north + bottom * geometry.dy,
+        west + right * geometry.dx,
+        north + top * geometry.dy,
+    )
+
+
+def _span(count: NDArray[np.integer[Any]]) -> tuple[float, float]:
+    """Return where 95 % of the echoes lie, with a margin, and at least a quarter of the axis."""
+    n, share = count.size, np.cumsum(count) / count.sum()
+    low, high = np.searchsorted(share, 0.025), np.searchsorted(share, 0.975) + 1
+    spread = min(max(1.3 * (high - low), n / 4), n)
+    start = min(max((low + high - spread) / 2, 0), n - spread)
+    return float(start), float(start + spread)
+
+
+def _layout(figure: Figure, rows: int, columns: int, window: Window, title: str) -> list[Axes]:
+    """Size the figure for its maps and place them."""
+    west, south, east, north = window
+    width = 10.4 / columns if columns > 1 else 6.0
+    height = width * min(max((north - south) / (east - west), 0.45), 1.6)
+    top, gap, foot, side = 0.95 if title else 0.55, 0.42, 1.15, 0.5
+    total_w, total_h = (
+        columns * width + (columns - 1) * 0.14 + 2 * side,
+        rows * height + (rows - 1) * gap + top + foot,
+    )
+    figure.set_size_inches(total_w, total_h)
+    if title:
+        figure.text(
+            side / total_w, 1 - 0.34 / total_h, title, size=16, weight="bold", color=_INK, va="center"
+        )
+    return [
+        figure.add_axes(
+            (
+                (side + c * (width + 0.14)) / total_w,
+                (foot + (rows - 1 - r) * (height + gap)) / total_h,
+                width / total_w,
+                height / total_h,
+            )
+        )
+        for r in range(rows)
+        for c in range(columns)
+    ]
+
+
+def _map(axis: Axes, grid: Grid, geometry: Geometry, image: NDArray[np.uint8], window: Window) -> None:
+    """Draw one grid on its map."""
+    west, south, east, north = geometry.extent
+    axis.set_facecolor(_GROUND)
+    axis.imshow(image, extent=(west, east, south, north), interpolation="nearest", zorder=2, aspect="auto")
+    axis.set_xlim(window[0], window[2])
+    axis.set_ylim(window[1], window[3])
+    axis.set_aspect("equal", adjustable="box", anchor="C")
+    axis.set_xticks([_x(t) for t in _ticks(*(_lon(w) for w in window[::2]))], [])
+    axis.set_yticks([_y(t) for t in _ticks(*(_lat(w) for w in window[1::2]))], [])
+    axis.grid(color=_LINE, linewidth=0.6, zorder=1)
+    axis.tick_params(length=0, pad=3, labelsize=7.5, labelcolor=_GREY)
+    for spine in axis.spines.values():
+        spine.set(color="#b6bcc5", linewidth=0.8)
+    lead = f"+{grid.lead_minutes:g} min" if grid.lead_minutes else "now"
+    text: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
+    axis.annotate(lead, (0, 1), (0, 5), size=12, weight="bold", color=_INK, ha="left", **text)
+    stamp = grid.time.astimezone(UTC)
+    axis.annotate(f"{stamp:%Y-%m-%d  %H:%M} UTC", (1, 1), (0, 5), size=9, color=_GREY, ha="right", **text)
+
+
+def _outlines(axis: Axes, bands: Sequence[Band]) -> None:
+    """Draw rings, the higher the level the bolder, on a pale seam that parts them from any colour."""
+    from matplotlib.collections import LineCollection
+
+    for i, band in enumerate(bands):
+        if not len(band):
+            continue
+        points = np.stack((_x(band.coordinates[:, 0]), _y(band.coordinates[:, 1])), axis=1)
+        rings = np.split(points, band.ring_offsets[1:-1])
+        wide = 0.5 + 0.9 * (i / max(len(bands) - 1, 1))
+        for colour, more, alpha in (("white", 1.2, 0.75), ("#111827", 0.0, 1.0)):
+            axis.add_collection(
+                LineCollection(
+                    rings, colors=colour, linewidths=wide + more, alpha=alpha, zorder=3 + i, capstyle="round"
+                ),
+                autolim=False,
+            )
+
+
+def _labels(axis: Axes, window: Window) -> None:
+    """Write degrees beside the lower left map."""
+    lon, lat = _ticks(*(_lon(w) for w in window[::2])), _ticks(*(_lat(w) for w in window[1::2]))
+    axis.set_xticks([_x(t) for t in lon], [_degrees(t, "EW") for t in lon])
+    axis.set_yticks([_y(t) for t in lat], [_degrees(t, "NS") for t in lat], rotation=90, va="center")
+
+
+def _degrees(value: float, sides: str) -> str:
+    side = sides[0] if value > 0 else sides[1] if value < 0 else ""
+    return f"{abs(value):g}°{side}"
+
+
+def _scale_bar(axis: Axes, window: Window) -> None:
+    """Draw a round number of km, true at the middle of the map."""
+    from matplotlib import patheffects
+
+    west, south, east, north = window
+    stretch = 1 / math.cos(math.radians(_lat((south + north) / 2)))
+    room = (east - west) / stretch / 1000 * 0.28
+    km = max(k * 10**e for e in range(-1, 4) for k in (1, 2, 5) if k * 10**e <= room)
+    x, y = west + 0.05 * (east - west), south + 0.06 * (north - south)
+    halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+    length = km * 1000 * stretch
+    axis.plot(
+        [x, x + length],
+        [y, y],
+        color=_INK,
+        linewidth=2.2,
+        solid_capstyle="butt",
+        zorder=20,
+        path_effects=halo,
+    )
+    axis.annotate(
+        f"{km:g} km",
+        (x + length / 2, y),
+        (0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        size=8.5,
+        color=_INK,
+        zorder=20,
+        path_effects=halo,
+    )
+
+
+def _arrows(
+    axis: Axes,
+    geometry: Geometry,
+    motion: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]],
+    window: Window,
+) -> None:
+    """Draw about a dozen arrows across, each as long as the way of the next few minutes."""
+    west, south, east, north = window
+    step = (east - west) / 9
+    x, y = np.meshgrid(np.arange(west + step / 2, east, step), np.arange(south + step / 2, north, step))
+    column, row = (np.rint(i).astype(int) for i in geometry.indices(_lon(x), _lat(y)))
+    inside = (column >= 0) & (column < geometry.nx) & (row >= 0) & (row < geometry.ny)
+    u, v = (part[row[inside], column[inside]] for part in motion)
+    fast = float(np.hypot(u, v).max(initial=0.0))
+    if fast > 0:
+        axis.quiver(
+            x[inside],
+            y[inside],
+            u,
+            v,
+            angles="xy",
+            scale_units="xy",
+            scale=fast / (0.75 * step),
+            width=0.005,
+            color=_INK,
+            alpha=0.85,
+            edgecolor="white",
+            linewidth=0.5,
+            zorder=15,
+            pivot="mid",
+        )
+
+
+def _colour_bar(figure: Figure, palette: Palette, bands: Sequence[Sequence[Band]] | None) -> None:
+    """Draw the colours with ticks below the maps, and say what the outlines are."""
+    width, height = figure.get_size_inches()
+    axis = figure.add_axes((0.5 / width, 0.52 / height, 0.46, 0.16 / height))
+    axis.imshow(palette.rgb[None], aspect="auto", extent=(0, len(palette), 0, 1))
+    places = [int(palette.index(np.array([t], dtype=np.float32))[0]) - 1 for t in palette.ticks]
+    axis.set_xticks(places, [f"{t:g}" for t in palette.ticks])
+    axis.set_yticks([])
+    axis.tick_params(length=2, pad=2, labelsize=8.5, labelcolor=_INK, color=_GREY)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    axis.annotate(
+        f"{palette.title.lower()}, {palette.units}",
+        (1, 0.5),
+        (8, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="center",
+        size=9,
+        color=_INK,
+    )
+    levels = [f"{b.level:g}" for b in bands[0]] if bands else []
+    if levels:
+        figure.text(
+            1 - 0.5 / width,
+            0.6 / height,
+            f"outlines: {', '.join(levels)} {palette.units}",
+            ha="right",
+            va="center",
+            size=9,
+            color=_INK,
+        )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
+    return [round(float(t), 6) for t in MaxNLocator(4).tick_values(low, high) if low < t < high]
+
+
+def _x(lon: Any) -> Any:
+    return _RADIUS * np.radians(lon)
+
+
+def _y(lat: Any) -> Any:
+    return _RADIUS * np.arctanh(np.sin(np.radians(lat)))
+
+
+def _lon(x: Any) -> Any:
+    return np.degrees(x / _RADIUS)
+
+
+def _lat(y: Any) -> Any:
+    return np.degrees(np.arctan(np.sinh(y / _RADIUS)))
