@@ -28,7 +28,7 @@ __all__ = ["command"]
     "--link", is_flag=True, help="With --to: link to files that are already here, do not copy them."
 )
 @click.option("--regime", help="The storm's weather: calm, line (default) or widespread.")
-@click.option("--frames", type=click.IntRange(min=1), help="The storm's number of frames (40).")
+@click.option("--frames", type=click.IntRange(1, 500), help="The storm's number of frames (40).")
 @click.option("--every", type=click.IntRange(1, 86400), metavar="SECONDS", help="The storm's step (60).")
 @click.option("--seed", type=int, help="Another storm for every seed (0).")
 @click.option("--gaps", type=float, help="Share of the storm's frames that are lost or miss a sector (0).")
