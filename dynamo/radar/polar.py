@@ -1,8 +1,8 @@
 """Sweeps of a radar, put on a grid; grids of several radars and tilts, made into one.
 
-`Sweep` and a geometry enter, a `Grid` leaves. Each cell takes the nearest gate: beyond the last gate or before
-the first it is out of range, in a gap between rays it is missing. What depends on the place of the cells only
-is computed once for a radar and a geometry; the rays differ in each sweep and are matched each time.
+`Sweep` and a geometry enter, a `Grid` leaves. Each cell takes the nearest gate: beyond the last gate or
+before the first it is out of range, in a gap between rays it is missing. What depends only on the place of
+the cells is computed once for a radar and a geometry; the rays differ in each sweep and are matched each time.
 
 Beam path: 4/3 of the earth's radius (Doviak and Zrnic 1993, Doppler Radar and Weather Observations, 2nd ed.,
 eqs. 2.28b and 2.28c).
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamo.errors import DataError, nearest
-from dynamo.radar.grid import Cell, Geometry, Grid
+from dynamo.radar.grid import Geometry, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,9 +90,7 @@ class Sweep:
             raise DataError(f"sweep of {self.radar}: gates are not evenly spaced")
 
 
-def slant_range(
-    ground: NDArray[np.floating], elevation: float
-) -> NDArray[np.floating]:
+def slant_range(ground: NDArray[np.floating], elevation: float) -> NDArray[np.floating]:
     """Return the slant range in m of the beam above a point `ground` m away along the earth's surface.
 
     Inverse of Doviak and Zrnic (1993) eq. 2.28c, by the law of sines in the triangle of earth's centre, radar
@@ -112,14 +110,15 @@ def beam_height(
     """
     r = np.asarray(ranges, dtype="f8")
     lift = 2 * r * EFFECTIVE_RADIUS * np.sin(np.radians(elevation))
-    return np.sqrt(r**2 + EFFECTIVE_RADIUS**2 + lift) - EFFECTIVE_RADIUS + altitude
+    height: NDArray[np.floating] = np.sqrt(r**2 + EFFECTIVE_RADIUS**2 + lift) - EFFECTIVE_RADIUS
+    return height + altitude
 
 
 def default_geometry(sweeps: Iterable[Sweep], *, step_km: float | None = None) -> Geometry:
     """Return a longitude/latitude grid that covers the range of all radars of `sweeps`.
 
-    The step is 0.5 km where no radar sees further than 100 km, else 1 km, unless `step_km` says otherwise. The
-    edges lie on whole multiples of the steps, so that they do not move with a gate more or less.
+    The step is 0.5 km where no radar sees further than 100 km, else 1 km, unless `step_km` says otherwise.
+    The edges lie on whole multiples of the steps, so that they do not move with a gate more or less.
 
     Raises
     ------
@@ -141,7 +140,12 @@ def default_geometry(sweeps: Iterable[Sweep], *, step_km: float | None = None) -
     left, right = np.floor(west / dx), np.ceil(east / dx)
     bottom, top = np.floor(south / dy), np.ceil(north / dy)
     return Geometry(
-        float((left + 0.5) * dx), float((top - 0.5) * dy), float(dx), -dy, int(right - left), int(top - bottom)
+        float((left + 0.5) * dx),
+        float((top - 0.5) * dy),
+        float(dx),
+        -dy,
+        int(right - left),
+        int(top - bottom),
     )
 
 
@@ -276,9 +280,10 @@ def composites(
 ) -> list[Grid]:
     """Make one composite per frame time out of gridded sweeps of several radars and tilts.
 
-    Frame times are whole multiples of `every` (from midnight UTC), from the first that has a sweep to the first
-    that follows the last sweep. A frame takes, of each radar and tilt, the latest sweep that ended within
-    `window` before it; what comes later cannot be known at that time. The order of `grids` does not matter.
+    Frame times are whole multiples of `every` (from midnight UTC), from the first that has a sweep to the
+    first that follows the last sweep. A frame takes, of each radar and tilt, the latest sweep that ended
+    within `window` before it; what comes later cannot be known at that time. The order of `grids` does not
+    matter.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ A reader of your own is a `Reader` named in the entry points group ``dynamo.read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -42,8 +43,8 @@ class Reader:
     description
         A few words for people.
     sniff
-        Given the path and the first 16 KiB of the decompressed content: is it this kind of file? Must be quick
-        and must not raise.
+        Given the path and the first 16 KiB of the decompressed content: is it this kind of file? Must be
+        quick and must not raise.
     read
         Given the path and the wanted geometry, or None for the file's own: all grids of the file.
     sweeps
@@ -85,14 +86,19 @@ def read(path: str | Path, *, format: str | None = None, geometry: Geometry | No
     from dynamo.radar.readers.regrid import regrid
 
     path = Path(path)
-    grids = find(path, format=format).read(path, geometry)
+    reader = find(path, format=format)
+    with _naming(path, reader):
+        grids = reader.read(path, geometry)
     if geometry is not None:
         grids = [regrid(grid, geometry) for grid in grids]
     return sorted(grids, key=_order)
 
 
 def read_all(
-    paths: Iterable[str | Path], *, format: str | None = None, geometry: Geometry | None = None  # noqa: A002
+    paths: Iterable[str | Path],
+    *,
+    format: str | None = None,  # noqa: A002
+    geometry: Geometry | None = None,
 ) -> list[Grid]:
     """Read all grids of several files, sorted by valid time.
 
@@ -106,7 +112,8 @@ def read_all(
     for path in map(Path, paths):
         reader = find(path, format=format)
         if reader.sweeps is not None and geometry is None:
-            sweeps += reader.sweeps(path)
+            with _naming(path, reader):
+                sweeps += reader.sweeps(path)
         else:
             grids += read(path, format=reader.name, geometry=geometry)
     if sweeps:
@@ -146,6 +153,25 @@ def find(path: str | Path, *, format: str | None = None) -> Reader:  # noqa: A00
         f"{path}: no reader knows this file; it begins with {start[:8]!r}. Tried: {'; '.join(tried)}. "
         "Is it complete? For another format, install or write a reader (entry point group 'dynamo.readers')."
     )
+
+
+@contextmanager
+def _naming(path: Path, reader: Reader) -> Iterator[None]:
+    """Let every fault of a file's content become a `DataError` that names the file.
+
+    A file may break its format in more ways than a reader can foresee: a text where a number should be, a
+    group that is a variable. The cause stays attached for those who look for a fault in the reader.
+    """
+    try:
+        yield
+    except DataError as error:
+        if str(path) in str(error):
+            raise
+        raise DataError(f"{path}: {error}") from error
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path}: does not follow its format, {reader.description}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _readers() -> Iterator[Reader]:

@@ -2,10 +2,10 @@
 
 A sweep is recognised by its dimensions Radial and Gate, a grid by its spacing attributes (see `latlongrid`).
 
-In a sweep ranges are in the unit that their attribute names (millimetres, in all that were seen), rays are in
-any order, and a gate without a usable signal has -99900 or -9999, or at one radar a reflectivity below -30 dBZ.
-The files do not tell why there is no signal: it is taken as "nothing detected", which at X band it also looks
-like behind a storm so strong that it swallows the beam.
+In a sweep ranges are in the unit that their attribute names (millimetres, in all that were seen), rays are
+in any order, and a gate without a usable signal has -99900 or -9999, or at one radar a reflectivity below
+-30 dBZ. The files do not tell why there is no signal: it is taken as "nothing detected", which at X band it
+also looks like behind a storm so strong that it swallows the beam.
 
 Quality control: a gate with rho_hv of 0.75 or less is not weather alone. The power of weather and of clutter
 add up, so the weather in such a gate is not stronger than what was measured: below 10 dBZ (a tenth of a
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamo.errors import DataError
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
@@ -77,21 +76,18 @@ def _sweep(path: Path, dataset: netCDF4.Dataset) -> Sweep:
     times = numbers(path, dataset, "Time")
     if times.size == 0 or times.max() <= 0:
         raise wrong(path, "variable 'Time' holds no time; expected seconds since 1970")
-    try:
-        return Sweep(
-            azimuths=numbers(path, dataset, "Azimuth"),
-            ranges=start + width * (np.arange(reflectivity.shape[-1]) + 0.5),
-            elevation=float(np.median(numbers(path, dataset, "Elevation"))),
-            moments={"reflectivity": reflectivity},
-            undetect=undetect,
-            latitude=float(attribute(path, "the file", about, "Latitude")),
-            longitude=float(attribute(path, "the file", about, "Longitude")),
-            altitude=float(about.get("Height", 0.0)),
-            time=datetime.fromtimestamp(float(times.max()), UTC),
-            radar=str(attribute(path, "the file", about, "RadarName")),
-        )
-    except DataError as error:
-        raise error if str(path) in str(error) else wrong(path, str(error)) from error
+    return Sweep(
+        azimuths=numbers(path, dataset, "Azimuth"),
+        ranges=start + width * (np.arange(reflectivity.shape[-1]) + 0.5),
+        elevation=float(np.median(numbers(path, dataset, "Elevation"))),
+        moments={"reflectivity": reflectivity},
+        undetect=undetect,
+        latitude=float(attribute(path, "the file", about, "Latitude")),
+        longitude=float(attribute(path, "the file", about, "Longitude")),
+        altitude=float(about.get("Height", 0.0)),
+        time=datetime.fromtimestamp(float(times.max()), UTC),
+        radar=str(attribute(path, "the file", about, "RadarName")),
+    )
 
 
 def _range(path: Path, dataset: netCDF4.Dataset, name: str) -> float:

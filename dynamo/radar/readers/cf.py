@@ -1,8 +1,8 @@
 """NetCDF grids after the CF conventions, and dynamo's own product files.
 
-Taken is the first variable with a known standard name, or whose name and unit are known; coordinates may run
-either way; a projection must be named by ``grid_mapping``. A fill value is "missing", unless the long name says
-that it means "no echo". A variable ``cell_status`` with dynamo's flags overrides both.
+Taken is the first variable with a known standard name, or with a known name; coordinates may run either way;
+a projection must be named by ``grid_mapping``. A fill value is "missing", unless the long name says that it
+means "no echo". A variable ``cell_status`` with dynamo's flags overrides both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.errors import DataError
 from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.source import HDF5, hdf5_names, netcdf, numbers, wrong
@@ -71,7 +70,9 @@ def _grids(path: Path, dataset: netCDF4.Dataset) -> list[Grid]:
     field, quantity, factor = _field(path, dataset)
     stored = numbers(path, dataset, field.name)
     if stored.ndim < 2 or stored.size == 0:
-        raise wrong(path, f"variable {field.name!r} is {stored.shape}, expected (time, lat, lon) or (lat, lon)")
+        raise wrong(
+            path, f"variable {field.name!r} is {stored.shape}, expected (time, lat, lon) or (lat, lon)"
+        )
     geometry, flip = _place(path, dataset, field)
     steps = stored.reshape(-1, *stored.shape[-2:])[(slice(None), *flip)]
     times, leads = _times(path, dataset, field, len(steps))
@@ -82,7 +83,8 @@ def _grids(path: Path, dataset: netCDF4.Dataset) -> list[Grid]:
     source = str(getattr(dataset, "source", ""))
     grids = []
     for i, layer in enumerate(steps):
-        values, undetect, outside = _values(layer, field, factor)
+        values, undetect = _values(layer, field, quantity, factor)
+        outside = None
         if flags is not None:
             undetect, outside = flags[i] == Cell.UNDETECT, flags[i] == Cell.OUT_OF_RANGE
             values[flags[i] == Cell.MISSING] = np.nan
@@ -103,7 +105,9 @@ def _field(path: Path, dataset: netCDF4.Dataset) -> tuple[Any, str, float]:
     if not named:
         known = ", ".join(gridded) or ", ".join(dataset.variables) or "none"
         raise wrong(
-            path, f"no variable {' or '.join(map(repr, QUANTITIES))}, by name or CF standard name; there are: {known}"
+            path,
+            f"no variable {' or '.join(map(repr, QUANTITIES))}, by name or CF standard name; "
+            f"there are: {known}",
         )
     field = named[0]
     units = str(getattr(field, "units", ""))
@@ -115,9 +119,9 @@ def _field(path: Path, dataset: netCDF4.Dataset) -> tuple[Any, str, float]:
 
 
 def _values(
-    layer: NDArray[Any], field: Any, factor: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, None]:
-    """Return the numbers of one step in the quantity's unit, and where the file says "no echo"."""
+    layer: NDArray[Any], field: Any, quantity: str, factor: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the numbers of one step in the quantity's unit, and where the file says "nothing detected"."""
     fills = [getattr(field, n) for n in ("_FillValue", "missing_value") if n in field.ncattrs()]
     empty = np.zeros(layer.shape, bool)
     for fill in fills:
@@ -125,15 +129,15 @@ def _values(
     scale, offset = getattr(field, "scale_factor", 1.0), getattr(field, "add_offset", 0.0)
     values = (layer * np.float32(scale * factor) + np.float32(offset * factor)).astype("f4")
     values[empty] = np.nan
-    said = NO_ECHO.search(f"{getattr(field, 'long_name', '')} {getattr(field, 'comment', '')}")
-    if said:
-        return values, empty, None
-    return values, values == 0 if factor != 1 or "dbz" not in field.units.lower() else None, None
+    undetect = values == 0 if quantity == "rain_rate" else np.zeros(layer.shape, bool)
+    if NO_ECHO.search(f"{getattr(field, 'long_name', '')} {getattr(field, 'comment', '')}"):
+        undetect |= empty
+    return values, undetect
 
 
 def _place(path: Path, dataset: netCDF4.Dataset, field: Any) -> tuple[Geometry, tuple[slice, slice]]:
     """Return the geometry, and the slices that bring rows north to south and columns west to east."""
-    axes, flips, units = [], [], []
+    axes, units = [], []
     for dimension in field.dimensions[-2:]:
         axis = numbers(path, dataset, dimension).astype("f8")
         axes.append(axis)
@@ -141,15 +145,16 @@ def _place(path: Path, dataset: netCDF4.Dataset, field: Any) -> tuple[Geometry, 
     y, x = axes
     if units[1].startswith("degree"):
         x = (x + 180) % 360 - 180 if x.size and x[0] > 180 else x
-    flips = [slice(None, None, -1) if a.size > 1 and (a[0] < a[-1]) == up else slice(None) for a, up in ((y, True), (x, False))]
+    backwards = slice(None, None, -1)
+    flips = (
+        backwards if y.size > 1 and y[0] < y[-1] else slice(None),
+        backwards if x.size > 1 and x[0] > x[-1] else slice(None),
+    )
     y, x = y[flips[0]], x[flips[1]]
-    kilometres = 1000.0 if units[1] in ("km", "kilometers", "kilometres") else 1.0
+    metres = 1000.0 if units[1] in ("km", "kilometers", "kilometres") else 1.0
     crs, shift = _crs(path, dataset, field, units[1])
-    try:
-        geometry = Geometry.from_coordinates(x * kilometres + shift[0], y * kilometres + shift[1], crs)
-    except DataError as error:
-        raise wrong(path, f"coordinates {field.dimensions[-2]!r}, {field.dimensions[-1]!r}: {error}") from error
-    return geometry, (flips[0], flips[1])
+    geometry = Geometry.from_coordinates(x * metres + shift[0], y * metres + shift[1], crs)
+    return geometry, flips
 
 
 def _crs(path: Path, dataset: netCDF4.Dataset, field: Any, units: str) -> tuple[str, tuple[float, float]]:
@@ -206,7 +211,7 @@ def _stamps(path: Path, dataset: netCDF4.Dataset, name: str) -> list[datetime]:
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise wrong(path, f"variable {name!r} in {units!r} is not a time: {error}") from error
-    return [date.replace(tzinfo=UTC) for date in np.ravel(dates)]
+    return [date.replace(tzinfo=UTC) for date in np.ravel(np.asarray(dates))]
 
 
 reader = Reader("cf", "CF NetCDF grid", _sniff, _read)

@@ -45,7 +45,9 @@ def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
             text(file[g].attrs.get("radar_name", "")) for g in file if re.fullmatch(r"radar\d+", g)
         )
     missing, outside = _masks(path, raw, calibration)
-    slope, offset = _formula(path, text(attribute(path, "image1/calibration", calibration, "calibration_formulas")))
+    slope, offset = _formula(
+        path, text(attribute(path, "image1/calibration", calibration, "calibration_formulas"))
+    )
     values = (raw * np.float32(slope) + np.float32(offset)).astype("f4")
     values[missing] = np.nan
     if "DBZ" in kind:
@@ -56,7 +58,9 @@ def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
         values *= 60 / minutes
         quantity, undetect = "rain_rate", values == 0
     else:
-        raise wrong(path, f"image1: unit {kind!r} is not known; expected dBZ or accumulated precipitation in mm")
+        raise wrong(
+            path, f"image1: unit {kind!r} is not known; expected dBZ or accumulated precipitation in mm"
+        )
     return [
         Grid.from_values(
             values, geometry, time, undetect=undetect & ~missing, out_of_range=outside, quantity=quantity,
@@ -98,9 +102,10 @@ def _masks(
     path: Path, raw: NDArray[Any], calibration: dict[str, Any]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return where there is no value, and where of that no radar looks."""
-    codes = []
-    for name in ("calibration_missing_data", "calibration_out_of_image"):
-        codes.append(int(np.ravel(attribute(path, "image1/calibration", calibration, name))[0]))
+    codes = [
+        int(np.ravel(attribute(path, "image1/calibration", calibration, name))[0])
+        for name in ("calibration_missing_data", "calibration_out_of_image")
+    ]
     missing, outside = (raw == code for code in codes)
     if codes[0] == codes[1]:
         framed = np.pad(missing.astype("u1"), 1, constant_values=1)

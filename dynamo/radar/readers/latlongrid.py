@@ -4,8 +4,9 @@ Dimensions are Lat, Lon, and for a forecast Steps (one a minute from the time of
 runs of equal values instead. Global attributes say where and when: Latitude and Longitude of the north-west
 corner (the outer corner of its cell), LatGridSpacing, LonGridSpacing, Time in seconds since 1970.
 
-Codes: MissingData (-99900) is "nothing above the threshold", -99901 range-folded (missing), -99903 no coverage
-(out of range), as in the tables with which NSSL turns WDSS-II grids (w2Missing, w2NoCoverage) into MRMS ones.
+Codes: MissingData (-99900) is "nothing above the threshold", -99901 range-folded (missing), -99903 no
+coverage (out of range), as in the tables by which NSSL turns WDSS-II grids into MRMS ones (w2Missing,
+w2NoCoverage).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.errors import DataError
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.readers.source import attribute, numbers, wrong
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["is_latlongrid", "read_latlongrid"]
 
-RANGE_FOLDED, NO_COVERAGE = -99901.0, -99903.0
+NO_COVERAGE = -99903.0
+NO_CODE = -900.0  # no reflectivity is lower, all codes are
 FORECAST = "PredictedReflectivity"
 
 
@@ -51,25 +52,38 @@ def read_latlongrid(path: Path, dataset: netCDF4.Dataset) -> list[Grid]:
     name = _variable(path, dataset, about)
     ny, nx = (len(dataset.dimensions[d]) for d in ("Lat", "Lon"))
     dy, dx = number("LatGridSpacing"), number("LonGridSpacing")
-    try:
-        corner = number("Longitude") + dx / 2, number("Latitude") - dy / 2
-        geometry = Geometry(*corner, dx, -dy, nx, ny)
-    except DataError as error:
-        raise wrong(path, f"LatGridSpacing, LonGridSpacing: {error}") from error
+    corner = number("Longitude") + dx / 2, number("Latitude") - dy / 2
+    geometry = Geometry(*corner, dx, -dy, nx, ny)
     missing = float(about.get("MissingData", -99900.0))
     if "pixel" in dataset.dimensions:
         layers = _unfold(path, dataset, name, geometry, missing)[np.newaxis]
     else:
         stored = numbers(path, dataset, name)
         if stored.shape[-2:] != geometry.shape or stored.ndim > 3:
-            raise wrong(path, f"variable {name!r} is {stored.shape}, expected (Steps, Lat, Lon) or (Lat, Lon)")
+            raise wrong(
+                path, f"variable {name!r} is {stored.shape}, expected (Steps, Lat, Lon) or (Lat, Lon)"
+            )
         layers = stored.reshape(-1, ny, nx)
-    start = datetime.fromtimestamp(number("Time"), UTC) + timedelta(seconds=float(about.get("FractionalTime", 0)))
+    start = datetime.fromtimestamp(number("Time"), UTC) + timedelta(
+        seconds=float(about.get("FractionalTime", 0))
+    )
     forecast = name == FORECAST or "Steps" in dataset.dimensions
-    return [
-        _grid(layer, geometry, start, missing, float(step) if forecast else 0.0, name)
-        for step, layer in enumerate(layers)
-    ]
+    grids = []
+    for step, layer in enumerate(layers):
+        values, undetect, outside = _masks(layer.astype("f4"), missing)
+        lead = float(step) if forecast else 0.0
+        grids.append(
+            Grid.from_values(
+                values,
+                geometry,
+                start + timedelta(minutes=lead),
+                undetect=undetect,
+                out_of_range=outside,
+                lead_minutes=lead,
+                source=name,
+            )
+        )
+    return grids
 
 
 def _variable(path: Path, dataset: netCDF4.Dataset, about: dict[str, Any]) -> str:
@@ -79,7 +93,9 @@ def _variable(path: Path, dataset: netCDF4.Dataset, about: dict[str, Any]) -> st
     name = next((n for n in (*named, *in_dbz) if n in dataset.variables), None)
     if name is None:
         raise wrong(
-            path, f"no variable {FORECAST!r} nor another in dBZ; there are: {', '.join(dataset.variables) or 'none'}"
+            path,
+            f"no variable {FORECAST!r} nor another in dBZ; "
+            f"there are: {', '.join(dataset.variables) or 'none'}",
         )
     if _units(dataset[name]) not in ("", "dbz"):
         raise wrong(path, f"variable {name!r} is in {_units(dataset[name])!r}, expected dBZ")
@@ -110,20 +126,18 @@ def _unfold(
     counts = numbers(path, dataset, "pixel_count").astype(np.intp)
     runs = numbers(path, dataset, name).astype("f4")
     start = rows * geometry.nx + columns
-    if runs.size and (min(rows.min(), columns.min(), counts.min()) < 0 or (start + counts).max() > values.size):
+    if runs.size and (
+        min(rows.min(), columns.min(), counts.min()) < 0 or (start + counts).max() > values.size
+    ):
         raise wrong(path, f"variable {name!r}: a run of 'pixel_x', 'pixel_y', 'pixel_count' leaves the grid")
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     values[np.repeat(start, counts) + within] = np.repeat(runs, counts)
     return values.reshape(geometry.shape)
 
 
-def _grid(
-    layer: NDArray[Any], geometry: Geometry, start: datetime, missing: float, lead: float, name: str
-) -> Grid:
-    values = layer.astype("f4")
-    codes = {c: np.isclose(values, c, rtol=0, atol=0.1) for c in (missing, RANGE_FOLDED, NO_COVERAGE)}
-    values[values < -900] = np.nan
-    return Grid.from_values(
-        values, geometry, start + timedelta(minutes=lead), undetect=codes[missing],
-        out_of_range=codes[NO_COVERAGE], lead_minutes=lead, source=name,
-    )  # fmt: skip
+def _masks(
+    values: NDArray[np.float32], missing: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the values without codes, where nothing was detected, and what is out of range."""
+    undetect, outside = (np.isclose(values, code, rtol=0, atol=0.1) for code in (missing, NO_COVERAGE))
+    return np.where(values < NO_CODE, np.float32(np.nan), values), undetect, outside

@@ -28,6 +28,9 @@ def _sniff(_path: Path, head: bytes) -> bool:
 
 
 def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
+    # pyproj first: the eccodes wheel brings a PROJ library of its own, and pyproj, loaded after it, crashes
+    import pyproj  # noqa: F401
+
     try:
         import eccodes
     except ImportError as error:
@@ -46,7 +49,7 @@ def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
 
 
 def _messages(path: Path) -> Iterator[bytes]:
-    """Yield the messages of a file, each checked to be whole (section 0 holds its length, section 8 ends it)."""
+    """Yield the messages of a file, each checked to be whole: section 0 holds its length, section 8 ends it."""
     data = content(path)
     start = 0
     while start < len(data):
@@ -70,21 +73,27 @@ def _grid(path: Path, eccodes: Any, handle: Any) -> Grid:
             "only MRMS PrecipRate (209-6-1) is read",
         )
     if get("gridType") != "regular_ll" or get("iScansNegatively") or get("jPointsAreConsecutive"):
-        raise wrong(path, f"grid type {get('gridType')!r} is not a latitude/longitude grid by rows from the west")
+        raise wrong(
+            path, f"grid type {get('gridType')!r} is not a latitude/longitude grid by rows from the west"
+        )
     nx, ny = int(get("Ni")), int(get("Nj"))
     values = eccodes.codes_get_values(handle).astype("f4").reshape(ny, nx)
     dx, dy = float(get("iDirectionIncrementInDegrees")), float(get("jDirectionIncrementInDegrees"))
-    west, north = float(get("longitudeOfFirstGridPointInDegrees")), float(get("latitudeOfFirstGridPointInDegrees"))
+    west, north = (
+        float(get("longitudeOfFirstGridPointInDegrees")),
+        float(get("latitudeOfFirstGridPointInDegrees")),
+    )
     if get("jScansPositively"):
         values, north = values[::-1], north + (ny - 1) * dy
     geometry = Geometry(round((west + 180) % 360 - 180, 6), north, dx, -dy, nx, ny)
     outside = values == NO_COVERAGE
     undetect = values == 0
     values[(values < 0) | (values == get("missingValue"))] = np.nan
-    time = datetime.strptime(f"{get('dataDate'):08d}{get('dataTime'):04d}{get('second'):02d}", "%Y%m%d%H%M%S")
+    date = (int(get(k)) for k in ("year", "month", "day", "hour", "minute", "second"))
+    time = datetime(*date, tzinfo=UTC)
     lead = float(get("forecastTime"))
     return Grid.from_values(
-        values, geometry, time.replace(tzinfo=UTC) + timedelta(minutes=lead), undetect=undetect,
+        values, geometry, time + timedelta(minutes=lead), undetect=undetect,
         out_of_range=outside, quantity="rain_rate", lead_minutes=lead, source="MRMS PrecipRate",
     )  # fmt: skip
 

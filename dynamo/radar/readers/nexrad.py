@@ -19,6 +19,8 @@ from dynamo.radar.readers.source import content, need, wrong
 
 __all__ = ["reader"]
 
+VOLUME_HEADER = 24  # bytes
+
 
 def _sniff(_path: Path, head: bytes) -> bool:
     return head.startswith((b"AR2V", b"ARCHIVE2"))
@@ -31,7 +33,11 @@ def _sweeps(path: Path) -> list[Sweep]:
         raise need("nexrad", "recast-radar", f"{path}: NEXRAD Level II") from error
     try:
         tree = recast_radar.open(
-            content(path), decode=False, decode_times=False, first_dim="time", packed_attrs="attrs"
+            _joined(path, content(path)),
+            decode=False,
+            decode_times=False,
+            first_dim="time",
+            packed_attrs="attrs",
         )
     except recast_radar.DecodeError as error:
         raise wrong(path, f"is not a complete Level II volume: {error}") from error
@@ -43,10 +49,28 @@ def _sweeps(path: Path) -> list[Sweep]:
     return [_sweep(tree, lowest)]
 
 
+def _joined(path: Path, data: bytes) -> bytes:
+    """Return the volume with all its compressed records marked as followed by another.
+
+    A negative length marks the last record of a piece in transit. Files put together from such pieces keep
+    the mark on records in the middle, where recast-radar would stop.
+    """
+    whole, start = bytearray(data), VOLUME_HEADER
+    while data[start + 4 : start + 6] == b"BZ":
+        length = abs(int.from_bytes(data[start : start + 4], "big", signed=True))
+        whole[start : start + 4] = length.to_bytes(4, "big")
+        start += 4 + length
+    if start > len(data):
+        raise wrong(path, f"is truncated: {start - len(data)} bytes are missing; was it still being written?")
+    return bytes(whole)
+
+
 def _sweep(tree: Any, data: Any) -> Sweep:
     moment = data["DBZH"]
     raw = np.asarray(moment.values)
-    values = raw.astype("f4") * np.float32(moment.attrs["scale_factor"]) + np.float32(moment.attrs["add_offset"])
+    values = raw.astype("f4") * np.float32(moment.attrs["scale_factor"]) + np.float32(
+        moment.attrs["add_offset"]
+    )
     values[raw < 2] = np.nan
     start = datetime.fromisoformat(str(data["time"].attrs["units"]).removeprefix("seconds since "))
     end = start + timedelta(seconds=float(np.max(data["time"].values)))

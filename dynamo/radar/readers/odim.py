@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.errors import DataError
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.source import HDF5, attribute, hdf5, hdf5_names, text, wrong
@@ -43,7 +42,9 @@ def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
         datasets = sorted((n for n in file if re.fullmatch(r"dataset\d+", n)), key=lambda n: int(n[7:]))
         grids = [grid for name in datasets for grid in _field(path, file, name, geometry)]
     if not grids:
-        raise wrong(path, f"holds no quantity {' or '.join(REFLECTIVITY + RAIN_RATE)} in {', '.join(datasets)}")
+        raise wrong(
+            path, f"holds no quantity {' or '.join(REFLECTIVITY + RAIN_RATE)} in {', '.join(datasets)}"
+        )
     return grids
 
 
@@ -71,7 +72,9 @@ def _field(path: Path, file: h5py.File, dataset: str, geometry: Geometry) -> lis
     raw = file[f"{place}/data"][...]
     if raw.shape != geometry.shape:
         raise wrong(path, f"{place}/data is {raw.shape}, 'where' describes {geometry.shape}")
-    said = {n: float(attribute(path, f"{place}/what", what, n)) for n in ("gain", "offset", "nodata", "undetect")}
+    said = {
+        n: float(attribute(path, f"{place}/what", what, n)) for n in ("gain", "offset", "nodata", "undetect")
+    }
     values = raw.astype("f4")
     values *= np.float32(said["gain"])
     values += np.float32(said["offset"])
@@ -119,10 +122,7 @@ def _place(path: Path, where: dict[str, Any]) -> Geometry:
         raise wrong(path, f"where/projdef {projection!r} is not a projection: {error}") from error
     # corner positions are rounded degrees; the cells themselves lie on a whole raster
     x, y = round(x / dx, 2) * dx, round(y / dy, 2) * dy
-    try:
-        return Geometry(x + dx / 2, y - dy / 2, dx, -dy, columns, rows, projection)
-    except DataError as error:
-        raise wrong(path, f"where: {error}") from error
+    return Geometry(x + dx / 2, y - dy / 2, dx, -dy, columns, rows, projection)
 
 
 reader = Reader("odim", "ODIM HDF5 composite", _sniff, _read)

@@ -32,7 +32,7 @@ def regrid(grid: Grid, geometry: Geometry) -> Grid:
 @lru_cache(maxsize=4)
 def _table(old: Geometry, new: Geometry) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return, for each new cell, the flat number of the old cell under it, and whether there is none."""
-    lon, lat = new.lonlat(*np.meshgrid(np.arange(new.nx), np.arange(new.ny)))
+    lon, lat = new.lonlat(*np.meshgrid(np.arange(float(new.nx)), np.arange(float(new.ny))))
     column, row = (np.rint(i) for i in old.indices(lon, lat))
     outside = ~((column >= 0) & (column < old.nx) & (row >= 0) & (row < old.ny))
     return np.where(outside, 0, row * old.nx + column).astype(np.intp), outside

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     import netCDF4
     from numpy.typing import NDArray
 
-__all__ = ["HDF5", "attribute", "content", "hdf5", "hdf5_names", "head", "need", "netcdf", "numbers", "text", "wrong"]
+__all__ = [
+    "HDF5",
+    "attribute",
+    "content",
+    "hdf5",
+    "hdf5_names",
+    "head",
+    "need",
+    "netcdf",
+    "numbers",
+    "text",
+    "wrong",
+]
 
 GZIP, BZIP2, HDF5 = b"\x1f\x8b", b"BZh", b"\x89HDF\r\n\x1a\n"
 HEAD = 16384
@@ -57,15 +69,19 @@ def head(path: Path) -> bytes:
         raise wrong(path, f"cannot be read: {error.strerror}") from error
     if not start:
         raise wrong(path, "is empty; was it still being written?")
+    if not start.startswith((GZIP, BZIP2)):
+        return start
     try:
         if start.startswith(GZIP):
-            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, HEAD)
-        if start.startswith(BZIP2):
+            begun = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, HEAD)
+        else:
             # a block may be 900 kB long before its first byte comes out
-            return bz2.BZ2Decompressor().decompress(path.read_bytes(), HEAD)
+            begun = bz2.BZ2Decompressor().decompress(path.read_bytes(), HEAD)
     except (zlib.error, OSError) as error:
         raise wrong(path, f"is a damaged archive: {error}") from error
-    return start
+    if not begun:
+        raise wrong(path, "is a truncated archive; was it still being written?")
+    return begun
 
 
 def content(path: Path) -> bytes:
@@ -76,10 +92,8 @@ def content(path: Path) -> bytes:
     DataError
         The file is unreadable, or a damaged or truncated archive.
     """
-    start = head(path)
+    head(path)
     raw = path.read_bytes()
-    if raw.startswith((GZIP, BZIP2)) and not start:
-        raise wrong(path, "is a truncated archive; was it still being written?")
     try:
         if raw.startswith(GZIP):
             return _gunzip(raw)
@@ -100,7 +114,7 @@ def _gunzip(raw: bytes) -> bytes:
     try:
         data: bytes = isal_zlib.decompress(raw, 31, min(size + 64, BUFFER_LIMIT))
         # a file may be several archives in a row, of which the above gives the first
-        return data if len(data) == size else igzip.decompress(raw)
+        return data if len(data) == size else igzip.decompress(raw)  # type: ignore[no-untyped-call]
     except isal_zlib.error as error:  # type: ignore[misc]  # the stub gives an instance
         raise zlib.error(str(error)) from error
 
