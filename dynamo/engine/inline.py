@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dynamo.engine.workers import Reported
-from dynamo.worker.execute import run_job
+from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
+from dynamo.worker.log import Screen
 
-__all__ = ["Inline", "InlineWorker", "Screen"]
-
-
-class Screen:
-    """In place of a log file: what tasks write goes where the engine's own output goes."""
-
-    def close(self, target: str) -> int:  # noqa: ARG002 - the same face as `dynamo.worker.log.Log`
-        """Flush; nothing is kept."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return 0
+__all__ = ["Inline", "InlineWorker"]
 
 
 @dataclass(eq=False, slots=True)
@@ -37,7 +28,8 @@ class InlineWorker:
 class Inline:
     """The same face as `Workers`, without processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._runner = Runner(str(folder / "inline"), Screen())
         self.worker = InlineWorker()
         self.busy: list[InlineWorker] = []
 
@@ -55,7 +47,7 @@ class Inline:
     def wait(self, seconds: float) -> Iterator[Reported]:  # noqa: ARG002 - the same face as `Workers`
         """Run the job and yield each report."""
         assert self.worker.job is not None
-        for report in run_job(self.worker.job, Screen()):
+        for report in self._runner.run(self.worker.job):
             self.worker.left.remove(report.task)
             yield Reported(self.worker, report)
 

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from types import FrameType, TracebackType
 from typing import Any
@@ -35,6 +35,7 @@ from dynamo.graph.units import format_bytes
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.records import AttemptOutcome
 from dynamo.worker.job import Job
+from dynamo.worker.sandbox import keep
 
 __all__ = ["LocalEngine"]
 
@@ -86,7 +87,8 @@ class LocalEngine:
         self.memory = memory or int(available_memory() * MEMORY_SHARE)
         self.observer = observer
         self.journal = Journal(workspace.journal)
-        self.workers: Workers | Inline = Inline() if inline else Workers(workspace.sandboxes, modules)
+        self._folder, self._lock = workspace.engine_folder()
+        self.workers: Workers | Inline = Inline(self._folder) if inline else Workers(self._folder, modules)
         self._queue: list[tuple[int, float, int, Run, Unit]] = []
         self._order = count()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
@@ -104,6 +106,8 @@ class LocalEngine:
         """End the workers and close the journal."""
         self.workers.close()
         self.journal.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.close()
 
     def warm(self, count: int | None = None) -> None:
         """Start workers now, so that they are up when the first task is ready."""
@@ -151,7 +155,6 @@ class LocalEngine:
                     f"{task.place}: {task.id} needs {task.needs.cores} cores and {format_bytes(task.needs.memory)}; "
                     f"this engine has {self.cores} and {format_bytes(self.memory)}"
                 )
-        shutil.rmtree(self.workspace.sandboxes / run.id, ignore_errors=True)
         with self.journal.change():
             run.open()
         self._enqueue(run, run.ready.take())
@@ -162,8 +165,6 @@ class LocalEngine:
         summary = run.summary(now)
         with self.journal.change():
             self.journal.set_run(run.id, "done" if summary.ok else "failed", now)
-        if summary.ok:
-            shutil.rmtree(self.workspace.sandboxes / run.id, ignore_errors=True)
         return summary
 
     def _abandon(self, runs: list[Run]) -> None:
@@ -209,10 +210,9 @@ class LocalEngine:
             self._lose(worker, how_it_died(event.lost), "lost", now)
             return
         report = event.report
-        n = next(i for i, order in enumerate(job.orders) if order.id == report.task)
         if report.logged > LIMIT:
-            self._note_cut(run, report.task, shorten(job.orders[n].log))
-        again = run.reported(report, f"{job.sandbox}/{n}")
+            self._note_cut(run, report.task, shorten(next(o.log for o in job.orders if o.id == report.task)))
+        again = run.reported(report)
         if job.orders[-1].id == report.task:
             del self._jobs[job.id]
             worker.job = None
@@ -225,7 +225,9 @@ class LocalEngine:
         run, _ = self._jobs.pop(job.id)
         current = next(order for order in job.orders if order.id == worker.left[0])
         rescue(worker.log, current.log)
-        again = run.lost(job, worker.left, error, outcome, now)
+        with suppress(OSError):
+            keep(worker.sandbox, current.keep)
+        again = run.lost(worker.left, error, outcome, now)
         self._enqueue(run, [*again, *run.ready.take()])
 
     def _watch(self, now: float) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count
 
 import orjson
 
@@ -53,7 +52,6 @@ class Run:
         self.news: list[Event] = []
         self._attempts: dict[str, int] = {}
         self._losses: dict[str, int] = {}
-        self._jobs = count()
         self._keys: dict[str, tuple[str, Parts, str]] = {}
         self._failures: dict[str, Failure] = {}
         self._products: list[str] = []
@@ -118,8 +116,7 @@ class Run:
                 inside.add(_found_name(task))
         if not orders:
             return None
-        sandbox = f"{self.workspace.sandboxes}/{self.id}/{next(self._jobs)}"
-        return Job(f"{self.id}/{orders[0].id}", tuple(orders), sandbox, str(self.workspace.store))
+        return Job(f"{self.id}/{orders[0].id}", tuple(orders), str(self.workspace.store))
 
     def _order(self, task: Task, reason: str, inside: set[str]) -> Order:
         n = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1
@@ -130,8 +127,8 @@ class Run:
             params = {"outputs": dict(task.outputs), "params": dict(task.params)}  # type: ignore[dict-item]
             outputs = {"found": _found_name(task)}
         paths = {name: "" if name in inside else self.paths[name] for name in task.input_names}
-        log = self.workspace.log(self.id, task.id, n)
-        return Order(task.id, task.kind, task.call, task.inputs, outputs, params, task.argv, paths, log)
+        log, keep = self.workspace.log(self.id, task.id, n), self.workspace.kept(self.id, task.id)
+        return Order(task.id, task.kind, task.call, task.inputs, outputs, params, task.argv, paths, log, keep)
 
     def started(self, job: Job, worker: str, now: float) -> None:
         """Record that a job is about to begin."""
@@ -144,7 +141,7 @@ class Run:
             self.journal.start_attempt(self.id, order.id, self._attempts[order.id], worker, now)
             self._tell("started", task, now, reason)
 
-    def reported(self, report: Report, sandbox: str) -> list[Unit]:
+    def reported(self, report: Report) -> list[Unit]:
         """Take in how a task went; return units to be tried again."""
         task = self.ready.tasks[report.task]
         n = self.running.pop(report.task)
@@ -155,9 +152,9 @@ class Run:
             return []
         if report.outcome == "blocked":
             return []  # told when the task that should have made its input failed
-        return self._try_again(task, report, sandbox, infrastructure=report.outcome == "trouble")
+        return self._try_again(task, report, infrastructure=report.outcome == "trouble")
 
-    def lost(self, job: Job, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
+    def lost(self, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
         """Take in that a worker died or was killed; return units to be tried again.
 
         The first of `left` was running; the others had not begun.
@@ -169,15 +166,13 @@ class Run:
             row = Report(task_id, "failed", now, now, error if begun else "the job ended before it began")
             self.journal.end_attempt(self.id, n, outcome if begun else "lost", row)
         report = Report(current, "failed", now, now, error)
-        again = self._try_again(
-            self.ready.tasks[current], report, job.sandbox, infrastructure=outcome == "lost"
-        )
+        again = self._try_again(self.ready.tasks[current], report, infrastructure=outcome == "lost")
         rest = tuple(t for t in waiting if t in self.ready.open)
         if again and rest:
             return [(*again[0], *rest)]
         return again or ([rest] if rest else [])
 
-    def _try_again(self, task: Task, report: Report, sandbox: str, *, infrastructure: bool) -> list[Unit]:
+    def _try_again(self, task: Task, report: Report, *, infrastructure: bool) -> list[Unit]:
         allowed = RETRIES if infrastructure else task.needs.retries
         losses = self._losses[task.id] = self._losses.get(task.id, 0) + 1
         if losses <= allowed:
@@ -186,7 +181,7 @@ class Run:
         error = report.error
         if infrastructure:
             error += f"; tried {losses} times"
-        self._fail(task, replace(report, error=error), sandbox, infrastructure=infrastructure)
+        self._fail(task, replace(report, error=error), infrastructure=infrastructure)
         return []
 
     def _done(self, task: Task, report: Report) -> None:
@@ -246,7 +241,7 @@ class Run:
         self.ready.expand(task.id, found, units(found))
         self._tell("added", task, self.began, f"{len(found.tasks)} tasks")
 
-    def _fail(self, task: Task, report: Report, sandbox: str, *, infrastructure: bool) -> None:
+    def _fail(self, task: Task, report: Report, *, infrastructure: bool) -> None:
         key, _, _ = self._keys.pop(task.id)
         n = self._attempts[task.id]
         self.journal.set_task(self.id, task.id, task.step, "failed", report.error, key or None)
@@ -257,7 +252,7 @@ class Run:
             self.journal.set_task(self.id, b, reader.step, "blocked", f"{task.id} failed", None)
             self._tell("blocked", reader, report.ended, f"{task.id} failed")
         log = self.workspace.log(self.id, task.id, n)
-        kept = f"{sandbox}/" if os.path.isdir(sandbox) else ""
+        kept = self.workspace.kept(self.id, task.id)
         self._failures[task.id] = Failure(
             task.id,
             task.step,
@@ -266,7 +261,7 @@ class Run:
             infrastructure,
             log if os.path.exists(log) else "",
             tail(log),
-            kept,
+            kept if os.path.isdir(kept) else "",
             tuple(blocked),
         )
 

@@ -61,6 +61,7 @@ class Worker:
     process: subprocess.Popen[bytes]
     connection: socket.socket
     log: str
+    sandbox: str
     job: Job | None = None
     left: list[str] = field(default_factory=list)
     begun: float = 0.0
@@ -88,7 +89,7 @@ class Workers:
     Parameters
     ----------
     folder
-        Where their scratch logs lie.
+        Where their scratch logs and sandboxes lie.
     modules
         Folders that come first on the workers' module path.
     """
@@ -117,7 +118,7 @@ class Workers:
         worker.job, worker.begun = job, time.monotonic()
         worker.left = [order.id for order in job.orders]
         with suppress(OSError):
-            worker.connection.sendall(orjson.dumps(job.to_json()) + b"\n")
+            worker.connection.sendall(orjson.dumps(job) + b"\n")
 
     def wait(self, seconds: float) -> Iterator[Reported | Gone]:
         """Wait for at most `seconds` and yield what has happened."""
@@ -158,7 +159,6 @@ class Workers:
         """End all workers and all they started."""
         for worker in (*self.idle, *self.busy):
             self._bury(worker)
-            Path(worker.log).unlink(missing_ok=True)
         self.idle, self.busy = [], []
         self._selector.close()
 
@@ -166,10 +166,10 @@ class Workers:
         taken = {w.slot for w in (*self.idle, *self.busy)}
         slot = next(n for n in range(len(taken) + 1) if n not in taken)
         here, there = socket.socketpair()
-        log = str(self.folder / f"worker-{os.getpid()}-{slot}.log")
+        log, sandbox = f"{self.folder}/{slot}.log", f"{self.folder}/{slot}"
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dynamo.worker", str(there.fileno()), log, *self.modules],
+                [sys.executable, "-m", "dynamo.worker", str(there.fileno()), log, sandbox, *self.modules],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[there.fileno()],
                 start_new_session=True,
@@ -179,7 +179,7 @@ class Workers:
             raise WorkspaceError(f"cannot start a worker process: {error}") from error
         finally:
             there.close()
-        worker = Worker(slot, process, here, log)
+        worker = Worker(slot, process, here, log, sandbox)
         self._selector.register(here, selectors.EVENT_READ, worker)
         return worker
 

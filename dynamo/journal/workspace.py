@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from dynamo.errors import UserError, WorkspaceError
 
@@ -66,6 +69,26 @@ class Workspace:
         """Path of the log of attempt `n` of a task; task ids may hold ``/``."""
         return f"{self.runs}/{run}/logs/{task}.{n}.log"
 
+    def kept(self, run: str, task: str) -> str:
+        """Path to which the sandbox of a task is moved that failed."""
+        return f"{self.runs}/{run}/failed/{task}"
+
+    def engine_folder(self) -> tuple[Path, IO[str]]:
+        """Make the folder in which one engine's workers run tasks, and remove those of engines that are no more.
+
+        Returns it with its open lock file: the folder belongs to the engine for as long as that is open.
+        """
+        for old in self.sandboxes.iterdir():
+            file = _try_lock(old / "lock", "r")
+            if file is not None:
+                shutil.rmtree(old, ignore_errors=True)
+                file.close()
+        folder = self.sandboxes / f"{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir()
+        lock = (folder / "lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return folder, lock
+
     @contextmanager
     def lock(self, run: str) -> Iterator[None]:
         """Hold the lock of a run: whoever holds it is its engine. Freed by the kernel when the process ends.
@@ -74,20 +97,32 @@ class Workspace:
         """
         folder = self.runs / run
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"run {run} is under way in another process") from None
+        file = _try_lock(folder / "lock", "a")
+        if file is None:
+            raise UserError(f"run {run} is under way in another process")
+        with file:
             yield
 
     def is_live(self, run: str) -> bool:
         """Whether some process holds the lock of `run`."""
-        try:
-            with (self.runs / run / "lock").open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        path = self.runs / run / "lock"
+        if not path.exists():
             return False
-        except BlockingIOError:
-            return True
-        return False
+        file = _try_lock(path, "r")
+        if file is not None:
+            file.close()
+        return file is None
+
+
+def _try_lock(path: Path, mode: str) -> IO[str] | None:
+    """Open a file and lock it; return None where it is missing or somebody else has it."""
+    try:
+        file = path.open(mode)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

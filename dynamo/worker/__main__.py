@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from dynamo.worker.execute import run_job
+from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
 from dynamo.worker.log import Log
 
@@ -27,20 +27,20 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve jobs on the socket whose file descriptor is the first argument; the second is the log's path."""
-    fd, log_path, *path = sys.argv[1:] if arguments is None else arguments
+    """Serve jobs; the arguments are the socket's file descriptor, log, sandbox, and folders of modules."""
+    fd, log_path, folder, *path = sys.argv[1:] if arguments is None else arguments
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     sys.path[:0] = [p for p in path if p not in sys.path]
-    log = Log(log_path)
+    runner = Runner(folder, Log(log_path))
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     connection = socket.socket(fileno=int(fd))
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     with connection.makefile("rb") as lines:
         for line in lines:
-            for report in run_job(Job.from_json(orjson.loads(line)), log):
-                connection.sendall(orjson.dumps(report.to_json()) + b"\n")
+            for report in runner.run(Job.from_json(orjson.loads(line))):
+                connection.sendall(orjson.dumps(report) + b"\n")
 
 
 def _end_with(connection: socket.socket) -> None:

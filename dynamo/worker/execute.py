@@ -18,14 +18,14 @@ import orjson
 
 from dynamo.errors import UserError
 from dynamo.graph.authoring import Callee, Command, Workflow
-from dynamo.worker import sandbox
 from dynamo.worker.job import Job, Made, Order, Outcome, Report
 from dynamo.worker.loading import load_object
-from dynamo.worker.log import Log
-from dynamo.worker.memory import peak_memory, reset_peak
+from dynamo.worker.log import Log, Screen
+from dynamo.worker.memory import Peak
+from dynamo.worker.sandbox import Sandbox
 from dynamo.worker.store import stored_path
 
-__all__ = ["run_job"]
+__all__ = ["Runner"]
 
 
 class _Failure(Exception):
@@ -37,85 +37,71 @@ class _Failure(Exception):
         self.outcome = outcome
 
 
-def run_job(job: Job, log: Log) -> Iterator[Report]:
-    """Run the tasks of `job` in order and yield a report after each.
+class Runner:
+    """Runs jobs in one sandbox.
 
-    `log` is where standard output and error go meanwhile.
+    Parameters
+    ----------
+    folder
+        The sandbox; on the same file system as the store.
+    log
+        Where standard output and error go meanwhile.
     """
-    made: dict[str, str] = {}
-    for n, order in enumerate(job.orders):
-        absent = [name for name, path in order.paths.items() if not path and name not in made]
-        if absent:
-            now = time.time()
-            yield Report(order.id, "blocked", now, now, f"its input {absent[0]!r} was not made")
-            continue
-        report = _run(order, f"{job.sandbox}/{n}", job.store, made, log)
-        made.update((name, stored_path(job.store, m.digest)) for name, m in report.made.items())
-        yield report
+
+    def __init__(self, folder: str, log: Log | Screen) -> None:
+        self._sandbox = Sandbox(folder)
+        self._log = log
+        self._peak = Peak()
+
+    def run(self, job: Job) -> Iterator[Report]:
+        """Run the tasks of `job` in order and yield a report after each."""
+        made: dict[str, str] = {}
+        for order in job.orders:
+            absent = [name for name, path in order.paths.items() if not path and name not in made]
+            if absent:
+                now = time.time()
+                yield Report(order.id, "blocked", now, now, f"its input {absent[0]!r} was not made")
+                continue
+            report = self._run(order, job.store, made)
+            made.update((name, stored_path(job.store, m.digest)) for name, m in report.made.items())
+            yield report
+
+    def _run(self, order: Order, store: str, made: dict[str, str]) -> Report:
+        self._peak.reset()
+        cpu, started = _cpu(), time.time()
+        files: dict[str, Made] = {}
+        error, exit_code, outcome = "", None, cast("Outcome", "ok")
+        try:
+            files = _perform(order, self._sandbox, store, made)
+        except _Failure as failure:
+            error, exit_code, outcome = str(failure), failure.exit_code, failure.outcome
+        logged = self._log.close(order.log)
+        self._sandbox.leave(order.keep if error else "")
+        ended, used, peak = time.time(), _cpu() - cpu, self._peak.read()
+        return Report(order.id, outcome, started, ended, error, exit_code, files, used, peak, logged)
+
+
+def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str]) -> dict[str, Made]:
+    """Run the task and return its outputs; raise `_Failure` in words."""
     try:
-        os.rmdir(job.sandbox)
-    except OSError:
-        pass  # the sandbox of a task that failed stays there, to be looked at
-
-
-def _run(order: Order, folder: str, store: str, made: dict[str, str], log: Log) -> Report:
-    reset_peak()
-    cpu, started = _cpu(), time.time()
-    files: dict[str, Made] = {}
-    error, exit_code, outcome = "", None, cast("Outcome", "ok")
-    try:
-        _enter(folder, order, made)
-        files = _perform(order, folder, store)
-    except _Failure as failure:
-        error, exit_code, outcome = str(failure), failure.exit_code, failure.outcome
-    finally:
-        os.chdir("/")
-    logged = log.close(order.log)
-    if not error:
-        sandbox.clear(folder)
-    return Report(
-        order.id,
-        outcome,
-        started,
-        time.time(),
-        error,
-        exit_code,
-        files,
-        _cpu() - cpu,
-        peak_memory(),
-        logged,
-    )
-
-
-def _enter(folder: str, order: Order, made: dict[str, str]) -> None:
-    try:
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        sandbox.prepare(folder, order, made)
-        os.chdir(folder)
+        sandbox.prepare(order, made)
     except OSError as error:
         raise _Failure(f"its sandbox could not be made: {error}", outcome="trouble") from error
-
-
-def _perform(order: Order, folder: str, store: str) -> dict[str, Made]:
-    """Run the task and return its outputs; raise `_Failure` in words."""
+    exit_code = None
     if order.kind == "command":
         exit_code = _command(order)
     else:
-        _python(order, folder)
-        exit_code = None
-    absent = sandbox.missing_outputs(folder, order)
+        _python(order, sandbox)
+    absent = sandbox.missing_outputs(order)
     if absent:
-        there = sorted(
-            os.path.relpath(os.path.join(top, f), folder) for top, _, found in os.walk(folder) for f in found
-        )
-        others = [f for f in there if f not in order.paths]
+        others = [name for name in sandbox.found() if name not in order.paths]
         raise _Failure(
             f"it ended well but did not write its output {', '.join(map(repr, absent))}"
             + (f"; it wrote {', '.join(map(repr, others[:5]))}" if others else ""),
             exit_code,
         )
     try:
-        return sandbox.collect(folder, order, store)
+        return sandbox.collect(order, store)
     except OSError as error:
         raise _Failure(f"its outputs could not be kept: {error}", outcome="trouble") from error
 
@@ -132,13 +118,13 @@ def _command(order: Order) -> int:
     return 0
 
 
-def _python(order: Order, folder: str) -> None:
+def _python(order: Order, sandbox: Sandbox) -> None:
     """Call the user's function; whatever it raises becomes a `_Failure`, its traceback goes to the log."""
     try:
         callee = load_object(order.call)
-        inputs, outputs = sandbox.bind(folder, order.inputs), sandbox.bind(folder, order.outputs)
+        inputs, outputs = sandbox.bind(order.inputs), sandbox.bind(order.outputs)
         if order.kind == "expand":
-            _expand(callee, order, inputs, folder)
+            _expand(callee, order, inputs, sandbox.folder)
         else:
             function = callee.function if isinstance(callee, Callee) else callee
             optional = dict.fromkeys(_optional(callee, order))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from dynamo.graph.model import Kind, Names
@@ -20,7 +20,8 @@ class Order:
     """One task of a job.
 
     ``paths`` maps each input file name to its path, or to ``""`` for a file that an earlier task of the same
-    job makes. The other fields are those of `dynamo.graph.Task`.
+    job makes. Its output is written to ``log``; should it fail, its sandbox is moved to ``keep``. The other
+    fields are those of `dynamo.graph.Task`.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Order:
     argv: tuple[str, ...]
     paths: Mapping[str, str]
     log: str
+    keep: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +46,19 @@ class Job:
         Names the job among those under way.
     orders
         The tasks, each after those whose files it reads.
-    sandbox
-        Folder that the worker makes and removes; on the same file system as `store`.
     store
         Folder of finished files, named by digest.
     """
 
     id: str
     orders: tuple[Order, ...]
-    sandbox: str
     store: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON values."""
-        return {**asdict(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:
-        """Read back what `to_json` returned."""
+        """Read back the JSON that ``orjson.dumps`` makes of it."""
         orders = tuple(Order(**{**o, "argv": tuple(o["argv"])}) for o in data["orders"])
-        return cls(data["id"], orders, data["sandbox"], data["store"])
+        return cls(data["id"], orders, data["store"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +107,7 @@ class Report:
     peak: int = 0
     logged: int = 0
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """Read back what `to_json` returned."""
+        """Read back the JSON that ``orjson.dumps`` makes of it."""
         return cls(**{**data, "made": {n: Made(**m) for n, m in data["made"].items()}})

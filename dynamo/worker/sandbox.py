@@ -1,53 +1,101 @@
-"""A folder of its own for each task: its inputs under their names, room for its outputs, nothing else."""
+"""A clean folder for each task: its inputs under their names, room for its outputs, nothing else.
+
+One folder a worker, emptied between tasks, and its subfolders kept where the next task has the same: to make
+and remove a folder costs more than a small task. The folder of a task that failed is moved away whole.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from dynamo.graph.model import Names, names_of
 from dynamo.worker.job import Made, Order
 from dynamo.worker.store import adopt
 
-__all__ = ["bind", "clear", "collect", "missing_outputs", "prepare"]
+__all__ = ["Sandbox", "keep"]
 
 
-def prepare(folder: str, order: Order, made: Mapping[str, str]) -> None:
-    """Make `folder` with a link for each input and the folders that the outputs stand in.
+class Sandbox:
+    """The folder in which one worker runs its tasks.
 
-    `made` maps the files that earlier tasks of the job made to their paths.
+    Parameters
+    ----------
+    folder
+        Absolute path; on the same file system as the store.
     """
-    os.mkdir(folder)
-    for name, path in order.paths.items():
-        link = f"{folder}/{name}"
-        if "/" in name:
-            os.makedirs(os.path.dirname(link), exist_ok=True)
-        os.symlink(path or made[name], link)
-    for name in names_of(order.outputs):
-        if "/" in name:
-            os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._subfolders: frozenset[str] = frozenset()
+
+    def prepare(self, order: Order, made: Mapping[str, str]) -> None:
+        """Link each input into the empty folder, make the folders of the outputs, and go there.
+
+        `made` maps the files that earlier tasks of the job made to their paths. Raises `OSError`.
+        """
+        names = (*order.paths, *names_of(order.outputs))
+        subfolders = frozenset(name.rpartition("/")[0] for name in names if "/" in name)
+        if subfolders != self._subfolders or not os.path.isdir(self.folder):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.mkdir(self.folder)
+            for name in subfolders:
+                os.makedirs(f"{self.folder}/{name}", exist_ok=True)
+            self._subfolders = subfolders
+        for name, path in order.paths.items():
+            os.symlink(path or made[name], f"{self.folder}/{name}")
+        os.chdir(self.folder)
+
+    def bind(self, bound: Mapping[str, Names]) -> dict[str, Path | list[Path]]:
+        """Return the paths that a Python task is called with."""
+        folder = self.folder
+        return {
+            p: Path(f"{folder}/{names}") if isinstance(names, str) else [Path(f"{folder}/{n}") for n in names]
+            for p, names in bound.items()
+        }
+
+    def missing_outputs(self, order: Order) -> list[str]:
+        """Return the declared outputs that are not there as plain files."""
+        paths = ((name, f"{self.folder}/{name}") for name in names_of(order.outputs))
+        return [name for name, path in paths if os.path.islink(path) or not os.path.isfile(path)]
+
+    def found(self) -> list[str]:
+        """Return the files that are there, by name."""
+        walk = os.walk(self.folder)
+        return sorted(os.path.relpath(f"{top}/{f}", self.folder) for top, _, files in walk for f in files)
+
+    def collect(self, order: Order, store: str) -> dict[str, Made]:
+        """Move the declared outputs into the store; raises `OSError`."""
+        return {name: adopt(f"{self.folder}/{name}", store) for name in names_of(order.outputs)}
+
+    def leave(self, target: str = "") -> None:
+        """Empty the folder for the next task, or move it to `target` whole."""
+        os.chdir("/")
+        try:
+            if target:
+                keep(self.folder, target)
+            else:
+                self._empty(self.folder)
+        except OSError:  # a file that cannot be removed: leave it behind, it goes with the engine's folder
+            with suppress(OSError):
+                os.rename(self.folder, f"{self.folder}.{os.urandom(4).hex()}")
+
+    def _empty(self, folder: str) -> None:
+        with os.scandir(folder) as entries:
+            for entry in list(entries):
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                elif any(f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/") for s in self._subfolders):
+                    self._empty(entry.path)
+                else:
+                    shutil.rmtree(entry.path)
 
 
-def bind(folder: str, bound: Mapping[str, Names]) -> dict[str, Path | list[Path]]:
-    """Return the paths that a Python task is called with."""
-    return {
-        p: Path(folder, names) if isinstance(names, str) else [Path(folder, n) for n in names]
-        for p, names in bound.items()
-    }
-
-
-def missing_outputs(folder: str, order: Order) -> list[str]:
-    """Return the declared outputs that are not there as plain files."""
-    return [n for n in names_of(order.outputs) if not os.path.isfile(f"{folder}/{n}") or os.path.islink(f"{folder}/{n}")]
-
-
-def collect(folder: str, order: Order, store: str) -> dict[str, Made]:
-    """Move the declared outputs into the store."""
-    return {name: adopt(f"{folder}/{name}", store) for name in names_of(order.outputs)}
-
-
-def clear(folder: str) -> None:
-    """Remove `folder` and all in it; what resists is left to `dynamo gc`."""
-    shutil.rmtree(folder, ignore_errors=True)
+def keep(folder: str, target: str) -> None:
+    """Move `folder` away whole, replacing what stands at `target`; raises `OSError`."""
+    shutil.rmtree(target, ignore_errors=True)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.rename(folder, target)
