@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.image import WEB, image_geometry, paint, palette_for
+from dynamo.radar.image import WEB, image_geometry, mercator, paint, palette_for, unmercator
 from dynamo.radar.legend import extended
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["write_contact_sheet"]
 
 _INK, _GREY, _LINE, _GROUND = "#1f2937", "#6b7280", "#d7dbe0", "#f8f9fa"
-_RADIUS = 6_378_137.0  # of the sphere of EPSG:3857
 
 # Without a date in the file, the same grids give the same bytes.
 _UNDATED: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -201,7 +200,7 @@ def _outlines(axis: Axes, bands: Sequence[Band]) -> None:
     for i, band in enumerate(bands):
         if not len(band):
             continue
-        points = np.stack((_x(band.coordinates[:, 0]), _y(band.coordinates[:, 1])), axis=1)
+        points = np.stack(mercator(*band.coordinates.T), axis=1)
         rings = np.split(points, band.ring_offsets[1:-1])
         wide = 0.5 + 0.9 * (i / max(len(bands) - 1, 1))
         for colour, more, alpha in (("white", 1.2, 0.75), ("#111827", 0.0, 1.0)):
@@ -269,7 +268,7 @@ def _arrows(
     west, south, east, north = window
     step = (east - west) / 9
     x, y = np.meshgrid(np.arange(west + step / 2, east, step), np.arange(south + step / 2, north, step))
-    column, row = (np.rint(i).astype(int) for i in geometry.indices(_lon(x), _lat(y)))
+    column, row = (np.rint(i).astype(int) for i in geometry.indices(*unmercator(x, y)))
     inside = (column >= 0) & (column < geometry.nx) & (row >= 0) & (row < geometry.ny)
     u, v = (part[row[inside], column[inside]] for part in motion)
     fast = float(np.hypot(u, v).max(initial=0.0))
@@ -332,17 +331,17 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(t), 6) for t in MaxNLocator(4).tick_values(low, high) if low < t < high]
 
 
-def _x(lon: Any) -> Any:
-    return _RADIUS * np.radians(lon)
+def _x(lon: float) -> float:
+    return float(mercator(np.array(lon), np.array(0.0))[0])
 
 
-def _y(lat: Any) -> Any:
-    return _RADIUS * np.arctanh(np.sin(np.radians(lat)))
+def _y(lat: float) -> float:
+    return float(mercator(np.array(0.0), np.array(lat))[1])
 
 
-def _lon(x: Any) -> Any:
-    return np.degrees(x / _RADIUS)
+def _lon(x: float) -> float:
+    return float(unmercator(np.array(x), np.array(0.0))[0])
 
 
-def _lat(y: Any) -> Any:
-    return np.degrees(np.arctan(np.sinh(y / _RADIUS)))
+def _lat(y: float) -> float:
+    return float(unmercator(np.array(0.0), np.array(y))[1])

@@ -9,7 +9,7 @@ are in EPSG:3857 unless another CRS is asked for; a table of which cell goes whe
 grid and kept. Text in the PNG, and the sidecar of `write_bounds`, say which CRS it is and the bounds in
 degrees.
 
-What can go wrong: a palette for another quantity, or a CRS that PROJ does not know; each is a `DataError`.
+What can go wrong: a palette for another quantity, or a grid that reaches a pole; each is a `DataError`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from datetime import UTC
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -33,11 +33,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["WEB", "image_geometry", "paint", "palette_for", "write_bounds", "write_legend", "write_png"]
+__all__ = [
+    "WEB",
+    "image_geometry",
+    "mercator",
+    "paint",
+    "palette_for",
+    "unmercator",
+    "write_bounds",
+    "write_legend",
+    "write_png",
+]
 
 WEB = "EPSG:3857"
 
-_NODES = 16  # cells between the points at which a projection is computed; between them it is interpolated
+_KNOWN = (WEB, "EPSG:4326")
+_RADIUS = 6_378_137.0  # m, the sphere of EPSG:3857
+_NODES = 8  # cells between the points at which a projection is computed; between them it is interpolated
 
 
 def write_png(
@@ -59,7 +71,7 @@ def write_png(
     palette
         A palette or the name of one; None means the standard one of the grid's quantity.
     crs
-        CRS of the image; ``"EPSG:3857"`` suits web maps, None keeps the grid's own rows and columns.
+        ``"EPSG:3857"``, which suits web maps, ``"EPSG:4326"``, or None for the grid's own rows and columns.
     missing
         ``#rrggbb`` or ``#rrggbbaa`` for missing cells (looked at, no usable value); None leaves them
         transparent.
@@ -71,7 +83,7 @@ def write_png(
     Raises
     ------
     DataError
-        For an unknown palette or one of another quantity, and for a CRS that PROJ does not know.
+        For an unknown palette or one of another quantity, another CRS, and a grid that reaches a pole.
     """
     colouring = palette_for(grid, palette)
     indices = paint(grid, colouring, crs=crs)
@@ -88,10 +100,9 @@ def paint(grid: Grid, palette: Palette, *, crs: str | None = WEB) -> NDArray[np.
     indices[grid.status == Cell.MISSING] = len(palette) + 1
     if crs is None or crs == grid.geometry.crs:
         return indices
-    rows, columns, cells = _table(grid.geometry, crs)
+    rows, cells = _table(grid.geometry, crs)
     if cells is None:
-        tall = indices[rows]
-        return tall if columns is None else tall[:, columns]
+        return indices[rows]
     # One more cell at the end, index 0, is where pixels outside the grid are sent.
     return np.append(indices.ravel(), np.uint8(0))[cells]
 
@@ -118,63 +129,80 @@ def _rgba(text: str) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=16)
 def image_geometry(geometry: Geometry, crs: str | None = WEB) -> Geometry:
-    """Return where the pixels of an image lie: as many rows and columns, spread over the grid's extent.
+    """Return where the pixels of an image lie: spread evenly over the grid's extent in `crs`.
 
-    Pixels of a projected grid that is turned against `crs` keep about the size of a cell.
+    As many rows and columns as the grid has where rows stay rows, else pixels of about the size of a cell.
+    Longitudes run on beyond 180 degrees for a grid across the antimeridian, as web maps expect of bounds.
     """
     if crs is None or crs == geometry.crs:
         return geometry
-    move = _transformer(geometry.crs, crs)
-    try:
-        west, south, east, north = move.transform_bounds(*geometry.extent, densify_pts=101, errcheck=True)
-    except Exception as error:  # pyproj.exceptions.ProjError: pyproj is not imported for an except clause
-        raise DataError(f"the grid cannot be drawn in {crs}: {error}") from error
-    if not (east > west and north > south):
-        raise DataError(f"the grid cannot be drawn in {crs}: it crosses the edge of that map")
+    if crs not in _KNOWN:
+        raise DataError(f"images are drawn in {', '.join(_KNOWN)} or the grid's own CRS, not in {crs!r}")
+    west, south, east, north = _bounds(geometry)
+    around = east - west > 350 and not geometry.is_geographic
+    if around or (crs == WEB and max(north, -south) > 85.06):
+        raise DataError(f"a grid that reaches a pole cannot be drawn in {crs}; keep the grid's own CRS")
+    if crs == WEB:
+        (west, east), (south, north) = mercator(np.array([west, east]), np.array([south, north]))
     nx, ny = geometry.nx, geometry.ny
-    if not _separable(geometry, crs):
+    if not geometry.is_geographic:
         cell = math.sqrt((east - west) * (north - south) / (nx * ny))
         nx, ny = max(round((east - west) / cell), 1), max(round((north - south) / cell), 1)
-    dx, dy = (east - west) / nx, (north - south) / ny
-    return Geometry(west + dx / 2, north - dy / 2, dx, -dy, nx, ny, crs)
+    dx, dy = float(east - west) / nx, float(north - south) / ny
+    return Geometry(float(west) + dx / 2, float(north) - dy / 2, dx, -dy, nx, ny, crs)
 
 
-def _transformer(source: str, target: str) -> Any:
-    import pyproj
-
-    try:
-        return pyproj.Transformer.from_crs(source, target, always_xy=True)
-    except pyproj.exceptions.CRSError as error:
-        raise DataError(f"PROJ does not know the CRS {target!r}: {error}") from error
+def mercator(
+    lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x and y of EPSG:3857 in metres, not wrapped at 180 degrees (IOGP 373-7-2, method 1024)."""
+    return _RADIUS * np.radians(lon), _RADIUS * np.arctanh(np.sin(np.radians(lat)))
 
 
-def _separable(geometry: Geometry, crs: str) -> bool:
-    """Whether rows stay rows and columns stay columns."""
-    return geometry.is_geographic and crs in {WEB, "EPSG:4326"}
+def unmercator(
+    x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude of x and y in metres of EPSG:3857."""
+    return np.degrees(x / _RADIUS), np.degrees(np.arctan(np.sinh(y / _RADIUS)))
+
+
+def _bounds(geometry: Geometry) -> tuple[float, float, float, float]:
+    """West, south, east and north of the outer edge of a grid, in degrees."""
+    if geometry.crs == WEB:
+        west, south, east, north = geometry.extent
+        (west, east), (south, north) = unmercator(np.array([west, east]), np.array([south, north]))
+        return float(west), float(south), float(east), float(north)
+    along = np.linspace(0, 1, 101)
+    column = np.concatenate((along, along, 0 * along, 0 * along + 1)) * geometry.nx - 0.5
+    row = np.concatenate((0 * along, 0 * along + 1, along, along)) * geometry.ny - 0.5
+    lon, lat = geometry.lonlat(column, row)
+    if not geometry.is_geographic:
+        middle, _ = geometry.lonlat(np.array([(geometry.nx - 1) / 2]), np.array([(geometry.ny - 1) / 2]))
+        lon = middle + (lon - middle + 180) % 360 - 180
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
 
 @lru_cache(maxsize=4)
-def _table(
-    geometry: Geometry, crs: str
-) -> tuple[NDArray[np.intp], NDArray[np.intp] | None, NDArray[np.intp] | None]:
-    """Return the cell nearest to each pixel: rows and columns (None: as they are), or flat indices."""
+def _table(geometry: Geometry, crs: str) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Return the row of the grid nearest to each row of pixels, or a flat index for each pixel."""
     target = image_geometry(geometry, crs)
-    move = _transformer(crs, geometry.crs)
-    if _separable(geometry, crs):
-        x, _ = move.transform(target.x, np.full(target.nx, target.y0))
-        _, y = move.transform(np.full(target.ny, target.x0), target.y)
-        columns = np.rint((np.asarray(x) - geometry.x0) / geometry.dx).astype(np.intp)
-        rows = np.rint((np.asarray(y) - geometry.y0) / geometry.dy).astype(np.intp)
-        rows, columns = np.clip(rows, 0, geometry.ny - 1), np.clip(columns, 0, geometry.nx - 1)
-        return rows, None if (columns == np.arange(geometry.nx)).all() else columns, None
+    if geometry.is_geographic:
+        _, lat = _lonlat(np.array([target.x0]), target.y, crs)
+        rows = np.rint((lat - geometry.y0) / geometry.dy).astype(np.intp)
+        return np.clip(rows, 0, geometry.ny - 1), None
     down, at_rows = _hat(target.ny)
     across, at_columns = _hat(target.nx)
-    x, y = move.transform(*np.meshgrid(target.x0 + target.dx * at_columns, target.y0 + target.dy * at_rows))
-    column = np.rint(down @ ((x - geometry.x0) / geometry.dx) @ across.T)
-    row = np.rint(down @ ((y - geometry.y0) / geometry.dy) @ across.T)
+    x, y = np.meshgrid(target.x0 + target.dx * at_columns, target.y0 + target.dy * at_rows)
+    column, row = (np.rint(down @ part @ across.T) for part in geometry.indices(*_lonlat(x, y, crs)))
     inside = (column >= 0) & (column < geometry.nx) & (row >= 0) & (row < geometry.ny)
     cells = np.where(inside, row * geometry.nx + column, geometry.nx * geometry.ny).astype(np.intp)
-    return np.empty(0, dtype=np.intp), None, cells
+    return np.empty(0, dtype=np.intp), cells
+
+
+def _lonlat(
+    x: NDArray[np.float64], y: NDArray[np.float64], crs: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return unmercator(x, y) if crs == WEB else (x, y)
 
 
 def _hat(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -191,21 +219,10 @@ def _index_text(palette: Palette) -> str:
     return f"pixel i from 1 to {len(palette)} is {value} {palette.units} or more"
 
 
-def _bounds(geometry: Geometry, crs: str | None) -> tuple[float, float, float, float]:
-    """West, south, east and north of the image in degrees, 6 decimals."""
-    target = image_geometry(geometry, crs)
-    if target.is_geographic:
-        bounds = target.extent
-    else:
-        bounds = _transformer(target.crs, "EPSG:4326").transform_bounds(*target.extent)
-    west, south, east, north = (round(float(b), 6) for b in bounds)
-    return west, south, east, north
-
-
 def _text(grid: Grid, crs: str | None) -> dict[str, str]:
     target = image_geometry(grid.geometry, crs)
     return {
-        "bounds": " ".join(f"{b:.6f}" for b in _bounds(grid.geometry, crs)),
+        "bounds": " ".join(f"{b:.6f}" for b in _bounds(target)),
         "crs": target.crs,
         "extent": " ".join(repr(round(e, 6)) for e in target.extent),
         "quantity": grid.quantity,
@@ -236,7 +253,7 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         lines = (target.dx, 0.0, 0.0, target.dy, target.x0, target.y0)
         path.write_text("".join(f"{line:.10f}\n" for line in lines), encoding="ascii")
         return
-    bounds = west, south, east, north = _bounds(grid.geometry, crs)
+    bounds = west, south, east, north = [round(b, 6) for b in _bounds(target)]
     content = {
         "image": image,
         **_text(grid, crs),

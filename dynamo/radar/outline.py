@@ -111,9 +111,9 @@ def _mixed_squares(inside: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArra
     """Return the squares an outline passes through, rising, and which corners are inside."""
     width, flat = inside.shape[1], inside.ravel()
     # A square that wraps from one row's end to the next has all its corners in the outermost ring: none.
-    pairs = flat[1:] << 1
+    pairs = flat[1:] << np.uint8(1)
     pairs |= flat[:-1]
-    corners: NDArray[np.uint8] = pairs[width:] << 2
+    corners = pairs[width:] << np.uint8(2)
     corners |= pairs[:-width]
     squares = np.flatnonzero(corners - np.uint8(1) < 14)  # 0 wraps to 255: neither none nor all four
     return squares.astype(np.int64, copy=False), corners[squares]
