@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from dynamo.worker.job import Made
@@ -45,6 +46,7 @@ def adopt(path: str, store: str) -> Made:
     try:
         there = os.stat(target)
         if there.st_size == size:
+            os.utime(target, ns=(time.time_ns(), there.st_mtime_ns))  # in use: see dynamo.journal.retention
             os.unlink(path)
             return Made(digest, size, there.st_mtime_ns)
     except FileNotFoundError:

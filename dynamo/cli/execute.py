@@ -1,0 +1,121 @@
+"""Run a request with the local engine, show how it goes, and say how it ended; shared by run and resume."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
+from dynamo.graph.units import format_seconds
+
+if TYPE_CHECKING:
+    from dynamo.engine import Failure, Request, Summary
+    from dynamo.journal import Workspace
+
+__all__ = ["execute"]
+
+_SHOWN = 8
+
+
+def execute(
+    workspace: Workspace,
+    request: Request,
+    *,
+    cores: int | None = None,
+    memory: int | None = None,
+    modules: tuple[str, ...] = (),
+    inline: bool = False,
+    quiet: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Run `request` and return the exit code that `dynamo.errors` documents."""
+    from dynamo.cli.progress import Progress
+    from dynamo.engine import LocalEngine
+
+    with LocalEngine(workspace, cores=cores, memory=memory, modules=modules, inline=inline) as engine:
+        engine.warm()
+        folder = workspace.runs / request.run
+        folder.mkdir(parents=True, exist_ok=True)
+        graph = request.selection.restrict(request.graph)
+        steps = {step: len(ids) for step, ids in graph.steps.items()}
+        progress = engine.observer = Progress(steps, engine.cores, folder / "run.log")
+        try:
+            with progress.shown(quiet=quiet or as_json):
+                summary = engine.run(request)
+        except KeyboardInterrupt:
+            print(f"interrupted; go on with: dynamo resume {request.run}", file=sys.stderr)
+            return INTERRUPTED
+    if as_json:
+        print(json.dumps({**asdict(summary), "ok": summary.ok}, indent=2))
+    else:
+        if not sys.stderr.isatty() and not quiet:
+            print(progress.text(), file=sys.stderr, end="")
+        print(words(summary))
+    return exit_code(summary)
+
+
+def exit_code(summary: Summary) -> int:
+    """0 where all is well, 3 where only the infrastructure failed, else 2."""
+    if summary.ok:
+        return 0
+    only_machine = bool(summary.failures) and all(f.infrastructure for f in summary.failures)
+    return InfrastructureError.exit_code if only_machine else UserError.exit_code
+
+
+def words(summary: Summary) -> str:
+    """Say how a run ended: failures first, then what it made and how long it took."""
+    lines = [_failure(f) for f in summary.failures]
+    lines += [f"warning: {w}" for w in summary.warnings]
+    counts = f"{summary.ran} ran, {summary.reused} reused"
+    if summary.failures or summary.blocked:
+        counts += f", {len(summary.failures)} failed, {summary.blocked} could not run"
+    if summary.left:
+        counts += f", {summary.left} left out"
+    state = "done" if summary.ok else "FAILED"
+    lines.append(f"{summary.run}: {state}: {counts}, in {format_seconds(summary.seconds)}")
+    lines += _products(summary)
+    if not summary.ok:
+        lines.append(f"when it is mended, go on with: dynamo resume {summary.run}")
+    return "\n".join(lines)
+
+
+def _products(summary: Summary) -> list[str]:
+    if not summary.products:
+        return []
+    kinds: dict[str, int] = {}
+    for path in summary.products:
+        suffix = Path(path).suffix or "other"
+        kinds[suffix] = kinds.get(suffix, 0) + 1
+    counted = ", ".join(f"{n} {suffix}" for suffix, n in sorted(kinds.items()))
+    return [f"products: {_near(summary.folder)} ({counted})"]
+
+
+def _near(path: str) -> str:
+    """The path as seen from here, where that is shorter."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _failure(failure: Failure) -> str:
+    lines = [f"failed: {failure.task} ({failure.place}): {failure.error}"]
+    if failure.infrastructure:
+        lines.append("  the machine failed, not the task; what it says may be tried again with dynamo resume")
+    lines += [f"  | {line}" for line in failure.tail.splitlines()]
+    if failure.log:
+        lines.append(f"  full log: {failure.log}")
+    if failure.sandbox:
+        lines.append(f"  its folder was kept: {failure.sandbox}")
+    if failure.blocked:
+        more = f" and {len(failure.blocked) - _SHOWN} more" if len(failure.blocked) > _SHOWN else ""
+        chain = ", ".join(failure.blocked[:_SHOWN])
+        lines.append(f"  could not run because of it: {chain}{more}")
+    return "\n".join(lines)
+
+
+def settings_of(run: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return a list of texts from the settings of a run."""
+    return tuple(run.get(key, ()))

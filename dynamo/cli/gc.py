@@ -1,0 +1,38 @@
+"""``dynamo gc``: remove runs and files that nothing needs any more."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from dynamo.cli.options import workspace_option
+from dynamo.errors import UserError
+from dynamo.graph.units import format_bytes, parse_seconds
+
+__all__ = ["command"]
+
+
+@click.command("gc")
+@workspace_option
+@click.option("--keep", default="7 d", show_default=True, help="Keep what was made or used in this time.")
+@click.option("--dry-run", "-n", is_flag=True, help="Only say what would be removed.")
+def command(workspace: Path, keep: str, *, dry_run: bool) -> int:
+    """Remove old runs, and stored results that no run used lately. Published products stay.
+
+    What a run needs that is under way is never removed, nor what it has made.
+    """
+    from dynamo.journal import Journal, Workspace
+    from dynamo.journal.retention import collect
+
+    try:
+        age = parse_seconds(keep)
+    except ValueError as error:
+        raise UserError(f"--keep: {error}") from None
+    found = Workspace.find(workspace)
+    with Journal(found.journal) as journal:
+        freed = collect(found, journal, before=time.time() - age, dry_run=dry_run)
+    what = "would remove" if dry_run else "removed"
+    print(f"{what} {freed.runs} runs, {freed.results} results and {freed.files} files ({format_bytes(freed.size)})")
+    return 0

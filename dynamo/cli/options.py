@@ -1,0 +1,54 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dynamo.planning.select import Selection
+
+__all__ = ["overriding", "selecting", "selection", "workspace_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def overriding(function: F) -> F:
+    """Add ``--param`` and ``--input``."""
+    for option in (
+        click.option("--input", "inputs", multiple=True, metavar="NAME=PATH", help="Another path or glob for an input."),
+        click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter."),
+    ):
+        function = option(function)
+    return function
+
+
+def selecting(function: F) -> F:
+    """Add ``--force``, ``--only`` and ``--until``."""
+    what = "task, step, output or pattern"
+    for option in (
+        click.option("--until", multiple=True, metavar="NAME", help=f"Leave out all that this {what} does not need."),
+        click.option("--only", multiple=True, metavar="NAME", help=f"Run nothing but this {what}."),
+        click.option(
+            "--force", multiple=True, is_flag=False, flag_value="*", metavar="[NAME]",
+            help=f"Run this {what} in any case; all where none is named.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def selection(force: tuple[str, ...], only: tuple[str, ...], until: tuple[str, ...]) -> Selection:
+    """Return what ``--force``, ``--only`` and ``--until`` say."""
+    return Selection(force, only, until)
+
+
+workspace_option = click.option(
+    "--workspace",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".dynamo"),
+    show_default=True,
+    help="Folder of the journal and of stored results.",
+)

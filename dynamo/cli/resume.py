@@ -1,0 +1,58 @@
+"""``dynamo resume [RUN]``: go on with a run that was interrupted or failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dynamo.cli.options import workspace_option
+from dynamo.errors import UserError
+
+__all__ = ["command"]
+
+
+@click.command("resume")
+@click.argument("run", required=False)
+@workspace_option
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
+def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> int:
+    """Go on with RUN (its id or the beginning of it; by default the latest that did not end well).
+
+    What was done is not done again, unless its code or inputs have changed since.
+    """
+    from dynamo.cli.execute import execute
+    from dynamo.engine import Products, Request
+    from dynamo.journal import Journal, Workspace
+    from dynamo.planning import Selection
+
+    found = Workspace.find(workspace)
+    with Journal(found.journal) as journal:
+        if run is None:
+            record = next((r for r in journal.runs() if r.state != "done"), None)
+            if record is None:
+                raise UserError("every run here ended well; there is nothing to go on with")
+        else:
+            record = journal.run(run)
+        graph = journal.graph(record.id, expanded=False)
+    settings = record.settings
+    # Forced tasks were forced once; going on must not do them again.
+    chosen = {k: tuple(v) for k, v in settings["selection"].items() if k != "force"}
+    request = Request(
+        record.id,
+        graph,
+        Products(settings["products"], tuple(settings["only"])),
+        Selection(**chosen),
+        resume=True,
+        settings=settings,
+    )
+    return execute(
+        found,
+        request,
+        cores=settings["cores"],
+        memory=settings["memory"],
+        modules=tuple(settings["modules"]),
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -1,0 +1,83 @@
+"""``dynamo run RUNFILE``: run what a run file says."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from dynamo.cli.options import overriding, selecting, selection
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument("runfile")
+@overriding
+@selecting
+@click.option("--cores", type=click.IntRange(min=1), help="Use at most this many cores.")
+@click.option("--inline", is_flag=True, help="Run all in one process, one after another, for a debugger.")
+@click.option("--report", is_flag=True, help="Write the report of the run into its products folder.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
+def command(  # noqa: PLR0917 - click calls by name
+    runfile: str,
+    params: tuple[str, ...],
+    inputs: tuple[str, ...],
+    force: tuple[str, ...],
+    only: tuple[str, ...],
+    until: tuple[str, ...],
+    cores: int | None,
+    *,
+    inline: bool,
+    report: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run the workflow of RUNFILE on its inputs, as far as its results are not there already.
+
+    A task whose code, parameters and inputs are as in some earlier run is not run again. Ctrl-C stops the run;
+    `dynamo resume` goes on with it.
+    """
+    from dynamo.cli.execute import execute
+    from dynamo.engine import Products, Request, new_run_id
+    from dynamo.journal import Workspace
+    from dynamo.runfile import prepare
+    from dynamo.runfile.overrides import input_options, param_options
+
+    prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
+    chosen = selection(force, only, until)
+    chosen.check(prepared.graph)
+    workspace = Workspace.open(prepared.workspace)
+    run = new_run_id(prepared.graph.name, time.time())
+    products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
+    modules = (str(prepared.path.parent),)
+    settings = {
+        "runfile": str(prepared.path),
+        "engine": "local",
+        "cores": cores or prepared.engine.cores,
+        "memory": prepared.engine.memory,
+        "products": products.folder,
+        "only": list(products.only),
+        "modules": list(modules),
+        "selection": {"force": force, "only": only, "until": until},
+        "params": {name: repr(value) for name, value in prepared.params.items()},
+        "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
+    }
+    code = execute(
+        workspace,
+        Request(run, prepared.graph, products, chosen, settings=settings),
+        cores=cores or prepared.engine.cores,
+        memory=prepared.engine.memory,
+        modules=modules,
+        inline=inline,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    if report:
+        from pathlib import Path
+
+        from dynamo.report import write_report
+
+        print(f"report: {write_report(workspace, run, Path(products.folder) / 'report.html')}")
+    return code

@@ -1,0 +1,60 @@
+"""``dynamo status [RUN]``: how a run stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dynamo.cli.options import workspace_option
+
+if TYPE_CHECKING:
+    from dynamo.journal import Journal, RunRecord, Workspace
+
+__all__ = ["command"]
+
+_STATES = ("done", "reused", "running", "failed", "blocked")
+
+
+@click.command("status")
+@click.argument("run", required=False)
+@workspace_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
+    """Show how RUN stands (its id or the beginning of it; by default the latest), step by step."""
+    from dynamo.journal import Journal, Workspace
+
+    found = Workspace.find(workspace)
+    with Journal(found.journal) as journal:
+        facts = _facts(journal, found, journal.run(run))
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return 0
+    print(f"{facts['run']}: {facts['state']}")
+    width = max(len(step) for step in facts["steps"])
+    for step, counts in facts["steps"].items():
+        told = ", ".join(f"{n} {state}" for state, n in counts.items() if n and state != "tasks")
+        print(f"  {step:{width}}  {counts['tasks']:5}  {told}")
+    for task, error in facts["failures"].items():
+        print(f"  failed: {task}: {error}")
+    if facts["state"] in ("failed", "interrupted"):
+        print(f"go on with: dynamo resume {facts['run']}")
+    return 0
+
+
+def _facts(journal: Journal, workspace: Workspace, record: RunRecord) -> dict[str, Any]:
+    tasks = journal.tasks(record.id)
+    live = workspace.is_live(record.id)
+    steps: dict[str, dict[str, int]] = {}
+    for step, ids in journal.graph(record.id).steps.items():
+        states = [tasks[i].state if i in tasks else "waiting" for i in ids]
+        steps[step] = {"tasks": len(ids), **{s: states.count(s) for s in (*_STATES, "waiting")}}
+    return {
+        "run": record.id,
+        "state": "interrupted" if record.state == "running" and not live else record.state,
+        "steps": steps,
+        "failures": {t.task: t.reason for t in tasks.values() if t.state == "failed"},
+        "products": record.settings.get("products", ""),
+    }
