@@ -1,7 +1,7 @@
 """``dynamo new NAME``: make a working skeleton of a workflow of the user's own.
 
-A name enters; a folder leaves, with a workflow, its run file, tests, a README and frames to run on. An illegal
-name, or a folder that holds something already, is a `UserError`, and nothing is written.
+A name enters; a folder leaves, with a workflow, its run file, tests, a README and frames to run on. An
+illegal name, or a folder that holds something already, is a `UserError`, and nothing is written.
 """
 
 from __future__ import annotations

@@ -107,18 +107,21 @@ def parse(text: str, faults: Faults) -> Node | None:
 
     Raises `FaultyRunFileError` where the text is not YAML; other faults are added to `faults`.
     """
+    composer = _Composer(faults)
     try:
-        events = [e for e in yaml.parse(text, Loader=yaml.SafeLoader) if not isinstance(e, _SILENT)]
+        # Event by event, so that what is too deep or too much ends the reading there and then.
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            composer.take(event)
     except yaml.MarkedYAMLError as error:
         faults.add(_mark(error.problem_mark or error.context_mark), _syntax(error))
+        faults.check()
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         at = (before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
         faults.add(at, f"the character #x{error.character:04x} is not allowed in YAML")
-    else:
-        return _Composer(faults).compose(events)
-    faults.check()
-    return None
+        faults.check()
+    root = composer.root
+    return None if root is None or root.value is None else root
 
 
 _SILENT = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentEndEvent)
@@ -134,6 +137,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
         return "not valid YAML: a tab where only spaces may stand; indent with spaces"
     if "mapping values are not allowed" in problem:
         problem += " (is the line above indented as it should, or is a text with ': ' not quoted?)"
+    if "alias" in (error.context or ""):
+        problem += " (quote a text that starts with *)"
     context = f" {error.context}" if error.context else ""
     return f"not valid YAML:{context}{',' if context else ''} {problem}"
 
@@ -161,32 +166,18 @@ class _Composer:
         self.open: list[_Open] = []
         self.root: Node | None = None
 
-    def compose(self, events: list[Any]) -> Node | None:
-        documents = 0
-        for event in events:
-            mark = _mark(event.start_mark)
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    self._stop(mark, "a second document starts here; a run file is one")
-            else:
-                self._take(event, mark)
-        if documents == 1 and self.root is not None and self.root.value is None:
-            return None
-        return self.root
-
-    def _take(self, event: Any, mark: Mark) -> None:
+    def take(self, event: Any) -> None:
+        """Go on by one event of the parser."""
+        if isinstance(event, _SILENT):
+            return
+        mark = _mark(event.start_mark)
         if getattr(event, "tag", None):
             self.faults.add(mark, f"the tag {event.tag!r} has no meaning here; quote a value that is text")
-        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            mapping = isinstance(event, yaml.MappingStartEvent)
-            if self._wants_key():
-                self._stop(mark, "a key is a list or a mapping; keys are plain text")
-            if len(self.open) == MAX_DEPTH:
-                self._stop(mark, f"nested deeper than {MAX_DEPTH} levels")
-            if event.anchor:
-                self.anchors[event.anchor] = None
-            self.open.append(_Open(mark, event.anchor, mapping))
+        if isinstance(event, yaml.DocumentStartEvent):
+            if self.root is not None:
+                self._stop(mark, "a second document starts here; a run file is one")
+        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            self._start(event, mark)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             done = self.open.pop()
             value = done.pairs if done.mapping else done.items
@@ -196,9 +187,17 @@ class _Composer:
         elif isinstance(event, yaml.AliasEvent):
             self._put(self._alias(str(event.anchor), mark))
         else:
-            plain = event.style is None
-            value = self._scalar(event.value, mark) if plain else event.value
+            value = self._scalar(event.value, mark) if event.style is None else event.value
             self._put(self._anchored(event.anchor, Node(value, mark)))
+
+    def _start(self, event: Any, mark: Mark) -> None:
+        if self._wants_key():
+            self._stop(mark, "a key is a list or a mapping; keys are plain text")
+        if len(self.open) == MAX_DEPTH:
+            self._stop(mark, f"nested deeper than {MAX_DEPTH} levels")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        self.open.append(_Open(mark, event.anchor, isinstance(event, yaml.MappingStartEvent)))
 
     def _wants_key(self) -> bool:
         return bool(self.open) and self.open[-1].mapping and self.open[-1].key is None

@@ -48,8 +48,8 @@ def find(rule: InputRule, base: Path, now: datetime) -> list[Found]:
     that start with a dot or end as a partial download does are matched by no glob.
 
     Raises `NotFoundError` where a path or glob finds nothing, a path is no file, a name has no time but the
-    rule needs one, a time is more than 10 minutes after `now` (unless the rule has a `to`), or the rule leaves
-    no file.
+    rule needs one, a time is more than 10 minutes after `now` (unless the rule has a `to`), or the rule
+    leaves no file.
     """
     paths: dict[Path, None] = {}
     for index, pattern in enumerate(rule.files):

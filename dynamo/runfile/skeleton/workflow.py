@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from dynamo import Input, Output, task, workflow
 from dynamo.radar.readers import read
 
@@ -48,15 +47,15 @@ def draw(table: Input, chart: Output, *, threshold: float) -> None:
     with Path(table).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     times = [datetime.fromisoformat(row["time"]) for row in rows]
+    minutes = [(time - times[0]).total_seconds() / 60 for time in times]
     figure = Figure(figsize=(8, 4), layout="constrained")
     left = figure.subplots()
-    left.plot(times, [float(row["area_km2"]) for row in rows], "o-", color="tab:blue")
+    left.plot(minutes, [float(row["area_km2"]) for row in rows], "o-", color="tab:blue")
     left.set_ylabel(f"area with {threshold:g} dBZ or more (km²)", color="tab:blue")
-    left.set_xlabel("time (UTC)")
+    left.set_xlabel(f"minutes after {times[0]:%Y-%m-%d %H:%M} UTC")
     right = left.twinx()
-    right.plot(times, [float(row["maximum_dbz"] or "nan") for row in rows], "s--", color="tab:red")
+    right.plot(minutes, [float(row["maximum_dbz"] or "nan") for row in rows], "s--", color="tab:red")
     right.set_ylabel("maximum (dBZ)", color="tab:red")
-    figure.autofmt_xdate()
     figure.savefig(chart, format="png", dpi=100)
 
 
