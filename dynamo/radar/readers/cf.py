@@ -58,7 +58,7 @@ def _sniff(_path: Path, head: bytes) -> bool:
 def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
     with path.open("rb") as file:
         plain = file.read(8) == HDF5
-    if plain and {"lead_minutes", "cell_status", "crs"} <= hdf5_names(path):
+    if plain and {"forecast_reference_time", "cell_status", "crs"} <= hdf5_names(path):
         from dynamo.radar.netcdf import read_frames
 
         return read_frames(path)

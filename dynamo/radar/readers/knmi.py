@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reader"]
 
-FORMULA = re.compile(r"GEO\s*=\s*([-+.\dEe]+)\s*\*\s*PV\s*([-+]\s*[.\dEe]+)?")
+FORMULA = re.compile(r"GEO=([-+.\dEe]+)\*PV([-+][-+.\dEe]+)?")
 
 
 def _sniff(path: Path, head: bytes) -> bool:
@@ -93,9 +93,9 @@ def _image(path: Path, file: h5py.File) -> tuple[NDArray[Any], dict[str, Any], s
 
 
 def _formula(path: Path, formula: str) -> tuple[float, float]:
-    if not (match := FORMULA.search(formula)):
+    if not (match := FORMULA.search(re.sub(r"\s", "", formula).replace("+-", "-"))):
         raise wrong(path, f"image1/calibration: formula {formula!r} is not of the form GEO=a*PV+b")
-    return float(match[1]), float((match[2] or "0").replace(" ", ""))
+    return float(match[1]), float(match[2] or 0)
 
 
 def _masks(

@@ -49,7 +49,7 @@ def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
 
 
 def _messages(path: Path) -> Iterator[bytes]:
-    """Yield the messages of a file, each checked to be whole: section 0 holds its length, section 8 ends it."""
+    """Yield the messages of a file, each checked to be whole: section 0 has its length, section 8 ends it."""
     data = content(path)
     start = 0
     while start < len(data):
@@ -89,8 +89,10 @@ def _grid(path: Path, eccodes: Any, handle: Any) -> Grid:
     outside = values == NO_COVERAGE
     undetect = values == 0
     values[(values < 0) | (values == get("missingValue"))] = np.nan
-    date = (int(get(k)) for k in ("year", "month", "day", "hour", "minute", "second"))
-    time = datetime(*date, tzinfo=UTC)
+    year, month, day, hour, minute, second = (
+        int(get(k)) for k in ("year", "month", "day", "hour", "minute", "second")
+    )
+    time = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     lead = float(get("forecastTime"))
     return Grid.from_values(
         values, geometry, time + timedelta(minutes=lead), undetect=undetect,
