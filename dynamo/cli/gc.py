@@ -34,5 +34,7 @@ def command(workspace: Path, keep: str, *, dry_run: bool) -> int:
     with Journal(found.journal) as journal:
         freed = collect(found, journal, before=time.time() - age, dry_run=dry_run)
     what = "would remove" if dry_run else "removed"
-    print(f"{what} {freed.runs} runs, {freed.results} results and {freed.files} files ({format_bytes(freed.size)})")
+    print(
+        f"{what} {freed.runs} runs, {freed.results} results and {freed.files} files ({format_bytes(freed.size)})"
+    )
     return 0

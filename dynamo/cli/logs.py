@@ -34,7 +34,9 @@ def command(task: str | None, run: str | None, workspace: Path) -> int:
     for a in chosen:
         took = format_seconds(a.ended - a.started) if a.ended else "under way"
         wrote = f", wrote {format_bytes(a.logged)}" if a.logged else ""
-        print(f"{a.task} attempt {a.n} on {a.worker}: {a.outcome}, {took}{wrote}{': ' if a.error else ''}{a.error}")
+        print(
+            f"{a.task} attempt {a.n} on {a.worker}: {a.outcome}, {took}{wrote}{': ' if a.error else ''}{a.error}"
+        )
     if task is None:
         return 0
     if not chosen:

@@ -18,8 +18,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def overriding(function: F) -> F:
     """Add ``--param`` and ``--input``."""
     for option in (
-        click.option("--input", "inputs", multiple=True, metavar="NAME=PATH", help="Another path or glob for an input."),
-        click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter."),
+        click.option(
+            "--input", "inputs", multiple=True, metavar="NAME=PATH", help="Another path or glob for an input."
+        ),
+        click.option(
+            "--param", "params", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter."
+        ),
     ):
         function = option(function)
     return function

@@ -19,9 +19,11 @@ __all__ = ["command"]
 @click.argument("runfile")
 @overriding
 @selecting
-@click.option("--all", "everything", is_flag=True, help="One line for every task, not one for each step and reason.")
+@click.option(
+    "--all", "everything", is_flag=True, help="One line for every task, not one for each step and reason."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print every task with its reason as JSON.")
-def command(  # noqa: PLR0917 - click calls by name
+def command(
     runfile: str,
     params: tuple[str, ...],
     inputs: tuple[str, ...],

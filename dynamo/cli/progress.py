@@ -129,7 +129,9 @@ class Progress:
         for i, name in enumerate(_HEAD):
             table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
         for line in list(self.lines.values()):
-            style = "red" if line.failed else "green" if not line.waiting else "cyan" if line.running else "dim"
+            style = (
+                "red" if line.failed else "green" if not line.waiting else "cyan" if line.running else "dim"
+            )
             table.add_row(*line.cells(self.cores), style=style)
         return table
 

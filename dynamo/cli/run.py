@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.option("--report", is_flag=True, help="Write the report of the run into its products folder.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
-def command(  # noqa: PLR0917 - click calls by name
+def command(
     runfile: str,
     params: tuple[str, ...],
     inputs: tuple[str, ...],

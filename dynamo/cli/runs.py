@@ -16,7 +16,9 @@ __all__ = ["command"]
 
 @click.command("runs")
 @workspace_option
-@click.option("--limit", "-n", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(workspace: Path, limit: int, *, as_json: bool) -> int:
     """List the runs of this workspace, the latest first."""

@@ -9,7 +9,9 @@ __all__ = ["Event", "Failure", "Kind", "Summary"]
 
 #: ``started``, ``done``, ``reused``, ``failed``, ``blocked``, ``retried`` (a lost worker), ``left`` (not selected),
 #: ``added`` (a run-time workflow described more), ``warned``.
-Kind: TypeAlias = Literal["started", "done", "reused", "failed", "blocked", "retried", "left", "added", "warned"]
+Kind: TypeAlias = Literal[
+    "started", "done", "reused", "failed", "blocked", "retried", "left", "added", "warned"
+]
 
 
 @dataclass(frozen=True, slots=True)

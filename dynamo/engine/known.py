@@ -55,6 +55,9 @@ class Facts:
                 return f"output {name!r} is missing from the store"
             if state.st_size != made.size:
                 return f"output {name!r} was damaged in the store"
-            if state.st_mtime_ns != made.mtime and digest_file(stored_path(self._store, made.digest)) != made.digest:
+            if (
+                state.st_mtime_ns != made.mtime
+                and digest_file(stored_path(self._store, made.digest)) != made.digest
+            ):
                 return f"output {name!r} was damaged in the store"
         return ""

@@ -59,7 +59,11 @@ def how_it_died(lost: Lost) -> str:
         name = "an unknown signal"
     cause = ""
     if number == signal.SIGKILL:
-        cause = "; the machine ran out of memory" if lost.oom else "; somebody killed it, or the machine ran out of memory"
+        cause = (
+            "; the machine ran out of memory"
+            if lost.oom
+            else "; somebody killed it, or the machine ran out of memory"
+        )
     elif number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
         cause = "; a fault in compiled code that the task uses"
     return f"the worker process was killed by signal {number} ({name}){cause}"

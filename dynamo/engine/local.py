@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -93,8 +93,9 @@ class LocalEngine:
         self._order = count()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
         self._facts = Facts(workspace, self.journal)
+        self._looked = 0.0
 
-    def __enter__(self) -> LocalEngine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -199,12 +200,13 @@ class LocalEngine:
             self.workers.send(worker, job)
         for run in runs:
             run.publish()
-            for event in run.news:
-                self.observer(event)
+            for news in run.news:
+                self.observer(news)
             run.news.clear()
 
     def _take_in(self, event: Reported | Gone, now: float) -> None:
         worker, job = event.worker, event.worker.job
+        assert job is not None
         run, _ = self._jobs[job.id]
         if isinstance(event, Gone):
             self._lose(worker, how_it_died(event.lost), "lost", now)
@@ -231,9 +233,12 @@ class LocalEngine:
         self._enqueue(run, [*again, *run.ready.take()])
 
     def _watch(self, now: float) -> None:
-        """Look after what runs: time-outs, memory, logs."""
+        """Look after what runs: time-outs, memory, logs; once a tick, since it reads /proc."""
+        if isinstance(self.workers, Inline) or time.monotonic() - self._looked < TICK:
+            return
+        self._looked = time.monotonic()
         for worker in list(self.workers.busy):
-            if not isinstance(worker, Worker) or worker.job is None or not worker.left:
+            if worker.job is None:
                 continue
             run, _ = self._jobs[worker.job.id]
             needs = run.ready.tasks[worker.left[0]].needs
@@ -273,7 +278,7 @@ class LocalEngine:
 def _terminable() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does, where signals can be caught (the main thread)."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -53,7 +54,9 @@ class Products:
                 _link_or_copy(stored, part)
             os.replace(part, target)
         except OSError as error:
-            raise UserError(f"cannot publish {target}: {error.strerror}; choose another folder with `products:`") from error
+            raise UserError(
+                f"cannot publish {target}: {error.strerror}; choose another folder with `products:`"
+            ) from error
         return target
 
 
@@ -74,7 +77,5 @@ def _same(stored: str, target: str) -> bool:
 
 
 def _remove(path: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass

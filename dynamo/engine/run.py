@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -17,7 +18,7 @@ from dynamo.engine.known import Facts
 from dynamo.engine.limits import RETRIES
 from dynamo.engine.ready import ReadySet, Unit
 from dynamo.engine.request import Request
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Names, Needs, Task
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome
 from dynamo.planning import key_of, parts_of, units
@@ -34,7 +35,9 @@ _TAIL_BYTES = 8192
 class Run:
     """The state of one run in one engine."""
 
-    def __init__(self, request: Request, workspace: Workspace, journal: Journal, facts: Facts, now: float) -> None:
+    def __init__(
+        self, request: Request, workspace: Workspace, journal: Journal, facts: Facts, now: float
+    ) -> None:
         self.request = request
         self.id = request.run
         self.workspace = workspace
@@ -100,7 +103,9 @@ class Run:
             elif any(n not in self.digests for n in names):
                 continue  # its maker in this job was left out or is lost: it was closed with it
             else:
-                decision, parts = settle(self.graph.name, task, self.digests, self.facts, self.request.selection)
+                decision, parts = settle(
+                    self.graph.name, task, self.digests, self.facts, self.request.selection
+                )
                 if decision.action == "reuse" and decision.result is not None:
                     self._reuse(task, decision.result, decision.reason, parts, now)
                     continue
@@ -122,9 +127,10 @@ class Run:
         n = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1
         if task.id not in self._keys:
             self._keys[task.id] = ("", Parts("", {}, {}, ()), reason)
-        outputs, params = task.outputs, task.params
+        outputs: Mapping[str, Names] = task.outputs
+        params: Mapping[str, Any] = task.params
         if task.kind == "expand":
-            params = {"outputs": dict(task.outputs), "params": dict(task.params)}  # type: ignore[dict-item]
+            params = {"outputs": dict(task.outputs), "params": dict(task.params)}
             outputs = {"found": _found_name(task)}
         paths = {name: "" if name in inside else self.paths[name] for name in task.input_names}
         log, keep = self.workspace.log(self.id, task.id, n), self.workspace.kept(self.id, task.id)

@@ -13,8 +13,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
-from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.build import Builder, File, building
@@ -34,7 +33,7 @@ class Callee(Generic[P, R]):
     kind: Kind = "python"
 
     def __init__(self, function: Callable[P, R], needs: Needs) -> None:
-        update_wrapper(self, function)
+        update_wrapper(cast("Callable[..., Any]", self), function)
         self.function = function
         self.needs = needs
 
@@ -124,7 +123,8 @@ class Command(Callee[P, R]):
         builder = building.get()
         if builder is not None:
             return self.describe(builder, args, kwargs)
-        line = [os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in self.function(*args, **kwargs)]  # type: ignore[attr-defined]
+        said = cast("Sequence[Any]", self.function(*args, **kwargs))
+        line = [os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in said]
         done = subprocess.run(line, check=False)
         if done.returncode:
             raise UserError(f"{self.signature.name}: {line[0]} ended with exit code {done.returncode}")
@@ -143,7 +143,7 @@ class Command(Callee[P, R]):
                 named[name] = value if isinstance(value, File) else File(os.fspath(value))
         token = building.set(None)
         try:
-            line = self.function(**named)  # type: ignore[call-arg]
+            line = cast("Callable[..., Any]", self.function)(**named)
         finally:
             building.reset(token)
         if not isinstance(line, Sequence) or isinstance(line, str) or not line:
@@ -199,10 +199,12 @@ class Workflow(Callee[P, R]):
                 self.describe(builder, (), self._sourced(builder, bound, place))
         else:
             with _described(builder):
-                self.function(**self._sourced(builder, bound, place))  # type: ignore[call-arg]
+                cast("Callable[..., Any]", self.function)(**self._sourced(builder, bound, place))
         return builder.graph()
 
-    def expand(self, task_id: str, paths: dict[str, Any], outputs: dict[str, Any], params: dict[str, Any]) -> Graph:
+    def expand(
+        self, task_id: str, paths: dict[str, Any], outputs: dict[str, Any], params: dict[str, Any]
+    ) -> Graph:
         """Describe what a run-time workflow adds, now that its inputs exist.
 
         `paths` maps each input parameter to ``(name, path)`` or a list of these; file names and task ids of the
@@ -219,7 +221,7 @@ class Workflow(Callee[P, R]):
             for file in v if isinstance(v, list) else [v]:
                 builder.sources[file.name] = ""
         with _described(builder):
-            self.function(**files, **outputs, **params)  # type: ignore[call-arg]
+            cast("Callable[..., Any]", self.function)(**files, **outputs, **params)
         graph = builder.graph()
         for name in names:
             if name not in graph.producer:
@@ -274,7 +276,12 @@ def fuse(label: str) -> Iterator[None]:
 
 
 def _needs(
-    function: Callable[..., Any], memory: str | int, disk: str | int, timeout: str | float, deadline: str | float, **plain: Any
+    function: Callable[..., Any],
+    memory: str | int,
+    disk: str | int,
+    timeout: str | float,
+    deadline: str | float,
+    **plain: Any,
 ) -> Needs:
     try:
         return Needs(
@@ -341,7 +348,20 @@ def task(
     """
 
     def mark(f: Callable[..., Any]) -> TaskFunction[..., Any]:
-        return TaskFunction(f, _needs(f, memory, disk, timeout, deadline, cores=cores, priority=priority, retries=retries, image=image))
+        return TaskFunction(
+            f,
+            _needs(
+                f,
+                memory,
+                disk,
+                timeout,
+                deadline,
+                cores=cores,
+                priority=priority,
+                retries=retries,
+                image=image,
+            ),
+        )
 
     return mark if function is None else mark(function)
 
@@ -387,7 +407,20 @@ def command(
     """
 
     def mark(f: Callable[..., Any]) -> Command[..., Any]:
-        return Command(f, _needs(f, memory, disk, timeout, deadline, cores=cores, priority=priority, retries=retries, image=image))
+        return Command(
+            f,
+            _needs(
+                f,
+                memory,
+                disk,
+                timeout,
+                deadline,
+                cores=cores,
+                priority=priority,
+                retries=retries,
+                image=image,
+            ),
+        )
 
     return mark if function is None else mark(function)
 
@@ -406,8 +439,7 @@ def workflow(function: Callable[..., Any] | None = None, /, *, runtime: bool = F
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> from dynamo import Input, workflow
+    >>>     >>> from dynamo import Input, workflow
     >>> @workflow
     ... def chain(frames: list[Input], leads: int = 3) -> None:
     ...     for lead in range(leads):

@@ -161,8 +161,10 @@ class Builder:
         if isinstance(value, str):
             return value
         if isinstance(value, os.PathLike):
-            return os.fspath(value)
-        more = "; choose one, or annotate the parameter list[Input]" if isinstance(value, (list, tuple)) else ""
+            return str(os.fspath(value))
+        more = (
+            "; choose one, or annotate the parameter list[Input]" if isinstance(value, (list, tuple)) else ""
+        )
         raise WorkflowError(f"{place}: {what} needs a file, not {value!r}{more}")
 
     def _output(

@@ -14,7 +14,7 @@ import orjson
 
 __all__ = ["JSON", "NotJSON", "canonical", "digest", "to_json"]
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 _LARGEST = 2**63
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -52,13 +52,15 @@ class Journal:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise WorkspaceError(f"cannot use the journal {path}: {error}; move it away to start anew") from error
+            raise WorkspaceError(
+                f"cannot use the journal {path}: {error}; move it away to start anew"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,7 +122,7 @@ class Journal:
             "SELECT id, workflow, state, created, ended, settings FROM runs ORDER BY created DESC, rowid DESC LIMIT ?",
             (limit,),
         )
-        return [RunRecord(*row[:5], orjson.loads(row[5])) for row in rows]
+        return [RunRecord(i, w, s, c, e, orjson.loads(settings)) for i, w, s, c, e, settings in rows]
 
     def run(self, run: str | None) -> RunRecord:
         """Return one run by its id or the beginning of it, or the latest; raise `UserError` where there is none."""
@@ -142,7 +144,9 @@ class Journal:
         (packed,) = self._db.execute("SELECT graph FROM runs WHERE id = ?", (run,)).fetchone()
         graph = _unpack(packed)
         if expanded:
-            rows = self._db.execute("SELECT task, graph FROM expansions WHERE run = ? ORDER BY length(task)", (run,))
+            rows = self._db.execute(
+                "SELECT task, graph FROM expansions WHERE run = ? ORDER BY length(task)", (run,)
+            )
             for task, found in rows:
                 graph = graph.expanded(task, _unpack(found))
         return graph
@@ -159,7 +163,9 @@ class Journal:
 
     # Tasks and attempts
 
-    def set_task(self, run: str, task: str, step: str, state: TaskState, reason: str, key: str | None) -> None:
+    def set_task(
+        self, run: str, task: str, step: str, state: TaskState, reason: str, key: str | None
+    ) -> None:
         """Record how a task of a run stands, and why."""
         self._db.execute(
             "INSERT OR REPLACE INTO tasks (run, task, step, state, reason, key) VALUES (?, ?, ?, ?, ?, ?)",
@@ -181,17 +187,20 @@ class Journal:
     def end_attempt(self, run: str, n: int, outcome: AttemptOutcome, report: Report) -> None:
         """Record how an attempt ended."""
         self._db.execute(
-            "UPDATE attempts SET started = ?, ended = ?, outcome = ?, error = ?, exit = ?, cpu = ?, peak = ?, logged = ?"
-            " WHERE run = ? AND task = ? AND n = ?",
+            "UPDATE attempts SET started = ?, ended = ?, outcome = ?, error = ?, exit = ?, cpu = ?, peak = ?,"
+            " logged = ? WHERE run = ? AND task = ? AND n = ?",
             (report.started, report.ended, outcome, report.error, report.exit_code, report.cpu, report.peak,
              report.logged, run, report.task, n),
         )  # fmt: skip
 
     def lose_attempts(self, run: str, now: float) -> list[str]:
         """Mark the attempts that were in flight when the engine died; return their tasks."""
-        rows = self._db.execute("SELECT task FROM attempts WHERE run = ? AND outcome = 'running'", (run,)).fetchall()
+        rows = self._db.execute(
+            "SELECT task FROM attempts WHERE run = ? AND outcome = 'running'", (run,)
+        ).fetchall()
         self._db.execute(
-            "UPDATE attempts SET outcome = 'lost', ended = ?, error = 'the engine ended' WHERE run = ? AND outcome = 'running'",
+            "UPDATE attempts SET outcome = 'lost', ended = ?, error = 'the engine ended'"
+            " WHERE run = ? AND outcome = 'running'",
             (now, run),
         )
         self._db.execute("DELETE FROM tasks WHERE run = ? AND state = 'running'", (run,))

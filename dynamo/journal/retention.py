@@ -43,7 +43,9 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
                 old_results.append(result.key)
             else:
                 kept.update(made.digest for made in result.made.values())
-        files = [path for digest, path in _stored(workspace.store) if digest not in kept and _used(path) < before]
+        files = [
+            path for digest, path in _stored(workspace.store) if digest not in kept and _used(path) < before
+        ]
         size = sum(path.stat().st_size for path in files)
         freed = Freed(len(old_runs), len(old_results), len(files), size)
         if dry_run:
@@ -74,7 +76,9 @@ def _remove(path: Path, before: float) -> None:
     """Take a file out of the store; put it back where a worker began to use it in the meantime."""
     aside = path.with_name(f"{path.name}.gc")
     os.rename(path, aside)
-    if _used(aside) >= before and not os.path.exists(stored_path(path.parent.parent, path.parent.name + path.name)):
+    if _used(aside) >= before and not os.path.exists(
+        stored_path(path.parent.parent, path.parent.name + path.name)
+    ):
         os.rename(aside, path)
     else:
         aside.unlink()

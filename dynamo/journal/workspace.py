@@ -42,7 +42,9 @@ class Workspace:
         """Return a workspace that exists; raise `UserError` where there is none."""
         workspace = cls(Path(root).absolute())
         if not workspace.journal.is_file():
-            raise UserError(f"no runs here: there is no workspace {workspace.root}; name one with --workspace")
+            raise UserError(
+                f"no runs here: there is no workspace {workspace.root}; name one with --workspace"
+            )
         return workspace
 
     @property

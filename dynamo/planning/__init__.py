@@ -11,4 +11,14 @@ from dynamo.planning.key import key_of, parts_of
 from dynamo.planning.plan import Plan, make_plan
 from dynamo.planning.select import Selection
 
-__all__ = ["CodeVersions", "Decision", "Plan", "Selection", "decide", "key_of", "make_plan", "parts_of", "units"]
+__all__ = [
+    "CodeVersions",
+    "Decision",
+    "Plan",
+    "Selection",
+    "decide",
+    "key_of",
+    "make_plan",
+    "parts_of",
+    "units",
+]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -116,7 +116,7 @@ def _is_marked(node: ast.FunctionDef) -> bool:
     return False
 
 
-def _piece(nodes: list[ast.stmt | ast.arguments] | list[ast.stmt]) -> _Piece:
+def _piece(nodes: Sequence[ast.AST]) -> _Piece:
     imports: set[str] = set()
     names: set[str] = set()
     digest = hashlib.sha256()
@@ -128,7 +128,9 @@ def _piece(nodes: list[ast.stmt | ast.arguments] | list[ast.stmt]) -> _Piece:
             elif isinstance(node, ast.ImportFrom):
                 base = "." * node.level + (node.module or "")
                 imports.add(base)
-                imports.update(f"{base.rstrip('.')}.{a.name}" if node.module else f"{base}{a.name}" for a in node.names)
+                imports.update(
+                    f"{base.rstrip('.')}.{a.name}" if node.module else f"{base}{a.name}" for a in node.names
+                )
             elif isinstance(node, ast.Name):
                 names.add(node.id)
         if not _is_text(top):
@@ -142,7 +144,11 @@ def _drop_docstring(node: ast.AST) -> None:
 
 
 def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _closure(source: _Source, name: str) -> Iterator[_Piece]:
@@ -165,7 +171,11 @@ def _resolve(name: str, path: Path, module: str) -> tuple[Path, str] | None:
     if name.startswith(_SCIENCE):
         found = _find(name, None)
     elif module:
-        found = _find(name, None) if name.split(".")[0] == module.split(".")[0] and not _is_own(name) else None
+        found = (
+            _find(name, None)
+            if name.partition(".")[0] == module.partition(".")[0] and not _is_own(name)
+            else None
+        )
     else:
         found = _find(name, path.parent)
     return (found, name if module or name.startswith(_SCIENCE) else "") if found else None

@@ -76,7 +76,9 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
     """
     selection.check(graph)
     graph = selection.restrict(graph)
-    digests = {name: known.source(name, path) for name, path in graph.sources.items() if name in graph.consumers}
+    digests = {
+        name: known.source(name, path) for name, path in graph.sources.items() if name in graph.consumers
+    }
     decisions: dict[str, Decision] = {}
     for task_id in graph.order():
         task = graph.tasks[task_id]

@@ -62,6 +62,8 @@ class Selection:
 
 def _matches(task: Task, patterns: Iterable[str]) -> bool:
     return any(
-        fnmatchcase(task.id, p) or fnmatchcase(task.step, p) or any(fnmatchcase(n, p) for n in task.output_names)
+        fnmatchcase(task.id, p)
+        or fnmatchcase(task.step, p)
+        or any(fnmatchcase(n, p) for n in task.output_names)
         for p in patterns
     )

@@ -134,12 +134,12 @@ class Geometry:
     @property
     def x(self) -> NDArray[np.float64]:
         """Cell-centre x, ``(nx,)``, degrees east or metres, rising."""
-        return self.x0 + self.dx * np.arange(self.nx)
+        return self.x0 + self.dx * np.arange(self.nx, dtype="f8")
 
     @property
     def y(self) -> NDArray[np.float64]:
         """Cell-centre y, ``(ny,)``, degrees north or metres, falling."""
-        return self.y0 + self.dy * np.arange(self.ny)
+        return self.y0 + self.dy * np.arange(self.ny, dtype="f8")
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -280,7 +280,10 @@ class Grid:
             "flag_meanings": " ".join(c.name.lower() for c in Cell),
         }
         names = (
-            ({"standard_name": "latitude", "units": "degrees_north"}, {"standard_name": "longitude", "units": "degrees_east"})
+            (
+                {"standard_name": "latitude", "units": "degrees_north"},
+                {"standard_name": "longitude", "units": "degrees_east"},
+            )
             if g.is_geographic
             else (
                 {"standard_name": "projection_y_coordinate", "units": "m"},
@@ -329,7 +332,7 @@ class Grid:
         crs = "EPSG:4326"
         if "crs" in dataset and "crs_wkt" in dataset["crs"].attrs and field_.dims[-2] != "lat":
             crs = str(dataset["crs"].attrs["crs_wkt"])
-        stamp = np.datetime64(dataset["time"].values, "us").astype(datetime)
+        stamp: datetime = dataset["time"].values.astype("datetime64[us]").item()
         known = {"Conventions", "source", "lead_minutes"}
         return cls(
             np.asarray(field_.values, dtype="f4"),

@@ -12,12 +12,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
 from dynamo.errors import UserError
-from dynamo.graph.authoring import Callee, Command, Workflow
+from dynamo.graph.authoring import Callee, Workflow
 from dynamo.worker.job import Job, Made, Order, Outcome, Report
 from dynamo.worker.loading import load_object
 from dynamo.worker.log import Log, Screen
@@ -70,7 +70,8 @@ class Runner:
         self._peak.reset()
         cpu, started = _cpu(), time.time()
         files: dict[str, Made] = {}
-        error, exit_code, outcome = "", None, cast("Outcome", "ok")
+        outcome: Outcome = "ok"
+        error, exit_code = "", None
         try:
             files = _perform(order, self._sandbox, store, made)
         except _Failure as failure:
@@ -133,7 +134,9 @@ def _python(order: Order, sandbox: Sandbox) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise _Failure(str(error)) from error
     except SystemExit as error:
-        raise _Failure(f"it called sys.exit({error.code!r}); raise an error instead, or just return") from error
+        raise _Failure(
+            f"it called sys.exit({error.code!r}); raise an error instead, or just return"
+        ) from error
     except MemoryError as error:
         _traceback(error)
         raise _Failure(f"out of memory: {error or 'an allocation failed'}") from error
@@ -148,7 +151,9 @@ def _optional(callee: Any, order: Order) -> list[str]:
     if not isinstance(callee, Callee):
         return []
     return [
-        p for p in callee.signature.parameters if not (p in order.inputs or p in order.outputs or p in order.params)
+        p
+        for p in callee.signature.parameters
+        if not (p in order.inputs or p in order.outputs or p in order.params)
     ]
 
 

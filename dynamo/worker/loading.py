@@ -19,7 +19,9 @@ def split_call(call: str) -> tuple[str, str]:
     """Split ``where:name``; raise `UserError` where `call` has not that form."""
     where, colon, name = call.rpartition(":")
     if not (where and colon and name.replace(".", "_").isidentifier()):
-        raise UserError(f"{call!r} does not name a function: write package.module:function or ./file.py:function")
+        raise UserError(
+            f"{call!r} does not name a function: write package.module:function or ./file.py:function"
+        )
     return where, name
 
 

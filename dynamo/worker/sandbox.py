@@ -88,7 +88,9 @@ class Sandbox:
             for entry in list(entries):
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
-                elif any(f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/") for s in self._subfolders):
+                elif any(
+                    f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/") for s in self._subfolders
+                ):
                     self._empty(entry.path)
                 else:
                     shutil.rmtree(entry.path)

@@ -1,0 +1,277 @@
+"""The nowcast: the latest frames are moved on along their own motion, minute by minute.
+
+Enters: radar files of any format that `dynamo.radar.readers` knows: grids, or sweeps of several radars, which
+are composited. Leaves, for each lead time: a CF grid, a web-map image with its bounds, GeoJSON polygons; and an
+animation, a contact sheet and a legend.
+Goes wrong: `DataError` that names the file or the frames, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynamo.errors import DataError
+from dynamo.graph import Input, Output, fuse, task, workflow
+
+if TYPE_CHECKING:
+    from dynamo.radar.grid import Geometry, Grid
+
+__all__ = [
+    "animate", "contour", "estimate_motion", "extrapolate", "ingest", "nowcast", "plot", "sheet", "split", "take",
+]  # fmt: skip
+
+#: Severity levels of the polygons, dBZ: light, moderate, heavy, hail likely.
+LEVELS = (20.0, 35.0, 45.0, 55.0)
+
+
+@task(memory="2 GiB", timeout="2 min", priority=10)
+def ingest(
+    frames: list[Input],
+    sequence: Output,
+    latest: Output,
+    *,
+    area: Sequence[float] | None = None,
+    cells: Sequence[int] | None = None,
+    every: float = 1.0,
+    keep: int = 7,
+) -> None:
+    """Read frames of any format into one sequence of reflectivity grids (dBZ).
+
+    Parameters
+    ----------
+    frames
+        Radar files; sweeps of one or several radars are composited.
+    sequence, latest
+        The last frames, and the last of them alone, as CF NetCDF.
+    area, cells
+        Put the frames on this longitude/latitude grid: west, south, east, north (degrees, outer edges) and
+        columns, rows. By default grids stay as they are, and sweeps get 0.5 km cells that cover all radars.
+    every
+        Minutes between composites of sweeps.
+    keep
+        How many frames at most go into the sequence.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read, or the frames do not fit together.
+    """
+    from dynamo.radar.netcdf import write_frames, write_grid
+    from dynamo.radar.polar import composites
+    from dynamo.radar.quantity import to_reflectivity
+    from dynamo.radar.readers import read_all
+
+    grids = read_all(frames, geometry=_geometry(area, cells))
+    if any("elevation" in grid.attributes for grid in grids):
+        grids = composites(grids, every=timedelta(minutes=every))
+    grids = [to_reflectivity(g) for g in _one_each(grids)[-keep:]]
+    write_frames(sequence, grids)
+    write_grid(latest, grids[-1])
+
+
+def _geometry(area: Sequence[float] | None, cells: Sequence[int] | None) -> Geometry | None:
+    from dynamo.radar.grid import Geometry
+
+    if (area is None) != (cells is None):
+        raise DataError("`area` and `cells` go together: give both, or neither")
+    if area is None or cells is None:
+        return None
+    west, south, east, north = area
+    nx, ny = cells
+    dx, dy = (east - west) / nx, (south - north) / ny
+    return Geometry(west + dx / 2, north + dy / 2, dx, dy, nx, ny)
+
+
+def _one_each(grids: list[Grid]) -> list[Grid]:
+    """Return the observed frames in order of time, each time once; refuse frames of different grids."""
+    frames = {grid.time: grid for grid in grids if not grid.lead_minutes}
+    if not frames:
+        raise DataError(
+            "the files hold forecasts only, no observed frame; use dynamo.workflows.nowcast:split"
+        )
+    ordered = [frames[time] for time in sorted(frames)]
+    for grid in ordered[1:]:
+        if apart := ordered[0].geometry.difference(grid.geometry):
+            raise DataError(
+                f"the frame of {grid.time:%Y-%m-%d %H:%M} UTC does not lie on the grid of the first, "
+                f"{ordered[0].time:%H:%M}: {apart}; give `area` and `cells` to put all on one grid"
+            )
+    return ordered
+
+
+@task(memory="2 GiB", timeout="2 min", priority=10)
+def estimate_motion(sequence: Input, motion: Output, *, method: str = "lk") -> None:
+    """Estimate where the echoes move, cell by cell; methods as in `dynamo.radar.motion.estimate_motion`."""
+    from dynamo.radar import motion as science
+    from dynamo.radar.netcdf import read_frames
+
+    science.write_motion(motion, science.estimate_motion(read_frames(sequence), method=method))
+
+
+@task(memory="1 GiB", timeout="1 min")
+def extrapolate(frame: Input, motion: Input, grid: Output, *, lead: float) -> None:
+    """Move the latest frame on by `lead` minutes."""
+    from dynamo.radar import extrapolation
+    from dynamo.radar.motion import read_motion
+    from dynamo.radar.netcdf import read_grid, write_grid
+
+    write_grid(grid, extrapolation.extrapolate(read_grid(frame), read_motion(motion), lead))
+
+
+@task(memory="1 GiB", timeout="1 min")
+def take(forecast: Input, grid: Output, *, lead: float) -> None:
+    """Take the step of `lead` minutes out of a file that already holds a forecast.
+
+    Raises
+    ------
+    DataError
+        There is no such step; the message lists those there are.
+    """
+    from dynamo.radar.netcdf import write_grid
+    from dynamo.radar.quantity import to_reflectivity
+    from dynamo.radar.readers import read
+
+    steps = {g.lead_minutes: g for g in read(forecast)}
+    if lead not in steps:
+        there = ", ".join(f"{minutes:g}" for minutes in sorted(steps))
+        raise DataError(f"{Path(forecast).name} holds no step of {lead:g} min; there are {there}")
+    write_grid(grid, to_reflectivity(steps[lead]))
+
+
+@task(memory="1 GiB", timeout="1 min")
+def plot(grid: Input, image: Output, bounds: Output) -> None:
+    """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
+    from dynamo.radar.image import write_bounds, write_png
+    from dynamo.radar.netcdf import read_grid
+
+    field = read_grid(grid)
+    write_png(Path(image), field)
+    write_bounds(Path(bounds), field, image=Path(image).name)
+
+
+@task(memory="1 GiB", timeout="1 min", priority=5)
+def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_points: int = 12) -> None:
+    """Trace the areas at or above each of `levels` (dBZ) as GeoJSON polygons with their holes.
+
+    Outlines of fewer than `min_points` positions are left out.
+    """
+    from dynamo.radar.contour import contour as trace
+    from dynamo.radar.geojson import hazard_properties, write_geojson
+    from dynamo.radar.netcdf import read_grid
+
+    field = read_grid(grid)
+    write_geojson(
+        Path(polygons), trace(field, levels, min_points=min_points), properties=hazard_properties(field)
+    )
+
+
+@task(memory="2 GiB", timeout="2 min", priority=-5)
+def animate(grids: list[Input], animation: Output, legend: Output) -> None:
+    """Show the forecast as an animation, and the palette's legend as an overlay of its own."""
+    from dynamo.radar.animation import write_animation
+    from dynamo.radar.image import write_legend
+    from dynamo.radar.netcdf import read_grid
+    from dynamo.radar.palette import colours
+
+    fields = [read_grid(grid) for grid in grids]
+    write_animation(Path(animation), fields, title="nowcast")
+    write_legend(Path(legend), colours(fields[0].quantity))
+
+
+@task(memory="2 GiB", timeout="2 min", priority=-10)
+def sheet(
+    grids: list[Input], figure: Output, *, levels: Sequence[float], motion: Input | None = None
+) -> None:
+    """Draw six lead times side by side with outlines at `levels` (dBZ) and, where given, the motion."""
+    from dynamo.radar.contour import contour as trace
+    from dynamo.radar.figure import write_contact_sheet
+    from dynamo.radar.motion import read_motion
+    from dynamo.radar.netcdf import read_grid
+
+    fields = [read_grid(grid) for grid in grids]
+    write_contact_sheet(
+        Path(figure),
+        fields,
+        bands=[trace(field, levels, min_points=12) for field in fields],
+        motion=None if motion is None else read_motion(motion).speed(),
+        title=f"Nowcast from {fields[0].time:%Y-%m-%d %H:%M} UTC",
+    )
+
+
+@workflow
+def nowcast(
+    frames: list[Input],
+    horizon: int = 30,
+    step: int = 1,
+    levels: Sequence[float] = LEVELS,
+    min_points: int = 12,
+    method: str = "lk",
+    area: Sequence[float] | None = None,
+    cells: Sequence[int] | None = None,
+    every: float = 1.0,
+    previews: bool = True,
+) -> None:
+    """Nowcast reflectivity for the lead times 0 to `horizon` in steps of `step` minutes.
+
+    Parameters
+    ----------
+    frames
+        The latest radar files, two frames at least.
+    horizon, step
+        Minutes.
+    levels, min_points
+        Of the polygons, dBZ; see `contour`.
+    method
+        Of motion estimation; see `estimate_motion`.
+    area, cells, every
+        Of the grid that sweeps are put on; see `ingest`.
+    previews
+        Also make the animation and the contact sheet.
+    """
+    sequence, latest = ingest(
+        frames, area=area, cells=cells, every=every, sequence="frames.nc", latest="latest.nc"
+    )
+    motion = estimate_motion(sequence, method=method, motion="motion.nc")
+    grids = []
+    for lead in range(0, horizon + 1, step):
+        with fuse(f"lead-{lead:02d}"):
+            grid = extrapolate(latest, motion, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
+            _products(grid, lead, levels, min_points)
+        grids.append(grid)
+    if previews:
+        animate(grids, animation="nowcast.gif", legend="legend.png")
+        sheet([grids[i] for i in _six(len(grids))], motion=motion, levels=levels[1:3], figure="nowcast.png")
+
+
+@workflow
+def split(
+    forecast: Input,
+    horizon: int = 30,
+    step: int = 1,
+    levels: Sequence[float] = LEVELS,
+    min_points: int = 12,
+    previews: bool = True,
+) -> None:
+    """Make the products of a forecast that is already in one file (31 steps of CASA's own nowcast)."""
+    grids = []
+    for lead in range(0, horizon + 1, step):
+        with fuse(f"lead-{lead:02d}"):
+            grid = take(forecast, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
+            _products(grid, lead, levels, min_points)
+        grids.append(grid)
+    if previews:
+        animate(grids, animation="nowcast.gif", legend="legend.png")
+        sheet([grids[i] for i in _six(len(grids))], levels=levels[1:3], figure="nowcast.png")
+
+
+def _products(grid: Input, lead: int, levels: Sequence[float], min_points: int) -> None:
+    plot(grid, image=f"reflectivity_{lead:02d}.png", bounds=f"reflectivity_{lead:02d}.json")
+    contour(grid, levels=levels, min_points=min_points, polygons=f"polygons_{lead:02d}.geojson")
+
+
+def _six(count: int) -> list[int]:
+    """Up to six positions of `count`, evenly, the first and the last among them."""
+    return sorted({round(i * (count - 1) / 5) for i in range(6)})
