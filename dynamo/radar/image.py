@@ -166,6 +166,7 @@ def unmercator(
     return np.degrees(x / _RADIUS), np.degrees(np.arctan(np.sinh(y / _RADIUS)))
 
 
+@lru_cache(maxsize=16)
 def _bounds(geometry: Geometry) -> tuple[float, float, float, float]:
     """West, south, east and north of the outer edge of a grid, in degrees."""
     if geometry.crs == WEB:

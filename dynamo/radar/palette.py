@@ -69,18 +69,13 @@ class Palette:
 
     def index(self, values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
         """Return the index of each value, any shape; 0 for NaN and for values below the first colour."""
-        if self.scale == "linear":
-            first = np.float32(self.start)
-            steps = values - first
-        else:
-            first = np.float32(np.log2(self.start))
-            steps = np.log2(np.fmax(values, np.float32(self.start / 2)))
-            steps -= first
-        steps *= np.float32(1 / self.step)
-        steps += np.float32(1)
-        # fmax drops NaN; one step below the first colour is the same as nothing.
-        np.fmax(steps, np.float32(0), out=steps)
-        np.fmin(steps, np.float32(len(self)), out=steps)
+        steps = values if self.scale == "linear" else np.log2(np.fmax(values, np.float32(self.start / 2)))
+        first = self.start if self.scale == "linear" else np.log2(self.start)
+        # Few passes over the field, in its own precision: this is half the time an image takes.
+        steps = steps * np.float32(1 / self.step)
+        steps += np.float32(1 - first / self.step)
+        np.clip(steps, 0, len(self), out=steps)
+        np.copyto(steps, 0, where=np.isnan(steps))
         return steps.astype(np.uint8)
 
     def value(self, index: NDArray[np.integer[Any]] | int) -> NDArray[np.float64]:
