@@ -1,0 +1,126 @@
+"""Sparse optical flow: how small patches of echo move from one image to the next, spread over the grid.
+
+Byte images enter, a smooth field of displacement leaves. Features are chosen per tile (Shi and Tomasi 1994),
+tracked with pyramidal Lucas-Kanade (Bouguet 2001) there and back again, gathered in boxes, compared with
+their neighbours (the median test of Westerweel and Scarano 2005), and interpolated by inverse distance.
+With nothing to track the result is no vectors, never an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["gather", "spread", "track"]
+
+# In cells of the image given to `track`, whose cells are 2 x 2 of the grid: single cells are mostly noise.
+TILE = 5
+WINDOW = 15
+LEVELS = 3
+# Corner strength below which a patch is as flat as the rounding to bytes.
+FLAT = 1e-3
+# A feature that does not come back to where it started within this many cells was lost.
+RETURN = 1.5
+# Most tiles along the longer side: bounds the work on continental grids.
+MOST_TILES = 200
+
+
+def track(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], valid: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return ``(n, 4)``: column, row and displacement (columns, rows) of what was found again.
+
+    Parameters
+    ----------
+    before, after
+        ``(ny, nx)`` images.
+    valid
+        ``(ny, nx)``, where in `before` a feature may be: away from edges that are not the weather's.
+    """
+    start = _features(before, valid)
+    if not len(start):
+        return np.empty((0, 4), "f4")
+    search = {
+        "winSize": (WINDOW, WINDOW),
+        "maxLevel": LEVELS,
+        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
+    }
+    end, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **search)
+    again, back, _ = cv2.calcOpticalFlowPyrLK(after, before, end, None, **search)
+    missed = np.hypot(*(again - start)[:, 0].T)
+    kept = (there[:, 0] == 1) & (back[:, 0] == 1) & (missed < RETURN)
+    return np.hstack([start[kept, 0], (end - start)[kept, 0]])
+
+
+def _features(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return ``(n, 1, 2)``: the best corner of every tile that is not flat.
+
+    A best one per tile, rather than the best of the whole image, lets weak rain be tracked beside a storm.
+    """
+    strength = cv2.cornerMinEigenVal(image, 5)
+    strength[~valid] = 0
+    tile = max(TILE, -(-max(image.shape) // MOST_TILES))
+    ny, nx = (n // tile for n in image.shape)
+    tiles = strength[: ny * tile, : nx * tile].reshape(ny, tile, nx, tile)
+    tiles = tiles.transpose(0, 2, 1, 3).reshape(ny, nx, tile * tile)
+    row, column = np.nonzero(tiles.max(axis=-1) > FLAT)
+    inside = tiles[row, column].argmax(axis=-1)
+    points = np.stack([column * tile + inside % tile, row * tile + inside // tile], axis=-1)
+    return points.astype("f4")[:, None]
+
+
+def gather(vectors: NDArray[np.float32], box: float) -> NDArray[np.float32]:
+    """Replace the vectors ``(n, 4)`` of each square of `box` cells by their median; drop outliers."""
+    key = (vectors[:, :2] // box).astype("i8")
+    order = np.lexsort((key[:, 0], key[:, 1]))
+    first = np.flatnonzero(np.any(np.diff(key[order], axis=0, prepend=-1), axis=1))
+    groups = np.split(vectors[order], first[1:])
+    medians = np.array([np.median(group, axis=0) for group in groups], dtype="f4")
+    return medians[_agree(medians)]
+
+
+def _agree(vectors: NDArray[np.float32], neighbours: int = 30, tolerance: float = 3.0) -> NDArray[np.bool_]:
+    """Whether each vector is like its neighbours.
+
+    Its distance from their median may be `tolerance` times the median distance of the neighbours themselves
+    (Westerweel and Scarano 2005, Eq. 2, with a floor in place of their epsilon).
+    """
+    if len(vectors) < 4:
+        return np.ones(len(vectors), dtype=bool)
+    near = _nearest(vectors[:, :2], vectors[:, :2], min(neighbours, len(vectors) - 1) + 1)
+    around = vectors[near, 2:]
+    middle = np.median(around, axis=1)
+    usual = np.median(np.linalg.norm(around - middle[:, None], axis=2), axis=1)
+    own = np.linalg.norm(vectors[:, 2:] - middle, axis=1)
+    agreed: NDArray[np.bool_] = own <= tolerance * np.maximum(usual, 0.1 * np.median(usual) + 1e-3)
+    return agreed
+
+
+def spread(
+    vectors: NDArray[np.float32], shape: tuple[int, int], nodes: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Interpolate ``(n, 4)`` vectors of a grid of `shape` to the centres of ``nodes``: ``(rows, columns, 2)``.
+
+    Inverse distance over the nearest 20, so that the smoothing widens where vectors are rare.
+    """
+    row, column = ((np.arange(n) + 0.5) * size / n - 0.5 for n, size in zip(nodes, shape, strict=True))
+    at = np.stack(np.meshgrid(column, row), axis=-1).reshape(-1, 2).astype("f4")
+    near = _nearest(at, vectors[:, :2], min(20, len(vectors)))
+    weight = 1 / (np.linalg.norm(vectors[near, :2] - at[:, None], axis=2) + 1)
+    weight /= weight.sum(axis=1, keepdims=True)
+    field: NDArray[np.float32] = np.einsum("nk,nkc->nc", weight, vectors[near, 2:])
+    return field.reshape(*nodes, 2)
+
+
+def _nearest(at: NDArray[np.float32], points: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Return ``(len(at), count)``: which of `points` are nearest; those at equal distance by number."""
+    if count >= len(points):
+        return np.broadcast_to(np.arange(len(points)), (len(at), len(points)))
+    # |a-b|^2 without |a|^2, which is the same for all points
+    distance = (points**2).sum(axis=1) - 2 * at @ points.T
+    return np.argpartition(distance, count - 1, axis=1)[:, :count]

@@ -1,0 +1,276 @@
+"""Motion: which way the echo goes, estimated from the newest frames.
+
+A sequence of `Grid` on one geometry, oldest first, enters; a `Motion` leaves: columns and rows per minute at
+coarse nodes. Frames that are too few, out of order, doubled or of another geometry are a `DataError` that names
+them by time. Where nothing moves, or there is nothing to see, the motion is zero and ``vectors`` is 0.
+
+``lk``        features tracked between frames about five minutes apart (the default)
+``dis``       dense optical flow (Kroeger et al. 2016)
+``darts``     the CASA network's own method, a fit in the Fourier domain (Ruzanski et al. 2011)
+``constant``  one vector for the whole grid, by phase correlation
+``none``      nothing moves: persistence
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from dynamo.errors import DataError, nearest
+from dynamo.radar.darts import darts
+from dynamo.radar.grid import Cell, Geometry, Grid
+from dynamo.radar.lucas_kanade import gather, spread, track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["METHODS", "Motion", "estimate_motion", "read_motion", "write_motion"]
+
+# The engine runs one process per core: OpenCV's own threads would only contend with them. Both modules that
+# compute with OpenCV on whole grids start from a motion, so this is the one place.
+cv2.setNumThreads(1)
+
+# Frames closer than this see motion of a fraction of a cell, which is mostly noise; much further apart, echoes
+# change more than they move.
+APART_MINUTES = 5.0
+# Further apart than this, two frames say nothing of today's motion.
+GAP_MINUTES = 30.0
+# How many pairs of frames are pooled.
+PAIRS = 2
+# Motion varies over tens of cells; this many nodes along the longer side keep that and cost little.
+NODES = 50
+FINEST_NODE = 10
+# Reflectivity that counts as white in the images that are tracked; hail above it shows no motion of its own.
+WHITE_DBZ = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """A motion field.
+
+    Parameters
+    ----------
+    u, v
+        Columns per minute (eastward) and rows per minute (southward), ``(rows, columns)`` float32, at the
+        centres of equal blocks of the grid: node ``i`` of ``n`` lies at cell ``(i + 0.5) * size / n - 0.5``.
+    geometry
+        The cells of the frames.
+    time
+        That of the newest frame.
+    method
+        A name of `METHODS`.
+    vectors
+        How many independent measurements it rests on (for dense methods: wet nodes); 0 means that nothing
+        could be measured and the field is zero.
+    """
+
+    u: NDArray[np.float32]
+    v: NDArray[np.float32]
+    geometry: Geometry
+    time: datetime
+    method: str
+    vectors: int
+
+    def speed_kmh(self) -> NDArray[np.float64]:
+        """Return the speed at the nodes, km/h."""
+        east, north = self.geometry.cell_size_km()
+        return np.hypot(self.u * (60 * east), self.v * (60 * north)).astype("f8")
+
+
+def estimate_motion(frames: Sequence[Grid], *, method: str = "lk") -> Motion:
+    """Estimate the motion at the time of the newest frame.
+
+    Parameters
+    ----------
+    frames
+        Oldest first, one geometry and quantity. Ten minutes are used, or three frames if they are rarer.
+    method
+        A name of `METHODS`.
+
+    Raises
+    ------
+    DataError
+        The method is unknown; there are fewer than two frames; frames are out of order, doubled, of
+        different geometry, or too far apart.
+    """
+    if method not in METHODS:
+        known = ", ".join(METHODS)
+        raise DataError(f"unknown motion method {method!r}{nearest(method, METHODS)}; known are {known}")
+    if not frames:
+        raise DataError("no frame to estimate motion from; give at least two, some minutes apart")
+    newest = frames[-1]
+    nodes = _nodes(newest.geometry.shape)
+    field, vectors = np.zeros((*nodes, 2), "f4"), 0
+    if method != "none":
+        _check(frames)
+        field, vectors = METHODS[method](frames, nodes)
+    field = field.astype("f4")
+    u, v = np.ascontiguousarray(field[..., 0]), np.ascontiguousarray(field[..., 1])
+    return Motion(u, v, newest.geometry, newest.time, method, vectors)
+
+
+def _check(frames: Sequence[Grid]) -> None:
+    """Refuse sequences that have no motion to speak of."""
+    newest = frames[-1]
+    if len(frames) < 2:
+        raise DataError(
+            f"motion needs at least two frames, there is one, of {_name(newest)}; give an earlier one too, "
+            'or choose the method "none" (persistence)'
+        )
+    for before, after in zip(frames, frames[1:], strict=False):
+        if after.time == before.time:
+            raise DataError(f"two frames are of the same time, {_name(after)}; give each frame once")
+        if after.time < before.time:
+            raise DataError(f"frames are out of order: {_name(after)} comes after {_name(before)}; sort them")
+    for frame in frames:
+        if apart := newest.geometry.difference(frame.geometry):
+            raise DataError(f"the frame of {_name(frame)} does not fit that of {_name(newest)}: {apart}")
+        if frame.quantity != newest.quantity:
+            raise DataError(
+                f"the frame of {_name(frame)} is {frame.quantity}, that of {_name(newest)} {newest.quantity}"
+            )
+    if (gap := _minutes(frames[-2], newest)) > GAP_MINUTES:
+        raise DataError(
+            f"the newest frames, {_name(frames[-2])} and {_name(newest)}, are {gap:.0f} minutes apart; "
+            f"motion needs at most {GAP_MINUTES:.0f}"
+        )
+
+
+def _name(frame: Grid) -> str:
+    return f"{frame.time.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _minutes(before: Grid, after: Grid) -> float:
+    return (after.time - before.time).total_seconds() / 60
+
+
+def _nodes(shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns of nodes for a grid of `shape`."""
+    block = max(FINEST_NODE, max(shape) / NODES)
+    rows, columns = (max(2, round(n / block)) for n in shape)
+    return rows, columns
+
+
+def _pairs(frames: Sequence[Grid]) -> list[tuple[Grid, Grid]]:
+    """Choose up to `PAIRS` pairs, newest first, each as little over `APART_MINUTES` apart as there is.
+
+    The times decide, not the count: a gap in the sequence only makes the pair across it longer, and one
+    across more than `GAP_MINUTES` is not used.
+    """
+    pairs: list[tuple[Grid, Grid]] = []
+    last = len(frames) - 1
+    while last > 0 and len(pairs) < PAIRS:
+        enough = [i for i in range(last) if _minutes(frames[i], frames[last]) >= APART_MINUTES - 0.1]
+        first = enough[-1] if enough else 0
+        apart = _minutes(frames[first], frames[last])
+        # What is left over at the old end may be too short to measure anything.
+        if apart > GAP_MINUTES or (pairs and apart < APART_MINUTES / 2):
+            break
+        pairs.append((frames[first], frames[last]))
+        last = first
+    return pairs or [(frames[-2], frames[-1])]
+
+
+def _image(frame: Grid) -> NDArray[np.uint8]:
+    """Return bytes from no echo to `WHITE_DBZ`, without specks that no 3 x 3 cells fit into."""
+    values = np.where(frame.status == Cell.ECHO, frame.values, 0)
+    if frame.quantity == "rain_rate":
+        # Z = 200 R^1.6 (Marshall and Palmer 1948), so that drizzle and downpour are seen on one scale.
+        values = 10 * np.log10(200 * np.maximum(values, 0.02) ** 1.6)
+    image = (np.clip(values, 0, WHITE_DBZ) * (255 / WHITE_DBZ)).astype("u1")
+    solid = cv2.morphologyEx((image > 0).astype("u1"), cv2.MORPH_OPEN, np.ones((3, 3), "u1"))
+    whole: NDArray[np.uint8] = image * solid
+    return whole
+
+
+def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    ny, nx = image.shape
+    half: NDArray[np.uint8] = cv2.resize(
+        image[: ny // 2 * 2, : nx // 2 * 2], (nx // 2, ny // 2), interpolation=cv2.INTER_AREA
+    )
+    return half
+
+
+def _lucas_kanade(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.float32], int]:
+    shape = frames[0].geometry.shape
+    if min(shape) < 32:
+        return _constant(frames, nodes)
+    found = []
+    for before, after in _pairs(frames):
+        # The edge of what a radar sees stands still while the rain moves: keep away from it.
+        blind = cv2.dilate((~(before.known & after.known)).astype("u1"), np.ones((9, 9), "u1"))
+        vectors = track(_halve(_image(before)), _halve(_image(after)), _halve(blind) == 0)
+        vectors[:, :2] = 2 * vectors[:, :2] + 0.5
+        vectors[:, 2:] *= 2 / _minutes(before, after)
+        found.append(vectors)
+    vectors = np.vstack(found)
+    if not len(vectors):
+        return np.zeros((*nodes, 2), "f4"), 0
+    vectors = gather(vectors, max(FINEST_NODE, max(shape) / NODES))
+    return spread(vectors, shape, nodes), len(vectors)
+
+
+def _dis(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.float32], int]:
+    before, after = _pairs(frames)[0]
+    first, second = _image(before), _image(after)
+    if min(first.shape) < 32:
+        return _constant(frames, nodes)
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
+    # Flow means something where there is echo; it is spread from there with a smoothing of a few nodes.
+    wet = ((first > 0) & before.known & after.known).astype("f4")
+    size = nodes[::-1]
+    weight = cv2.resize(wet, size, interpolation=cv2.INTER_AREA)
+    if not weight.any():
+        return np.zeros((*nodes, 2), "f4"), 0
+    total = cv2.resize(flow * wet[..., None], size, interpolation=cv2.INTER_AREA)
+    row, column = np.nonzero(weight > 0.1) if (weight > 0.1).any() else np.nonzero(weight)
+    cells = np.array([first.shape[1] / nodes[1], first.shape[0] / nodes[0]])
+    at = (np.stack([column, row], axis=-1) + 0.5) * cells - 0.5
+    vectors = np.hstack([at, total[row, column] / weight[row, column, None]]).astype("f4")
+    return spread(vectors, first.shape, nodes) / _minutes(before, after), len(vectors)
+
+
+def _darts(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.float32], int]:
+    """Fit frames of about ten minutes; it takes them as equally spaced, so those before a gap are left out."""
+    step = _minutes(frames[-2], frames[-1])
+    used = [frames[-1]]
+    for frame in reversed(frames[:-1]):
+        regular = abs(_minutes(frame, used[-1]) - step) < 0.2 * step
+        if not regular or (len(used) > 4 and _minutes(frame, frames[-1]) > 2 * APART_MINUTES):
+            break
+        used.append(frame)
+    images = np.stack([_image(f) for f in reversed(used)]).astype("f4")
+    wet = int(np.count_nonzero(cv2.resize(images[-1], nodes[::-1], interpolation=cv2.INTER_AREA)))
+    if not wet:
+        return np.zeros((*nodes, 2), "f4"), 0
+    return darts(images, nodes) / step, wet
+
+
+def _constant(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.float32], int]:
+    before, after = _pairs(frames)[0]
+    first, second = _image(before).astype("f4"), _image(after).astype("f4")
+    if not (first.any() and second.any()):
+        return np.zeros((*nodes, 2), "f4"), 0
+    window = cv2.createHanningWindow(first.shape[::-1], cv2.CV_32F)
+    shift, _ = cv2.phaseCorrelate(first, second, window)
+    vector = np.array(shift, dtype="f4") / np.float32(_minutes(before, after))
+    return np.broadcast_to(vector, (*nodes, 2)), 1
+
+
+def _none(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.float32], int]:  # noqa: ARG001
+    return np.zeros((*nodes, 2), "f4"), 0
+
+
+METHODS: dict[str, Callable[[Sequence[Grid], tuple[int, int]], tuple[NDArray[np.float32], int]]] = {
+    "lk": _lucas_kanade,
+    "dis": _dis,
+    "darts": _darts,
+    "constant": _constant,
+    "none": _none,
+}
