@@ -12,6 +12,7 @@ from dynamo.errors import UserError
 
 if TYPE_CHECKING:
     from dynamo.runfile import Prepared
+    from dynamo.runfile.model import InputRule
 
 __all__ = ["command"]
 
@@ -93,7 +94,10 @@ def _words(runfile: str, prepared: Prepared) -> str:
     limits += [format_bytes(engine.memory)] if engine.memory else []
     steps = ", ".join(f"{step} x {len(ids)}" if len(ids) > 1 else step for step, ids in graph.steps.items())
     rows = [("workflow", prepared.workflow.call)]
-    rows += [(f"input {name}", _files(_listed(paths))) for name, paths in prepared.inputs.items()]
+    rows += [
+        (f"input {name}", _files(_listed(paths), prepared.runfile.inputs.get(name)))
+        for name, paths in prepared.inputs.items()
+    ]
     rows += [
         (f"param {name}", f"{_shown(value)}" + ("" if name in prepared.given else "  (default)"))
         for name, value in prepared.params.items()
@@ -112,11 +116,13 @@ def _listed(paths: Path | list[Path]) -> list[Path]:
     return paths if isinstance(paths, list) else [paths]
 
 
-def _files(paths: list[Path]) -> str:
-    from dynamo.runfile.times import find_time
+def _files(paths: list[Path], rule: InputRule | None) -> str:
+    from dynamo.runfile.times import find_time, reader_of
+
+    read = reader_of(rule.time) if rule and rule.time else find_time
 
     def one(path: Path) -> str:
-        time = find_time(path.name)
+        time = read(path.name)
         return f"{path.name} ({time:%Y-%m-%d %H:%M:%S} UTC)" if time else path.name
 
     if not paths:

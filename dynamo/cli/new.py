@@ -41,9 +41,7 @@ def command(name: str, folder: Path | None) -> None:
         raise UserError(f"{target} is there already; choose another name, or remove it")
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        made = _write(parent, texts)
-        made.chmod(0o755)
-        made.replace(target)  # whole or not at all; an empty folder may stand in its place
+        _write(target, texts)
     except OSError as error:
         raise UserError(f"cannot make {target}: {error.strerror}") from None
     print(f"made {target}:")
@@ -83,16 +81,17 @@ def _check(name: str, function: str, workflow: str) -> None:
         raise UserError(f"{name!r} is a name that the skeleton itself uses; choose another")
 
 
-def _write(parent: Path, texts: dict[str, str]) -> Path:
-    """Write everything into a new folder beside its place, and return that."""
+def _write(target: Path, texts: dict[str, str]) -> None:
+    """Make the folder `target`, whole or not at all; an empty one may stand in its place."""
     from dynamo.radar.samples import make_storm
 
-    made = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
         for file, text in texts.items():
             (made / file).write_text(text, encoding="utf-8")
         make_storm(made / "frames", frames=FRAMES)
+        made.chmod(0o755)  # made for the user's own eyes only
+        made.replace(target)
     except BaseException:
         shutil.rmtree(made)
         raise
-    return made

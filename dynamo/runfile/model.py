@@ -95,6 +95,8 @@ def _is_pattern(value: str) -> str:
     return value
 
 
+#: A key whose entries are all commented out; not `None`, which the schema leaves out everywhere.
+Nothing = Literal[None]  # noqa: PYI061
 Text = Annotated[str, StringConstraints(min_length=1)]
 Files = Annotated[
     list[Text], BeforeValidator(_one_as_list, json_schema_input_type=Text | list[Text]), Field(min_length=1)
@@ -174,21 +176,27 @@ class RunFile(_Rule):
 
     workflow: Annotated[Text, AfterValidator(_is_reference)] = Field(
         description="The workflow: package.module:function or ./file.py:function.",
-        examples=["dynamo.workflows.nowcast:nowcast", "./workflow.py:my_chain"],
+        examples=["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"],
     )
     inputs: Annotated[
         dict[str, InputField],
-        BeforeValidator(_nothing_as_empty, json_schema_input_type=dict[str, InputField] | None),
+        BeforeValidator(_nothing_as_empty, json_schema_input_type=dict[str, InputField] | Nothing),
     ] = Field(default_factory=dict, description="The files of each input of the workflow.")
     params: Annotated[
-        dict[str, Any], BeforeValidator(_nothing_as_empty, json_schema_input_type=dict[str, Any] | None)
+        dict[str, Any], BeforeValidator(_nothing_as_empty, json_schema_input_type=dict[str, Any] | Nothing)
     ] = Field(default_factory=dict, description="Parameters of the workflow that differ from its defaults.")
     products: Annotated[
         ProductsRule, BeforeValidator(_template_as_rule, json_schema_input_type=Text | ProductsRule)
-    ] = Field(default=ProductsRule(), description="Where the outputs go.")
+    ] = Field(
+        default=ProductsRule(),
+        description="Where the outputs go.",
+        json_schema_extra={"default": "products/{run}"},
+    )
     engine: Annotated[
         EngineRule, BeforeValidator(_name_as_rule, json_schema_input_type=Literal["local"] | EngineRule)
-    ] = Field(default=EngineRule(), description="What runs the tasks.")
+    ] = Field(
+        default=EngineRule(), description="What runs the tasks.", json_schema_extra={"default": "local"}
+    )
     workspace: Text = Field(
         default=".dynamo",
         description="Folder of the journal and of stored results, relative to the run file.",

@@ -42,9 +42,13 @@ def match(draft: Draft, signature: Signature, section: Section, overrides: Colle
         if name in overrides:
             at = place_of_option(section, name)
         draft.faults.add(at, _unknown(name, list(known), signature, section))
+    # What is missing because its key is misspelt or faulty has been told already.
+    told = (section,) in draft.lost or (
+        section not in draft.root.value and any(nearest(key, [section]) for key in draft.root.value)
+    )
     for name, parameter in known.items():
         typo = any(nearest(other, [name]) for other in unknown)
-        if parameter.required and name not in given and not typo and (section,) not in draft.lost:
+        if parameter.required and name not in given and not typo and not told:
             at = draft.root.key((section,)) if section in draft.root.value else draft.root.mark
             message = f"{signature.name} needs the {_WORD[section]} {name!r}; give it under `{section}`"
             draft.faults.add(at, message, lacking=name)

@@ -198,7 +198,7 @@ def _graph(workflow: Workflow[..., Any], arguments: Mapping[str, Any], base: Pat
     except Exception as error:  # whatever the user's workflow does when it is called
         raise UserError(
             f"describing {workflow.signature.name} fails: {type(error).__name__}: {error}",
-            place=guilty(error, Path(__file__)),
+            place=guilty(error),
         ) from error
     sources = {name: str(base / Path(path).expanduser()) for name, path in graph.sources.items()}
     for name, path in sources.items():

@@ -7,6 +7,7 @@ Goes wrong: `UserError` that says what is missing, with the nearest name, or whe
 from __future__ import annotations
 
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from dynamo.graph import Command, TaskFunction, Workflow
 from dynamo.worker.loading import load_module, load_object, split_call
 
 __all__ = ["guilty", "load_workflow"]
+
+#: Where frames of a traceback lie that say nothing to the user: this package, Python itself, what is frozen in it.
+_FOREIGN = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), "<")
 
 
 def load_workflow(reference: str, base: Path) -> Workflow[..., Any]:
@@ -36,7 +40,7 @@ def load_workflow(reference: str, base: Path) -> Workflow[..., Any]:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's file does when it is imported
         raise UserError(
-            f"importing {where} fails: {type(error).__name__}: {error}", place=guilty(error, Path(__file__))
+            f"importing {where} fails: {type(error).__name__}: {error}", place=guilty(error)
         ) from error
     if isinstance(found, Workflow):
         return found
@@ -54,8 +58,8 @@ def _not_a_workflow(name: str, found: Any, reference: str) -> str:
     return f"{name} is a {type(found).__name__}, not a workflow: name a function marked @workflow{hint}"
 
 
-def guilty(error: BaseException, own: Path) -> Place | None:
-    """Return the last place in `error`'s traceback outside this package and what is frozen in Python."""
-    ours = str(own.resolve().parents[1])
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, "<"))]
-    return Place(frames[-1].filename, frames[-1].lineno or 0) if frames else None
+def guilty(error: BaseException) -> Place | None:
+    """Return the last place of `error`'s traceback in the user's own files, if there is one."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_FOREIGN)]
+    own = [f for f in frames if "site-packages" not in f.filename]
+    return Place(own[-1].filename, own[-1].lineno or 0) if own else None

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from dynamo import Input, Output, task, workflow
 from dynamo.radar.readers import read
 

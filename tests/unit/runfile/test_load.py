@@ -129,7 +129,9 @@ def test_a_typo_in_any_key_is_told_with_its_place(tmp_path, key):
     assert str(fault) == f"{tmp_path}/run.yaml:{line}:{column}: unknown key {typo!r} (did you mean {key!r}?)"
 
 
-@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in WRONG.items() for value in values]
+)
 def test_a_wrong_value_of_any_key_is_told_with_its_place(tmp_path, key, value):
     """One fault, on the line of the key and past it, in words without a trace of pydantic."""
     line, column = place_of_key(FULL, key)
@@ -154,10 +156,19 @@ def test_keys_of_things_that_do_not_exist_are_unknown(tmp_path, key):
 def test_all_faults_are_told_at_once_in_order(tmp_path):
     """One line for each, sorted by place, as editors and terminals understand it."""
     faults = faults_in(tmp_path, "engin: local\ninputs: {x: {files: 5, lst: 1}}\nworkspace: no\nparams: 3\n")
-    assert [(f.place.line, f.place.column) for f in faults] == [(1, 1), (1, 1), (2, 21), (2, 24), (3, 12), (4, 9)]
+    assert [(f.place.line, f.place.column) for f in faults] == [
+        (1, 1),
+        (1, 1),
+        (2, 21),
+        (2, 24),
+        (3, 12),
+        (4, 9),
+    ]
     with pytest.raises(RunFileError) as caught:
         load(tmp_path / "run.yaml")
-    assert [line.split(": ")[0] for line in str(caught.value).splitlines()[1:]] == [str(f.place) for f in faults]
+    assert [line.split(": ")[0] for line in str(caught.value).splitlines()[1:]] == [
+        str(f.place) for f in faults
+    ]
 
 
 @pytest.mark.parametrize(

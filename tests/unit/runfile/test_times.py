@@ -27,7 +27,9 @@ def test_common_stamps_are_found(name, time):
     assert find_time(name) == datetime(*time, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("name", ["frame_01.nc", "20170329.nc", "2017032907304012345.nc", "a_20171399-073040.nc"])
+@pytest.mark.parametrize(
+    "name", ["frame_01.nc", "20170329.nc", "2017032907304012345.nc", "a_20171399-073040.nc"]
+)
 def test_names_without_a_time_have_none(name):
     """A day alone, too many digits, or an impossible date is no time."""
     assert find_time(name) is None
@@ -64,7 +66,12 @@ def test_a_pattern_that_does_not_fit_finds_nothing():
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
-    [("%Q", "unknown directive '%Q'"), ("%", "unknown directive"), ("%H%M", "gives no day"), ("%Y%Y%m%d", "twice")],
+    [
+        ("%Q", "unknown directive '%Q'"),
+        ("%", "unknown directive"),
+        ("%H%M", "gives no day"),
+        ("%Y%Y%m%d", "twice"),
+    ],
 )
 def test_a_pattern_that_gives_no_time_is_refused(pattern, words):
     """Before any file is looked at."""
@@ -86,7 +93,9 @@ def test_iso_times_are_utc(text, time):
     assert parse_time(text) == datetime(*time, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("text", "words"), [("soon", "not a time"), (2017, "not a time"), ("2017-03-29", "a day")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("soon", "not a time"), (2017, "not a time"), ("2017-03-29", "a day")]
+)
 def test_other_words_are_no_time(text, words):
     """A day alone is refused: which end of it is meant is not clear."""
     with pytest.raises(ValueError, match=words):

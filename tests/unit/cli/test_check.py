@@ -1,0 +1,107 @@
+"""`dynamo check`: what is said of a right run file, and of a wrong one."""
+
+import json
+
+import pytest
+
+from dynamo.cli import main
+
+CHAIN = '''\
+from dynamo import Input, Output, task, workflow
+
+
+@task
+def measure(frame: Input, numbers: Output, *, level: float) -> None:
+    """Nothing."""
+
+
+@workflow
+def chain(frames: list[Input], level: float = 35.0, title: str = "storms") -> None:
+    for n, frame in enumerate(frames):
+        measure(frame, f"{n}.json", level=level)
+'''
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    """A run file with two frames."""
+    (tmp_path / "chain.py").write_text(CHAIN)
+    for minute in (30, 31):
+        (tmp_path / f"a-20170329-07{minute}40.nc").touch()
+    path = tmp_path / "run.yaml"
+    path.write_text("workflow: ./chain.py:chain\ninputs: {frames: '*.nc'}\nparams: {level: 40}\n")
+    return path
+
+
+def checked(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["check", *map(str, arguments)])
+    out = capsys.readouterr()
+    return ended.value.code, out.out, out.err
+
+
+def test_a_right_run_file_is_told_in_short(run_file, capsys):
+    """Workflow, inputs with times, parameters with defaults marked, tasks per step, where and how."""
+    code, out, err = checked(capsys, run_file)
+    assert (code, err) == (0, "")
+    assert "2 files: a-20170329-073040.nc (2017-03-29 07:30:40 UTC) to a-20170329-073140.nc" in out
+    assert "param level   40.0\n" in out
+    assert "param title   storms  (default)\n" in out
+    assert "2: measure x 2" in out
+    assert f"{run_file.parent}/products/{{run}}" in out
+    assert "local" in out
+
+
+def test_json_has_the_same_facts(run_file, capsys):
+    """For programs."""
+    code, out, _ = checked(capsys, run_file, "--json", "--param", "level=50")
+    facts = json.loads(out)
+    assert (code, facts["ok"]) == (0, True)
+    assert facts["tasks"] == {"measure": 2}
+    assert facts["params"]["level"] == {"value": 50.0, "default": False}
+    assert facts["data_time"] == "2017-03-29T07:31:40+00:00"
+
+
+def test_faults_end_with_exit_code_2(run_file, capsys):
+    """Each on its own line, in words and as JSON; no traceback."""
+    run_file.write_text("workflow: ./chain.py:chain\ninput: {frames: '*.nc'}\nparams: {level: x}\n")
+    code, out, err = checked(capsys, run_file)
+    assert (code, out) == (2, "")
+    assert f"{run_file}:2:1: unknown key 'input' (did you mean 'inputs'?)\n" in err
+    assert f"{run_file}:3:17: level: expected a number, not 'x'" in err
+    assert "Traceback" not in err
+    code, out, _ = checked(capsys, run_file, "--json")
+    told = json.loads(out)
+    assert (code, told["ok"]) == (2, False)
+    assert (told["faults"][0]["line"], told["faults"][0]["column"]) == (2, 1)
+
+
+def test_a_broken_workflow_is_a_fault_in_json_too(run_file, capsys):
+    """With the place in the user's Python."""
+    (run_file.parent / "chain.py").write_text("def f(:\n")
+    code, out, _ = checked(capsys, run_file, "--json")
+    assert code == 2
+    assert json.loads(out)["faults"][0]["file"].endswith("chain.py")
+
+
+def test_the_schema_needs_no_run_file(capsys):
+    """It is printed as it is published."""
+    code, out, _ = checked(capsys, "--schema")
+    assert code == 0
+    assert json.loads(out)["title"] == "dynamo run file"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "which run file?"),
+        (["--param", "level"], "--param 'level': write a name, = and a value"),
+        (["--param", "=3"], "write a name"),
+        (["--input", "frames="], "write a name"),
+    ],
+)
+def test_arguments_that_say_nothing_are_told(run_file, capsys, arguments, words):
+    """With an example of what to write."""
+    code, _, err = checked(capsys, *([run_file] if arguments else []), *arguments)
+    assert code == 2
+    assert words in err
