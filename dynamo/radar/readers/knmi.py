@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from dynamo.radar.grid import Geometry, Grid
@@ -108,6 +107,8 @@ def _masks(
     ]
     missing, outside = (raw == code for code in codes)
     if codes[0] == codes[1]:
+        import cv2
+
         framed = np.pad(missing.astype("u1"), 1, constant_values=1)
         patches = cv2.connectedComponents(framed, connectivity=4)[1]
         outside = (patches == patches[0, 0])[1:-1, 1:-1]

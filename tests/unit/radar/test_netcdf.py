@@ -14,13 +14,14 @@ import numpy as np
 import pyproj
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
 from dynamo.errors import DataError
 from dynamo.radar.cf_header import WGS84
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 DEGREES = Geometry(-98.0, 33.4, 0.0048, -0.004, 7, 5)
 STEREO = Geometry(500.0, -3650500.0, 1000.0, -1000.0, 7, 5, "+proj=stere +lat_0=90 +lat_ts=60 +R=6370040")

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyproj
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dynamo.errors import DataError
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.polar import (
@@ -20,8 +23,6 @@ from dynamo.radar.polar import (
     to_grid,
 )
 from dynamo.radar.quantity import to_reflectivity
-from hypothesis import given
-from hypothesis import strategies as st
 
 START = datetime(2017, 3, 29, 7, 30, tzinfo=UTC)
 TINY = Geometry(0.0, 1.0, 0.1, -0.1, 2, 2)

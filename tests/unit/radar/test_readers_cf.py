@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+
 from dynamo.errors import DataError
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.netcdf import write_frames

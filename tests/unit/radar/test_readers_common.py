@@ -12,6 +12,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+
 from dynamo.errors import DataError, UserError
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.netcdf import write_grid
