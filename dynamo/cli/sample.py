@@ -39,8 +39,9 @@ def command(
 ) -> None:
     """List sample cases; with NAME, fetch that case (or make the storm) and print the paths of its files.
 
-    Files are looked for in the folder DYNAMO_SAMPLES names, then in ../shared/data, then in the cache, and
-    are downloaded only then. The case `storm` is made here and needs no network.
+    With --to, a run file that nowcasts the frames is written beside them. Files are looked for in the folder
+    DYNAMO_SAMPLES names, then in ../shared/data, then in the cache, and are downloaded only then. The case
+    `storm` is made here and needs no network.
 
     \b
     dynamo sample
@@ -54,7 +55,7 @@ def command(
         _list(as_json=as_json)
         return
     paths = _make(folder, asked) if name == "storm" else _put(name, folder, link=link)
-    _report(name, paths, as_json=as_json)
+    _report(name, paths, folder, as_json=as_json)
 
 
 def _list(*, as_json: bool) -> None:
@@ -108,8 +109,8 @@ def _put(name: str, folder: Path | None, *, link: bool) -> list[Path]:
     return place(paths, folder, link=link) if folder else paths
 
 
-def _report(name: str, paths: list[Path], *, as_json: bool) -> None:
-    from dynamo.radar.samples import list_samples
+def _report(name: str, paths: list[Path], folder: Path | None, *, as_json: bool) -> None:
+    from dynamo.radar.samples import list_samples, write_runfile
 
     sample = next(s for s in list_samples() if s.name == name)
     # Files lie in one folder, or in two where some were found and others downloaded.
@@ -120,10 +121,13 @@ def _report(name: str, paths: list[Path], *, as_json: bool) -> None:
     for path in paths:
         click.echo(path)
     total = sum(path.stat().st_size for path in paths)
-    click.echo(f"\n{len(paths)} files, {_size(total)}. Name the frames in a run file and run it:")
+    if folder is not None:
+        click.echo(f"\n{len(paths)} files, {_size(total)}. Nowcast them:")
+        click.echo(f"    dynamo run {write_runfile(sample, folder)}")
+        return
+    click.echo(f"\n{len(paths)} files, {_size(total)}. Name them in a run file, or use --to DIR to get one:")
     quoted = json.dumps(patterns[0] if len(patterns) == 1 else patterns)
     click.echo(f"    inputs: {{frames: {{files: {quoted}}}}}")
-    click.echo("    dynamo run nowcast.yaml")
 
 
 def _size(count: int) -> str:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from importlib.resources import files
@@ -22,9 +22,19 @@ from typing import TYPE_CHECKING, Any
 from dynamo.errors import DataError, InfrastructureError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Sample", "SampleFile", "cache", "fetch", "find", "list_samples", "make_storm", "place"]
+__all__ = [
+    "Sample",
+    "SampleFile",
+    "cache",
+    "fetch",
+    "find",
+    "list_samples",
+    "make_storm",
+    "place",
+    "write_runfile",
+]
 
 VARIABLE = "DYNAMO_SAMPLES"
 MINUTE = timedelta(minutes=1)
@@ -58,6 +68,8 @@ class Sample:
         Which of its files are radar frames, as a glob pattern.
     files
         All its files; none for the storm, which is made on demand.
+    params
+        Parameters of the nowcast that suit it.
     """
 
     name: str
@@ -66,6 +78,7 @@ class Sample:
     folder: str
     frames: str
     files: tuple[SampleFile, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -78,7 +91,7 @@ STORM = Sample(
     "a made storm of known motion, as many frames as you like; needs no download",
     "",
     "storm",
-    "*.nc",
+    "storm_*.nc",
     (),
 )
 
@@ -88,7 +101,7 @@ def _registry() -> tuple[Sample, ...]:
     cases = json.loads((files("dynamo.radar") / "samples.json").read_text(encoding="utf-8"))
     return tuple(
         Sample(
-            **{name: case[name] for name in ("name", "what", "source", "folder", "frames")},
+            **{name: case[name] for name in ("name", "what", "source", "folder", "frames", "params")},
             files=tuple(
                 SampleFile(f["name"], f["bytes"], f["sha256"], f"{case['base']}/{f['at']}/{f['name']}")
                 for f in case["files"]
@@ -272,3 +285,25 @@ def _check(path: Path, file: SampleFile) -> None:
             f"{path} is damaged: its SHA-256 is {digest[:12]}... ({size} bytes), expected "
             f"{file.sha256[:12]}... ({file.bytes} bytes); delete it and fetch it again"
         )
+
+
+def write_runfile(sample: Sample, folder: Path) -> Path:
+    """Write a run file beside the frames of a sample that nowcasts them; return its path.
+
+    One that is there already stays as it is.
+    """
+    path = folder / "nowcast.yaml"
+    if path.exists():
+        return path
+    lines = [
+        f"# Nowcast of {sample.what}.",
+        f"# Run it with: dynamo run {path.name}",
+        "workflow: dynamo.workflows.nowcast:nowcast",
+        "inputs:",
+        f'  frames: "{sample.frames}"',
+    ]
+    if sample.params:
+        lines += ["params:", *(f"  {name}: {json.dumps(value)}" for name, value in sample.params.items())]
+    lines += ['products: "products/{run}"', ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path

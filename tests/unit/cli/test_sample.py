@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import dynamo.radar.samples as module
 import pytest
-import yaml
 from click.testing import CliRunner
+
+import dynamo.radar.samples as module
 from dynamo.cli.sample import command
 from dynamo.errors import DataError, UserError
+from dynamo.runfile import prepare
 from dynamo.runfile.times import find_time
 
 
@@ -50,15 +51,24 @@ def test_a_case_that_is_not_here_is_to_be_downloaded(monkeypatch, tmp_path):
     assert listed["knmi"]["where"] == "to download (12 of 12 files)"
 
 
-def test_a_case_is_copied_and_the_next_step_is_told(tmp_path):
-    """Files land in the folder; the printed line is the YAML that a run file needs."""
+def test_a_case_is_copied_with_a_run_file_that_is_right(tmp_path):
+    """Files land in the folder, and the run file beside them can be run as it is."""
     lines = run("knmi", "--to", tmp_path / "k").splitlines()
-    files = sorted((tmp_path / "k").iterdir())
+    files = sorted((tmp_path / "k").glob("*.h5"))
     assert lines[:12] == list(map(str, files))
     assert not any(f.is_symlink() for f in files)
-    inputs = yaml.safe_load(next(line for line in lines if "inputs:" in line))["inputs"]
-    assert inputs == {"frames": {"files": str(tmp_path / "k" / "RAD_NL25_RAP_5min_*.h5")}}
-    assert lines[-1].strip() == "dynamo run nowcast.yaml"
+    runfile = tmp_path / "k" / "nowcast.yaml"
+    assert lines[-1].split() == ["dynamo", "run", str(runfile)]
+    prepared = prepare(runfile)
+    assert prepared.inputs["frames"] == files
+    assert prepared.graph.name == "nowcast"
+
+
+def test_a_run_file_that_is_there_stays_as_it_is(tmp_path):
+    """What the user changed in it is not lost when the sample is fetched again."""
+    (tmp_path / "nowcast.yaml").write_text("mine")
+    run("knmi", "--to", tmp_path)
+    assert (tmp_path / "nowcast.yaml").read_text() == "mine"
 
 
 def test_putting_a_case_twice_changes_nothing_and_links_replace_copies(tmp_path, samples):
@@ -68,7 +78,8 @@ def test_putting_a_case_twice_changes_nothing_and_links_replace_copies(tmp_path,
     run("mrms", "--to", tmp_path, "--link")
     run("mrms", "--to", tmp_path)
     links = sorted(tmp_path.glob("*.grib2"))
-    assert len(list(tmp_path.iterdir())) == len(links) == 3
+    assert len(links) == 3
+    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in links} | {"nowcast.yaml"}
     assert all(link.resolve().parent == (samples / "frames").resolve() for link in links)
 
 
@@ -84,7 +95,7 @@ def test_a_storm_is_made_as_asked(tmp_path):
     asked = ("--regime", "calm", "--frames", 2, "--every", 300, "--seed", 4, "--gaps", 0.1, "--noise", 0.01)
     answer = json.loads(run("storm", *asked, "--to", tmp_path, "--json"))
     assert answer["files"] == [str(tmp_path / f"storm_20240601T12{m}00Z.nc") for m in ("00", "05")]
-    assert answer["frames"] == [str(tmp_path / "*.nc")]
+    assert answer["frames"] == [str(tmp_path / "storm_*.nc")]
 
 
 @pytest.mark.parametrize("name", ["storm", "casa", "knmi", "mrms"])
