@@ -15,6 +15,11 @@ polygons go wrong there:
 * Cells reach half a step beyond their centres, so a storm at the rim is closed along the outer edge of the
   grid.
 
+The area of a band differs from that of its cells only in the squares between four cell centres that an
+outline passes through: by half of such a square at most, by less than a quarter of them in sum on real
+frames. That is 1 or 2 % of a band of widespread rain; a lone cell, whose outline is a diamond, keeps half
+of its area.
+
 What can go wrong: a level that the quantity's "nothing detected" would reach, coordinates rounded more
 coarsely than the grid can bear, or a polygon around a pole; each is a `DataError`.
 """

@@ -120,7 +120,8 @@ def _check(grids: Sequence[Grid], bands: Sequence[Sequence[Band]] | None) -> Non
 
 def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]]) -> Window:
     """Return the part of the map that holds the echoes, bar lone specks, in metres."""
-    seen = np.sum([indices != 0 for indices in painted], axis=0)
+    # Strong echoes count for more: a small hard cell matters, a wide veil around the radar less.
+    seen = np.sum([indices.astype(np.float64) ** 2 for indices in painted], axis=0)
     if not seen.any():
         return geometry.extent
     top, bottom = _span(seen.sum(axis=1))
@@ -134,11 +135,11 @@ def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]]) -> Window:
     )
 
 
-def _span(count: NDArray[np.integer[Any]]) -> tuple[float, float]:
-    """Return where 95 % of the echoes lie, with a margin, and at least a quarter of the axis."""
-    n, share = count.size, np.cumsum(count) / count.sum()
-    low, high = np.searchsorted(share, 0.025), np.searchsorted(share, 0.975) + 1
-    spread = min(max(1.3 * (high - low), n / 4), n)
+def _span(weight: NDArray[np.float64]) -> tuple[float, float]:
+    """Return where 98 % of the weight lies, with a margin, and at least a quarter of the axis."""
+    n, share = weight.size, np.cumsum(weight) / weight.sum()
+    low, high = np.searchsorted(share, 0.01), np.searchsorted(share, 0.99) + 1
+    spread = min(max(1.25 * (high - low), n / 4), n)
     start = min(max((low + high - spread) / 2, 0), n - spread)
     return float(start), float(start + spread)
 

@@ -130,19 +130,20 @@ class _Distance:
     def __init__(
         self, values: NDArray[np.float32], inside: NDArray[np.uint8], level: float, slope: float
     ) -> None:
-        self.values, self.inside = values, inside.view(np.bool_)
-        self.level, self.slope = level, slope
+        (ny, nx), (height, width) = values.shape, inside.shape
+        self.values, self.inside = values.ravel(), inside.ravel().view(np.bool_)
+        self.level, self.slope, self.width = level, slope, width
+        # From a row and a column of the widened grid to a cell of the grid: the rim stands for what is beyond.
+        self.row_begins = np.clip(np.arange(height) - 2, 0, ny - 1) * nx
+        self.column_at = np.clip(np.arange(width) - 2, 0, nx - 1)
 
-    def __call__(self, row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Distance at rows and columns of the widened grid."""
-        ny, nx = self.values.shape
-        row_in, column_in = (
-            np.minimum(np.maximum(row - 2, 0), ny - 1),
-            np.minimum(np.maximum(column - 2, 0), nx - 1),
-        )
-        found = self.values[row_in, column_in].astype(np.float64)
-        reach: NDArray[np.float64] = np.fmin(np.abs(found - self.level), self.slope) + self.slope / 18
-        return np.where(self.inside[row, column], reach, -reach)
+    def __call__(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Distance at flat indices of the widened grid."""
+        row, column = _row_column(cells, self.width)
+        found = self.values.take(self.row_begins.take(row) + self.column_at.take(column))
+        off = np.abs(found.astype(np.float64) - self.level)
+        reach: NDArray[np.float64] = np.fmin(off, self.slope) + self.slope / 18
+        return np.where(self.inside.take(cells), reach, -reach)
 
 
 def _segments(
@@ -161,8 +162,7 @@ def _segments(
     if not saddle.size:
         return start, end
     square, code = squares[saddle], corners[saddle]
-    row, column = _row_column(square, width)
-    joined = np.sum([distance(row + r, column + c) for r in (0, 1) for c in (0, 1)], axis=0) >= 0
+    joined = np.sum([distance(square + corner) for corner in (0, 1, width, width + 1)], axis=0) >= 0
     second = np.zeros((2, saddle.size), dtype=np.int64)
     for is_joined, shapes in ((False, _APART), (True, _JOINED)):
         for corner, (one, two) in shapes.items():
@@ -176,10 +176,10 @@ def _crossings(
     sides: NDArray[np.int64], distance: _Distance, width: int, shape: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Column and row, in cells of the grid, at which each side is crossed."""
-    row, column = _row_column(sides >> 1, width)
-    down = sides & 1
+    cell, down = sides >> 1, sides & 1
     along = 1 - down
-    here, there = distance(row, column), distance(row + down, column + along)
+    row, column = _row_column(cell, width)
+    here, there = distance(cell), distance(cell + along + down * width)
     way = here / (here - there)
     ny, nx = shape
     return (
