@@ -1,0 +1,56 @@
+# `make demo` and `make test` set up all they need in .venv and run; nothing else has to be installed first
+# but Python 3.11 or later (choose one with PYTHON=python3.12).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: demo test unit chaos lint types imports docs bench clean
+
+demo: $(VENV)/.demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
+
+test: lint types imports docs unit
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest
+
+chaos: $(VENV)/.dev
+	$(BIN)/pytest -m chaos
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy does not follow the mapping of workflows/ to dynamo.workflows in an editable install, so it is the
+# built wheel that is checked.
+types: $(VENV)/.dev
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	$(BIN)/pip install --quiet --no-deps --no-index --upgrade --target build/wheel dist/*.whl
+	cd build/wheel && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p dynamo
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/all.py
+
+clean:
+	rm -rf $(VENV) .venv-bench build dist site $(DEMO)
+
+$(VENV)/bin/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dynamo needs Python 3.11 or later; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev,docs]'
+	@touch $@ $(VENV)/.demo
