@@ -62,7 +62,8 @@ def header(geometry: Geometry, quantity: str, steps: int | None) -> bytes:
         _add_times(file, steps)
         dimensions = _add_axes(file, geometry, steps)
         crs = file.create_dataset("crs", data=np.int32(0))
-        _describe(crs, _grid_mapping(geometry.crs))
+        # the steps themselves, because they cannot be had back to the last bit from the coordinates
+        _describe(crs, _grid_mapping(geometry.crs) | {"steps": np.array([geometry.dx, geometry.dy])})
         times = "forecast_reference_time lead_minutes"
         common = {"grid_mapping": "crs", "coordinates": times if steps else f"time {times}"}
         _add_field(file, dimensions, quantity, _field_attributes(quantity) | common)
@@ -131,12 +132,10 @@ def _add_axes(file: Any, geometry: Geometry, steps: int | None) -> tuple[str, ..
         names = ("y", "x")
         said = ("projection_y_coordinate", "projection_x_coordinate")
         units = ("m", "m")
-    centres, spacing = (geometry.y, geometry.x), (geometry.dy, geometry.dx)
+    centres = geometry.y, geometry.x
     for i, axis in enumerate("YX"):
         dataset = file.create_dataset(names[i], data=centres[i])
-        # the step itself, because it cannot be had back to the last bit from the coordinates
-        described = {"standard_name": said[i], "units": units[i], "axis": axis, "step": spacing[i]}
-        _describe(dataset, described)
+        _describe(dataset, {"standard_name": said[i], "units": units[i], "axis": axis})
         dataset.make_scale(names[i])
     return names if steps is None else ("time", *names)
 

@@ -241,37 +241,41 @@ def _read_attributes(file: Any) -> dict[str, str | float]:
     """Return the single strings and numbers among the attributes of the whole file."""
     from h5py import h5a
 
-    names = [h5a.open(file, index=number).name for number in range(h5a.get_num_attrs(file))]
-    found = {name.decode(): _read_attribute(file, name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+    found: dict[str, str | float] = {}
+    for number in range(h5a.get_num_attrs(file)):
+        attribute = h5a.open(file, index=number)
+        data = _attribute(attribute)
+        if data.dtype.kind in "Sfiu" and data.size == 1:
+            found[attribute.name.decode()] = _plain(data.item())
+    return found
 
 
-def _read_attribute(place: Any, name: bytes) -> str | float | None:
-    from h5py import h5a
-
-    if not h5a.exists(place, name):
-        return None
-    attribute = h5a.open(place, name)
+def _attribute(attribute: Any) -> NDArray[Any]:
     data = np.empty(attribute.shape, attribute.dtype)
-    if data.dtype.kind not in "Sfiu" or data.size != 1:
-        return None
     attribute.read(data)
-    value: bytes | float = data.item()
+    return data
+
+
+def _plain(value: Any) -> str | float:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _read_geometry(file: Any, path: str) -> Geometry:
-    from h5py import h5o
+    from h5py import h5a, h5d
 
-    names = (b"lat", b"lon") if b"lat" in file else (b"y", b"x")
-    y, x = (_read(file, n.decode(), path) for n in names)
-    dy, dx = (float(_read_attribute(h5o.open(file, n), b"step") or 0) for n in names)
-    if b"crs" not in file:
-        raise DataError(f"{path}: holds no variable 'crs'; dynamo's own grid files do")
-    crs = h5o.open(file, b"crs")
-    text = _read_attribute(crs, b"proj_text") or _read_attribute(crs, b"crs_wkt") or "EPSG:4326"
+    y, x = (_read(file, n, path) for n in (("lat", "lon") if b"lat" in file else ("y", "x")))
     try:
+        crs = h5d.open(file, b"crs")
+    except KeyError as error:
+        raise DataError(f"{path}: holds no variable 'crs'; dynamo's own grid files do") from error
+    try:
+        dx, dy = _attribute(h5a.open(crs, b"steps")).tolist()
+        text = _plain(_attribute(h5a.open(crs, b"proj_text")).item())
         return _geometry(y.tobytes(), x.tobytes(), dy, dx, str(text))
+    except KeyError as error:
+        raise DataError(
+            f"{path}: variable 'crs' lacks an attribute of dynamo's own grid files: {error}"
+        ) from error
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 

@@ -2,7 +2,7 @@
 
 `Sweep` and a geometry enter, a `Grid` leaves. Each cell takes the nearest gate: beyond the last gate or
 before the first it is out of range, in a gap between rays it is missing. What depends only on the place of
-the cells is computed once for a radar and a geometry; the rays differ in each sweep and are matched each time.
+the cells is computed once for a radar and a geometry; rays differ in each sweep and are matched each time.
 
 Beam path: 4/3 of the earth's radius (Doviak and Zrnic 1993, Doppler Radar and Weather Observations, 2nd ed.,
 eqs. 2.28b and 2.28c).
@@ -232,7 +232,8 @@ def _nearest_rays(azimuths: NDArray[np.floating]) -> NDArray[np.int32]:
     order = np.argsort(azimuths % 360, kind="stable")
     turned = np.asarray(azimuths, dtype="f8")[order] % 360
     around = np.concatenate([[turned[-1] - 360], turned, [turned[0] + 360]])
-    spacing = float(np.median(np.diff(around)))
+    gaps = np.diff(around)
+    spacing = float(np.median(gaps[gaps > 1 / BINS_PER_DEGREE]))  # a ray may have been sent twice
     bins = np.arange(360 * BINS_PER_DEGREE) / BINS_PER_DEGREE
     after = np.clip(np.searchsorted(around, bins), 1, around.size - 1)
     before_is_nearer = bins - around[after - 1] <= around[after] - bins

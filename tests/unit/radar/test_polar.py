@@ -85,6 +85,13 @@ def test_a_gap_between_rays_is_missing_and_not_filled():
     assert (grid.status[ring & ((azimuth < 10.5) | (azimuth > 19.5))] == Cell.ECHO).all()
 
 
+def test_rays_that_were_sent_twice_open_no_gaps():
+    """A sweep of which every ray came three times is as full as the plain one."""
+    azimuths = np.repeat(np.arange(0.5, 360), 3)
+    grid = to_grid(make_sweep(azimuths), Geometry(-97.1, 33.1, 0.004, -0.004, 50, 50))
+    assert (grid.status != Cell.MISSING).all()
+
+
 def test_what_a_gate_is_stays_what_it_is():
     """Undetected gates become UNDETECT, gates without a value MISSING."""
     values = np.full((360, 300), np.nan, "f4")

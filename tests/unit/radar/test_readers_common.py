@@ -96,6 +96,15 @@ def test_damaged_files_do_not_give_a_traceback(samples: Path, tmp_path: Path, na
         assert grids
 
 
+def test_an_archive_may_be_several_in_a_row(samples: Path, tmp_path: Path):
+    """Concatenated gzip members are one file, as gunzip sees it."""
+    data = (samples / FILES["knmi"]).read_bytes()
+    path = tmp_path / "k.h5.gz"
+    path.write_bytes(gzip.compress(data[:30_000]) + gzip.compress(data[30_000:]))
+    (grid,), (plain,) = read(path), read(samples / FILES["knmi"])
+    np.testing.assert_array_equal(grid.values, plain.values)
+
+
 def test_what_is_no_radar_file(tmp_path: Path):
     """A directory, nothing, an empty file and a picture: the message says what was tried."""
     (tmp_path / "empty").touch()
