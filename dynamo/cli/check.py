@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.options import overriding
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ __all__ = ["command"]
 
 @click.command("check")
 @click.argument("runfile", required=False)
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter.")
-@click.option(
-    "--input", "inputs", multiple=True, metavar="NAME=PATH", help="Another path or glob for an input."
-)
+@overriding
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, faults included.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files, for editors.")
 def command(

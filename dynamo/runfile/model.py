@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +17,18 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_bytes, parse_seconds
 from dynamo.runfile.times import parse_time, reader_of
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 __all__ = ["FIELDS", "EngineRule", "InputRule", "ProductsRule", "RunFile"]
 
@@ -95,15 +101,32 @@ def _is_pattern(value: str) -> str:
     return value
 
 
-#: A key whose entries are all commented out; not `None`, which the schema leaves out everywhere.
-Nothing = Literal[None]  # noqa: PYI061
+class _Or:
+    """Other forms of a value, for the JSON Schema; a validator before turns them into the one that is typed."""
+
+    def __init__(self, *others: JsonSchemaValue) -> None:
+        self.others = others
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [*self.others, handler(schema)]}
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
+
 Text = Annotated[str, StringConstraints(min_length=1)]
-Files = Annotated[
-    list[Text], BeforeValidator(_one_as_list, json_schema_input_type=Text | list[Text]), Field(min_length=1)
+Files = Annotated[list[Text], Field(min_length=1), BeforeValidator(_one_as_list), _Or(_TEXT)]
+Moment = Annotated[datetime, BeforeValidator(parse_time), WithJsonSchema({"type": "string"})]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_seconds),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "number", "minimum": 0}]}),
 ]
-Moment = Annotated[datetime, BeforeValidator(parse_time, json_schema_input_type=str)]
-Seconds = Annotated[float, BeforeValidator(parse_seconds, json_schema_input_type=str | float)]
-Bytes = Annotated[int, BeforeValidator(_some_bytes, json_schema_input_type=str | int)]
+Bytes = Annotated[
+    int, BeforeValidator(_some_bytes), WithJsonSchema({"anyOf": [_TEXT, {"type": "integer", "minimum": 1}]})
+]
 
 
 class _Rule(BaseModel):
@@ -166,9 +189,7 @@ class EngineRule(_Rule):
     )
 
 
-InputField = Annotated[
-    InputRule, BeforeValidator(_files_as_rule, json_schema_input_type=Text | list[Text] | InputRule)
-]
+InputField = Annotated[InputRule, BeforeValidator(_files_as_rule), _Or(_TEXT, _TEXTS)]
 
 
 class RunFile(_Rule):
@@ -178,23 +199,18 @@ class RunFile(_Rule):
         description="The workflow: package.module:function or ./file.py:function.",
         examples=["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"],
     )
-    inputs: Annotated[
-        dict[str, InputField],
-        BeforeValidator(_nothing_as_empty, json_schema_input_type=dict[str, InputField] | Nothing),
-    ] = Field(default_factory=dict, description="The files of each input of the workflow.")
-    params: Annotated[
-        dict[str, Any], BeforeValidator(_nothing_as_empty, json_schema_input_type=dict[str, Any] | Nothing)
-    ] = Field(default_factory=dict, description="Parameters of the workflow that differ from its defaults.")
-    products: Annotated[
-        ProductsRule, BeforeValidator(_template_as_rule, json_schema_input_type=Text | ProductsRule)
-    ] = Field(
+    inputs: Annotated[dict[str, InputField], BeforeValidator(_nothing_as_empty), _Or({"type": "null"})] = (
+        Field(default_factory=dict, description="The files of each input of the workflow.")
+    )
+    params: Annotated[dict[str, Any], BeforeValidator(_nothing_as_empty), _Or({"type": "null"})] = Field(
+        default_factory=dict, description="Parameters of the workflow that differ from its defaults."
+    )
+    products: Annotated[ProductsRule, BeforeValidator(_template_as_rule), _Or(_TEXT)] = Field(
         default=ProductsRule(),
         description="Where the outputs go.",
         json_schema_extra={"default": "products/{run}"},
     )
-    engine: Annotated[
-        EngineRule, BeforeValidator(_name_as_rule, json_schema_input_type=Literal["local"] | EngineRule)
-    ] = Field(
+    engine: Annotated[EngineRule, BeforeValidator(_name_as_rule), _Or({"const": "local"})] = Field(
         default=EngineRule(), description="What runs the tasks.", json_schema_extra={"default": "local"}
     )
     workspace: Text = Field(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 __all__ = ["Products"]
@@ -19,7 +18,7 @@ class Products:
     template
         Folder, with the fields ``{run}``, ``{workflow}`` and ``{time}``.
     only
-        Globs; empty publishes every output.
+        Globs over the names of outputs; empty publishes every output.
     base
         What a relative folder is relative to.
     workflow
@@ -39,7 +38,3 @@ class Products:
         time = f"{self.data_time:%Y%m%dT%H%M%SZ}" if self.data_time else ""
         text = self.template.format(run=run_id, workflow=self.workflow, time=time)
         return self.base / Path(text).expanduser()
-
-    def wants(self, name: str) -> bool:
-        """Whether the output `name` is published; ``*`` in a glob matches ``/`` too."""
-        return not self.only or any(fnmatchcase(name, glob) for glob in self.only)

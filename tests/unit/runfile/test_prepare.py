@@ -110,8 +110,7 @@ def test_everything_is_made_real(folder):
     assert list(got.graph.sources.values()) == list(map(str, frames))
     assert {s: len(t) for s, t in got.graph.steps.items()} == {"measure": 6, "join": 1}
     assert got.products.folder("r1") == folder / "out/chain/20170329T073240Z-r1"
-    assert got.products.wants("x/table.csv")
-    assert not got.products.wants("0-20.0.json")
+    assert got.products.only == ("*.csv",)
     assert (got.engine.name, got.engine.cores, got.engine.memory) == ("local", 2, 4 * 2**30)
     assert (got.workspace, got.path) == (folder / "w", folder / "run.yaml")
 
@@ -122,7 +121,7 @@ def test_defaults_need_no_key(folder):
     assert got.products.folder("r1") == folder / "products" / "r1"
     assert got.workspace == folder / ".dynamo"
     assert (got.engine.name, got.engine.cores, got.engine.memory) == ("local", None, None)
-    assert got.products.wants("anything")
+    assert got.products.only == ()
 
 
 def test_paths_are_relative_to_the_run_file(folder, monkeypatch, tmp_path_factory):
