@@ -44,6 +44,7 @@ STANDARD_NAMES = {
     "precipitation_flux",
 }
 NAMES = ("reflectivity", "dbz", "dbzh", "rain_rate", "rainrate", "rainfall_rate", "precipitation_rate")
+UNWRITTEN = 1e30  # NetCDF's own fill for floats that were never written is 9.97e36
 NO_ECHO = re.compile(r"fill\w*\s*=\s*no echo", re.IGNORECASE)
 
 # The European composite, of which crops without a projection are passed around
@@ -128,7 +129,7 @@ def _values(
         empty |= np.isin(layer, fill)
     scale, offset = getattr(field, "scale_factor", 1.0), getattr(field, "add_offset", 0.0)
     values = (layer * np.float32(scale * factor) + np.float32(offset * factor)).astype("f4")
-    values[empty] = np.nan
+    values[empty | (np.abs(values) > UNWRITTEN)] = np.nan
     undetect = values == 0 if quantity == "rain_rate" else np.zeros(layer.shape, bool)
     if NO_ECHO.search(f"{getattr(field, 'long_name', '')} {getattr(field, 'comment', '')}"):
         undetect |= empty
@@ -137,6 +138,8 @@ def _values(
 
 def _place(path: Path, dataset: netCDF4.Dataset, field: Any) -> tuple[Geometry, tuple[slice, slice]]:
     """Return the geometry, and the slices that bring rows north to south and columns west to east."""
+    if field.dimensions[-1] in {"range", "gate"}:
+        raise wrong(path, f"variable {field.name!r} is a polar sweep (CfRadial?), expected a grid")
     axes, units = [], []
     for dimension in field.dimensions[-2:]:
         axis = numbers(path, dataset, dimension).astype("f8")

@@ -120,6 +120,12 @@ def test_all_nan_is_legal(tmp_path: Path):
     assert (grid.status == Cell.MISSING).all()
 
 
+def test_a_polar_file_is_not_taken_for_a_grid(samples: Path):
+    """CfRadial has times and ranges where a grid has its coordinates."""
+    with pytest.raises(DataError, match="'reflectivity' is a polar sweep"):
+        read(samples / "hail" / "MLL2217907250U.001.nc")
+
+
 def test_projected_grids_keep_their_crs(tmp_path: Path):
     """What xarray writes of a projected grid comes back in place, with all statuses."""
     geometry = Geometry(500.0, 4000.0, 1000.0, -1000.0, 4, 3, "EPSG:3035")
