@@ -24,7 +24,7 @@ import orjson
 
 from dynamo.errors import DataError
 from dynamo.radar import png
-from dynamo.radar.grid import Cell, Geometry, Grid
+from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
 from dynamo.radar.palette import Palette, colours
 from dynamo.radar.palette import palette as find_palette
 
@@ -227,7 +227,7 @@ def _text(grid: Grid, crs: str | None) -> dict[str, str]:
         "crs": target.crs,
         "extent": " ".join(repr(round(e, 6)) for e in target.extent),
         "quantity": grid.quantity,
-        "units": colours(grid.quantity).units,
+        "units": QUANTITIES[grid.quantity].units,
         "valid_time": grid.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "lead_minutes": f"{grid.lead_minutes:g}",
         "source": grid.source,

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+
 from dynamo.errors import DataError
 from dynamo.radar.animation import write_animation
 from dynamo.radar.grid import Geometry, Grid
-from PIL import Image
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

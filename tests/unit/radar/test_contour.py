@@ -10,13 +10,14 @@ import netCDF4
 import numpy as np
 import pytest
 import shapely
-from dynamo.errors import DataError
-from dynamo.radar.contour import contour
-from dynamo.radar.grid import Geometry, Grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pyproj import Geod
+
+from dynamo.errors import DataError
+from dynamo.radar.contour import contour
+from dynamo.radar.grid import Geometry, Grid
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LEVELS = (20, 35, 45, 55)

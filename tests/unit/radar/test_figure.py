@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from dynamo.errors import DataError
 from dynamo.radar.contour import contour
 from dynamo.radar.figure import write_contact_sheet
 from dynamo.radar.grid import Geometry, Grid
-from PIL import Image
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PLACE = Geometry(-97.0, 33.0, 0.01, -0.01, 80, 60)

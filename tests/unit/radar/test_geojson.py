@@ -10,10 +10,11 @@ import netCDF4
 import numpy as np
 import orjson
 import pytest
+from geojson_pydantic import FeatureCollection
+
 from dynamo.radar.contour import contour
 from dynamo.radar.geojson import dumps, hazard_properties, write_geojson
 from dynamo.radar.grid import Geometry, Grid
-from geojson_pydantic import FeatureCollection
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
 LEVELS = (20, 35, 45, 55)

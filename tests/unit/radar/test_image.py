@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import netCDF4
 import numpy as np
 import pytest
+from PIL import Image
+from pyproj import Transformer
+
 from dynamo.errors import DataError
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.image import image_geometry, paint, write_bounds, write_legend, write_png
 from dynamo.radar.palette import colours, palette, palettes
-from PIL import Image
-from pyproj import Transformer
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
 LAEA = "+proj=laea +lat_0=55 +lon_0=10 +x_0=1950000 +y_0=-2100000 +units=m +ellps=WGS84"
