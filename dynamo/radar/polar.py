@@ -199,7 +199,7 @@ def to_grid(sweep: Sweep, geometry: Geometry, *, moment: str = "reflectivity") -
     )
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _place(
     latitude: float, longitude: float, elevation: float, geometry: Geometry
 ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
