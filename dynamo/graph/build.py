@@ -7,22 +7,41 @@ Goes wrong: `WorkflowError` at the line of the call.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from dynamo.errors import WorkflowError
 from dynamo.graph.check import check
 from dynamo.graph.digest import JSON, NotJSON, to_json
-from dynamo.graph.model import Graph, Kind, Names, Needs, Task
+from dynamo.graph.model import Graph, Kind, Names, Needs, Task, names_of
 from dynamo.graph.signature import Parameter, Role, Signature
 
 __all__ = ["Builder", "File", "building"]
 
+#: An empty part, ``.`` or ``..`` between slashes or at an end: absolute paths, doubled slashes, ways out.
+_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
+
 building: ContextVar[Builder | None] = ContextVar("building", default=None)
+
+
+class _Draft(NamedTuple):
+    """A call, before the number of calls of its step is known; the rest are the fields of `Task`."""
+
+    step: str
+    n: int
+    kind: Kind
+    call: str
+    inputs: dict[str, Names]
+    outputs: dict[str, Names]
+    params: dict[str, JSON]
+    argv: tuple[str, ...]
+    needs: Needs
+    fuse: str
+    place: str
 
 
 class File(os.PathLike[str]):
@@ -59,8 +78,7 @@ def file_name(value: object, owner: str, place: str) -> str:
         raise WorkflowError(f"{place}: {owner} is given {value!r}, which another task makes; give a new name")
     if not isinstance(value, str):
         raise WorkflowError(f"{place}: {owner} needs a file name as text, not {value!r}")
-    path = PurePosixPath(value)
-    if not value or path.is_absolute() or ".." in path.parts or str(path) != value or "\0" in value:
+    if not value or "\0" in value or _ODD.search(value):
         raise WorkflowError(
             f"{place}: {owner} is given {value!r}; a name is relative and plain, like 'grids/lead_05.nc'"
         )
@@ -85,7 +103,7 @@ class Builder:
         self.keep = keep
         self.label = ""
         self.sources: dict[str, str] = {}
-        self._drafts: list[Task] = []
+        self._drafts: list[_Draft] = []
         self._calls: dict[str, int] = {}
 
     def source(self, parameter: str, path: str | os.PathLike[str], *, many: bool = False) -> File:
@@ -143,9 +161,7 @@ class Builder:
         step = self.prefix + signature.name
         n = self.count(step)
         label = self.prefix + self.label if self.label else ""
-        self._drafts.append(
-            Task(f"{step}-{n}", step, kind, call, inputs, outputs, params, argv, needs, label, place)
-        )
+        self._drafts.append(_Draft(step, n, kind, call, inputs, outputs, params, argv, needs, label, place))
         return {p: File(v) if isinstance(v, str) else [File(n) for n in v] for p, v in outputs.items()}
 
     def _input(self, owner: str, parameter: Parameter, value: Any, place: str) -> Names:
@@ -184,32 +200,28 @@ class Builder:
 
     def graph(self) -> Graph:
         """Freeze: give the tasks their final ids, resolve plain names, and check the whole."""
-        produced = {name for task in self._drafts for name in task.output_names}
-        ids = {}
-        for step, count in self._calls.items():
-            width = len(str(count - 1))
-            for n in range(count):
-                ids[f"{step}-{n}"] = step if count == 1 else f"{step}-{n:0{width}d}"
+        produced = {name for draft in self._drafts for name in names_of(draft.outputs)}
+        width = {step: len(str(count - 1)) for step, count in self._calls.items()}
         tasks: dict[str, Task] = {}
-        for draft in self._drafts:
-            task = replace(draft, id=ids[draft.id], inputs=self._resolve(draft, produced))
-            tasks[task.id] = task
+        for step, n, kind, call, inputs, outputs, params, argv, needs, label, place in self._drafts:
+            task_id = step if self._calls[step] == 1 else f"{step}-{n:0{width[step]}d}"
+            resolved = {p: self._resolve(p, names, produced) for p, names in inputs.items()}
+            tasks[task_id] = Task(
+                task_id, step, kind, call, resolved, outputs, params, argv, needs, label, place
+            )
         graph = Graph(self.name, tasks, self.sources)
         check(graph)
         return graph
 
-    def _resolve(self, task: Task, produced: set[str]) -> dict[str, Names]:
+    def _resolve(self, parameter: str, names: Names, produced: set[str]) -> Names:
         """Turn input names that no task makes and no source has into sources (paths the user wrote)."""
-
-        def one(parameter: str, name: str) -> str:
-            if name in produced or name in self.sources:
-                return name
-            return self.source(parameter, name).name
-
-        return {
-            p: one(p, names) if isinstance(names, str) else tuple(one(p, n) for n in names)
-            for p, names in task.inputs.items()
-        }
+        if isinstance(names, str):
+            if names in produced or names in self.sources:
+                return names
+            return self.source(parameter, names).name
+        return tuple(
+            n if n in produced or n in self.sources else self.source(parameter, n).name for n in names
+        )
 
 
 def _value(owner: str, name: str, value: Any, place: str) -> JSON:

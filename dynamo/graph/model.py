@@ -6,10 +6,9 @@ Goes wrong: nothing here is checked twice; `dynamo.graph.check` says what is leg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from dynamo.errors import WorkflowError
@@ -153,15 +152,28 @@ class Graph:
                 found.setdefault(name, {})[task.id] = None
         return {name: tuple(ids) for name, ids in found.items()}
 
-    def parents(self, task: Task) -> list[str]:
-        """Ids of the tasks whose outputs `task` reads, each once, in order."""
+    @cached_property
+    def _links(self) -> tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]:
+        """Parents and children of every task."""
         producer = self.producer
-        return list(dict.fromkeys(producer[n] for n in task.input_names if n in producer))
+        parents: dict[str, Sequence[str]] = {}
+        children: dict[str, list[str]] = {}
+        for task in self.tasks.values():
+            found = [producer[n] for n in task.input_names if n in producer]
+            if len(found) > 1:
+                found = list(dict.fromkeys(found))
+            parents[task.id] = found
+            for parent in found:
+                children.setdefault(parent, []).append(task.id)
+        return parents, children
 
-    def children(self, task: Task) -> list[str]:
+    def parents(self, task: Task) -> Sequence[str]:
+        """Ids of the tasks whose outputs `task` reads, each once, in order."""
+        return self._links[0][task.id]
+
+    def children(self, task: Task) -> Sequence[str]:
         """Ids of the tasks that read an output of `task`, each once, in order."""
-        consumers = self.consumers
-        return list(dict.fromkeys(chain.from_iterable(consumers.get(n, ()) for n in task.output_names)))
+        return self._links[1].get(task.id, ())
 
     @cached_property
     def steps(self) -> Mapping[str, tuple[str, ...]]:
@@ -171,26 +183,26 @@ class Graph:
             found.setdefault(task.step, []).append(task.id)
         return {step: tuple(ids) for step, ids in found.items()}
 
-    def order(self) -> list[str]:
+    def order(self) -> Sequence[str]:
         """Task ids so that each stands after its parents; stable, iterative, O(tasks + edges).
 
-        Raises `WorkflowError` that names the files of a cycle where there is one.
+        Raises `WorkflowError` that names the tasks of a cycle where there is one.
         """
-        waiting: dict[str, int] = {}
-        ready: list[str] = []
-        for task in self.tasks.values():
-            count = len(self.parents(task))
-            waiting[task.id] = count
-            if not count:
-                ready.append(task.id)
+        return self._order
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        parents, children = self._links
+        waiting = {task_id: len(found) for task_id, found in parents.items()}
+        ready = [task_id for task_id, count in waiting.items() if not count]
         for task_id in ready:  # grows while it is read
-            for child in self.children(self.tasks[task_id]):
+            for child in children.get(task_id, ()):
                 waiting[child] -= 1
                 if not waiting[child]:
                     ready.append(child)
         if len(ready) < len(self.tasks):
             raise self._cycle({t for t, n in waiting.items() if n})
-        return ready
+        return tuple(ready)
 
     def _cycle(self, stuck: set[str]) -> WorkflowError:
         """Walk up from any stuck task until one comes again: that is the cycle."""
