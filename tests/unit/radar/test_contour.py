@@ -91,11 +91,10 @@ def holds_cell_centres(grid, band):
     """Which cell centres lie inside the band's polygons, by shapely."""
     column, row = np.meshgrid(np.arange(grid.geometry.nx), np.arange(grid.geometry.ny))
     lon, lat = grid.geometry.lonlat(column, row)
-    found = np.zeros(lon.shape, dtype=bool)
-    for polygon in band.to_shapely():
-        shapely.prepare(polygon)
-        found |= shapely.contains_xy(polygon, lon, lat)
-    return found
+    # One prepared geometry: polygons of a band do not overlap, an island lies in the hole of another.
+    whole = shapely.multipolygons(band.to_shapely())
+    shapely.prepare(whole)
+    return shapely.contains_xy(whole, lon, lat)
 
 
 quantised = hnp.arrays(
