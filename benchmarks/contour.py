@@ -154,7 +154,7 @@ def main():
             theirs = best(lambda f=function, v=filled: f(v), 2)
             line += f"{theirs:>20.0f}{theirs / ours[name]:>7.1f}"
         print(line, flush=True)
-    worst = max(ours[n] for n in ("line", "widespread"))
+    worst = max(ours.values())
     print(
         f"\nworst weather against average: {worst / ours['average']:.1f}   against calm: {worst / ours['calm']:.1f}"
     )
