@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,9 @@ from typing import Any
 from dynamo.errors import Place, UserError, nearest
 
 __all__ = ["load_module", "load_object", "split_call"]
+
+#: Path as written to the file's state when it was loaded, and the module.
+_loaded: dict[str, tuple[tuple[int, int, int], ModuleType]] = {}
 
 
 def split_call(call: str) -> tuple[str, str]:
@@ -46,7 +50,7 @@ def load_object(call: str) -> Any:
 def load_module(where: str) -> ModuleType:
     """Import a module by name, or from a file where `where` ends in ``.py``; errors as `load_object`."""
     try:
-        return _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+        return _from_file(where) if where.endswith(".py") else importlib.import_module(where)
     except SyntaxError as error:
         place = Place(error.filename or where, error.lineno or 0, error.offset or 0)
         raise UserError(f"not valid Python: {error.msg}", place=place) from error
@@ -60,17 +64,21 @@ def load_module(where: str) -> ModuleType:
         raise UserError(hint) from error
 
 
-def _from_file(path: Path) -> ModuleType:
-    path = path.resolve()
+def _from_file(where: str) -> ModuleType:
     try:
-        state = path.stat()
+        state = os.stat(where)
     except OSError:
-        raise UserError(f"no file {path}") from None
+        raise UserError(f"no file {where}") from None
+    version = (state.st_ino, state.st_mtime_ns, state.st_size)
+    known = _loaded.get(where)
+    if known is None or known[0] != version:
+        known = _loaded[where] = (version, _execute(Path(where).resolve()))
+    return known[1]
+
+
+def _execute(path: Path) -> ModuleType:
+    """Run a file as a module of its own."""
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    version = (state.st_mtime_ns, state.st_size)
-    known = sys.modules.get(name)
-    if known is not None and vars(known).get("__dynamo_version__") == version:
-        return known
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -79,7 +87,6 @@ def _from_file(path: Path) -> ModuleType:
         raise UserError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     vars(module)["__dynamo_path__"] = str(path)
-    vars(module)["__dynamo_version__"] = version
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
