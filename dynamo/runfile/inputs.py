@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dynamo.errors import nearest
 from dynamo.runfile.model import InputRule
+from dynamo.runfile.paths import under
 from dynamo.runfile.times import find_time, reader_of
 
 __all__ = ["Found", "NotFoundError", "find"]
@@ -54,7 +55,10 @@ def find(rule: InputRule, base: Path, now: datetime) -> list[Found]:
     """
     paths: dict[Path, None] = {}
     for index, pattern in enumerate(rule.files):
-        paths.update(dict.fromkeys(_expand(pattern, base, index)))
+        try:
+            paths.update(dict.fromkeys(_expand(pattern, base, index)))
+        except OSError as error:
+            raise NotFoundError(f"cannot look for {pattern!r}: {error.strerror}", index) from None
     read = reader_of(rule.time) if rule.time else find_time
     found = [Found(path, read(path.name)) for path in paths]
     timeless = [f for f in found if f.time is None]
@@ -68,29 +72,34 @@ def find(rule: InputRule, base: Path, now: datetime) -> list[Found]:
 
 def _expand(pattern: str, base: Path, index: int) -> list[Path]:
     # A name may hold [ or * itself, so what is there as it stands is taken as it stands.
-    literal = base / Path(pattern).expanduser()
-    if literal.is_dir() and not _is_glob(pattern):
+    literal = under(base, pattern)
+    # os.path, for pathlib raises where a name is too long to be one.
+    if os.path.isdir(literal) and not _is_glob(pattern):  # noqa: PTH112
         raise NotFoundError(
             f"{pattern!r} is a folder, not a file; for the files in it write {pattern.rstrip('/')}/*", index
         )
-    if literal.exists():
-        # A link keeps its name, which may be all that says the time.
-        return [literal.parent.resolve() / literal.name]
+    if os.path.exists(literal):  # noqa: PTH110
+        return [_real(literal.parent) / literal.name]
     if not _is_glob(pattern):
         raise NotFoundError(f"no file {pattern!r}{_beside(literal)}", index)
     # Unlike Path.glob, glob.glob leaves hidden files out; root_dir may have a [ in its name.
-    names = glob.glob(str(Path(pattern).expanduser()), root_dir=base, recursive=True)  # noqa: PTH207
+    names = glob.glob(os.path.expanduser(pattern), root_dir=base, recursive=True)  # noqa: PTH207, PTH111
     matches = []
     folders: dict[str, Path] = {}
     for name in sorted(names):
         if not name.endswith(PARTIAL) and os.path.isfile(os.path.join(base, name)):  # noqa: PTH113, PTH118 - 10,000 files
             folder, file = os.path.split(name)
             if folder not in folders:
-                folders[folder] = (base / folder).resolve()
+                folders[folder] = _real(base / folder)
             matches.append(folders[folder] / file)
     if not matches:
         raise NotFoundError(f"no file matches {pattern!r}{_beside(literal)}", index)
     return matches
+
+
+def _real(folder: Path) -> Path:
+    """Return a folder without links and dots. Only folders: the name of a link may be all that says the time."""
+    return Path(os.path.realpath(folder))
 
 
 def _is_glob(pattern: str) -> bool:

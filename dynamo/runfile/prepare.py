@@ -21,6 +21,7 @@ from dynamo.runfile.load import Draft, read
 from dynamo.runfile.model import InputRule, RunFile
 from dynamo.runfile.names import match, place_of_option
 from dynamo.runfile.params import read_params
+from dynamo.runfile.paths import under
 from dynamo.runfile.products import Products
 from dynamo.runfile.workflow import guilty, load_workflow
 
@@ -135,7 +136,7 @@ def prepare(
         data_time=data_time,
         products=Products(runfile.products.to, only, base, signature.name, data_time),
         engine=EngineOptions(runfile.engine.name, runfile.engine.cores, runfile.engine.memory),
-        workspace=base / Path(runfile.workspace).expanduser(),
+        workspace=under(base, runfile.workspace),
     )
 
 
@@ -200,7 +201,7 @@ def _graph(workflow: Workflow[..., Any], arguments: Mapping[str, Any], base: Pat
             f"describing {workflow.signature.name} fails: {type(error).__name__}: {error}",
             place=guilty(error),
         ) from error
-    sources = {name: str(base / Path(path).expanduser()) for name, path in graph.sources.items()}
+    sources = {name: str(under(base, path)) for name, path in graph.sources.items()}
     for name, path in sources.items():
         if not os.path.isfile(path):  # noqa: PTH113 - thousands of inputs
             reader = next(t for t in graph.tasks.values() if name in t.input_names)

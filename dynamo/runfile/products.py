@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from dynamo.runfile.paths import under
+
 __all__ = ["Products"]
 
 
@@ -37,4 +39,4 @@ class Products:
         """Return the folder for a run, absolute."""
         time = f"{self.data_time:%Y%m%dT%H%M%SZ}" if self.data_time else ""
         text = self.template.format(run=run_id, workflow=self.workflow, time=time)
-        return self.base / Path(text).expanduser()
+        return under(self.base, text)

@@ -14,6 +14,7 @@ from typing import Any
 
 from dynamo.errors import DynamoError, Place, UserError
 from dynamo.graph import Command, TaskFunction, Workflow
+from dynamo.runfile.paths import under
 from dynamo.worker.loading import load_module, load_object, split_call
 
 __all__ = ["guilty", "load_workflow"]
@@ -30,8 +31,7 @@ def load_workflow(reference: str, base: Path) -> Workflow[..., Any]:
     """
     where, name = split_call(reference)
     if where.endswith(".py"):
-        path = base / Path(where).expanduser()
-        reference = f"{path}:{name}"
+        reference = f"{under(base, where)}:{name}"
     elif str(base) not in sys.path:
         sys.path.insert(0, str(base))
     try:

@@ -1,7 +1,7 @@
 """YAML in: what is read, what is refused, and where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import RunFileError
@@ -116,6 +116,7 @@ def test_nothing_is_none(text):
     assert parse(text, Faults("f")) is None
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>'\"%@#,? \n\t0.~<"), max_size=60))
 def test_any_text_is_read_or_refused(text):
     """Whatever the text, it is data or a `RunFileError`; never another exception."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.runfile.inputs import NotFoundError, find
@@ -107,6 +107,9 @@ def test_a_link_keeps_its_name(tmp_path):
         ({"files": "incoming/*.nc"}, ["there is no folder {folder}/incoming"]),
         ({"files": "d-20170329-074700.nc"}, ["is a folder, not a file", "d-20170329-074700.nc/*"]),
         ({"files": "d-20170329-074700.nc/*"}, ["which is empty"]),
+        ({"files": "~nobody-of-this-name/*.nc"}, ["there is no folder"]),
+        ({"files": "x" * 300}, ["no file"]),
+        ({"files": "a\0b"}, ["no file"]),
         ({"files": "*.nc", "from": "2018-01-01T00:00Z"}, ["none of 20 files", "2017-03-29 07:30:10", "07:39:40"]),
         ({"files": "*.nc", "time": "x%Y%m%d"}, ["the name", "has no time as 'x%Y%m%d' describes it"]),
     ],
@@ -140,6 +143,7 @@ def test_a_frame_from_the_future_is_an_error(tmp_path):
     assert len(found) == 2
 
 
+@settings(deadline=None)
 @given(
     minutes=st.lists(st.integers(0, 59), min_size=1, max_size=12, unique=True),
     last=st.integers(1, 15),

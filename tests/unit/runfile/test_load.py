@@ -3,6 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dynamo.errors import RunFileError
 from dynamo.runfile import FaultyRunFileError, RunFile, load
@@ -221,3 +224,33 @@ def test_environment_is_put_in_and_missed(tmp_path, monkeypatch):
     (fault,) = faults_in(tmp_path, "workflow: a:b\nproducts: ${NOT_THERE}/{run}\n")
     assert (fault.place.line, fault.place.column) == (2, 11)
     assert "NOT_THERE is not set" in fault.message
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["a:b", "a.nc"])
+)
+KEYS = st.sampled_from([*TYPOS, *TYPOS.values(), "frames"]) | st.text(max_size=5)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(KEYS, VALUES, max_size=6))
+def test_any_yaml_is_a_run_file_or_its_faults(tmp_path_factory, data):
+    """Whatever stands under whatever key, each fault has a line and a column, and no other exception comes."""
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    try:
+        load(path)
+    except FaultyRunFileError as error:
+        for fault in error.faults:
+            assert fault.place.line >= 1 or "is empty" in fault.message
+            assert fault.message

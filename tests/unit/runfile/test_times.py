@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.runfile.times import find_time, parse_time, reader_of
@@ -35,6 +35,7 @@ def test_names_without_a_time_have_none(name):
     assert find_time(name) is None
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2099, 12, 31)))  # noqa: DTZ001
 def test_any_second_is_read_back(moment):
     """A stamp that `strftime` writes is read as the same second, whichever the layout."""
