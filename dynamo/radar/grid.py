@@ -310,11 +310,15 @@ class Grid:
                 dims[0]: (dims[0], g.y, names[0]),
                 dims[1]: (dims[1], g.x, names[1]),
                 "time": np.datetime64(self.time.astimezone(UTC).replace(tzinfo=None), "ns"),
+                "lead_minutes": (
+                    (),
+                    self.lead_minutes,
+                    {"long_name": "minutes since the analysis", "units": "min"},
+                ),
             },
             attrs={
                 "Conventions": "CF-1.10",
                 "source": self.source,
-                "lead_minutes": self.lead_minutes,
                 **self.attributes,
             },
         )
@@ -333,14 +337,14 @@ class Grid:
         if "crs" in dataset and "crs_wkt" in dataset["crs"].attrs and field_.dims[-2] != "lat":
             crs = str(dataset["crs"].attrs["crs_wkt"])
         stamp: datetime = dataset["time"].values.astype("datetime64[us]").item()
-        known = {"Conventions", "source", "lead_minutes"}
+        known = {"Conventions", "source"}
         return cls(
             np.asarray(field_.values, dtype="f4"),
             np.asarray(dataset["cell_status"].values, dtype="u1"),
             Geometry.from_coordinates(x, y, crs),
             stamp.replace(tzinfo=UTC),
             name,
-            float(dataset.attrs.get("lead_minutes", 0.0)),
+            float(dataset["lead_minutes"]) if "lead_minutes" in dataset.variables else 0.0,
             str(dataset.attrs.get("source", "")),
             {str(k): v for k, v in dataset.attrs.items() if k not in known},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 __all__ = ["Peak"]
 
@@ -15,10 +16,8 @@ class Peak:
         self._status = self._clear = -1
         if sys.platform == "linux":
             self._status = os.open("/proc/self/status", os.O_RDONLY)
-            try:
+            with suppress(OSError):  # a container may forbid it: the peak is then that of the whole process
                 self._clear = os.open("/proc/self/clear_refs", os.O_WRONLY)
-            except OSError:
-                pass  # a container may forbid it: the peak is then that of the whole process
 
     def reset(self) -> None:
         """Forget the largest resident size so far."""
