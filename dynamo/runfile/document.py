@@ -27,6 +27,8 @@ MAX_BYTES = 2**20
 MAX_DEPTH = 30
 MAX_NODES = 50_000
 
+_DEEP = f"nested deeper than {MAX_DEPTH} levels, aliases expanded"
+
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -57,8 +59,8 @@ class Node:
         Where the value starts.
     keys
         Of a mapping: where each key stands.
-    weight
-        How many nodes it is, aliases expanded.
+    weight, depth
+        How many nodes it is, and how many levels they have, aliases expanded.
     expanded
         Whether text of it came from the environment.
     """
@@ -67,6 +69,7 @@ class Node:
     mark: Mark
     keys: Mapping[str, Mark] = field(default_factory=dict)
     weight: int = 1
+    depth: int = 1
     expanded: bool = False
 
     def data(self) -> Any:
@@ -137,6 +140,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
         return "not valid YAML: a tab where only spaces may stand; indent with spaces"
     if "mapping values are not allowed" in problem:
         problem += " (is the line above indented as it should, or is a text with ': ' not quoted?)"
+    if "expected <block end>" in problem:
+        problem = "this line is not indented as those above it that it belongs to"
     if "alias" in (error.context or ""):
         problem += " (quote a text that starts with *)"
     context = f" {error.context}" if error.context else ""
@@ -155,6 +160,7 @@ class _Open:
     keys: dict[str, Mark] = field(default_factory=dict)
     key: str | None = None
     weight: int = 1
+    depth: int = 1
 
 
 class _Composer:
@@ -181,7 +187,7 @@ class _Composer:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             done = self.open.pop()
             value = done.pairs if done.mapping else done.items
-            self._put(self._anchored(done.anchor, Node(value, done.mark, done.keys, done.weight)))
+            self._put(self._anchored(done.anchor, Node(value, done.mark, done.keys, done.weight, done.depth)))
         elif self._wants_key():
             self._put_key(event, mark)
         elif isinstance(event, yaml.AliasEvent):
@@ -194,7 +200,7 @@ class _Composer:
         if self._wants_key():
             self._stop(mark, "a key is a list or a mapping; keys are plain text")
         if len(self.open) == MAX_DEPTH:
-            self._stop(mark, f"nested deeper than {MAX_DEPTH} levels")
+            self._stop(mark, _DEEP)
         if event.anchor:
             self.anchors[event.anchor] = None
         self.open.append(_Open(mark, event.anchor, isinstance(event, yaml.MappingStartEvent)))
@@ -221,6 +227,9 @@ class _Composer:
             return
         top = self.open[-1]
         top.weight += node.weight
+        top.depth = max(top.depth, node.depth + 1)
+        if len(self.open) + node.depth > MAX_DEPTH:
+            self._stop(node.mark, _DEEP)
         if top.weight > MAX_NODES:
             self._stop(node.mark, f"more than {MAX_NODES} values, aliases expanded")
         if top.mapping:

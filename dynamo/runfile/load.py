@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def _expanded(root: Node, faults: Faults, environment: Mapping[str, str]) -> Nod
             return text
 
     pairs = {k: rewrite(v, change) if k in _EXPANDED else v for k, v in root.value.items()}
-    return Node(pairs, root.mark, root.keys, root.weight)
+    return replace(root, value=pairs)
 
 
 def _validate(draft: Draft) -> None:

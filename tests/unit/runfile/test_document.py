@@ -82,6 +82,7 @@ def test_every_key_and_value_knows_its_place():
         ("? [1, 2]\n: x\n", "1:3", "keys are plain text"),
         ("k: &k v\n? *k\n: x\n", "2:3", "keys are plain text"),
         ("a: x\x00y\n", "1:5", "#x0000"),
+        ("a:\n  b: 1\n c: 2\n", "3:2", "not indented as those above"),
         ("a: 'open\n", "2:1", "not valid YAML"),
         ("%YAML 2.0\n---\na: 1\n", "1:1", "not valid YAML"),
     ],
@@ -103,6 +104,10 @@ def test_an_alias_bomb_is_refused():
 def test_depth_is_bounded():
     """A text of brackets is a fault, not an exhausted stack."""
     assert f"deeper than {MAX_DEPTH}" in faults_of("[" * 50_000)[0]
+    assert read_text("[" * (MAX_DEPTH - 1) + "1" + "]" * (MAX_DEPTH - 1))
+    assert f"deeper than {MAX_DEPTH}" in faults_of("[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH)[0]
+    aliases = ["l0: &l0 [x]", *(f"l{n}: &l{n} [*l{n - 1}]" for n in range(1, 300))]
+    assert f"deeper than {MAX_DEPTH}" in faults_of("\n".join(aliases))[0]
 
 
 def test_an_alias_stands_for_its_anchor():
