@@ -29,7 +29,7 @@ from dynamo.engine.ready import Unit
 from dynamo.engine.request import Request
 from dynamo.engine.run import Run
 from dynamo.engine.workers import Gone, Reported, Worker, Workers
-from dynamo.errors import UserError
+from dynamo.errors import InternalError, UserError
 from dynamo.graph.model import Needs
 from dynamo.graph.units import format_bytes
 from dynamo.journal import Journal, Workspace
@@ -196,6 +196,8 @@ class LocalEngine:
                 self._take_in(event, now)
             self._watch(now)
             starting = list(self._dispatch(now))
+        if not self._jobs and not self._queue:
+            self._check_over(runs)
         for worker, job in starting:
             self.workers.send(worker, job)
         for run in runs:
@@ -203,6 +205,14 @@ class LocalEngine:
             for news in run.news:
                 self.observer(news)
             run.news.clear()
+
+    def _check_over(self, runs: list[Run]) -> None:
+        """Refuse to wait for ever for tasks that nothing can start any more."""
+        stuck = [task for run in runs for task in run.ready.open]
+        if stuck:
+            raise InternalError(
+                f"nothing runs, but {len(stuck)} tasks are not settled: {', '.join(stuck[:5])}"
+            )
 
     def _take_in(self, event: Reported | Gone, now: float) -> None:
         worker, job = event.worker, event.worker.job

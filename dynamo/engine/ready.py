@@ -37,13 +37,8 @@ class ReadySet:
         for task in tasks.values():
             for name in task.input_names:
                 self._readers.setdefault(name, []).append(task.id)
-        for n, unit in enumerate(units, len(self._units)):
-            self._units.append(unit)
-            self._missing.append(self._needed(unit))
-            for task_id in unit:
-                self._unit_of[task_id] = n
-            if not self._missing[n]:
-                self._fresh.append(n)
+        for unit in units:
+            self.wait(unit)
 
     def _needed(self, unit: Unit) -> set[str]:
         """Files that the open tasks of `unit` read from outside it and that do not exist yet."""
@@ -68,6 +63,16 @@ class ReadySet:
         fresh, self._fresh = self._fresh, []
         units = (tuple(t for t in self._units[n] if t in self.open) for n in fresh)
         return [unit for unit in units if unit]
+
+    def wait(self, unit: Unit) -> None:
+        """Let the tasks of a unit wait for their files; also again, after they were taken."""
+        n = len(self._units)
+        self._units.append(unit)
+        self._missing.append(self._needed(unit))
+        for task_id in unit:
+            self._unit_of[task_id] = n
+        if not self._missing[n]:
+            self._fresh.append(n)
 
     def close(self, task_id: str) -> None:
         """Note that a task is settled: done, reused, failed or left out."""

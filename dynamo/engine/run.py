@@ -18,6 +18,7 @@ from dynamo.engine.known import Facts
 from dynamo.engine.limits import RETRIES
 from dynamo.engine.ready import ReadySet, Unit
 from dynamo.engine.request import Request
+from dynamo.errors import UserError
 from dynamo.graph.model import Graph, Names, Needs, Task
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome
@@ -157,7 +158,9 @@ class Run:
             self._done(task, report)
             return []
         if report.outcome == "blocked":
-            return []  # told when the task that should have made its input failed
+            if task.id in self.ready.open:  # the task that should have made its input is tried again
+                self.ready.wait((task.id,))
+            return []
         return self._try_again(task, report, infrastructure=report.outcome == "trouble")
 
     def lost(self, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
@@ -202,7 +205,7 @@ class Run:
         self.journal.set_task(self.id, task.id, task.step, "done", reason, key)
         self._counts["done"] += 1
         self._tell("done", task, report.ended, reason, report.ended - report.started)
-        self._close(task, report.made)
+        self._close(task, report.made, report)
 
     def _reuse(self, task: Task, result: Result, reason: str, parts: Parts, now: float) -> None:
         self._exist(task, result.made)
@@ -211,7 +214,7 @@ class Run:
         self.journal.set_task(self.id, task.id, task.step, "reused", reason, result.key)
         self._counts["reused"] += 1
         self._tell("reused", task, now, reason)
-        self._close(task, result.made)
+        self._close(task, result.made, Report(task.id, "ok", now, now))
 
     def _leave(self, task: Task, now: float, reason: str) -> None:
         self._counts["left"] += 1
@@ -229,27 +232,29 @@ class Run:
             if task.kind != "expand" and self.request.products.wants(name):
                 self.outbox.append((name, path))
 
-    def _close(self, task: Task, made: Mapping[str, Made]) -> None:
+    def _close(self, task: Task, made: Mapping[str, Made], report: Report) -> None:
         self.ready.close(task.id)
         if task.kind == "expand":
-            self._expand(task)
+            try:
+                self._expand(task)
+            except UserError as error:  # what it described cannot be run: no fault of the engine
+                self._fail(task, replace(report, error=str(error)), infrastructure=False)
         self.ready.exist(made)
 
     def _expand(self, task: Task) -> None:
         """Add what a run-time workflow described to the run."""
         with open(self.paths[_found_name(task)], "rb") as file:
             found = Graph.from_json(orjson.loads(file.read()))
+        more, jobs = {n: p for n, p in found.sources.items() if p}, units(found)
+        self.digests.update((name, self.facts.source(name, path)) for name, path in more.items())
+        self.paths.update((name, os.path.abspath(path)) for name, path in more.items())
         self.journal.add_expansion(self.id, task.id, found)
-        for name, path in found.sources.items():
-            if path:
-                self.digests[name] = self.facts.source(name, path)
-                self.paths[name] = os.path.abspath(path)
-        self.ready.expand(task.id, found, units(found))
+        self.ready.expand(task.id, found, jobs)
         self._tell("added", task, self.began, f"{len(found.tasks)} tasks")
 
     def _fail(self, task: Task, report: Report, *, infrastructure: bool) -> None:
-        key, _, _ = self._keys.pop(task.id)
-        n = self._attempts[task.id]
+        key, _, _ = self._keys.pop(task.id, ("", None, ""))
+        n = self._attempts.get(task.id, 0)
         self.journal.set_task(self.id, task.id, task.step, "failed", report.error, key or None)
         self._tell("failed", task, report.ended, report.error, report.ended - report.started)
         blocked = self.ready.lose(task.id)
