@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
+from dynamo.cli.options import overriding
+
 __all__ = ["command"]
 
 
 @click.command("graph")
 @click.argument("runfile")
+@overriding
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE: .svg, .png, .mmd or .json."
 )
 @click.option("--expand", is_flag=True, help="Draw every task and every input file by itself.")
 @click.option("--until", multiple=True, metavar="PATTERN", help="Only what this task, step or output needs.")
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=PATH", help="Another path or glob for an input.")
 def command(
     runfile: str,
     output: Path | None,

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from dynamo.graph import Graph, Task
 
-__all__ = ["Arrow", "Box", "BoxKind", "Frame", "Picture", "picture"]
+__all__ = ["Arrow", "Box", "BoxKind", "Frame", "Picture", "family", "picture"]
 
 BoxKind: TypeAlias = Literal["source", "python", "command", "expand"]
 
@@ -84,6 +84,15 @@ class Picture:
     frames: Mapping[str, Frame]
 
 
+def family(step: str) -> str:
+    """Return the one name of steps that come from several calls of the same workflow.
+
+    >>> family("cell-03/track")
+    'cell/track'
+    """
+    return _NUMBERED.sub("", step)
+
+
 def picture(graph: Graph, *, expand: bool = False) -> Picture:
     """Return what to draw of `graph`; with `expand`, every task and every input file by itself."""
     frame_of, frames = _frames(graph, expand=expand)
@@ -94,7 +103,7 @@ def picture(graph: Graph, *, expand: bool = False) -> Picture:
             owner[name] = "file:" + (name if expand else name.split("/")[0])
             members.setdefault(owner[name], []).append(name)
     for task in graph.tasks.values():
-        step = task.id if expand else _NUMBERED.sub("", task.step)
+        step = task.id if expand else family(task.step)
         owner[task.id] = f"task:{frame_of.get(task.id, '')}:{step}"
         members.setdefault(owner[task.id], []).append(task.id)
     arrows = _arrows(graph, owner)
@@ -147,9 +156,9 @@ def _frames(graph: Graph, *, expand: bool) -> tuple[dict[str, str], dict[str, Fr
     for label in labels:
         families.setdefault(label if expand else _NUMBER.sub("#", label), []).append(label)
     alike: dict[object, list[str]] = {}
-    for family, found in families.items():
-        steps = frozenset(_NUMBERED.sub("", t.step) for label in found for t in labels[label])
-        alike.setdefault(family if expand else (steps, labels[found[0]][0].fuse != ""), []).extend(found)
+    for pattern, found in families.items():
+        steps = frozenset(family(t.step) for label in found for t in labels[label])
+        alike.setdefault(pattern if expand else (steps, labels[found[0]][0].fuse != ""), []).extend(found)
     frames, frame_of = {}, {}
     for found in alike.values():
         if not expand and all(len(labels[label]) == 1 for label in found) and len({labels[f][0].step for f in found}) == 1:
