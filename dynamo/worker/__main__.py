@@ -23,15 +23,15 @@ from dynamo.worker.log import Log
 
 __all__ = ["main"]
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve jobs; the arguments are the socket's file descriptor, log, sandbox, and folders of modules."""
     fd, log_path, folder, *path = sys.argv[1:] if arguments is None else arguments
-    _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     sys.path[:0] = [p for p in path if p not in sys.path]
+    _keep_orphans()
     runner = Runner(folder, Log(log_path))
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in lines:
             for report in runner.run(Job.from_json(orjson.loads(line))):
                 connection.sendall(orjson.dumps(report) + b"\n")
+    _end_group()
 
 
 def _end_with(connection: socket.socket) -> None:
@@ -48,13 +49,24 @@ def _end_with(connection: socket.socket) -> None:
     hung_up = select.poll()
     hung_up.register(connection, 0)  # no event but the hang-up itself
     hung_up.poll()
+    _end_group()
+
+
+def _end_group() -> None:
+    """End this process and what its tasks left running.
+
+    PR_SET_PDEATHSIG would end this process only, and before it could end the others.
+    """
     os.killpg(0, signal.SIGKILL)
 
 
-def _die_with_parent() -> None:
-    """Let the kernel end this process with the engine, where it can (Linux, prctl(2))."""
+def _keep_orphans() -> None:
+    """Become the parent of what a task's dying children leave behind (Linux, prctl(2)).
+
+    So whoever ends this process can find and end them, even in sessions of their own.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 if __name__ == "__main__":

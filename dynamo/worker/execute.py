@@ -5,8 +5,10 @@ A task that fails stops only what reads its files; the other tasks of the job st
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +28,9 @@ from dynamo.worker.sandbox import Sandbox
 from dynamo.worker.store import stored_path
 
 __all__ = ["Runner"]
+
+#: Characters of an error's message that are told; the log has all of it.
+_LONGEST = 1000
 
 
 class _Failure(Exception):
@@ -75,7 +80,7 @@ class Runner:
         try:
             files = _perform(order, self._sandbox, store, made)
         except _Failure as failure:
-            error, exit_code, outcome = str(failure), failure.exit_code, failure.outcome
+            error, exit_code, outcome = _plain(str(failure)), failure.exit_code, failure.outcome
         logged = self._log.close(order.log)
         self._sandbox.leave(order.keep if error else "")
         ended, used, peak = time.time(), _cpu() - cpu, self._peak.read()
@@ -112,6 +117,8 @@ def _command(order: Order) -> int:
         done = subprocess.run(order.argv, stdin=subprocess.DEVNULL, check=False)
     except OSError as error:
         raise _Failure(f"cannot start {order.argv[0]!r}: {error.strerror}") from error
+    except ValueError as error:  # a zero byte in an argument
+        raise _Failure(f"cannot start {order.argv[0]!r}: {error}") from error
     if done.returncode < 0:
         raise _Failure(f"{order.argv[0]} was killed by signal {-done.returncode}", done.returncode)
     if done.returncode:
@@ -121,6 +128,7 @@ def _command(order: Order) -> int:
 
 def _python(order: Order, sandbox: Sandbox) -> None:
     """Call the user's function; whatever it raises becomes a `_Failure`, its traceback goes to the log."""
+    process = os.getpid()
     try:
         callee = load_object(order.call)
         inputs, outputs = sandbox.bind(order.inputs), sandbox.bind(order.outputs)
@@ -140,10 +148,16 @@ def _python(order: Order, sandbox: Sandbox) -> None:
     except MemoryError as error:
         _traceback(error)
         raise _Failure(f"out of memory: {error or 'an allocation failed'}") from error
-    except Exception as error:
+    except BaseException as error:
         # The user's code may raise anything: that is the task's failure, not the worker's.
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            raise  # Ctrl-C in a process that is no worker
         _traceback(error)
-        raise _Failure(_summary(error)) from error
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise _Failure(_summary(error), outcome="trouble" if full else "failed") from error
+    finally:
+        if os.getpid() != process:  # a child that the task forked came back from it: there is one worker
+            os._exit(0)
 
 
 def _optional(callee: Any, order: Order) -> list[str]:
@@ -180,12 +194,20 @@ def _traceback(error: BaseException) -> None:
     traceback.print_exception(type(error), error, frames)
 
 
-def _summary(error: Exception) -> str:
+def _summary(error: BaseException) -> str:
     """Return type, message and the innermost line of the error in one line."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}{where}"
+    try:
+        text = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 - the user's own __str__ may raise anything
+        text = []
+    return f"{type(error).__name__}: {text[0][:_LONGEST] if text else 'no message'}{where}"
+
+
+def _plain(text: str) -> str:
+    """Return `text` as UTF-8 can carry it: file names may hold bytes that are none."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _cpu() -> float:

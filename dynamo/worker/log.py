@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
 
 __all__ = ["Log", "Screen"]
 
@@ -19,6 +20,7 @@ class Log:
     def __init__(self, path: str) -> None:
         self.path = path
         self._libc = ctypes.CDLL(None)
+        self._streams = (sys.stdout, sys.stderr)
         self._open()
 
     def _open(self) -> None:
@@ -29,10 +31,11 @@ class Log:
 
     def close(self, target: str) -> int:
         """Move what was written since the last call to `target`; return its size in bytes."""
-        for stream in (sys.stdout, sys.stderr):
-            if not stream.closed:
+        for stream in {sys.stdout, sys.stderr, *self._streams}:  # the task may have put others in their place
+            with suppress(AttributeError, OSError, ValueError):
                 stream.flush()
         self._libc.fflush(None)
+        self._restore()
         try:
             size = os.fstat(1).st_size
         except OSError:  # the task closed it
@@ -43,6 +46,12 @@ class Log:
             os.rename(self.path, target)
             self._open()
         return size
+
+    def _restore(self) -> None:
+        """Have Python print to the descriptors 1 and 2 again, whatever the task did to its streams."""
+        if any(stream.closed for stream in self._streams):
+            self._streams = (os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False))
+        sys.stdout, sys.stderr = self._streams
 
 
 class Screen:

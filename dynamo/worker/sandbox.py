@@ -30,7 +30,7 @@ class Sandbox:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._subfolders: frozenset[str] = frozenset()
+        self._subfolders: frozenset[str] | None = None  # unknown: a worker that died may have left its own
 
     def prepare(self, order: Order, made: Mapping[str, str]) -> None:
         """Link each input into the empty folder, make the folders of the outputs, and go there.
@@ -89,7 +89,7 @@ class Sandbox:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
                 elif any(
-                    f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/") for s in self._subfolders
+                    f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/") for s in self._subfolders or ()
                 ):
                     self._empty(entry.path)
                 else:

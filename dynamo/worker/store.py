@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -38,19 +39,24 @@ def adopt(path: str, store: str) -> Made:
     """Move the file at `path` into the store and return what it is; raises `OSError`.
 
     What is already there under the same digest stays, so that links to it stay links to one file; it is
-    replaced where its size shows that it was damaged.
+    replaced where it was damaged. A file that has other links (the task linked to it instead of writing it) is
+    copied, so that the store shares no file with anybody.
     """
     digest = digest_file(path)
     target = stored_path(store, digest)
-    size = os.stat(path).st_size
+    state = os.stat(path)
+    size = state.st_size
     try:
         there = os.stat(target)
-        if there.st_size == size:
+        if there.st_size == size and digest_file(target) == digest:
             os.utime(target, ns=(time.time_ns(), there.st_mtime_ns))  # in use: see dynamo.journal.retention
             os.unlink(path)
             return Made(digest, size, there.st_mtime_ns)
     except FileNotFoundError:
         pass
+    if state.st_nlink > 1:
+        shutil.copyfile(path, f"{path}.copy")
+        os.replace(f"{path}.copy", path)
     os.chmod(path, 0o444)
     try:
         os.rename(path, target)
