@@ -1,0 +1,69 @@
+"""Every example runs as its README says, and the second run has nothing to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def dynamo(*arguments: object) -> dict:
+    """Run the real command in a process of its own and return the JSON it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dynamo.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "says"),
+    [
+        ("00-hello/hello", "summary.txt", "strongest echo: 45.0 dBZ at denton\n"),
+        ("02-command/echo_area", "counts.txt", "3\n1\n"),
+    ],
+)
+def test_an_example_runs_and_is_then_reused(tmp_path, name, product, says):
+    """The product says what it should; a second run reuses every task."""
+    folder, stem = name.split("/")
+    shutil.copytree(EXAMPLES / folder, tmp_path / folder)
+    runfile = tmp_path / folder / f"{stem}.yaml"
+    first = dynamo("run", runfile, "--json")
+    assert (tmp_path / folder / "products" / product).read_text() == says
+    second = dynamo("run", runfile, "--json")
+    assert (second["ran"], second["reused"]) == (0, first["ran"])
+
+
+def test_one_task_for_each_storm_that_is_found(tmp_path):
+    """The fan-out that is known only at run time has as many tasks as the storm file lists."""
+    shutil.copytree(EXAMPLES / "03-per-storm", tmp_path / "s")
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dynamo.cli",
+            "sample",
+            "storm",
+            "--frames",
+            "2",
+            "--to",
+            tmp_path / "s" / "frames",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    summary = dynamo("run", tmp_path / "s" / "per_storm.yaml", "--json")
+    storms = json.loads((tmp_path / "s" / "products" / "storms.json").read_text())
+    bulletin = (tmp_path / "s" / "products" / "bulletin.txt").read_text().splitlines()
+    assert len(bulletin) == len(storms) > 1
+    assert summary["ran"] == len(storms) + 3
+    assert bulletin[0] == f"storm 1: {storms[0]['cells']} cells, up to {storms[0]['dbz']:.1f} dBZ"
