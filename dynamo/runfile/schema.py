@@ -25,6 +25,11 @@ class _Plain(GenerateJsonSchema):
             made.pop("type", None)  # some versions of pydantic add it; the file shall not depend on that
         return made
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        made = super().dict_schema(schema)
+        made.setdefault("additionalProperties", True)  # likewise
+        return made
+
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
