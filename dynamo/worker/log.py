@@ -25,9 +25,11 @@ class Log:
 
     def _open(self) -> None:
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o644)
-        os.dup2(fd, 1)
-        os.dup2(fd, 2)
-        os.close(fd)
+        for number in (1, 2):
+            os.dup2(fd, number)
+            os.set_inheritable(number, True)
+        if fd > 2:  # else the task had closed its output, and the number was free
+            os.close(fd)
 
     def close(self, target: str) -> int:
         """Move what was written since the last call to `target`; return its size in bytes."""
