@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,9 +48,13 @@ class Inline:
     def wait(self, seconds: float) -> Iterator[Reported]:  # noqa: ARG002 - the same face as `Workers`
         """Run the job and yield each report."""
         assert self.worker.job is not None
-        for report in self._runner.run(self.worker.job):
-            self.worker.left.remove(report.task)
-            yield Reported(self.worker, report)
+        here = os.getcwd()
+        try:
+            for report in self._runner.run(self.worker.job):
+                self.worker.left.remove(report.task)
+                yield Reported(self.worker, report)
+        finally:
+            os.chdir(here)
 
     def close(self) -> None:
         """Need no end."""

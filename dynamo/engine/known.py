@@ -19,6 +19,8 @@ class Facts:
     def __init__(self, workspace: Workspace, journal: Journal) -> None:
         self._store = str(workspace.store)
         self._journal = journal
+        #: Path to the size and time of change (ns) of an outside file when its digest was taken.
+        self.states: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int, int, str]] = []
         self.code: Callable[[str], str] = CodeVersions().of
         self.result = journal.result
@@ -34,6 +36,7 @@ class Facts:
             if known is None:
                 known = digest_file(path)
                 self._taken.append((path, state.st_size, state.st_mtime_ns, state.st_ino, known))
+            self.states[path] = (state.st_size, state.st_mtime_ns)
         except OSError as error:
             raise DataError(f"input {name!r}: cannot read {path}: {error.strerror}") from error
         return known

@@ -30,7 +30,7 @@ from dynamo.engine.request import Request
 from dynamo.engine.run import Run
 from dynamo.engine.workers import Gone, Reported, Worker, Workers
 from dynamo.errors import InternalError, UserError
-from dynamo.graph.model import Needs
+from dynamo.graph.model import Graph, Needs
 from dynamo.graph.units import format_bytes
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.records import AttemptOutcome
@@ -133,11 +133,11 @@ class LocalEngine:
         """
         with ExitStack() as stack:
             stack.enter_context(_terminable())
-            runs = []
-            for request in requests:
-                stack.enter_context(self.workspace.lock(request.run))
-                runs.append(self._begin(request))
+            runs: list[Run] = []
             try:
+                for request in requests:
+                    stack.enter_context(self.workspace.lock(request.run))
+                    runs.append(self._begin(request))
                 while not all(run.over for run in runs):
                     self._turn(runs)
             except BaseException:
@@ -148,18 +148,21 @@ class LocalEngine:
     def _begin(self, request: Request) -> Run:
         request.selection.check(request.graph)
         self._facts = Facts(self.workspace, self.journal)
-        run = Run(request, self.workspace, self.journal, self._facts, time.time())
+        run = Run(request, self.workspace, self.journal, self._facts, self._check_fit, time.time())
         self._facts.keep()
-        for task in run.graph.tasks.values():
+        with self.journal.change():
+            run.open()
+        self._enqueue(run, run.ready.take())
+        return run
+
+    def _check_fit(self, graph: Graph) -> None:
+        """Raise `UserError` where a task asks for more than this engine has: it would wait for ever."""
+        for task in graph.tasks.values():
             if task.needs.cores > self.cores or task.needs.memory > self.memory:
                 raise UserError(
                     f"{task.place}: {task.id} needs {task.needs.cores} cores and {format_bytes(task.needs.memory)}; "
                     f"this engine has {self.cores} and {format_bytes(self.memory)}"
                 )
-        with self.journal.change():
-            run.open()
-        self._enqueue(run, run.ready.take())
-        return run
 
     def _end(self, run: Run) -> Summary:
         now = time.time()
@@ -236,7 +239,7 @@ class LocalEngine:
         assert job is not None
         run, _ = self._jobs.pop(job.id)
         current = next(order for order in job.orders if order.id == worker.left[0])
-        rescue(worker.log, current.log)
+        self._note_cut(run, current.id, rescue(worker.log, current.log))
         with suppress(OSError):
             keep(worker.sandbox, current.keep)
         again = run.lost(worker.left, error, outcome, now)

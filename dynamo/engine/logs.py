@@ -42,9 +42,11 @@ def shorten(path: str) -> int:
     return dropped
 
 
-def rescue(scratch: str, target: str) -> None:
-    """Give the scratch log of a worker that died to the task it ran."""
+def rescue(scratch: str, target: str) -> int:
+    """Give the scratch log of a worker that died to the task it ran; return the bytes dropped to shorten it."""
     with suppress(OSError):
         if os.path.getsize(scratch):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.rename(scratch, target)
+            return shorten(target)
+    return 0

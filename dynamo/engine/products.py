@@ -43,7 +43,8 @@ class Products:
         try:
             if _same(stored, target):
                 return target
-            part = f"{os.path.dirname(target)}/.{os.path.basename(target)}.part"
+            # Of this process's own: another run may publish the same name at this moment.
+            part = f"{os.path.dirname(target)}/.{os.path.basename(target)[:200]}.{os.getpid()}.part"
             _remove(part)
             try:
                 os.link(stored, part)

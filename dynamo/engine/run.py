@@ -7,7 +7,8 @@ is durable (publishing, telling observers) is collected in `outbox` and `news`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from dynamo.journal.records import AttemptOutcome
 from dynamo.planning import key_of, parts_of, units
 from dynamo.planning.plan import settle
 from dynamo.worker.job import Job, Made, Order, Report
-from dynamo.worker.store import stored_path
+from dynamo.worker.store import digest_file, stored_path
 
 __all__ = ["Run"]
 
@@ -34,10 +35,19 @@ _TAIL_BYTES = 8192
 
 
 class Run:
-    """The state of one run in one engine."""
+    """The state of one run in one engine.
+
+    `fits` raises `UserError` where a task of a graph asks for more than the engine has.
+    """
 
     def __init__(
-        self, request: Request, workspace: Workspace, journal: Journal, facts: Facts, now: float
+        self,
+        request: Request,
+        workspace: Workspace,
+        journal: Journal,
+        facts: Facts,
+        fits: Callable[[Graph], None],
+        now: float,
     ) -> None:
         self.request = request
         self.id = request.run
@@ -47,9 +57,13 @@ class Run:
         self.began = now
         self.first = 0.0
         self.graph = request.selection.restrict(request.graph)
-        sources = {n: p for n, p in self.graph.sources.items() if n in self.graph.consumers}
-        self.digests = {name: facts.source(name, path) for name, path in sources.items()}
-        self.paths: dict[str, str] = {name: os.path.abspath(path) for name, path in sources.items()}
+        self._fits = fits
+        self.digests: dict[str, str] = {}
+        self.paths: dict[str, str] = {}
+        self._states: dict[str, tuple[int, int]] = {}
+        self._outside: set[str] = set()
+        fits(self.graph)
+        self._bring_in({n: p for n, p in self.graph.sources.items() if n in self.graph.consumers})
         self.ready = ReadySet(self.graph, units(self.graph))
         self.running: dict[str, int] = {}
         self.outbox: list[tuple[str, str]] = []
@@ -61,6 +75,14 @@ class Run:
         self._products: list[str] = []
         self._counts = {"done": 0, "reused": 0, "left": 0}
         self.warnings: list[str] = []
+
+    def _bring_in(self, sources: Mapping[str, str]) -> None:
+        """Take the digests of files from outside; raises `DataError` where one cannot be read."""
+        digests = {name: self.facts.source(name, path) for name, path in sources.items()}
+        self.digests.update(digests)
+        self.paths.update((name, os.path.abspath(path)) for name, path in sources.items())
+        self._states.update((name, self.facts.states[path]) for name, path in sources.items())
+        self._outside.update(sources)
 
     @property
     def over(self) -> bool:
@@ -102,6 +124,8 @@ class Run:
                     continue
                 reason = "an input is made anew by the same job"
             elif any(n not in self.digests for n in names):
+                if task_id in self.ready.open:  # its maker is tried again elsewhere
+                    self.ready.wait((task_id,))
                 continue  # its maker in this job was left out or is lost: it was closed with it
             else:
                 decision, parts = settle(
@@ -152,6 +176,9 @@ class Run:
         """Take in how a task went; return units to be tried again."""
         task = self.ready.tasks[report.task]
         n = self.running.pop(report.task)
+        changed = self._changed(task) if report.outcome == "ok" else ""
+        if changed:
+            report = replace(report, outcome="failed", error=changed, made={})
         outcome: AttemptOutcome = "lost" if report.outcome == "trouble" else report.outcome
         self.journal.end_attempt(self.id, n, outcome, report)
         if report.outcome == "ok":
@@ -162,6 +189,26 @@ class Run:
                 self.ready.wait((task.id,))
             return []
         return self._try_again(task, report, infrastructure=report.outcome == "trouble")
+
+    def _changed(self, task: Task) -> str:
+        """Say which input of `task` is no longer what its digest was taken of: what was made of it has no key.
+
+        A stored file is taken out of the store, so that nothing else reads it; the next run makes it anew.
+        """
+        for name in task.input_names:
+            path, stored = self.paths[name], self._states[name]
+            outside = name in self._outside
+            try:
+                state = os.stat(path)
+                same = (state.st_size, state.st_mtime_ns) == stored or digest_file(path) == self.digests[name]
+            except OSError:  # an outside file may be removed as soon as it was read
+                same = outside
+            if not same:
+                if not outside:
+                    with suppress(OSError):
+                        os.unlink(path)
+                return f"its input {name!r} was changed while it ran; a task leaves its inputs as they are"
+        return ""
 
     def lost(self, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
         """Take in that a worker died or was killed; return units to be tried again.
@@ -229,6 +276,7 @@ class Run:
             path = stored_path(self.workspace.store, file.digest)
             self.digests[name] = file.digest
             self.paths[name] = path
+            self._states[name] = (file.size, file.mtime)
             if task.kind != "expand" and self.request.products.wants(name):
                 self.outbox.append((name, path))
 
@@ -246,8 +294,8 @@ class Run:
         with open(self.paths[_found_name(task)], "rb") as file:
             found = Graph.from_json(orjson.loads(file.read()))
         more, jobs = {n: p for n, p in found.sources.items() if p}, units(found)
-        self.digests.update((name, self.facts.source(name, path)) for name, path in more.items())
-        self.paths.update((name, os.path.abspath(path)) for name, path in more.items())
+        self._fits(found)
+        self._bring_in(more)
         self.journal.add_expansion(self.id, task.id, found)
         self.ready.expand(task.id, found, jobs)
         self._tell("added", task, self.began, f"{len(found.tasks)} tasks")
