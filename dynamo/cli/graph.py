@@ -15,7 +15,11 @@ __all__ = ["command"]
 @click.argument("runfile")
 @overriding
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE: .svg, .png, .mmd or .json."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to FILE: .svg, .png, .mmd or .json.",
 )
 @click.option("--expand", is_flag=True, help="Draw every task and every input file by itself.")
 @click.option("--until", multiple=True, metavar="PATTERN", help="Only what this task, step or output needs.")

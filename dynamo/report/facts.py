@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from dynamo.engine.run import tail
@@ -129,7 +129,7 @@ def _faults(
     for task in tasks.values():
         if task.state == "failed":
             groups.setdefault((family(task.step), _NUMBER.sub("#", task.reason)), []).append(task)
-    found = []
+    found: list[Fault] = []
     for first, *others in groups.values():
         n = last.get(first.task, 0)
         log, kept = workspace.log(run, first.task, n), workspace.kept(run, first.task)
@@ -139,9 +139,9 @@ def _faults(
                 place=graph.tasks[first.task].place,
                 error=first.reason,
                 attempts=n,
-                log=log if os.path.isfile(log) else "",
+                log=log if Path(log).is_file() else "",
                 tail=tail(log) if len(found) < TOLD else "",
-                sandbox=kept if os.path.isdir(kept) else "",
+                sandbox=kept if Path(kept).is_dir() else "",
                 alike=tuple(t.task for t in others),
                 blocked=tuple(b for t in (first, *others) for b in blocked.get(f"{t.task} failed", ())),
             )
@@ -162,7 +162,9 @@ def _steps(graph: Graph, states: Mapping[str, str], attempts: Sequence[Attempt])
         tried = ran.get(step, [])
         seconds = [a.ended - a.started for a in tried if a.ended is not None] or [0.0]
         cpu, peak = sum(a.cpu for a in tried), max((a.peak for a in tried), default=0)
-        found.append(StepFacts(step, counts, len(tried), sum(seconds), median(seconds), max(seconds), cpu, peak))
+        found.append(
+            StepFacts(step, counts, len(tried), sum(seconds), median(seconds), max(seconds), cpu, peak)
+        )
     return found
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from itertools import pairwise
 
 from dynamo.graph.units import format_bytes, format_seconds
 from dynamo.journal import Attempt
+from dynamo.report.markup import escape
 
 __all__ = ["gantt"]
 
@@ -21,7 +22,29 @@ WIDTH, LEFT, RIGHT = 1100.0, 84.0, 14.0
 TALL, THIN, THICK = 340.0, 5.0, 24.0
 #: Blocks that are drawn at most, about; pixels below which attempts are joined; pixels of a cut in the axis.
 BLOCKS, SMALL, CUT = 4000, 3.0, 30.0
-_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
+_TICKS = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+    21600,
+    86400,
+)
 _GOOD = ("ok", "running")
 
 
@@ -34,7 +57,9 @@ class _Block:
     attempts: list[Attempt]
 
 
-def gantt(attempts: Sequence[Attempt], step_of: Callable[[str], str], colours: Mapping[str, int], end: float) -> str:
+def gantt(
+    attempts: Sequence[Attempt], step_of: Callable[[str], str], colours: Mapping[str, int], end: float
+) -> str:
     """Return the chart as SVG for a page that has its style; empty where nothing ran.
 
     Parameters
@@ -64,9 +89,14 @@ def gantt(attempts: Sequence[Attempt], step_of: Callable[[str], str], colours: M
     for n, worker in enumerate(sorted(lanes, key=_natural)):
         y = 26 + n * lane
         if lane >= 10:
-            parts.append(f'<text class="lane" x="{LEFT - 8:.0f}" y="{y + lane / 2 + 4:.1f}">{escape(worker[:13])}</text>')
-        for block in _blocks(lanes[worker], axis, end, small):
-            parts.append(_draw(block, step_of, colours, axis.begin, y + lane * 0.1, lane * 0.8, end))
+            parts.append(
+                f'<text class="lane" x="{LEFT - 8:.0f}" y="{y + lane / 2 + 4:.1f}">{escape(worker[:13])}</text>'
+            )
+        top, thick = y + lane * 0.1, lane * 0.8
+        parts += (
+            _draw(block, step_of, colours, axis.begin, top, thick, end)
+            for block in _blocks(lanes[worker], axis, end, small)
+        )
     return "\n".join([*parts, "</svg>"])
 
 
@@ -114,9 +144,10 @@ class _Axis:
     def draw(self, height: float) -> Iterator[str]:
         """Yield ticks at round seconds since the start, and what is cut out."""
         tick = next((t for t in _TICKS if t * self.scale >= 70), _TICKS[-1])
-        for (_, stop, _), (start, _, x) in zip(self.spans, self.spans[1:], strict=False):
+        for (_, stop, _), (start, _, x) in pairwise(self.spans):
             told = escape(f"{format_seconds(start - stop)} idle")
-            yield f'<g><title>{told}</title><rect class="cut" x="{x - CUT + 4:.1f}" y="20" width="{CUT - 8:.0f}" height="{height - 20:.0f}"/></g>'
+            spot = f'x="{x - CUT + 4:.1f}" y="20" width="{CUT - 8:.0f}" height="{height - 20:.0f}"'
+            yield f'<g><title>{told}</title><rect class="cut" {spot}/></g>'
         for start, stop, x in self.spans:
             first = -(-(start - self.begin) // tick)
             n = 0
@@ -144,18 +175,32 @@ def _blocks(attempts: Sequence[Attempt], axis: _Axis, end: float, small: float) 
 
 
 def _draw(
-    block: _Block, step_of: Callable[[str], str], colours: Mapping[str, int], begin: float, y: float, height: float, end: float
+    block: _Block,
+    step_of: Callable[[str], str],
+    colours: Mapping[str, int],
+    begin: float,
+    y: float,
+    height: float,
+    end: float,
 ) -> str:
-    seconds: Counter[str] = Counter()
+    """Return one block, its height parted by the time that each step took of it."""
+    seconds: dict[int, float] = {}
     for a in block.attempts:
-        seconds[step_of(a.task)] += (a.ended or end) - a.started  # type: ignore[assignment]
-    bad = "" if all(a.outcome in _GOOD for a in block.attempts) else " bad"
-    told = escape(_told(block.attempts, step_of, begin, end))
-    colour = colours[seconds.most_common(1)[0][0]]
-    return (
-        f'<rect class="s{colour}{bad}" x="{block.start:.1f}" y="{y:.1f}" width="{max(block.end - block.start, 1):.1f}" '
-        f'height="{height:.1f}"><title>{told}</title></rect>'
-    )
+        colour = colours[step_of(a.task)]
+        seconds[colour] = seconds.get(colour, 0.0) + max((a.ended or end) - a.started, 1e-6)
+    total, parts = sum(seconds.values()), []
+    width = max(block.end - block.start, 1.0)
+    for colour, took in sorted(seconds.items()):
+        part = took / total * height
+        parts.append(
+            f'<rect class="s{colour}" x="{block.start:.1f}" y="{y:.1f}" width="{width:.1f}" height="{part:.1f}"/>'
+        )
+        y += part
+    if any(a.outcome not in _GOOD for a in block.attempts):
+        parts.append(
+            f'<rect class="bad" x="{block.start:.1f}" y="{y - height:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+        )
+    return f"<g><title>{escape(_told(block.attempts, step_of, begin, end))}</title>{''.join(parts)}</g>"
 
 
 def _told(attempts: Sequence[Attempt], step_of: Callable[[str], str], begin: float, end: float) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 __all__ = ["Link", "Placed", "Point", "arrange"]
@@ -99,8 +100,8 @@ def _forward(sizes: Mapping[Key, object], links: Sequence[Link]) -> list[bool]:
         path = [(root, iter(out[root]))]
         while path:
             key, rest = path[-1]
-            i = next(rest, None)
-            if i is None:
+            i = next(rest, -1)
+            if i < 0:
                 state[key] = 2
                 path.pop()
                 continue
@@ -113,7 +114,11 @@ def _forward(sizes: Mapping[Key, object], links: Sequence[Link]) -> list[bool]:
 
 
 def _ranks(
-    sizes: Mapping[Key, object], links: Sequence[Link], forward: Sequence[bool], first: set[Key], last: set[Key]
+    sizes: Mapping[Key, object],
+    links: Sequence[Link],
+    forward: Sequence[bool],
+    first: set[Key],
+    last: set[Key],
 ) -> dict[Key, int]:
     """Return the column of each node: one more than the furthest before it; roots stand close to who reads them."""
     heads: dict[Key, list[Key]] = {key: [] for key in sizes}
@@ -144,7 +149,7 @@ def _ranks(
     return {key: rank - zero for key, rank in ranks.items()}
 
 
-def _connect(nodes: dict[Key, _Node], ranks: dict[Key, int], link: Link, ahead: bool) -> list[Key]:  # noqa: FBT001
+def _connect(nodes: dict[Key, _Node], ranks: dict[Key, int], link: Link, ahead: bool) -> list[Key]:
     """Join the ends of a link through every column between; links of one tail share their way."""
     start = (link.tail, link.tail_at) if ahead else (link.head, link.head_at)
     end = (link.head, link.head_at) if ahead else (link.tail, link.tail_at)
@@ -194,7 +199,7 @@ def _order(columns: list[list[Key]], nodes: Mapping[Key, _Node]) -> None:
 def _crossings(columns: Sequence[Sequence[Key]], nodes: Mapping[Key, _Node]) -> int:
     """Count the pairs of edges between neighbouring columns that cross."""
     count = 0
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in pairwise(columns):
         place = {key: n for n, key in enumerate(right)}
         seen: list[tuple[int, float]] = []
         for key in left:
@@ -208,23 +213,22 @@ def _crossings(columns: Sequence[Sequence[Key]], nodes: Mapping[Key, _Node]) -> 
 
 def _place(columns: Sequence[Sequence[Key]], nodes: Mapping[Key, _Node]) -> None:
     """Set the height of every node, close to its neighbours, in the order of its column."""
-    for column in columns:
-        _settle([nodes[key] for key in column], [0.0] * len(column))
-    last = len(columns) - 1
+    stacks = [[nodes[key] for key in column] for column in columns]
+    for stack in stacks:
+        _settle(stack, [0.0] * len(stack))
     for sweep in range(SWEEPS):
         ahead = sweep % 2 == 0
-        for i in range(last + 1) if ahead else range(last, -1, -1):
-            column = [nodes[key] for key in columns[i]]
+        for stack in stacks if ahead else reversed(stacks):
             wanted = []
-            for node in column:
+            for node in stack:
                 near = (node.left if ahead else node.right) if sweep < 2 else node.left + node.right
                 at = [nodes[other].y + port - own for other, port, own in near]
                 wanted.append(sum(at) / len(at) if at else node.y)
-            _settle(column, wanted)
-    for column in columns:  # ports follow what they belong to
-        if not any(nodes[key].height for key in column):
-            near = [nodes[key].right + nodes[key].left for key in column]
-            _settle([nodes[key] for key in column], [nodes[n[0][0]].y + n[0][1] - n[0][2] for n in near])
+            _settle(stack, wanted)
+    for stack in stacks:  # ports follow what they belong to
+        if not any(node.height for node in stack):
+            ends = [(node.right + node.left)[0] for node in stack]
+            _settle(stack, [nodes[other].y + port - own for other, port, own in ends])
     top = min((node.y for node in nodes.values()), default=0.0)
     for node in nodes.values():
         node.y -= top
@@ -263,12 +267,16 @@ def _measure(
     for i, column in enumerate(columns):
         width = max((nodes[key].width for key in column), default=0.0)
         if i:  # ports and passing edges need less room than boxes
-            steepest = max((abs(nodes[k].y - nodes[o].y) for k in column for o, _, _ in nodes[k].left), default=0.0)
+            steepest = max(
+                (abs(nodes[k].y - nodes[o].y) for k in column for o, _, _ in nodes[k].left), default=0.0
+            )
             x += COLUMN_GAP + min(steepest / 12, STEEP) if width and before else COLUMN_GAP / 3
         before = width
         for key in column:
             own = nodes[key].width
-            spans[key] = (x, x + width) if key not in sizes else (x + (width - own) / 2, x + (width + own) / 2)
+            spans[key] = (
+                (x, x + width) if key not in sizes else (x + (width - own) / 2, x + (width + own) / 2)
+            )
             if key in sizes:
                 corners[key] = (spans[key][0], nodes[key].y)
         x += width

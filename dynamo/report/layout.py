@@ -45,7 +45,17 @@ def text_width(text: str, size: float) -> float:
     """Return about how many pixels `text` takes in a common sans-serif font, rather too many than too few."""
     em = 0.0
     for c in text:
-        em += 0.36 if c in _NARROW else 0.92 if c in _WIDE else 0.7 if c.isupper() else 0.6 if c < "\u2000" else 1.0
+        em += (
+            0.36
+            if c in _NARROW
+            else 0.92
+            if c in _WIDE
+            else 0.7
+            if c.isupper()
+            else 0.6
+            if c < "\u2000"
+            else 1.0
+        )
     return em * size
 
 
@@ -78,12 +88,17 @@ def lay_out(picture: Picture, notes: Mapping[str, str]) -> Layout:
 
     def end(key: str, side: str) -> tuple[Key, float | None]:
         frame = picture.boxes[key].frame
-        return (("frame", frame), inside[frame].placed.corners[side, key][1] + HEADING) if frame else (key, None)
+        return (
+            (("frame", frame), inside[frame].placed.corners[side, key][1] + HEADING) if frame else (key, None)
+        )
 
     crossing = [i for i, a in enumerate(picture.arrows) if not _within(picture, a)]
     links = []
     for i in crossing:
-        (tail, leaves), (head, enters) = end(picture.arrows[i].tail, "exit"), end(picture.arrows[i].head, "entry")
+        (tail, leaves), (head, enters) = (
+            end(picture.arrows[i].tail, "exit"),
+            end(picture.arrows[i].head, "entry"),
+        )
         links.append(Link(tail, head, leaves, enters))
     placed = arrange(outer, links)
     return _compose(picture, sizes, inside, outer, placed, dict(zip(crossing, placed.routes, strict=True)))
@@ -104,7 +119,9 @@ def _within(picture: Picture, arrow: Arrow) -> bool:
 
 def _inside(picture: Picture, frame: str, sizes: Mapping[str, tuple[float, float]]) -> _Inside:
     """Lay out one frame, with a port for each box that something leaves or enters."""
-    nodes: dict[Key, tuple[float, float]] = {k: sizes[k] for k, b in picture.boxes.items() if b.frame == frame}
+    nodes: dict[Key, tuple[float, float]] = {
+        k: sizes[k] for k, b in picture.boxes.items() if b.frame == frame
+    }
     links: dict[object, Link] = {}
     for i, arrow in enumerate(picture.arrows):
         if _within(picture, arrow):
@@ -115,7 +132,9 @@ def _inside(picture: Picture, frame: str, sizes: Mapping[str, tuple[float, float
             links["exit", arrow.tail] = Link(arrow.tail, ("exit", arrow.tail))
         if arrow.head in nodes:
             links["entry", arrow.head] = Link(("entry", arrow.head), arrow.head)
-    exits, entries = ([k for k in links if isinstance(k, tuple) and k[0] == side] for side in ("exit", "entry"))
+    exits, entries = (
+        [k for k in links if isinstance(k, tuple) and k[0] == side] for side in ("exit", "entry")
+    )
     nodes.update(dict.fromkeys([*exits, *entries], (0.0, 0.0)))
     placed = arrange(nodes, list(links.values()), first=entries, last=exits)
     return _Inside(placed, dict(zip(links, placed.routes, strict=True)))

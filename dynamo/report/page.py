@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import platform
 import time
 from datetime import UTC, datetime
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -24,6 +22,7 @@ from dynamo.journal import Journal, Workspace
 from dynamo.report import sections
 from dynamo.report.colours import style
 from dynamo.report.facts import RunFacts, gather
+from dynamo.report.markup import escape
 from dynamo.report.products import Product, find_products
 
 __all__ = ["write_report"]
@@ -44,7 +43,7 @@ def write_report(workspace: Workspace, run_id: str, path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         raise UserError(f"cannot write the report {path}: {error.strerror}") from error
     return path

@@ -111,7 +111,9 @@ def picture(graph: Graph, *, expand: bool = False) -> Picture:
     boxes = {}
     for key, ids in members.items():
         if key.startswith("file:"):
-            boxes[key] = Box(key, ids[0].rsplit("/", 1)[-1] if len(ids) == 1 else key[5:], "source", tuple(ids))
+            boxes[key] = Box(
+                key, ids[0].rsplit("/", 1)[-1] if len(ids) == 1 else key[5:], "source", tuple(ids)
+            )
         else:
             task = graph.tasks[ids[0]]
             label = task.id if expand or len(ids) == 1 else task.step
@@ -159,19 +161,25 @@ def _frames(graph: Graph, *, expand: bool) -> tuple[dict[str, str], dict[str, Fr
     for pattern, found in families.items():
         steps = frozenset(family(t.step) for label in found for t in labels[label])
         alike.setdefault(pattern if expand else (steps, labels[found[0]][0].fuse != ""), []).extend(found)
-    frames, frame_of = {}, {}
+    frames: dict[str, Frame] = {}
+    frame_of: dict[str, str] = {}
     for found in alike.values():
-        if not expand and all(len(labels[label]) == 1 for label in found) and len({labels[f][0].step for f in found}) == 1:
+        if (
+            not expand
+            and all(len(labels[label]) == 1 for label in found)
+            and len({labels[f][0].step for f in found}) == 1
+        ):
             continue  # a frame around a single step says nothing that its count does not
         key = found[0]
         fused = any(t.fuse for t in labels[key])
-        frames[key] = Frame(key, _frame_label(found, fused=fused))
+        described = key in graph.tasks and graph.tasks[key].kind == "expand"
+        noun = "jobs" if fused else "described at run time" if described else "calls"
+        frames[key] = Frame(key, _frame_label(found, noun))
         frame_of.update((t.id, key) for label in found for t in labels[label])
     return frame_of, frames
 
 
-def _frame_label(labels: Sequence[str], *, fused: bool) -> str:
-    noun = "jobs" if fused else "calls"
-    if len(labels) == 1:
-        return f"{labels[0]} (one job)" if fused else labels[0]
-    return f"{labels[0]} to {labels[-1]} ({len(labels):,} {noun})"
+def _frame_label(labels: Sequence[str], noun: str) -> str:
+    if len(labels) > 1:
+        return f"{labels[0]} to {labels[-1]} ({len(labels):,} {noun})"
+    return f"{labels[0]} ({'one job' if noun == 'jobs' else noun})" if noun != "calls" else labels[0]

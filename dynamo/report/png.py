@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynamo.report.colours import LIGHT
-from dynamo.report.layout import LABEL_SIZE, NOTE_SIZE, Layout, Spot, lay_out, shorten
 from dynamo.report.layered import Point
+from dynamo.report.layout import LABEL_SIZE, NOTE_SIZE, Layout, Spot, lay_out, shorten
 from dynamo.report.picture import Box, Picture
 from dynamo.report.svg import curve
 
@@ -37,14 +37,25 @@ def write_png(picture: Picture, path: Path) -> None:
     axes.axis("off")
     _draw(axes, picture, layout, notes)
     dots = 100 * min(SCALE, LONGEST / max(layout.width, layout.height))
-    figure.savefig(path, dpi=dots, format="png", metadata={"Title": f"Graph of {picture.name}", "Software": "dynamo"})
+    figure.savefig(
+        path, dpi=dots, format="png", metadata={"Title": f"Graph of {picture.name}", "Software": "dynamo"}
+    )
 
 
 def _draw(axes: Axes, picture: Picture, layout: Layout, notes: dict[str, str]) -> None:
     for key, frame in picture.frames.items():
         spot = layout.frames[key]
         _rounded(axes, spot, 10, LIGHT["frame"], LIGHT["line"])
-        _text(axes, spot.x + 12, spot.y + 15, frame.label, NOTE_SIZE, LIGHT["muted"], weight="bold", align="left")
+        _text(
+            axes,
+            spot.x + 12,
+            spot.y + 15,
+            frame.label,
+            NOTE_SIZE,
+            LIGHT["muted"],
+            weight="bold",
+            align="left",
+        )
     for arrow, route in zip(picture.arrows, layout.routes, strict=True):
         _arrow(axes, route, dashed=arrow.found)
     for key, box in picture.boxes.items():
@@ -86,14 +97,28 @@ def _arrow(axes: Axes, route: Sequence[Point], *, dashed: bool) -> None:
     codes = [Outline.MOVETO, *[Outline.CURVE4] * (len(points) - 1)]
     line = (0, (5, 4)) if dashed else "solid"
     axes.add_patch(
-        PathPatch(Outline(points, codes), fill=False, edgecolor=LIGHT["edge"], linewidth=1.4 * _POINTS, linestyle=line)
+        PathPatch(
+            Outline(points, codes),
+            fill=False,
+            edgecolor=LIGHT["edge"],
+            linewidth=1.4 * _POINTS,
+            linestyle=line,
+        )
     )
     tip = [(x, y), (x - 7 * side, y - 3.6), (x - 7 * side, y + 3.6)]
     axes.add_patch(Polygon(tip, facecolor=LIGHT["edge"], linewidth=0))
 
 
 def _text(
-    axes: Axes, x: float, y: float, text: str, size: float, colour: str, *, weight: str = "normal", align: str = "center"
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    colour: str,
+    *,
+    weight: str = "normal",
+    align: str = "center",
 ) -> None:
     axes.text(
         x, y, text, fontsize=size * _POINTS * 0.94, color=colour, weight=weight, ha=align, va="baseline",

@@ -1,7 +1,7 @@
 """What a run made for others to use: each file, where it is, and a small picture of it where it is an image.
 
 The pictures are taken from the store, which holds what this run made even where a later run replaced the published
-file. Their number and size are bounded, so that a report can be sent by mail.
+file; those of an old run whose results were removed are left out. Their number and size are bounded, so that a report can be sent by mail.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,7 +23,13 @@ from dynamo.worker.store import stored_path
 
 __all__ = ["Product", "find_products"]
 
-IMAGES = {".png": "image/png", ".gif": "image/gif", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+IMAGES = {
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
 #: Bytes of an image that is shown as it is, of one that is made smaller first, and of all in one report.
 AS_IT_IS, READABLE, TOGETHER = 40_000, 30_000_000, 2_500_000
 #: Bytes of an animation that is shown moving.
@@ -61,10 +68,11 @@ def find_products(
             if not folder or name.startswith(".") or (only and not any(fnmatchcase(name, p) for p in only)):
                 continue
             published, stored = f"{folder}/{name}", stored_path(workspace.store, made.digest)
-            there = os.path.isfile(published)
-            source = stored if os.path.isfile(stored) else published if there else ""
-            image = budget.image(source, name, made.size) if source else ""
-            features = budget.features(source, name, made.size) if source else None
+            there = os.path.isfile(published)  # noqa: PTH113 - a run may have thousands of products
+            try:
+                image, features = budget.image(stored, name, made.size), budget.features(stored, name, made.size)
+            except FileNotFoundError:  # removed from the store, which happens to old runs
+                image, features = "", None
             found.append(Product(name, made.size, published if there else "", image, features))
     return found
 
@@ -80,14 +88,13 @@ class _Budget:
 
     def image(self, path: str, name: str, size: int) -> str:
         """Return a data URL of the image, made smaller where it is large; empty where there is no room."""
-        ending = os.path.splitext(name)[1].lower()
+        ending = name[name.rfind(".") :].lower()
         kind = IMAGES.get(ending, "")
         if not kind or not self.shown:
             return ""
         limit = MOVING if ending == ".gif" else AS_IT_IS
         if size <= min(limit, self.bytes):
-            with open(path, "rb") as file:
-                data = file.read()
+            data = Path(path).read_bytes()
         elif size <= READABLE and self.shrunk:
             self.shrunk -= 1
             kind, data = "image/webp", _shrink(path)
@@ -104,11 +111,10 @@ class _Budget:
         if not name.lower().endswith(".geojson") or size > self.counted:
             return None
         self.counted -= size
-        with open(path, "rb") as file:
-            try:
-                data = orjson.loads(file.read())
-            except orjson.JSONDecodeError:
-                return None
+        try:
+            data = orjson.loads(Path(path).read_bytes())
+        except orjson.JSONDecodeError:
+            return None
         found = data.get("features") if isinstance(data, dict) else None
         return len(found) if isinstance(found, list) else None
 
@@ -128,6 +134,13 @@ def _shrink(path: str) -> bytes:
             small.thumbnail((SIDE, SIDE))
             made = io.BytesIO()
             small.save(made, "WEBP", quality=80, method=0)
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, ValueError, SyntaxError):
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+        OSError,
+        ValueError,
+        SyntaxError,
+    ):
         return b""  # what a task calls an image need not be one
     return made.getvalue()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
-from urllib.parse import quote
 
 from dynamo.graph.units import format_bytes, format_seconds
 from dynamo.report.colours import STATES, STEPS
 from dynamo.report.facts import TOLD, Fault, RunFacts, StepFacts
 from dynamo.report.gantt import gantt
+from dynamo.report.markup import Cell, count, escape, href, link, listed, memory, section, table, took
 from dynamo.report.picture import family, picture
 from dynamo.report.products import Product
 from dynamo.report.svg import svg
@@ -25,6 +23,8 @@ __all__ = ["failures", "graph", "header", "products", "reasons", "steps", "tasks
 ROWS, SLOWEST, BOXES = 400, 12, 400
 #: Images whose names differ only in numbers are a strip from so many on.
 SERIES = 4
+#: Files up to which a table of them is not folded away.
+UNFOLDED = 30
 _NUMBER = re.compile(r"\d+")
 _WORDS = {"waiting": "not run", "done": "ran"}
 
@@ -38,7 +38,11 @@ def header(facts: RunFacts) -> str:
     cards.append(_card("took", format_seconds(max(facts.ended - run.created, 0))))
     cpu = sum(a.cpu for a in facts.attempts)
     cards += [_card("CPU", format_seconds(cpu))] if cpu else []
-    rows = [("run", run.id), ("began", _when(run.created)), ("ended", _when(run.ended) if run.ended else "not yet")]
+    rows = [
+        ("run", run.id),
+        ("began", _when(run.created)),
+        ("ended", _when(run.ended) if run.ended else "not yet"),
+    ]
     rows += [(k, str(v)) for k, v in _flat(run.settings)]
     listed = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in rows)
     return (
@@ -75,40 +79,29 @@ def failures(facts: RunFacts, base: str) -> str:
     told = "".join(_fault(fault, base) for fault in facts.faults[:TOLD])
     rest = facts.faults[TOLD:]
     if rest:
-        told += f"<p>Failed in other ways: {escape(_names([f.task for f in rest]))}</p>"
-    return _section("failures", f"What failed ({_count(facts.counts['failed'], 'task')})", told)
+        told += f"<p>Failed in other ways: {listed([f.task for f in rest])}</p>"
+    return section("failures", f"What failed ({count(facts.counts['failed'], 'task')})", told)
 
 
 def _fault(fault: Fault, base: str) -> str:
     parts = [
         f"<h3>{escape(fault.task)}</h3>",
         f'<p class="error">{escape(fault.error)}</p>',
-        f'<p class="muted">called at {escape(fault.place)}, {_count(fault.attempts, "attempt")}</p>',
+        f'<p class="muted">called at {escape(fault.place)}, {count(fault.attempts, "attempt")}</p>',
     ]
     if fault.tail:
-        parts.append(f"<details open><summary>Last lines it wrote</summary><pre>{escape(fault.tail)}</pre></details>")
+        parts.append(
+            f"<details open><summary>Last lines it wrote</summary><pre>{escape(fault.tail)}</pre></details>"
+        )
     if fault.log:
-        parts.append(f"<p>Full log: {_link(fault.log, base, fault.log)}</p>")
+        parts.append(f"<p>Full log: {link(fault.log, base, fault.log)}</p>")
     if fault.sandbox:
-        parts.append(f"<p>Folder in which it ran: {_link(fault.sandbox, base, fault.sandbox)}</p>")
+        parts.append(f"<p>Folder in which it ran: {link(fault.sandbox, base, fault.sandbox)}</p>")
     if fault.alike:
-        parts.append(f"<p>Failed in the same way: {escape(_names(fault.alike))}</p>")
+        parts.append(f"<p>Failed in the same way: {listed(fault.alike)}</p>")
     if fault.blocked:
-        parts.append(f"<p>Could not run because of it: {escape(_names(fault.blocked))}</p>")
+        parts.append(f"<p>Could not run because of it: {listed(fault.blocked)}</p>")
     return f'<article class="fault">{"".join(parts)}</article>'
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _names(names: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _link(path: str, base: str, text: str) -> str:
-    return f'<a href="{escape(quote(os.path.relpath(path, base)))}">{escape(text)}</a>'
 
 
 def graph(facts: RunFacts) -> str:
@@ -116,15 +109,17 @@ def graph(facts: RunFacts) -> str:
     drawn = picture(facts.graph)
     if len(drawn.boxes) > BOXES:
         text = f"<p>The graph has {len(drawn.boxes):,} steps, too many to look at here.</p>"
-        return _section("graph", "Graph", text)
+        return section("graph", "Graph", text)
     states = {
-        key: Counter(facts.states[m] for m in box.members) for key, box in drawn.boxes.items() if box.kind != "source"
+        key: Counter(facts.states[m] for m in box.members)
+        for key, box in drawn.boxes.items()
+        if box.kind != "source"
     }
     notes = {key: _told(states[key]) if key in states else box.count for key, box in drawn.boxes.items()}
     used = [s for s in STATES if facts.counts[s]]
     legend = "".join(f'<li><i class="{s}"></i>{_WORDS.get(s, s)}</li>' for s in used)
     picked = svg(drawn, states=states, notes=notes, standalone=False)
-    return _section("graph", "Graph", f'<div class="wide">{picked}</div><ul class="legend">{legend}</ul>')
+    return section("graph", "Graph", f'<div class="wide">{picked}</div><ul class="legend">{legend}</ul>')
 
 
 def _told(states: Mapping[str, int]) -> str:
@@ -147,8 +142,10 @@ def timeline(facts: RunFacts) -> str:
     bad = any(a.outcome not in ("ok", "running", "blocked") for a in facts.attempts)
     legend += ['<li><i class="bad"></i>failed, lost or timed out</li>'] if bad else []
     drawn = gantt(facts.attempts, step_of, colours, facts.ended)
-    return _section(
-        "timeline", "Who did what when", f'<div class="wide">{drawn}</div><ul class="legend">{"".join(legend)}</ul>'
+    return section(
+        "timeline",
+        "Who did what when",
+        f'<div class="wide">{drawn}</div><ul class="legend">{"".join(legend)}</ul>',
     )
 
 
@@ -164,10 +161,12 @@ def steps(facts: RunFacts) -> str:
     rows = []
     for s in facts.steps[:ROWS]:
         failed = s.states.get("failed", 0) + s.states.get("blocked", 0)
-        times = [_time(x) if s.attempts else ("", 0.0) for x in (s.total, s.median, s.longest, s.cpu)]
+        times = [took(x) if s.attempts else ("", 0.0) for x in (s.total, s.median, s.longest, s.cpu)]
         counts = [sum(s.states.values()), s.states.get("done", 0), s.states.get("reused", 0), failed]
-        rows.append([(escape(s.step), None), *((f"{n:,}" if n else "", n) for n in counts), *times, _memory(s.peak)])
-    return _section("steps", "Steps", _table(head, rows) + _left_out(len(facts.steps)))
+        rows.append(
+            [(escape(s.step), None), *((f"{n:,}" if n else "", n) for n in counts), *times, memory(s.peak)]
+        )
+    return section("steps", "Steps", table(head, rows) + _left_out(len(facts.steps)))
 
 
 def tasks(facts: RunFacts) -> str:
@@ -183,18 +182,20 @@ def tasks(facts: RunFacts) -> str:
             (escape(a.task), None),
             (str(a.n), a.n),
             (f'<span class="{"done" if a.outcome == "ok" else "failed"}">{a.outcome}</span>', None),
-            _time((a.ended or 0) - a.started),
-            _time(a.cpu),
-            _memory(a.peak),
+            took((a.ended or 0) - a.started),
+            took(a.cpu),
+            memory(a.peak),
             (escape(a.worker), None),
-            _time(a.started - begin),
+            took(a.started - begin),
         ]
         for a in tried[:ROWS]
     ]
-    table = _table(head, rows[:SLOWEST])
+    body = table(head, rows[:SLOWEST])
     if len(rows) > SLOWEST:
-        table += f"<details><summary>{len(rows) - SLOWEST:,} more</summary>{_table(head, rows[SLOWEST:])}</details>"
-    return _section("tasks", "Tasks that took longest", table + _left_out(len(tried)))
+        body += (
+            f"<details><summary>{len(rows) - SLOWEST:,} more</summary>{table(head, rows[SLOWEST:])}</details>"
+        )
+    return section("tasks", "Tasks that took longest", body + _left_out(len(tried)))
 
 
 def _left_out(count: int) -> str:
@@ -210,12 +211,16 @@ def reasons(facts: RunFacts) -> str:
             (escape(r.step), None),
             (_WORDS.get(r.state, r.state), None),
             (f"{r.count:,}", r.count),
-            (escape(r.reason) + (f' <span class="muted">(as {escape(r.task)})</span>' if r.count > 1 else ""), None),
+            (
+                escape(r.reason)
+                + (f' <span class="muted">(as {escape(r.task)})</span>' if r.count > 1 else ""),
+                None,
+            ),
         ]
         for r in facts.reasons[:ROWS]
     ]
-    table = _table(("step", "what", "tasks", "because"), rows)
-    return _section("reasons", "Why it ran", table + _left_out(len(facts.reasons)))
+    body = table(("step", "what", "tasks", "because"), rows)
+    return section("reasons", "Why it ran", body + _left_out(len(facts.reasons)))
 
 
 def products(found: Sequence[Product], base: str) -> str:
@@ -232,23 +237,26 @@ def products(found: Sequence[Product], base: str) -> str:
         if len(alike) >= SERIES:
             label = escape(f"{alike[0].name} to {alike[-1].name}")
             ordered = sorted(alike, key=lambda p: _natural(p.name))
-            shown += f'<div class="strip" role="group" aria-label="{label}" tabindex="0">{_figures(ordered, base)}</div>'
-    others = [p for p in found if not p.image]
-    rows = [
-        [
-            (_named(p, base), None),
-            (escape(os.path.splitext(p.name)[1].lstrip(".")), None),
-            (format_bytes(p.size), p.size),
-            ("", -1) if p.features is None else (f"{p.features:,}", p.features),
-        ]
-        for p in others[:ROWS]
-    ]
-    table = ""
-    if rows:
-        table = _table(("file", "kind", "size", "features"), rows) + _left_out(len(others))
-        table = f"<details{'' if shown else ' open'}><summary>{_count(len(others), 'file')}</summary>{table}</details>"
+            strip = f'<div class="strip" role="group" aria-label="{label}" tabindex="0">'
+            shown += f"{strip}{_figures(ordered, base)}</div>"
+    others = sorted((p for p in found if not p.image), key=lambda p: _natural(p.name))
+    if others:
+        body = _files(others, base) + _left_out(len(others))
+        opened = "" if shown or len(others) > UNFOLDED else " open"
+        shown += f"<details{opened}><summary>{count(len(others), 'file')}</summary>{body}</details>"
     total = format_bytes(sum(p.size for p in found))
-    return _section("products", f"Products ({len(found):,}, {total})", shown + table)
+    return section("products", f"Products ({len(found):,}, {total})", shown)
+
+
+def _files(found: Sequence[Product], base: str) -> str:
+    """Return a table of files, with the number of features where any of them is GeoJSON."""
+    counted = any(p.features is not None for p in found)
+    rows: list[list[Cell]] = []
+    for p in found[:ROWS]:
+        row: list[Cell] = [(_named(p, base), None), (format_bytes(p.size), p.size)]
+        row += [("", -1) if p.features is None else (f"{p.features:,}", p.features)] if counted else []
+        rows.append(row)
+    return table(("file", "size", "features") if counted else ("file", "size"), rows)
 
 
 def _figures(images: Sequence[Product], base: str) -> str:
@@ -265,35 +273,12 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _opened(p: Product, base: str) -> str:
-    return f'<a href="{escape(quote(os.path.relpath(p.path, base)))}">' if p.path else ""
+    return f'<a href="{href(p.path, base)}">' if p.path else ""
 
 
 def _named(p: Product, base: str) -> str:
-    return _link(p.path, base, p.name) if p.path else f'{escape(p.name)} <span class="muted">(no longer there)</span>'
-
-
-def _section(name: str, title: str, body: str) -> str:
-    return f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>{body}</section>'
-
-
-def _time(seconds: float) -> tuple[str, float]:
-    return format_seconds(max(seconds, 0.0)), round(seconds, 6)
-
-
-def _memory(size: int) -> tuple[str, float]:
-    return (format_bytes(size), float(size)) if size else ("", 0.0)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[tuple[str, float | None]]]) -> str:
-    """Return a table; a cell is its HTML and, where it is a number, what it is sorted by."""
-    made = list(rows)
-    numeric = [bool(made) and made[0][i][1] is not None for i in range(len(head))]
-    kinds = [' class="n"' if n else "" for n in numeric]
-    titles = "".join(f'<th scope="col"{kind}>{title}</th>' for title, kind in zip(head, kinds, strict=True))
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in made)
-    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _cell(cell: tuple[str, float | None]) -> str:
-    html, number = cell
-    return f"<td>{html}</td>" if number is None else f'<td class="n" data-v="{number:g}">{html}</td>'
+    return (
+        link(p.path, base, p.name)
+        if p.path
+        else f'{escape(p.name)} <span class="muted">(no longer there)</span>'
+    )

@@ -6,11 +6,12 @@ Everything that comes from a user is escaped; nothing is fetched from elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from itertools import pairwise
 
 from dynamo.report.colours import STATES, style
-from dynamo.report.layout import LABEL_SIZE, Layout, Spot, lay_out, shorten
 from dynamo.report.layered import Point
+from dynamo.report.layout import LABEL_SIZE, Layout, Spot, lay_out, shorten
+from dynamo.report.markup import escape
 from dynamo.report.picture import Box, Picture
 
 __all__ = ["curve", "svg"]
@@ -41,9 +42,10 @@ def svg(
     notes = {key: box.count for key, box in picture.boxes.items()} if notes is None else notes
     layout = lay_out(picture, notes)
     width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}"><title>{escape(f"Graph of {picture.name}")}</title>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" {size}>',
+        f"<title>{escape(f'Graph of {picture.name}')}</title>",
     ]
     if standalone:
         parts.append(f"<style>{style('graph')}</style>")
@@ -58,7 +60,7 @@ def svg(
 def curve(route: Sequence[Point]) -> list[tuple[Point, Point, Point]]:
     """Return the cubic Bezier pieces (two controls, end) that leave and enter every point of a route level."""
     pieces = []
-    for (x0, y0), (x1, y1) in zip(route, route[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(route):
         bend = (x1 - x0) / 2
         pieces.append(((x0 + bend, y0), (x1 - bend, y1), (x1, y1)))
     return pieces
@@ -114,7 +116,8 @@ def _bar(spot: Spot, states: Mapping[str, int]) -> Iterator[str]:
     for state in STATES:
         part = states.get(state, 0) / total * width
         if part:
-            yield f'<rect class="bar-{state}" x="{x:.1f}" y="{spot.y + spot.height - 6:.1f}" width="{part:.1f}" height="3"/>'
+            foot = Spot(x, spot.y + spot.height - 6, part, 3)
+            yield f'<rect class="bar-{state}" {_rect(foot)}/>'
             x += part
 
 
