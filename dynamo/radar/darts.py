@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["darts"]
 
+DAMPING = 0.02
+
 
 def darts(
     frames: NDArray[np.float32], nodes: tuple[int, int], *, waves: int = 25, times: int = 3, modes: int = 2
@@ -27,7 +29,7 @@ def darts(
     Parameters
     ----------
     frames
-        ``(nt, ny, nx)``, oldest first, without NaN.
+        ``(nt, ny, nx)``, at least two, oldest first, without NaN.
     nodes
         Rows and columns of the result, whose nodes are the centres of equal blocks of the grid.
     waves, times
@@ -35,11 +37,14 @@ def darts(
     modes
         Highest wave number of the motion: the larger, the finer its detail.
     """
-    nt, ny, nx = frames.shape
-    high = modes
+    steps, ny, nx = len(frames) - 1, *frames.shape[1:]
+    high = min(modes, (min(ny, nx) - 1) // 4)
     wide_y, wide_x = min(waves, (ny - 1) // 2 - high), min(waves, (nx - 1) // 2 - high)
-    wide_t = min(times, (nt - 1) // 2)
-    spectrum = np.fft.fftn(frames) / frames.size
+    wide_t = min(times, (steps - 1) // 2)
+    # The change from frame to frame and the mean of both, instead of a derivative in the Fourier domain: that
+    # would take the last frame to be followed by the first, and see half the motion of a short sequence.
+    spectrum = np.fft.fftn((frames[1:] + frames[:-1]) / 2)
+    change = np.fft.fftn(frames[1:] - frames[:-1])
     kt, ky, kx = (
         a.ravel() for a in np.mgrid[-wide_t : wide_t + 1, -wide_y : wide_y + 1, -wide_x : wide_x + 1]
     )
@@ -55,10 +60,13 @@ def darts(
             columns.append(sum(terms))  # cosine part
             columns.append(1j * (terms[0] - terms[-1]))  # sine part; zero for the mean
     matrix = np.stack(columns, axis=1)
-    target = -kt / nt * spectrum[kt, ky, kx]
+    target = 1j / (2 * np.pi) * change[kt, ky, kx]
     # The normal equations in real numbers: a handful of unknowns, thousands of rows.
     normal = (matrix.conj().T @ matrix).real
     right = (matrix.conj().T @ target).real
+    # Where there is no echo nothing binds the finer modes: keep them small (Tikhonov), the mean free.
+    wave = np.repeat(py[half] ** 2 + px[half] ** 2, 4)
+    normal += DAMPING * np.diag(wave * np.trace(normal) / len(normal))
     solution = np.linalg.lstsq(normal, right, rcond=1e-8)[0].reshape(len(half), 2, 2)
     return _field(solution, py[half], px[half], nodes)
 

@@ -21,12 +21,14 @@ import cv2
 import numpy as np
 
 from dynamo.errors import DataError, nearest
+from dynamo.radar.cf_header import set_attribute
 from dynamo.radar.darts import darts
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.lucas_kanade import gather, spread, track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -89,7 +91,7 @@ def estimate_motion(frames: Sequence[Grid], *, method: str = "lk") -> Motion:
     Parameters
     ----------
     frames
-        Oldest first, one geometry and quantity. Ten minutes are used, or three frames if they are rarer.
+        Oldest first, one geometry and quantity. The newest ten minutes are used, or three frames.
     method
         A name of `METHODS`.
 
@@ -113,6 +115,66 @@ def estimate_motion(frames: Sequence[Grid], *, method: str = "lk") -> Motion:
     field = field.astype("f4")
     u, v = np.ascontiguousarray(field[..., 0]), np.ascontiguousarray(field[..., 1])
     return Motion(u, v, newest.geometry, newest.time, method, vectors)
+
+
+def write_motion(path: str | Path, motion: Motion) -> None:
+    """Write a motion as NetCDF-4 after CF-1.10; equal motions give equal bytes.
+
+    ``u`` and ``v`` lie on the centres of the blocks, in cells per minute; the cells are in the attributes.
+    """
+    import h5py
+
+    geometry = motion.geometry
+    names = ("lat", "lon") if geometry.is_geographic else ("y", "x")
+    units = ("degrees_north", "degrees_east") if geometry.is_geographic else ("m", "m")
+    starts, steps = (geometry.y0, geometry.x0), (geometry.dy, geometry.dx)
+    with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
+        set_attribute(file.id, "Conventions", "CF-1.10")
+        for name in ("x0", "y0", "dx", "dy", "nx", "ny", "crs"):
+            set_attribute(file.id, name, getattr(geometry, name))
+        set_attribute(file.id, "method", motion.method)
+        set_attribute(file.id, "vectors", motion.vectors)
+        set_attribute(file.id, "time", motion.time.astimezone(UTC).isoformat())
+        for name, unit, start, step, nodes, cells in zip(
+            names, units, starts, steps, motion.u.shape, geometry.shape, strict=True
+        ):
+            centres = start + step * ((np.arange(nodes) + 0.5) * cells / nodes - 0.5)
+            axis = file.create_dataset(name, data=centres)
+            set_attribute(axis.id, "units", unit)
+            axis.make_scale(name)
+        for name, values, said in (("u", motion.u, "columns, eastward"), ("v", motion.v, "rows, southward")):
+            field = file.create_dataset(name, data=values)
+            set_attribute(field.id, "units", "1/min")
+            set_attribute(field.id, "long_name", f"motion of echo in {said}, per minute")
+            for number, dimension in enumerate(names):
+                field.dims[number].attach_scale(file[dimension])
+
+
+def read_motion(path: str | Path) -> Motion:
+    """Read what `write_motion` wrote.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or holds no motion.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            u, v = (np.asarray(file[name][()], dtype="f4") for name in ("u", "v"))
+            said = {name: file.attrs[name] for name in ("method", "time", "crs")}
+            said = {k: x.decode() if isinstance(x, bytes) else str(x) for k, x in said.items()}
+            x0, y0, dx, dy = (float(np.squeeze(file.attrs[name])) for name in ("x0", "y0", "dx", "dy"))
+            nx, ny, vectors = (int(np.squeeze(file.attrs[name])) for name in ("nx", "ny", "vectors"))
+            time = datetime.fromisoformat(said["time"])
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as NetCDF-4: {error}") from error
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{path}: holds no motion ('u', 'v' and their attributes): {error}") from error
+    if u.ndim != 2 or u.shape != v.shape or not (np.isfinite(u).all() and np.isfinite(v).all()):
+        raise DataError(f"{path}: 'u' {u.shape} and 'v' {v.shape} should be finite and of one shape")
+    return Motion(u, v, Geometry(x0, y0, dx, dy, nx, ny, said["crs"]), time, said["method"], vectors)
 
 
 def _check(frames: Sequence[Grid]) -> None:

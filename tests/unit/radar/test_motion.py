@@ -1,0 +1,246 @@
+"""Motion estimates: known motions are found, sequences without one are refused in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import netCDF4
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynamo.errors import DataError
+from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.motion import METHODS, Motion, estimate_motion, read_motion, write_motion
+from dynamo.radar.readers import read
+
+START = datetime(2020, 6, 1, 12, tzinfo=UTC)
+PLANE = Geometry(0, 200_000, 1000, -1000, 160, 120, "EPSG:3857")
+
+
+def blobs(column_shift=0.0, row_shift=0.0, *, turn=0.0, geometry=PLANE):
+    """Some Gaussian cells of rain, moved and turned about the middle of the grid."""
+    rng = np.random.default_rng(7)
+    ny, nx = geometry.shape
+    x, y = np.meshgrid(np.arange(nx), np.arange(ny))
+    x0, y0 = rng.uniform(0, nx, 40) - nx / 2, rng.uniform(0, ny, 40) - ny / 2
+    cx = np.cos(turn) * x0 - np.sin(turn) * y0 + nx / 2 + column_shift
+    cy = np.sin(turn) * x0 + np.cos(turn) * y0 + ny / 2 + row_shift
+    size, top = rng.uniform(3, 7, 40), rng.uniform(20, 50, 40)
+    field = np.zeros((ny, nx))
+    for i in range(40):
+        field = np.maximum(
+            field, top[i] * np.exp(-((x - cx[i]) ** 2 + (y - cy[i]) ** 2) / (2 * size[i] ** 2))
+        )
+    return field
+
+
+def at(minute, values, geometry=PLANE, **more):
+    return Grid.from_values(
+        values, geometry, START + timedelta(minutes=minute), undetect=np.asarray(values) < 3, **more
+    )
+
+
+def moving(u, v, minutes=(0, 5, 10)):
+    return [at(m, blobs(u * m, v * m)) for m in minutes]
+
+
+def middle(motion):
+    """The median motion of the inner half of the nodes."""
+    ny, nx = motion.u.shape
+    inner = np.s_[ny // 4 : -ny // 4, nx // 4 : -nx // 4]
+    return np.median(motion.u[inner]), np.median(motion.v[inner])
+
+
+@pytest.mark.parametrize("method", ["lk", "dis", "constant"])
+def test_a_translation_is_found(method):
+    """Cells that move 0.8 columns and -0.5 rows a minute are seen to do so."""
+    motion = estimate_motion(moving(0.8, -0.5), method=method)
+    assert middle(motion) == pytest.approx((0.8, -0.5), abs=0.08)
+    assert motion.vectors > 0
+
+
+def test_darts_finds_a_slow_translation():
+    """The Fourier fit finds motion of less than a cell a step, for which it is made."""
+    u, v = middle(estimate_motion(moving(0.8, -0.5, range(11)), method="darts"))
+    assert (u, v) == pytest.approx((0.8, -0.5), abs=0.15)
+
+
+@settings(max_examples=15, deadline=None)
+@given(u=st.floats(-1.5, 1.5), v=st.floats(-1.5, 1.5), step=st.sampled_from([1, 2, 2.5, 5]))
+def test_frame_spacing_does_not_matter(u, v, step):
+    """Motion per minute is the same from frames 1, 2, 2.5 or 5 minutes apart."""
+    motion = estimate_motion(moving(u, v, np.arange(0, 10.1, step)))
+    assert middle(motion) == pytest.approx((u, v), abs=0.1)
+
+
+def test_a_rotation_is_found():
+    """Where cells turn about the middle, motion is opposite on opposite sides."""
+    frames = [at(m, blobs(turn=0.012 * m)) for m in (0, 5, 10)]
+    motion = estimate_motion(frames)
+    rows, columns = motion.u.shape
+    assert motion.v[rows // 2, columns // 8] < -0.3 < 0.3 < motion.v[rows // 2, -columns // 8]
+    assert motion.u[rows // 8, columns // 2] > 0.2 > -0.2 > motion.u[-rows // 8, columns // 2]
+
+
+def test_rain_rate_moves_like_reflectivity():
+    """The same cells in mm/h give the same motion."""
+    frames = [
+        Grid.from_values(
+            (10 ** (f.values / 10) / 200) ** (1 / 1.6), PLANE, f.time, undetect=~f.known, quantity="rain_rate"
+        )
+        for f in moving(0.8, -0.5)
+    ]
+    assert middle(estimate_motion(frames)) == pytest.approx((0.8, -0.5), abs=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_calm_and_missing_frames_stand_still(method, value):
+    """With no echo, or no data at all, motion is zero, finite, and rests on nothing."""
+    motion = estimate_motion([at(m, np.full(PLANE.shape, value)) for m in (0, 5)], method=method)
+    assert motion.vectors == 0
+    assert not motion.u.any()
+    assert not motion.v.any()
+
+
+def test_a_radar_edge_is_not_tracked():
+    """Echo cut off by the range of the radar does not make the estimate stand still."""
+    x, y = np.meshgrid(np.arange(160), np.arange(120))
+    far = np.hypot(x - 80, y - 60) > 50
+    frames = [at(m, blobs(0.8 * m, -0.5 * m), out_of_range=far) for m in (0, 5, 10)]
+    assert middle(estimate_motion(frames)) == pytest.approx((0.8, -0.5), abs=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(2, 2), (7, 90), (33, 40)])
+def test_small_grids_are_legal(method, shape):
+    """Any grid has a finite motion, however small."""
+    geometry = Geometry(0, 0, 1000, -1000, shape[1], shape[0], "EPSG:3857")
+    rng = np.random.default_rng(1)
+    frames = [at(m, rng.uniform(0, 50, shape), geometry) for m in (0, 5)]
+    motion = estimate_motion(frames, method=method)
+    assert np.isfinite(motion.u).all()
+    assert np.isfinite(motion.v).all()
+
+
+def test_a_gap_is_crossed():
+    """Frames missing in between lengthen the pair; the motion per minute stays."""
+    assert middle(estimate_motion(moving(0.4, 0.3, (0, 1, 2, 10, 20)))) == pytest.approx((0.4, 0.3), abs=0.1)
+
+
+def test_one_frame_is_refused():
+    """A single frame has no motion; the message says what to do."""
+    with pytest.raises(DataError, match=r'at least two frames.*2020-06-01 12:00:00Z.*"none"'):
+        estimate_motion(moving(1, 1)[:1])
+
+
+def test_one_frame_persists():
+    """Persistence needs no second frame."""
+    assert not estimate_motion(moving(1, 1)[:1], method="none").u.any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_frame_is_refused(method):
+    """Nothing has no motion, whatever the method."""
+    with pytest.raises(DataError, match="at least two"):
+        estimate_motion([], method=method)
+
+
+def test_frames_out_of_order_are_named():
+    """The message names both frames by time."""
+    a, b, c = moving(1, 1)
+    with pytest.raises(
+        DataError, match=r"out of order: 2020-06-01 12:05:00Z comes after 2020-06-01 12:10:00Z"
+    ):
+        estimate_motion([a, c, b])
+
+
+def test_doubled_frames_are_named():
+    """The message names the time that is there twice."""
+    a, b, _ = moving(1, 1)
+    with pytest.raises(DataError, match=r"same time, 2020-06-01 12:05:00Z"):
+        estimate_motion([a, b, b])
+
+
+def test_other_geometry_is_named():
+    """The message names the frame and says how its grid differs."""
+    small = Geometry(0, 200_000, 1000, -1000, 80, 60, "EPSG:3857")
+    frames = [at(0, np.zeros(small.shape), small), *moving(1, 1, (5, 10))]
+    with pytest.raises(DataError, match=r"12:00:00Z does not fit .*12:10:00Z: 60 x 80 cells instead of"):
+        estimate_motion(frames)
+
+
+def test_other_quantity_is_named():
+    """Rain rate and reflectivity do not mix."""
+    frames = [at(0, blobs(), quantity="rain_rate"), at(5, blobs())]
+    with pytest.raises(DataError, match="12:00:00Z is rain_rate"):
+        estimate_motion(frames)
+
+
+def test_frames_hours_apart_are_refused():
+    """Two frames two hours apart say nothing of today's motion."""
+    with pytest.raises(DataError, match="120 minutes apart"):
+        estimate_motion(moving(0, 0, (0, 120)))
+
+
+def test_an_unknown_method_is_named():
+    """A typo gets the nearest method."""
+    with pytest.raises(DataError, match="did you mean 'darts'"):
+        estimate_motion(moving(1, 1), method="dart")
+
+
+def test_a_file_gives_back_the_motion(tmp_path):
+    """What is written is read back to the last bit, and equal motions make equal bytes."""
+    motion = estimate_motion(moving(0.8, -0.5))
+    for name in ("a.nc", "b.nc"):
+        write_motion(tmp_path / name, motion)
+    back = read_motion(tmp_path / "a.nc")
+    assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
+    assert isinstance(back, Motion)
+    assert np.array_equal(back.u, motion.u)
+    assert np.array_equal(back.v, motion.v)
+    assert (back.geometry, back.time, back.method, back.vectors) == (
+        motion.geometry,
+        motion.time,
+        motion.method,
+        motion.vectors,
+    )
+
+
+def test_a_file_is_plain_netcdf(tmp_path):
+    """Other programs find the components with units and places."""
+    motion = estimate_motion(moving(0.8, -0.5))
+    write_motion(tmp_path / "motion.nc", motion)
+    with netCDF4.Dataset(tmp_path / "motion.nc") as file:
+        assert file["u"].dimensions == ("y", "x")
+        assert file["u"].units == "1/min"
+        x = file["x"][:]
+        assert x[0] == pytest.approx(PLANE.extent[0] + (x[1] - x[0]) / 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a file of ours"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    """The message names the file."""
+    path = tmp_path / "motion.nc"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"motion\.nc"):
+        read_motion(path)
+
+
+def test_another_file_is_named(tmp_path):
+    """A NetCDF file that holds no motion is refused with the missing name."""
+    path = tmp_path / "motion.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("x", 2)
+    with pytest.raises(DataError, match=r"motion\.nc.*'u'"):
+        read_motion(path)
+
+
+def test_a_real_storm_moves_east(samples):
+    """The squall line over Dallas of 2017-03-29 goes north-east at the speed of a squall line."""
+    frames = read(samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc")[10:21]
+    motion = estimate_motion(frames)
+    assert np.median(motion.u) > 0 > np.median(motion.v)
+    assert 40 < np.median(motion.speed_kmh()) < 120
