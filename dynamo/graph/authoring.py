@@ -59,6 +59,11 @@ class Callee(Generic[P, R]):
     def call(self) -> str:
         """``module:function``, or ``path/to/file.py:function`` for a file that is not a module."""
         name = self.function.__qualname__
+        if "<lambda>" in name:
+            raise WorkflowError(
+                "a lambda has no name that a worker could find it by; write it with def",
+                place=place_of(self.function),
+            )
         if "<locals>" in name:
             raise WorkflowError(
                 f"{name} is defined inside a function; define it at the top of a file, so that a worker can find it",
@@ -186,6 +191,8 @@ class Workflow(Callee[P, R]):
             return self.graph(*args, **kwargs)
         if self.runtime:
             return self.describe(builder, args, kwargs)
+        frame = sys._getframe(1)  # noqa: SLF001 - the line of the user's call, for every later message
+        self.signature.bind(args, kwargs, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         with builder.within(self.signature.name):
             return self.function(*args, **kwargs)
 
@@ -220,8 +227,10 @@ class Workflow(Callee[P, R]):
         for v in files.values():
             for file in v if isinstance(v, list) else [v]:
                 builder.sources[file.name] = ""
+        given = {**files, **outputs, **params}
+        absent = [p for p in self.signature.parameters if p not in given]  # ``Input | None`` that got None
         with _described(builder):
-            cast("Callable[..., Any]", self.function)(**files, **outputs, **params)
+            cast("Callable[..., Any]", self.function)(**given, **dict.fromkeys(absent))
         graph = builder.graph()
         for name in names:
             if name not in graph.producer:
@@ -283,6 +292,13 @@ def _needs(
     deadline: str | float,
     **plain: Any,
 ) -> Needs:
+    for name, least in (("cores", 1), ("retries", 0), ("priority", None)):
+        value = plain[name]
+        if type(value) is not int or (least is not None and value < least):
+            expected = "a whole number" if least is None else f"a whole number from {least}"
+            raise WorkflowError(
+                f"{function.__name__}(): {name}={value!r} is not {expected}", place=place_of(function)
+            )
     try:
         return Needs(
             memory=parse_bytes(memory),
@@ -439,7 +455,7 @@ def workflow(function: Callable[..., Any] | None = None, /, *, runtime: bool = F
 
     Examples
     --------
-    >>>     >>> from dynamo import Input, workflow
+    >>> from dynamo import Input, workflow
     >>> @workflow
     ... def chain(frames: list[Input], leads: int = 3) -> None:
     ...     for lead in range(leads):

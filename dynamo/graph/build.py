@@ -25,6 +25,9 @@ __all__ = ["Builder", "File", "building"]
 #: An empty part, ``.`` or ``..`` between slashes or at an end: absolute paths, doubled slashes, ways out.
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
 
+#: Bytes of a file name that leave room for what is put beside it while it is published (most systems take 255).
+LONGEST = 200
+
 building: ContextVar[Builder | None] = ContextVar("building", default=None)
 
 
@@ -82,7 +85,20 @@ def file_name(value: object, owner: str, place: str) -> str:
         raise WorkflowError(
             f"{place}: {owner} is given {value!r}; a name is relative and plain, like 'grids/lead_05.nc'"
         )
+    if len(value) > LONGEST or not value.isascii():
+        _check_length(value, owner, place)
     return value
+
+
+def _check_length(name: str, owner: str, place: str) -> None:
+    try:
+        longest = max(len(part.encode()) for part in name.split("/"))
+    except UnicodeEncodeError:
+        raise WorkflowError(f"{place}: {owner} is given {name!r}, which is not valid text") from None
+    if longest > LONGEST:
+        raise WorkflowError(
+            f"{place}: {owner} is given {name[:40]!r}..., which is too long: {LONGEST} bytes at most"
+        )
 
 
 class Builder:
@@ -192,7 +208,13 @@ class Builder:
                 raise WorkflowError(f"{place}: {what} takes a list of file names, not {value!r}")
             return tuple(self._named(file_name(v, what, place)) for v in value)
         if value is parameter.default and isinstance(value, str) and "{" in value:
-            value = value.format_map(bound)
+            try:
+                value = value.format_map(bound)
+            except (LookupError, ValueError, AttributeError, TypeError) as error:
+                known = ", ".join(f"{{{n}}}" for n in bound if n != parameter.name)
+                raise WorkflowError(
+                    f"{place}: {what} is by default {value!r}, which cannot be filled in from {known}: {error}"
+                ) from None
         return self._named(file_name(value, what, place))
 
     def _named(self, name: str) -> str:

@@ -35,14 +35,16 @@ def check(graph: Graph) -> None:
 
 
 def _no_file_is_a_folder(graph: Graph, makers: dict[str, str]) -> None:
-    """Refuse ``a`` beside ``a/b``: they could not stand in one folder of products."""
-    for name, maker in makers.items():
+    """Refuse ``a`` beside ``a/b``: they could not stand in one folder of products, or of a task."""
+    names = dict.fromkeys(graph.sources, "the inputs") | makers
+    for name, maker in names.items():
         end = name.find("/")
         while end > 0:
-            if name[:end] in makers:
-                task = graph.tasks[maker]
+            other = names.get(name[:end])
+            if other is not None:
+                task = graph.tasks.get(maker) or graph.tasks[other]
                 raise WorkflowError(
-                    f"{task.place}: {task.id} makes {name!r}, but {name[:end]!r} is a file of "
-                    f"{makers[name[:end]]}, not a folder"
+                    f"{task.place}: {name!r} of {maker} and {name[:end]!r} of {other}: one name cannot be a file "
+                    "and a folder; give the output another name"
                 )
             end = name.find("/", end + 1)

@@ -30,7 +30,9 @@ def to_json(value: object, where: str = "value") -> JSON:
     carry (NaN and infinity too) raises `NotJSON`, which names `where` in the value it stands.
     """
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        return _text(value, where)  # type: ignore[arg-type]
+    if kind is bool or value is None:
         return value  # type: ignore[return-value]
     if kind is int:
         return _whole(value, where)  # type: ignore[arg-type]
@@ -43,6 +45,15 @@ def _whole(value: int, where: str) -> int:
     if -_LARGEST <= value < 2 * _LARGEST:
         return value
     raise NotJSON(f"{where} is {value}, which does not fit 64 bits")
+
+
+def _text(value: str, where: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise NotJSON(f"{where} is {value!r}, which is not valid text") from None
+    return value
 
 
 def _finite(value: float, where: str) -> float:
@@ -58,9 +69,10 @@ def _compound(value: object, where: str) -> JSON:
         for key in value:
             if not isinstance(key, str):
                 raise NotJSON(f"{where} has the key {key!r}; keys must be text")
+            _text(key, where)
         return {key: to_json(v, f"{where}.{key}") for key, v in value.items()}
     if isinstance(value, str):
-        return str(value)
+        return _text(str.__str__(value), where)
     tolist = getattr(value, "tolist", None)  # NumPy arrays and scalars, without importing NumPy
     if callable(tolist):
         return to_json(tolist(), where)

@@ -206,14 +206,16 @@ class Graph:
 
     def _cycle(self, stuck: set[str]) -> WorkflowError:
         """Walk up from any stuck task until one comes again: that is the cycle."""
-        seen: list[str] = [next(t for t in self.tasks if t in stuck)]
-        while True:
-            up = next(p for p in self.parents(self.tasks[seen[-1]]) if p in stuck)
-            if up in seen:
-                loop = [*seen[seen.index(up) :], up]
-                break
-            seen.append(up)
-        path = " <- ".join(loop)
+        up = next(t for t in self.tasks if t in stuck)
+        seen: dict[str, None] = {}
+        while up not in seen:
+            seen[up] = None
+            up = next(p for p in self.parents(self.tasks[up]) if p in stuck)
+        walked = list(seen)
+        loop = [*walked[walked.index(up) :], up]
+        path = " <- ".join(
+            loop if len(loop) <= 12 else [*loop[:5], f"... {len(loop) - 10} more ...", *loop[-5:]]
+        )
         return WorkflowError(f"{self.tasks[loop[0]].place}: these tasks wait for each other: {path}")
 
     def to_json(self) -> dict[str, Any]:
