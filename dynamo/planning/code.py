@@ -103,17 +103,23 @@ def _parse(path: Path) -> _Source:
         raise UserError(f"cannot read {path}: {error}") from error
     marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n)}
     rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name in marked)]
-    tasks = {name: _piece([*node.body, node.args]) for name, node in marked.items()}
+    tasks = {name: _piece([*node.body, node.args, *_others(node)]) for name, node in marked.items()}
     return _Source(tasks, _piece(rest), _piece(tree.body))
 
 
 def _is_marked(node: ast.FunctionDef) -> bool:
+    return len(_others(node)) < len(node.decorator_list)
+
+
+def _others(node: ast.FunctionDef) -> list[ast.expr]:
+    """The decorators that are not ours: they may change what the function does."""
+    found = []
     for mark in node.decorator_list:
         target = mark.func if isinstance(mark, ast.Call) else mark
         name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-        if name in _MARKS:
-            return True
-    return False
+        if name not in _MARKS:
+            found.append(mark)
+    return found
 
 
 def _piece(nodes: Sequence[ast.AST]) -> _Piece:
@@ -140,7 +146,7 @@ def _piece(nodes: Sequence[ast.AST]) -> _Piece:
 
 def _drop_docstring(node: ast.AST) -> None:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and _is_text(node.body[0]):
-        node.body[0] = ast.Pass()
+        node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
 
 
 def _is_text(node: ast.AST) -> bool:

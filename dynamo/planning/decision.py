@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dynamo.graph.digest import canonical
 from dynamo.graph.model import Task
 from dynamo.journal.records import Parts, Result
 
@@ -56,7 +58,7 @@ def decide(
     if previous is None:
         return Decision("run", "never run before", key)
     if previous[0] == key:
-        return Decision("run", "its last run made no result", key)
+        return Decision("run", "its earlier result was removed", key)
     return Decision("run", why_changed(task, previous[1], parts), key)
 
 
@@ -65,7 +67,7 @@ def why_changed(task: Task, before: Parts, now: Parts) -> str:
     if before.code != now.code:
         return f"code of {task.call.rpartition(':')[2]} changed"
     for name in sorted(set(before.params) | set(now.params)):
-        if before.params.get(name) != now.params.get(name):
+        if _told(before.params, name) != _told(now.params, name):
             return f"parameter {name} changed from {_short(before.params.get(name))} to {_short(now.params.get(name))}"
     for name, digest in now.inputs.items():
         if name not in before.inputs:
@@ -78,6 +80,11 @@ def why_changed(task: Task, before: Parts, now: Parts) -> str:
     if before.outputs != now.outputs:
         return f"outputs are now named {', '.join(now.outputs)}"
     return "its inputs are bound to other parameters"
+
+
+def _told(params: Mapping[str, Any], name: str) -> bytes:
+    """The parameter as the key sees it: 1 and 1.0 differ, and so do null and nothing."""
+    return canonical(params[name]) if name in params else b""
 
 
 def _short(value: Any) -> str:

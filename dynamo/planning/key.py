@@ -21,9 +21,9 @@ def parts_of(task: Task, code: str, digests: Mapping[str, str]) -> Parts:
     """Return what the key of `task` is made of; `digests` maps each input file to its content digest."""
     params = dict(task.params)
     if task.argv:
-        params["arguments"] = list(task.argv)
+        params["argument list"] = list(task.argv)  # no parameter can have a name with a space
     if task.needs.image:
-        params["image"] = task.needs.image
+        params["container image"] = task.needs.image
     return Parts(code, params, {n: digests[n] for n in task.input_names}, tuple(task.output_names))
 
 
