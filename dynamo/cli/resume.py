@@ -30,7 +30,8 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
         if run is None:
-            record = next((r for r in journal.runs() if r.state != "done"), None)
+            waiting = (r for r in journal.runs() if r.state != "done" and not found.is_live(r.id))
+            record = next(waiting, None)
             if record is None:
                 raise UserError("every run here ended well; there is nothing to go on with")
         else:

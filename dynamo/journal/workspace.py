@@ -69,11 +69,11 @@ class Workspace:
 
     def log(self, run: str, task: str, n: int) -> str:
         """Path of the log of attempt `n` of a task; task ids may hold ``/``."""
-        return f"{self.runs}/{run}/logs/{task}.{n}.log"
+        return f"{self.root}/runs/{run}/logs/{task}.{n}.log"
 
     def kept(self, run: str, task: str) -> str:
         """Path to which the sandbox of a task is moved that failed."""
-        return f"{self.runs}/{run}/failed/{task}"
+        return f"{self.root}/runs/{run}/failed/{task}"
 
     def engine_folder(self) -> tuple[Path, IO[str]]:
         """Make the folder in which one engine's workers run tasks, and remove those of engines that are no more.
