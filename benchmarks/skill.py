@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -85,7 +84,7 @@ def one(frames, start, minutes, peer, scores, seconds) -> None:
     steps = {lead: round(lead / minutes + 0.01) for lead in LEADS}
     valid = [lead for lead in LEADS if start + steps[lead] < len(frames)]
     forecasts: dict[str, dict[int, Grid]] = {
-        "persistence": {lead: frame for lead in valid},
+        "persistence": dict.fromkeys(valid, frame),
     }
     for method in METHODS:
         begin = time.perf_counter()
@@ -135,8 +134,10 @@ def table(path: Path, minutes: int, starts: list[int], scores, seconds) -> str:
     lines = [
         f"## {path.name}",
         "",
-        f"Frames every {minutes} min; started from frames {', '.join(map(str, starts))} (counted from 0). "
-        "Cells: CSI / FSS / MAE in dB.",
+        (
+            f"Frames every {minutes} min; started from frames {', '.join(map(str, starts))} "
+            "(counted from 0). Cells: CSI / FSS / MAE in dB."
+        ),
         "",
         "| method | " + " | ".join(f"{lead} min" for lead in leads) + " | motion, s | 31 leads, s |",
         "|" + "---|" * (len(leads) + 3),

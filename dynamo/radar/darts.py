@@ -80,4 +80,5 @@ def _field(
     waves = np.stack([np.cos(phase), -np.sin(phase)], axis=-1)
     factor = np.where((py == 0) & (px == 0), 1.0, 2.0)
     field = np.einsum("mcw,mijw,m->ijc", solution, waves, factor)
-    return field.astype("f4")
+    smooth: NDArray[np.float32] = field.astype("f4")
+    return smooth

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -32,6 +32,8 @@ __all__ = ["Extrapolator", "extrapolate"]
 
 # Motion changes over tens of km: in a minute nothing moves far enough to need a finer step.
 STEP_MINUTES = 1.0
+# Columns and rows come as one array; OpenCV's type stubs do not know that they may.
+NO_SECOND_MAP: Any = None
 
 
 def extrapolate(frame: Grid, motion: Motion, minutes: float) -> Grid:
@@ -88,11 +90,8 @@ class Extrapolator:
         frame, geometry = self._frame, self._frame.geometry
         way = cv2.resize(self._way_back(minutes), (geometry.nx, geometry.ny), interpolation=cv2.INTER_LINEAR)
         origin = self._places + way
-        status = cv2.remap(
-            frame.status, origin, None, cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=float(Cell.OUT_OF_RANGE),
-        )  # fmt: skip
-        values = cv2.remap(self._values, origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        status = _look_up(frame.status, origin, cv2.INTER_NEAREST, beyond=Cell.OUT_OF_RANGE)
+        values = _look_up(self._values, origin, cv2.INTER_LINEAR)
         values[status == Cell.UNDETECT] = QUANTITIES[frame.quantity].floor
         values[status >= Cell.MISSING] = np.nan
         return replace(
@@ -118,10 +117,17 @@ class Extrapolator:
 
     def _motion_at(self, way: NDArray[np.float32]) -> NDArray[np.float32]:
         at = self._nodes + way / self._cells_per_node
-        found: NDArray[np.float32] = cv2.remap(
-            self._motion, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return found
+        return _look_up(self._motion, at, cv2.INTER_LINEAR)
+
+
+def _look_up(
+    field: NDArray[Any], at: NDArray[np.float32], how: int, beyond: int | None = None
+) -> NDArray[Any]:
+    """Return `field` at the columns and rows `at`; outside of it `beyond`, or its nearest edge."""
+    edge: dict[str, Any] = {"borderMode": cv2.BORDER_REPLICATE}
+    if beyond is not None:
+        edge = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": float(beyond)}
+    return np.asarray(cv2.remap(field, at, NO_SECOND_MAP, how, **edge))
 
 
 def _places(rows: int, columns: int) -> NDArray[np.float32]:

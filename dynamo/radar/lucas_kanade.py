@@ -8,7 +8,7 @@ With nothing to track the result is no vectors, never an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["gather", "spread", "track"]
+
+# OpenCV makes the output itself; its type stubs do not know that it may.
+NEW: Any = None
 
 # In cells of the image given to `track`, whose cells are 2 x 2 of the grid: single cells are mostly noise.
 TILE = 5
@@ -45,13 +48,13 @@ def track(
     start = _features(before, valid)
     if not len(start):
         return np.empty((0, 4), "f4")
-    search = {
+    search: dict[str, Any] = {
         "winSize": (WINDOW, WINDOW),
         "maxLevel": LEVELS,
         "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
     }
-    end, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **search)
-    again, back, _ = cv2.calcOpticalFlowPyrLK(after, before, end, None, **search)
+    end, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, NEW, **search)
+    again, back, _ = cv2.calcOpticalFlowPyrLK(after, before, end, NEW, **search)
     missed = np.hypot(*(again - start)[:, 0].T)
     kept = (there[:, 0] == 1) & (back[:, 0] == 1) & (missed < RETURN)
     return np.hstack([start[kept, 0], (end - start)[kept, 0]])
@@ -66,8 +69,8 @@ def _features(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.
     strength[~valid] = 0
     tile = max(TILE, -(-max(image.shape) // MOST_TILES))
     ny, nx = (n // tile for n in image.shape)
-    tiles = strength[: ny * tile, : nx * tile].reshape(ny, tile, nx, tile)
-    tiles = tiles.transpose(0, 2, 1, 3).reshape(ny, nx, tile * tile)
+    blocks = strength[: ny * tile, : nx * tile].reshape(ny, tile, nx, tile)
+    tiles = blocks.transpose(0, 2, 1, 3).reshape(ny, nx, tile * tile)
     row, column = np.nonzero(tiles.max(axis=-1) > FLAT)
     inside = tiles[row, column].argmax(axis=-1)
     points = np.stack([column * tile + inside % tile, row * tile + inside // tile], axis=-1)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from dynamo.errors import DataError, nearest
 from dynamo.radar.cf_header import set_attribute
 from dynamo.radar.darts import darts
 from dynamo.radar.grid import Cell, Geometry, Grid
-from dynamo.radar.lucas_kanade import gather, spread, track
+from dynamo.radar.lucas_kanade import NEW, gather, spread, track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,8 @@ class Motion:
     def speed_kmh(self) -> NDArray[np.float64]:
         """Return the speed at the nodes, km/h."""
         east, north = self.geometry.cell_size_km()
-        return np.hypot(self.u * (60 * east), self.v * (60 * north)).astype("f8")
+        speed: NDArray[np.float64] = np.hypot(self.u * (60.0 * east), self.v * (60.0 * north)).astype("f8")
+        return speed
 
 
 def estimate_motion(frames: Sequence[Grid], *, method: str = "lk") -> Motion:
@@ -185,7 +187,7 @@ def _check(frames: Sequence[Grid]) -> None:
             f"motion needs at least two frames, there is one, of {_name(newest)}; give an earlier one too, "
             'or choose the method "none" (persistence)'
         )
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         if after.time == before.time:
             raise DataError(f"two frames are of the same time, {_name(after)}; give each frame once")
         if after.time < before.time:
@@ -241,22 +243,20 @@ def _pairs(frames: Sequence[Grid]) -> list[tuple[Grid, Grid]]:
 
 def _image(frame: Grid) -> NDArray[np.uint8]:
     """Return bytes from no echo to `WHITE_DBZ`, without specks that no 3 x 3 cells fit into."""
-    values = np.where(frame.status == Cell.ECHO, frame.values, 0)
+    values: NDArray[Any] = np.where(frame.status == Cell.ECHO, frame.values, 0)
     if frame.quantity == "rain_rate":
         # Z = 200 R^1.6 (Marshall and Palmer 1948), so that drizzle and downpour are seen on one scale.
         values = 10 * np.log10(200 * np.maximum(values, 0.02) ** 1.6)
-    image = (np.clip(values, 0, WHITE_DBZ) * (255 / WHITE_DBZ)).astype("u1")
+    image: NDArray[np.uint8] = (np.clip(values, 0, WHITE_DBZ) * (255 / WHITE_DBZ)).astype("u1")
     solid = cv2.morphologyEx((image > 0).astype("u1"), cv2.MORPH_OPEN, np.ones((3, 3), "u1"))
-    whole: NDArray[np.uint8] = image * solid
-    return whole
+    image *= np.asarray(solid, dtype="u1")
+    return image
 
 
 def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ny, nx = image.shape
-    half: NDArray[np.uint8] = cv2.resize(
-        image[: ny // 2 * 2, : nx // 2 * 2], (nx // 2, ny // 2), interpolation=cv2.INTER_AREA
-    )
-    return half
+    even = image[: ny // 2 * 2, : nx // 2 * 2]
+    return np.asarray(cv2.resize(even, (nx // 2, ny // 2), interpolation=cv2.INTER_AREA), dtype="u1")
 
 
 def _lucas_kanade(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.float32], int]:
@@ -267,7 +267,9 @@ def _lucas_kanade(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArr
     for before, after in _pairs(frames):
         # The edge of what a radar sees stands still while the rain moves: keep away from it.
         blind = cv2.dilate((~(before.known & after.known)).astype("u1"), np.ones((9, 9), "u1"))
-        vectors = track(_halve(_image(before)), _halve(_image(after)), _halve(blind) == 0)
+        vectors = track(
+            _halve(_image(before)), _halve(_image(after)), _halve(np.asarray(blind, dtype="u1")) == 0
+        )
         vectors[:, :2] = 2 * vectors[:, :2] + 0.5
         vectors[:, 2:] *= 2 / _minutes(before, after)
         found.append(vectors)
@@ -283,7 +285,7 @@ def _dis(frames: Sequence[Grid], nodes: tuple[int, int]) -> tuple[NDArray[np.flo
     first, second = _image(before), _image(after)
     if min(first.shape) < 32:
         return _constant(frames, nodes)
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, NEW)
     # Flow means something where there is echo; it is spread from there with a smoothing of a few nodes.
     wet = ((first > 0) & before.known & after.known).astype("f4")
     size = nodes[::-1]
