@@ -52,6 +52,7 @@ class Run:
         self.request = request
         self.id = request.run
         self.workspace = workspace
+        self._store = str(workspace.store)
         self.journal = journal
         self.facts = facts
         self.began = now
@@ -146,7 +147,7 @@ class Run:
                 inside.add(_found_name(task))
         if not orders:
             return None
-        return Job(f"{self.id}/{orders[0].id}", tuple(orders), str(self.workspace.store))
+        return Job(f"{self.id}/{orders[0].id}", tuple(orders), self._store)
 
     def _order(self, task: Task, reason: str, inside: set[str]) -> Order:
         n = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1
@@ -273,7 +274,7 @@ class Run:
 
     def _exist(self, task: Task, made: Mapping[str, Made]) -> None:
         for name, file in made.items():
-            path = stored_path(self.workspace.store, file.digest)
+            path = stored_path(self._store, file.digest)
             self.digests[name] = file.digest
             self.paths[name] = path
             self._states[name] = (file.size, file.mtime)
