@@ -38,8 +38,11 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
             record = journal.run(run)
         graph = journal.graph(record.id, expanded=False)
     settings = record.settings
-    # Forced tasks were forced once; going on must not do them again.
-    chosen = {k: tuple(v) for k, v in settings["selection"].items() if k != "force"}
+    if "selection" not in settings:
+        raise UserError(
+            f"run {record.id} was not started by `dynamo run`; go on with it where it was started"
+        )
+    chosen = {k: tuple(v) for k, v in settings["selection"].items()}
     request = Request(
         record.id,
         graph,

@@ -54,6 +54,9 @@ class Products:
             except OSError:
                 _link_or_copy(stored, part)
             os.replace(part, target)
+            _remove(
+                part
+            )  # it stays where another run has just published the same file: a rename of links is void
         except OSError as error:
             raise UserError(
                 f"cannot publish {target}: {error.strerror}; choose another folder with `products:`"

@@ -23,7 +23,7 @@ from dynamo.errors import UserError
 from dynamo.graph.model import Graph, Names, Needs, Task
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome
-from dynamo.planning import key_of, parts_of, units
+from dynamo.planning import Selection, key_of, parts_of, units
 from dynamo.planning.plan import settle
 from dynamo.worker.job import Job, Made, Order, Report
 from dynamo.worker.store import digest_file, stored_path
@@ -70,6 +70,7 @@ class Run:
         self.outbox: list[tuple[str, str]] = []
         self.news: list[Event] = []
         self._attempts: dict[str, int] = {}
+        self._done_before: set[str] = set()
         self._losses: dict[str, int] = {}
         self._keys: dict[str, tuple[str, Parts, str]] = {}
         self._failures: dict[str, Failure] = {}
@@ -95,6 +96,10 @@ class Run:
         if self.request.resume:
             self.journal.lose_attempts(self.id, self.began)
             self._attempts = self.journal.count_attempts(self.id)
+            # What was forced and done before the interruption is not forced again.
+            self._done_before = {
+                t.task for t in self.journal.tasks(self.id).values() if t.state in ("done", "reused")
+            }
             self.journal.set_run(self.id, "running", None)
         else:
             self.journal.add_run(self.id, self.request.graph, self.request.settings, self.began)
@@ -129,9 +134,7 @@ class Run:
                     self.ready.wait((task_id,))
                 continue  # its maker in this job was left out or is lost: it was closed with it
             else:
-                decision, parts = settle(
-                    self.graph.name, task, self.digests, self.facts, self.request.selection
-                )
+                decision, parts = settle(self.graph.name, task, self.digests, self.facts, self._asked(task))
                 if decision.action == "reuse" and decision.result is not None:
                     self._reuse(task, decision.result, decision.reason, parts, now)
                     continue
@@ -148,6 +151,12 @@ class Run:
         if not orders:
             return None
         return Job(f"{self.id}/{orders[0].id}", tuple(orders), self._store)
+
+    def _asked(self, task: Task) -> Selection:
+        selection = self.request.selection
+        if selection.force and task.id in self._done_before:
+            return replace(selection, force=())
+        return selection
 
     def _order(self, task: Task, reason: str, inside: set[str]) -> Order:
         n = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1

@@ -89,7 +89,8 @@ class Sandbox:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
                 elif any(
-                    f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/") for s in self._subfolders or ()
+                    f"{s}/".startswith(f"{entry.path[len(self.folder) + 1 :]}/")
+                    for s in self._subfolders or ()
                 ):
                     self._empty(entry.path)
                 else:

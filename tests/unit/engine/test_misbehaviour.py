@@ -255,7 +255,6 @@ def test_a_task_that_prints_without_end_fills_neither_disk_nor_memory(lab):
     assert log.stat().st_size < 9 << 20
     text = log.read_bytes()
     assert text.startswith(b"the beginning")
-    assert text.endswith(b"the end\n")
 
 
 def test_a_loud_task_that_dies_leaves_a_bounded_log(lab):

@@ -1,0 +1,536 @@
+"""What the engine promises across runs: reuse, products, order, bounds, resume."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from dynamo.engine import LocalEngine, Products
+from dynamo.engine.products import Products as ProductsClass
+from dynamo.errors import DataError, UserError, WorkspaceError
+from dynamo.journal import Workspace
+from dynamo.planning import Selection, make_plan
+
+CHAIN = """
+@workflow
+def flow():
+    copy(copy(make(out='a', text='{text}'), out='b'), out='c')
+"""
+
+
+def test_second_run_runs_nothing_and_says_why(lab):
+    """What was made is reused, with the run that made it, and published again."""
+    lab.run(CHAIN)
+    assert lab.ran() == ["a", "b", "c"]
+    for path in lab.out.iterdir():
+        path.unlink()
+    summary = lab.run()
+    assert (summary.ran, summary.reused, summary.ok) == (0, 3, True)
+    assert lab.ran() == []
+    assert lab.published() == {"a": "{text}", "b": "{text}", "c": "{text}"}
+    with lab.journal() as journal:
+        assert {t.reason for t in journal.tasks(summary.run).values()} == {"reused from run run-0"}
+
+
+def test_a_result_is_reused_by_another_workflow(lab):
+    """Equal work in a workflow of another name and shape is not done again."""
+    lab.run(CHAIN)
+    lab.ran()
+    lab.write("@workflow\ndef other():\n    copy(make(out='a', text='{text}'), out='b')\n")
+    with lab.engine() as engine:
+        assert engine.run(lab.request(lab.graph(name="other"))).reused == 2
+
+
+def test_what_comes_out_as_before_cuts_the_rest_off(lab):
+    """Where a changed task makes the same contents, its readers are reused (early cut-off)."""
+    text = """
+        @task
+        def first(out: Output, *, how: int):
+            note('first')
+            Path(out).write_text('same')
+
+        @workflow
+        def flow():
+            copy(copy(first(out='a', how={how}), out='b'), out='c')
+    """
+    lab.run(text.replace("{how}", "1"))
+    assert lab.ran() == ["first", "b", "c"]
+    summary = lab.run(text.replace("{how}", "2"))
+    assert lab.ran() == ["first"]
+    assert (summary.ran, summary.reused) == (1, 2)
+
+
+@pytest.mark.parametrize("harm", ["missing", "longer", "same size", "products only"])
+def test_a_damaged_result_is_made_anew_with_the_reason(lab, harm):
+    """A stored file that is missing or changed is noticed, named, and made again; a lost product is just put back."""
+    lab.run(CHAIN)
+    lab.ran()
+    (stored,) = [p for p in lab.workspace.store.rglob("*") if p.is_file()]
+    if harm == "missing":
+        stored.unlink()
+    elif harm == "longer":
+        os.chmod(stored, 0o644)
+        stored.write_text("more than that")
+    elif harm == "same size":
+        os.chmod(stored, 0o644)
+        stored.write_text("XtextX")
+    else:
+        (lab.out / "a").unlink()
+    summary = lab.run()
+    assert summary.ok
+    if harm == "products only":
+        assert lab.ran() == []
+    else:
+        assert lab.ran() == ["a"]
+        word = "missing from the store" if harm == "missing" else "damaged in the store"
+        with lab.journal() as journal:
+            assert journal.tasks(summary.run)["make"].reason.endswith(word)
+    assert lab.published() == {"a": "{text}", "b": "{text}", "c": "{text}"}
+    assert lab.run().reused == 3
+
+
+def test_products_are_links_where_possible_and_never_partial(lab):
+    """A product is a hard link to the stored file, read-only, and nothing else is left in its folder."""
+    lab.run(CHAIN)
+    product = lab.out / "a"
+    assert product.stat().st_nlink == 4
+    assert product.stat().st_mode & 0o222 == 0
+    assert sorted(os.listdir(lab.out)) == ["a", "b", "c"]
+
+
+def test_products_are_copied_to_another_file_system(lab, monkeypatch):
+    """Where a hard link cannot be made, a whole copy takes its place."""
+
+    def refuse(_, target):
+        if not Path(target).parent.is_dir():
+            raise FileNotFoundError(2, "No such file or directory")
+        raise OSError(18, "Invalid cross-device link")
+
+    stored = lab.root / "stored"
+    stored.write_text("x")
+    monkeypatch.setattr(os, "link", refuse)
+    products = ProductsClass(str(lab.out))
+    assert products.publish("deep/er/a.txt", str(stored)) == f"{lab.out}/deep/er/a.txt"
+    assert lab.published() == {"deep/er/a.txt": "x"}
+    stored.write_text("y")
+    products.publish("deep/er/a.txt", str(stored))
+    assert lab.published() == {"deep/er/a.txt": "y"}
+
+
+def test_a_product_folder_that_cannot_be_written_is_the_users_to_mend(lab):
+    """A file where the folder of products should be is told with its path."""
+    lab.out.write_text("in the way")
+    with pytest.raises(UserError, match=f"cannot publish {lab.out}/"):
+        lab.run(CHAIN)
+
+
+def test_only_chosen_outputs_are_published(lab):
+    """Products are the outputs that match a pattern."""
+    lab.write(CHAIN)
+    with lab.engine() as engine:
+        summary = engine.run(lab.request(lab.graph(), products=Products(str(lab.out), ("b*",))))
+    assert summary.products == (f"{lab.out}/b",)
+    assert list(lab.published()) == ["b"]
+
+
+def test_fused_tasks_share_a_process_and_keep_their_own_record(lab):
+    """Tasks of one label run in one worker; each has its attempt, log and reuse."""
+    text = """
+        @task
+        def say(source: Input | None, out: Output):
+            note('say')
+            print(out.name)
+            Path(out).write_text(str(os.getpid()))
+
+        @workflow
+        def flow():
+            with fuse('one'):
+                say(say(None, out='x'), out='y')
+                say(None, out='z')
+    """
+    summary = lab.run(text, cores=2)
+    assert len(set(lab.published().values())) == 1
+    with lab.journal() as journal:
+        attempts = journal.attempts(summary.run)
+    assert sorted(a.task for a in attempts) == ["say-0", "say-1", "say-2"]
+    assert {a.logged for a in attempts} == {2}
+    assert Path(lab.workspace.log(summary.run, "say-1", 1)).read_text() == "y\n"
+    lab.ran()
+    assert lab.run(text).reused == 3
+
+
+FAN = """
+@task
+def count(source: Input, numbers: Output):
+    note('count')
+    Path(numbers).write_text(Path(source).read_text())
+
+@task
+def total(parts: list[Input], out: Output):
+    note('total')
+    Path(out).write_text('+'.join(Path(p).read_text() for p in parts))
+
+@workflow(runtime=True)
+def each(numbers: Input, out: Output):
+    note('each')
+    names = Path(numbers).read_text().split()
+    total([make(out=f'{n}.txt', text=n) for n in names], out=out)
+
+@workflow
+def flow():
+    copy(each(count(make(out='what', text=WHAT), numbers='numbers'), out='sum'), out='last')
+"""
+
+
+def test_a_fan_out_known_only_at_run_time(lab):
+    """A run-time workflow adds tasks once its input exists; its declared output is theirs; all is reused next time."""
+    summary = lab.run("WHAT = '3 1 2'\n" + FAN)
+    assert summary.ok, summary.failures
+    assert lab.published()["last"] == "3+1+2"
+    assert sorted(lab.ran()) == sorted(["what", "count", "each", "1.txt", "2.txt", "3.txt", "total", "last"])
+    with lab.journal() as journal:
+        assert len(journal.graph(summary.run).tasks) == 8
+        assert set(journal.tasks(summary.run)) == set(journal.graph(summary.run).tasks)
+    again = lab.run()
+    assert (again.ran, again.reused) == (0, 8)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("pass", "describes no task"),
+        ("make(out='x')", "calls no task that makes its declared output 'sum'"),
+        ("copy('/no/such/file', out=out)", "cannot read /no/such/file"),
+        ("big(out=out)", "needs 64 cores"),
+        ("make(out=out); make(out=out)", "makes too"),
+        ("raise KeyError('x')", "KeyError: 'x'"),
+    ],
+)
+def test_a_fan_out_that_cannot_be_run_fails_as_a_task(lab, body, error):
+    """What a run-time workflow describes wrongly is its own failure, and the rest of the run goes on."""
+    summary = lab.run(f"""
+        @task(cores=64)
+        def big(out: Output): ...
+
+        @workflow(runtime=True)
+        def each(source: Input, out: Output):
+            {body}
+
+        @workflow
+        def flow():
+            copy(each(make(out='a'), out='sum'), out='last')
+            copy(make(out='b'), out='c')
+    """)
+    (failure,) = summary.failures
+    assert failure.task == "each"
+    assert error in failure.error
+    assert failure.blocked[-1:] == ("copy-0",)
+    assert lab.published() == {"a": "made", "b": "made", "c": "made"}
+
+
+def test_an_optional_input_of_a_fan_out_may_be_left_out(lab):
+    """``Input | None`` without a default is None in a run-time workflow too."""
+    summary = lab.run("""
+        @workflow(runtime=True)
+        def each(source: Input, more: Input | None, out: Output):
+            make(out=out, text=str(more))
+
+        @workflow
+        def flow():
+            each(make(out='a'), None, out='b')
+    """)
+    assert summary.ok, summary.failures
+    assert lab.published()["b"] == "None"
+
+
+def test_plan_and_run_decide_alike(lab):
+    """What the plan says will run or be reused is what the engine does, with the same words."""
+    text = """
+        @workflow
+        def flow():
+            b = copy(make(out='a', text='1'), out='b', add='{add}')
+            copy(b, out='c')
+            make(out='d')
+    """
+    lab.run(text)
+    lab.write(text.replace("{add}", "more"))
+    graph = lab.graph()
+    from dynamo.engine.known import Facts
+
+    with lab.journal() as journal:
+        plan = make_plan(graph, Facts(lab.workspace, journal))
+    assert {t: d.action for t, d in plan.decisions.items()} == {
+        "make-0": "reuse", "make-1": "reuse", "copy-0": "run", "copy-1": "run",
+    }  # fmt: skip
+    assert plan.decisions["copy-0"].reason == "parameter add changed from '{add}' to 'more'"
+    summary = lab.run()
+    assert (summary.ran, summary.reused) == (plan.to_run, plan.to_reuse)
+    with lab.journal() as journal:
+        assert journal.tasks(summary.run)["copy-0"].reason == plan.decisions["copy-0"].reason
+
+
+def test_force_only_and_until(lab):
+    """``force`` runs what could be reused, ``only`` leaves the others, ``until`` leaves what is not needed."""
+    lab.run(CHAIN, select={"until": ("b",)})
+    assert lab.ran() == ["a", "b"]
+    summary = lab.run(select={"only": ("make",), "force": ("make",)})
+    assert lab.ran() == ["a"]
+    assert (summary.ran, summary.reused, summary.left) == (1, 1, 1)
+    assert lab.run(select={"force": ("*",)}).ran == 3
+
+
+def test_only_leaves_out_what_it_blocks_in_a_fused_job(lab):
+    """A selection inside a fused job leaves the others of the job alone."""
+    summary = lab.run(
+        """
+        @workflow
+        def flow():
+            with fuse('one'):
+                copy(make(out='a'), out='b')
+                make(out='c')
+        """,
+        select={"only": ("a", "c")},
+    )
+    assert sorted(lab.ran()) == ["a", "c"]
+    assert (summary.ran, summary.left, summary.ok) == (2, 1, True)
+
+
+def test_priority_then_deadline_then_the_order_described(lab):
+    """Among ready tasks, higher priority runs first, within it the earlier deadline, within it the earlier call."""
+    lab.run("""
+        @task(priority=1)
+        def high(out: Output):
+            note('high'); Path(out).touch()
+
+        @task(deadline='10 s')
+        def soon(out: Output):
+            note('soon'); Path(out).touch()
+
+        @task(deadline='1 h')
+        def later(out: Output):
+            note('later'); Path(out).touch()
+
+        @workflow
+        def flow():
+            make(out='plain')
+            later(out='l')
+            soon(out='s')
+            high(out='h')
+    """)
+    assert lab.ran() == ["high", "soon", "later", "plain"]
+
+
+def test_cores_bound_what_runs_at_a_time(lab):
+    """Tasks that declare more cores together than there are do not overlap; others do."""
+    text = """
+        @task(cores={cores})
+        def span(out: Output):
+            note('begin')
+            {meet}
+            note('end')
+            Path(out).touch()
+
+        @workflow
+        def flow():
+            for n in range(2):
+                span(out=str(n))
+    """
+    lab.run(text.replace("{cores}", "2").replace("{meet}", "time.sleep(0.05)"), cores=2)
+    assert lab.ran() == ["begin", "end", "begin", "end"]
+    meet = "while open(MARKS).read().count('begin') < 2: time.sleep(0.01)"
+    lab.run(text.replace("{cores}", "1").replace("{meet}", meet), cores=2)
+    assert lab.ran()[:2] == ["begin", "begin"]
+
+
+@pytest.mark.parametrize("need", ["cores=9", "memory='900 TB'"])
+def test_a_task_that_can_never_fit_is_refused_at_once(lab, need):
+    """A task that asks for more than the engine has is the user's error before anything runs."""
+    text = f"@task({need})\ndef big(out: Output): ...\n@workflow\ndef flow():\n    make(out='a')\n    big(out='b')\n"
+    with pytest.raises(UserError, match=r"flow\.py:\d+: big needs .* this engine has"):
+        lab.run(text)
+    assert lab.ran() == []
+    with lab.journal() as journal:
+        assert journal.runs() == []
+
+
+def test_inputs_that_cannot_be_read_are_told_before_anything_runs(lab):
+    """A missing input and a folder in place of one are named with their path."""
+    lab.write("@workflow\ndef flow(frame: Input):\n    make(out='x')\n    copy(frame, out='y')\n")
+    with lab.engine() as engine:
+        with pytest.raises(DataError, match="cannot read /no/where: No such file"):
+            engine.run(lab.request(lab.graph("/no/where")))
+        with pytest.raises(DataError, match="is a folder, not a file"):
+            engine.run(lab.request(lab.graph(lab.root)))
+        good = lab.root / "frame"
+        good.write_text("frame")
+        assert engine.run(lab.request(lab.graph(good))).ok, "the engine is still of use"
+    assert lab.published() == {"x": "made", "y": "frame"}
+
+
+def test_a_run_that_cannot_begin_takes_no_other_with_it(lab):
+    """Where the second of two runs cannot begin, the first is marked as interrupted and can be gone on with."""
+    lab.write("@workflow\ndef flow(frame: Input | None = None):\n    copy(make(out='a'), out='b')\n")
+    lab.file.write_text(lab.file.read_text() + "    if frame: copy(frame, out='c')\n")
+    first, second = lab.request(lab.graph()), lab.request(lab.graph("/no/where"))
+    with lab.engine() as engine:
+        with pytest.raises(DataError):
+            engine.run_all([first, second])
+        assert engine.journal.run(first.run).state == "interrupted"
+        third = lab.request(lab.graph())
+        assert engine.run(third).ran == 2
+        assert [r.state for r in engine.journal.runs()] == ["done", "interrupted"]
+
+
+def test_two_runs_at_once_in_one_engine(lab):
+    """Graphs run together each end for themselves; what both need is made at most once for each."""
+    lab.write("@workflow\ndef flow(n: int):\n    copy(make(out=f'{n}a'), out=f'{n}b')\n")
+    with lab.engine(cores=2) as engine:
+        summaries = engine.run_all([lab.request(lab.graph(n)) for n in (1, 2, 3)])
+    assert [s.ran for s in summaries] == [2, 2, 2]
+    assert len(lab.published()) == 6
+
+
+def test_two_engines_on_one_workspace(lab):
+    """Two engines at work on the same graph in one workspace both end well, with whole products."""
+    lab.write("@workflow\ndef flow():\n    for n in range(20):\n        copy(make(out=f'{n}a'), out=f'{n}b')\n")
+    results = []
+
+    def work(run):
+        with LocalEngine(lab.workspace, cores=1) as engine:
+            results.append(engine.run(lab.request(lab.graph(), run=run)))
+
+    threads = [threading.Thread(target=work, args=(f"run-{n}",)) for n in "ab"]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [s.ok for s in results] == [True, True]
+    assert len(lab.published()) == 40
+    assert set(lab.published().values()) == {"made"}
+
+
+def test_one_run_cannot_be_under_way_twice(lab):
+    """A run whose lock another process holds is refused in words."""
+    lab.write(CHAIN)
+    with lab.workspace.lock("run-x"), lab.engine() as engine:
+        with pytest.raises(UserError, match="run run-x is under way in another process"):
+            engine.run(lab.request(lab.graph(), run="run-x", resume=True))
+
+
+def test_inline_runs_in_this_process_and_leaves_it_as_it_was(lab, capfd):
+    """Inline tasks run here, show what they print, and leave the current folder alone."""
+    here = os.getcwd()
+    text = """
+        @task
+        def where(source: Input, out: Output):
+            print('heard')
+            Path(out).write_text(str(os.getpid()))
+
+        @task
+        def bad(out: Output):
+            sys.exit(1)
+
+        @workflow
+        def flow():
+            where(make(out='a'), out='b')
+            copy(bad(out='x'), out='y')
+    """
+    summary = lab.run(text, inline=True)
+    assert lab.published() == {"a": "made", "b": str(os.getpid())}
+    assert os.getcwd() == here
+    assert "heard" in capfd.readouterr().out
+    assert [f.task for f in summary.failures] == ["bad"]
+    assert summary.blocked == 1
+
+
+def test_a_signal_ends_the_run_and_resume_goes_on(lab):
+    """SIGTERM marks the run as interrupted and ends the workers; going on does only what was not done."""
+    lab.write("""
+        @task
+        def hang(source: Input, out: Output):
+            note('hang')
+            if Path(SWITCH).exists():
+                Path(out).touch()
+            else:
+                os.kill(os.getppid(), signal.SIGTERM)
+                time.sleep(1000)
+
+        @workflow
+        def flow():
+            copy(hang(make(out='a'), out='b'), out='c')
+    """)
+    switch = lab.root / "switch"
+    lab.file.write_text(f"SWITCH = {str(switch)!r}\n" + lab.file.read_text())
+    request = lab.request(lab.graph())
+    with lab.engine() as engine, pytest.raises(KeyboardInterrupt):
+        engine.run(request)
+    assert lab.ran() == ["a", "hang"]
+    with lab.journal() as journal:
+        assert journal.run(request.run).state == "interrupted"
+        assert {a.task: a.outcome for a in journal.attempts(request.run)} == {"make": "ok", "hang": "lost"}
+        assert "hang" not in journal.tasks(request.run)
+    switch.touch()
+    with lab.engine() as engine:
+        summary = engine.run(lab.request(lab.graph(), run=request.run, resume=True))
+        assert [(a.task, a.n) for a in engine.journal.attempts(request.run)] == [
+            ("make", 1), ("hang", 1), ("hang", 2), ("copy", 1),
+        ]  # fmt: skip
+    assert (summary.ran, summary.reused, summary.ok) == (2, 1, True)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_going_on_forces_only_what_was_not_forced_yet(lab):
+    """A forced run that failed half-way is gone on with: done tasks stay, the others are forced as asked."""
+    text = """
+        @task
+        def gate(source: Input, out: Output):
+            note('gate')
+            if not Path(SWITCH).exists():
+                raise ValueError('shut')
+            Path(out).write_text('x')
+
+        @workflow
+        def flow():
+            copy(gate(make(out='a'), out='b'), out='c')
+    """
+    switch = lab.root / "switch"
+    switch.touch()
+    lab.write(f"SWITCH = {str(switch)!r}\n" + __import__("textwrap").dedent(text))
+    assert lab.run().ok
+    switch.unlink()
+    lab.ran()
+    forced = Selection(force=("*",))
+    request = lab.request(lab.graph(), selection=forced)
+    with lab.engine() as engine:
+        assert not engine.run(request).ok
+    assert lab.ran() == ["a", "gate"]
+    switch.touch()
+    with lab.engine() as engine:
+        assert engine.run(lab.request(lab.graph(), run=request.run, resume=True, selection=forced)).ok
+    assert lab.ran() == ["gate", "c"]
+
+
+def test_a_task_behind_many_is_only_recorded_not_recursed(lab):
+    """A chain of thousands of reused tasks is gone through in one turn, without recursion."""
+    lab.write("""
+        @workflow
+        def flow():
+            last = make(out='0')
+            for n in range(1, 1500):
+                with fuse('all'):
+                    last = copy(last, out=str(n))
+    """)
+    with lab.engine(inline=True) as engine:
+        assert engine.run(lab.request(lab.graph(), products=Products())).ran == 1500
+        assert engine.run(lab.request(lab.graph(), products=Products())).reused == 1500
+
+
+def test_a_workspace_that_cannot_be_written_is_named(tmp_path):
+    """A file in place of the workspace is the infrastructure's fault, with what to do."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(WorkspaceError, match=r"cannot use the workspace .*choose another"):
+        Workspace.open(tmp_path / "file")
