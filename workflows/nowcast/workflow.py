@@ -17,7 +17,11 @@ from dynamo.errors import DataError
 from dynamo.graph import Input, Output, fuse, task, workflow
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dynamo.radar.grid import Geometry, Grid
+    from dynamo.radar.motion import Motion
 
 __all__ = [
     "animate", "contour", "estimate_motion", "extrapolate", "ingest", "nowcast", "plot", "sheet", "split", "take",
@@ -36,7 +40,9 @@ def ingest(
     area: Sequence[float] | None = None,
     cells: Sequence[int] | None = None,
     every: float = 1.0,
-    keep: int = 7,
+    window: float = 2.5,
+    span: float = 15.0,
+    highest: float = 90.0,
 ) -> None:
     """Read frames of any format into one sequence of reflectivity grids (dBZ).
 
@@ -49,10 +55,14 @@ def ingest(
     area, cells
         Put the frames on this longitude/latitude grid: west, south, east, north (degrees, outer edges) and
         columns, rows. By default grids stay as they are, and sweeps get 0.5 km cells that cover all radars.
-    every
-        Minutes between composites of sweeps.
-    keep
-        How many frames at most go into the sequence.
+    every, window
+        Of composites of sweeps, minutes: how often there is one, and how old a sweep in it may be. A radar that
+        scans several tilts in turn comes back to the lowest only after a while.
+    highest
+        Leave out sweeps of a higher elevation, degrees: they may show the melting layer as a ring that does not
+        move.
+    span
+        Minutes of the newest frames that go into the sequence; at least three frames do.
 
     Raises
     ------
@@ -66,8 +76,12 @@ def ingest(
 
     grids = read_all(frames, geometry=_geometry(area, cells))
     if any("elevation" in grid.attributes for grid in grids):
-        grids = composites(grids, every=timedelta(minutes=every))
-    grids = [to_reflectivity(g) for g in _one_each(grids)[-keep:]]
+        grids = _sweeps_up_to(highest, grids)
+        minutes = timedelta(minutes=1)
+        grids = composites(grids, every=every * minutes, window=window * minutes)
+    grids = _one_each(grids)
+    oldest = grids[-1].time - timedelta(minutes=span)
+    grids = [to_reflectivity(g) for i, g in enumerate(grids, 1) if g.time >= oldest or i > len(grids) - 3]
     write_frames(sequence, grids)
     write_grid(latest, grids[-1])
 
@@ -83,6 +97,15 @@ def _geometry(area: Sequence[float] | None, cells: Sequence[int] | None) -> Geom
     nx, ny = cells
     dx, dy = (east - west) / nx, (south - north) / ny
     return Geometry(west + dx / 2, north + dy / 2, dx, dy, nx, ny)
+
+
+def _sweeps_up_to(highest: float, grids: list[Grid]) -> list[Grid]:
+    """Leave out sweeps of a higher elevation (degrees)."""
+    elevations = {float(grid.attributes.get("elevation", 0.0)) for grid in grids}
+    kept = [grid for grid in grids if float(grid.attributes.get("elevation", 0.0)) <= highest]
+    if not kept:
+        raise DataError(f"every sweep is above {highest:g} degrees; the lowest is at {min(elevations):g}")
+    return kept
 
 
 def _one_each(grids: list[Grid]) -> list[Grid]:
@@ -196,9 +219,19 @@ def sheet(
         Path(figure),
         fields,
         bands=[trace(field, levels, min_points=12) for field in fields],
-        motion=None if motion is None else read_motion(motion).speed(),
+        motion=None if motion is None else _wind(read_motion(motion)),
         title=f"Nowcast from {fields[0].time:%Y-%m-%d %H:%M} UTC",
     )
+
+
+def _wind(motion: Motion) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the motion on every cell, eastward and northward, m s-1."""
+    import cv2
+
+    east, north = motion.geometry.cell_size_km()
+    size = (motion.geometry.nx, motion.geometry.ny)
+    u, v = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (motion.u, motion.v))
+    return u * (east * 1000 / 60), v * (-north * 1000 / 60)
 
 
 @workflow
@@ -212,6 +245,8 @@ def nowcast(
     area: Sequence[float] | None = None,
     cells: Sequence[int] | None = None,
     every: float = 1.0,
+    window: float = 2.5,
+    highest: float = 90.0,
     previews: bool = True,
 ) -> None:
     """Nowcast reflectivity for the lead times 0 to `horizon` in steps of `step` minutes.
@@ -226,13 +261,20 @@ def nowcast(
         Of the polygons, dBZ; see `contour`.
     method
         Of motion estimation; see `estimate_motion`.
-    area, cells, every
+    area, cells, every, window, highest
         Of the grid that sweeps are put on; see `ingest`.
     previews
         Also make the animation and the contact sheet.
     """
     sequence, latest = ingest(
-        frames, area=area, cells=cells, every=every, sequence="frames.nc", latest="latest.nc"
+        frames,
+        area=area,
+        cells=cells,
+        every=every,
+        window=window,
+        highest=highest,
+        sequence="frames.nc",
+        latest="latest.nc",
     )
     motion = estimate_motion(sequence, method=method, motion="motion.nc")
     grids = []
