@@ -179,7 +179,7 @@ def verdict(leads, scores, seconds) -> list[str]:
     if PEER in seconds:
         mine, theirs = (np.median(seconds[n]) + np.median(seconds[f"{n} 31 leads"]) for n in ("lk", PEER))
         out.append(
-            f"Time of motion and 31 lead times: {mine:.3f} s, pysteps {theirs:.2f} s: a {theirs / mine:.0f}th."
+            f"Time of motion and 31 lead times: {mine:.3f} s, pysteps {theirs:.2f} s: {theirs / mine:.0f} times as long."
         )
     return ["  \n".join(out)]
 
