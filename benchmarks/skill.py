@@ -195,7 +195,8 @@ where `.venv-bench` has pysteps (`make bench` prepares it). Each method forecast
 at 35 dBZ, the fractions skill score in a window of 5 km, the mean absolute error over cells where forecast or
 observation reach 5 dBZ, with a floor of 0 dBZ. They are pooled over all starts, and only cells count that every
 method could know. Where no frame lies exactly at a lead time the nearest is taken (the later of two), and the
-forecast is made for its time; the bar took 4 minutes for 5 where frames come every 2. `pysteps` is its Lucas-Kanade on three frames (three steps apart where frames come
+forecast is made for its time; the bar took 4 minutes for 5 where frames come every 2.
+`pysteps` is its Lucas-Kanade on three frames (three steps apart where frames come
 every one or two minutes) with its semi-Lagrangian extrapolation. Times are medians on one core, without reading files.
 
 """
