@@ -1,0 +1,213 @@
+"""What a new user gives the nowcast by mistake: each gets a clear error, and an exit code that says who must act."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.netcdf import write_grid
+from dynamo.radar.storm import storm
+
+GEOMETRY = Geometry(-98.0, 33.0, 0.01, -0.01, 80, 60)
+START = datetime(2026, 3, 25, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Grid]:
+    return storm("line", 3, 4, geometry=GEOMETRY, start=START)
+
+
+@pytest.fixture
+def case(tmp_path, frames):
+    """A run file and four good frames, for each test to spoil."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for grid in frames:
+        write_grid(folder / f"radar_{grid.time:%Y%m%dT%H%M%SZ}.nc", grid)
+    (tmp_path / "nowcast.yaml").write_text(
+        "workflow: dynamo.workflows.nowcast:nowcast\n"
+        "inputs: {frames: 'frames/*.nc'}\n"
+        "params: {horizon: 2, previews: false}\n"
+        "products: products\n"
+    )
+    return tmp_path
+
+
+def frame(case: Path, n: int) -> Path:
+    return sorted((case / "frames").iterdir())[n]
+
+
+def run(case: Path, *options: str) -> tuple[int, str, dict]:
+    """Run the real command; return its exit code, what it says, and what it reports as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dynamo.cli", "run", case / "nowcast.yaml", "--json", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    summary = json.loads(done.stdout) if done.stdout else {}
+    errors = " ".join(f["error"] for f in summary.get("failures", []))
+    return done.returncode, done.stderr + errors, summary
+
+
+def test_good_frames_are_nowcast(case):
+    """What the other tests spoil works when it is not spoiled: grid, image, bounds and polygons for 3 leads."""
+    code, _, summary = run(case)
+    assert code == 0
+    assert summary["ran"] == 2 + 3 * 3
+    names = {Path(p).name for p in summary["products"]}
+    assert {
+        "reflectivity_00.nc",
+        "reflectivity_01.png",
+        "reflectivity_02.json",
+        "polygons_02.geojson",
+    } <= names
+
+
+def test_a_truncated_file_is_named(case):
+    """The message names the file, and all that needs it says why it could not run."""
+    broken = frame(case, 1)
+    broken.write_bytes(broken.read_bytes()[:1500])
+    code, text, summary = run(case)
+    assert code == 2
+    assert broken.name in text
+    assert summary["blocked"] == 1 + 3 * 3
+    assert not (case / "products").exists()
+
+
+def test_a_folder_in_place_of_a_file_is_named(case):
+    """A folder given as a frame is told as such, with its place, before anything runs."""
+    runfile = case / "nowcast.yaml"
+    runfile.write_text(runfile.read_text().replace("frames/*.nc", "frames"))
+    code, text, summary = run(case)
+    assert (code, summary) == (2, {})
+    assert "nowcast.yaml:2:" in text
+    assert "folder" in text or "directory" in text
+
+
+def test_a_frame_on_another_grid_is_named_by_its_time(case, frames):
+    """The message says which frame, how its grid differs, and what would help."""
+    other = storm("line", 3, 1, geometry=Geometry(-98.0, 33.0, 0.01, -0.01, 70, 60), start=START)[0]
+    write_grid(frame(case, 2), other.with_time(frames[2].time))
+    code, text, _ = run(case)
+    assert code == 2
+    assert "05:02" in text
+    assert "60 x 70 cells instead of 60 x 80" in text
+    assert "`area` and `cells`" in text
+
+
+def test_frames_out_of_order_are_put_in_order(case):
+    """The time in the data decides, not the order of the names."""
+    names = [p.name for p in sorted((case / "frames").iterdir())]
+    good = json.dumps(_polygons(case))
+    for name, new in zip(names, ("z", "y", "x", "w"), strict=True):
+        (case / "frames" / name).rename(case / "frames" / f"{new}.nc")
+    assert json.dumps(_polygons(case)) == good
+
+
+def _polygons(case: Path) -> dict:
+    code, text, _ = run(case)
+    assert code == 0, text
+    return json.loads((case / "products" / "polygons_02.geojson").read_bytes())
+
+
+def test_a_frame_given_twice_counts_once(case):
+    """Two files of the same time are one frame."""
+    good = _polygons(case)
+    copy = case / "frames" / frame(case, 1).name.replace("radar", "copy")
+    copy.write_bytes(frame(case, 1).read_bytes())
+    assert _polygons(case) == good
+
+
+def test_one_frame_is_too_few(case):
+    """The message asks for a second frame."""
+    for n in (3, 2, 1):
+        frame(case, n).unlink()
+    code, text, _ = run(case)
+    assert code == 2
+    assert "at least two" in text
+
+
+def test_no_frame_at_all_says_where_was_looked(case):
+    """The pattern that matches nothing is told with its place in the run file."""
+    for n in (3, 2, 1, 0):
+        frame(case, n).unlink()
+    code, text, _ = run(case)
+    assert code == 2
+    assert "nowcast.yaml:2:" in text
+    assert "frames/*.nc" in text
+
+
+def test_a_frame_from_the_future_is_refused(case):
+    """A file whose name is of tomorrow is a fault of somebody's clock, and is named."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    late = case / "frames" / f"radar_{tomorrow:%Y%m%dT%H%M%SZ}.nc"
+    late.write_bytes(frame(case, 0).read_bytes())
+    code, text, _ = run(case)
+    assert code == 2
+    assert late.name in text
+    assert "future" in text
+
+
+def test_a_missing_variable_is_named_with_what_is_there(case):
+    """The message names the variable that was looked for and those the file has."""
+    path = frame(case, 3)
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("lat", 3)
+        file.createDimension("lon", 3)
+        file.createVariable("temperature", "f4", ("lat", "lon"))[:] = 280.0
+    code, text, _ = run(case)
+    assert code == 2
+    assert path.name in text
+    assert "temperature" in text
+
+
+def test_frames_without_any_value_are_legal(case, frames):
+    """All missing is data: no motion, no polygons, and grids that say that nothing is known."""
+    for n, grid in enumerate(frames):
+        nothing = Grid.from_values(np.full(GEOMETRY.shape, np.nan), GEOMETRY, grid.time)
+        write_grid(frame(case, n), nothing)
+    code, text, _ = run(case)
+    assert code == 0, text
+    polygons = json.loads((case / "products" / "polygons_01.geojson").read_bytes())
+    assert polygons == {"type": "FeatureCollection", "features": []}
+
+
+def test_a_wrong_parameter_is_told_before_anything_runs(case):
+    """The text of the option is shown, with what was expected."""
+    code, text, summary = run(case, "--param", "horizon=soon")
+    assert (code, summary) == (2, {})
+    assert "horizon" in text
+    assert "soon" in text
+
+
+def test_an_unknown_method_names_the_known_ones(case):
+    """The nearest name is offered."""
+    code, text, _ = run(case, "--param", "method=lkk")
+    assert code == 2
+    assert "did you mean 'lk'" in text
+
+
+def test_area_without_cells_says_that_they_go_together(case):
+    """Half of a pair of parameters is refused in words."""
+    code, text, _ = run(case, "--param", "area=[-98, 32, -97, 33]")
+    assert code == 2
+    assert "go together" in text
+
+
+def test_a_text_file_among_the_frames_is_no_radar_file(case):
+    """The message names the file and the formats that were tried."""
+    (case / "frames" / "zz.nc").write_text("not a radar file")
+    code, text, _ = run(case)
+    assert code == 2
+    assert "zz.nc" in text
