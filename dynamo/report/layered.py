@@ -23,8 +23,8 @@ Point: TypeAlias = tuple[float, float]
 COLUMN_GAP, ROW_GAP, EDGE_GAP = 54.0, 14.0, 9.0
 #: Most that a gap grows by where edges go far up or down.
 STEEP = 160.0
-#: Odd, so that the last one runs from left to right.
-SWEEPS = 9
+#: How often columns are ordered, and then placed; odd, so that the last time runs from left to right.
+ORDERINGS, PLACINGS = 8, 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _port(nodes: Mapping[Key, _Node], key: Key, at: float | None) -> float:
 def _order(columns: list[list[Key]], nodes: Mapping[Key, _Node]) -> None:
     """Order every column by the mean place of its neighbours, and keep the best order seen."""
     best, fewest = [list(c) for c in columns], _crossings(columns, nodes)
-    for sweep in range(SWEEPS):
+    for sweep in range(ORDERINGS):
         if not fewest:
             break
         ahead = sweep % 2 == 0
@@ -216,7 +216,7 @@ def _place(columns: Sequence[Sequence[Key]], nodes: Mapping[Key, _Node]) -> None
     stacks = [[nodes[key] for key in column] for column in columns]
     for stack in stacks:
         _settle(stack, [0.0] * len(stack))
-    for sweep in range(SWEEPS):
+    for sweep in range(PLACINGS):
         ahead = sweep % 2 == 0
         for stack in stacks if ahead else reversed(stacks):
             wanted = []

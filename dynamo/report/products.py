@@ -1,7 +1,8 @@
 """What a run made for others to use: each file, where it is, and a small picture of it where it is an image.
 
-The pictures are taken from the store, which holds what this run made even where a later run replaced the published
-file; those of an old run whose results were removed are left out. Their number and size are bounded, so that a report can be sent by mail.
+The pictures are taken from the store, which holds what this run made even where a later run replaced the
+published file; those of an old run whose results were removed are left out. Their number and size are bounded,
+so that a report can be sent by mail.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import orjson
 from dynamo.journal import Journal, TaskRecord, Workspace
 from dynamo.worker.store import stored_path
 
-__all__ = ["Product", "find_products"]
+__all__ = ["Budget", "Product", "find_products"]
 
 IMAGES = {
     ".png": "image/png",
@@ -35,9 +36,9 @@ AS_IT_IS, READABLE, TOGETHER = 40_000, 30_000_000, 2_500_000
 #: Bytes of an animation that is shown moving.
 MOVING = 1_200_000
 #: Images shown at most, of which so many are made smaller; longest side of these, pixels.
-SHOWN, SHRUNK, SIDE = 48, 16, 480
+SHOWN, SHRUNK, SIDE = 48, 16, 640
 #: Bytes of GeoJSON in which features are counted.
-COUNTED = 16_000_000
+COUNTED = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,19 @@ class Product:
 
 
 def find_products(
-    workspace: Workspace, journal: Journal, tasks: Mapping[str, TaskRecord], settings: Mapping[str, Any]
+    workspace: Workspace,
+    journal: Journal,
+    tasks: Mapping[str, TaskRecord],
+    settings: Mapping[str, Any],
+    budget: Budget | None = None,
 ) -> list[Product]:
-    """Return the products of a run in the order in which its tasks ended or were reused."""
+    """Return the products of a run in the order in which its tasks ended or were reused.
+
+    Pictures and features are added while `budget` lasts.
+    """
     folder, only = str(settings.get("products") or ""), tuple(settings.get("only") or ())
     found: list[Product] = []
-    budget = _Budget()
+    budget = budget or Budget()
     for task in tasks.values():
         result = journal.result(task.key) if task.key and task.state in ("done", "reused") else None
         for name, made in result.made.items() if result else ():
@@ -70,7 +78,10 @@ def find_products(
             published, stored = f"{folder}/{name}", stored_path(workspace.store, made.digest)
             there = os.path.isfile(published)  # noqa: PTH113 - a run may have thousands of products
             try:
-                image, features = budget.image(stored, name, made.size), budget.features(stored, name, made.size)
+                image, features = (
+                    budget.image(stored, name, made.size),
+                    budget.features(stored, name, made.size),
+                )
             except FileNotFoundError:  # removed from the store, which happens to old runs
                 image, features = "", None
             found.append(Product(name, made.size, published if there else "", image, features))
@@ -78,8 +89,8 @@ def find_products(
 
 
 @dataclass(slots=True)
-class _Budget:
-    """How much may still be put into the report."""
+class Budget:
+    """How much may still be put into the report: bytes of images, images, images made smaller, bytes counted in."""
 
     bytes: int = TOGETHER
     shown: int = SHOWN
@@ -128,10 +139,7 @@ def _shrink(path: str) -> bytes:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(path)
         with image:
-            step = max(image.size) // (2 * SIDE)
-            small = image.convert("RGBA")
-            small = small.reduce(step) if step > 1 else small
-            small.thumbnail((SIDE, SIDE))
+            small = image.convert("RGBA").reduce(-(-max(image.size) // SIDE))
             made = io.BytesIO()
             small.save(made, "WEBP", quality=80, method=0)
     except (

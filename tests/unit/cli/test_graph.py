@@ -77,5 +77,5 @@ def test_a_file_is_written_and_its_path_printed(runfile, tmp_path, form):
 
 def test_a_pattern_that_matches_nothing_is_a_fault(runfile):
     """As for every other verb."""
-    with pytest.raises(UserError, match="--until plott: no task.*did you mean 'plot'"):
+    with pytest.raises(UserError, match=r"--until plott: no task.*did you mean 'plot'"):
         run(runfile, "--until", "plott")

@@ -41,7 +41,7 @@ class Strict(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        assert self.open[-1:] == [tag], f"</{tag}> closes {self.open[-1:]}"
         self.open.pop()
 
     def handle_data(self, data):
@@ -87,9 +87,9 @@ def test_every_page_is_well_formed_and_fetches_nothing(chains, name):
     ids = [a["id"] for _, a in page.tags if a.get("id")]
     assert len(ids) == len(set(ids))
     for tag, attributes in page.tags:
-        assert not any(name.startswith("on") for name in attributes), tag
-        for name in ("src", "href", "srcset", "action"):
-            value = attributes.get(name) or ""
+        assert not any(key.startswith("on") for key in attributes), tag
+        for key in ("src", "href", "srcset", "action"):
+            value = attributes.get(key) or ""
             assert not re.match(r"(?!data:)[a-z]+:|//", value), (tag, value)
     (policy,) = (m["content"] for m in page.all("meta") if m.get("http-equiv"))
     (script,) = page.texts["script"]

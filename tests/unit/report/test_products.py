@@ -36,9 +36,9 @@ class Made:
         with self.journal.change():
             self.journal.add_result(Result("key", "r", "t", made), 0.0)
 
-    def products(self, **settings):
+    def products(self, budget=None, **settings):
         settings = {"products": str(self.folder), "only": []} | settings
-        found = find_products(self.workspace, self.journal, self.tasks, settings)
+        found = find_products(self.workspace, self.journal, self.tasks, settings, budget)
         self.journal.close()
         return {p.name: p for p in found}
 
@@ -63,19 +63,27 @@ def test_large_images_are_made_smaller(tmp_path):
     kind, data = found["a.png"].image.split(",")
     assert kind == "data:image/webp;base64"
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
-        assert max(image.size) == module.SIDE
+        assert image.size == (600, 600)
 
 
-def test_all_images_together_stay_below_a_bound(tmp_path, monkeypatch):
+def test_all_images_together_stay_below_a_bound(tmp_path):
     """What goes beyond it is listed without a picture."""
-    monkeypatch.setattr(module, "TOGETHER", 250)
-    monkeypatch.setattr(module._Budget, "__init__", lambda self: _init(self))
-    found = Made(tmp_path, **{f"{n}.png": PNG + bytes([n]) for n in range(4)}).products()
+    made = Made(tmp_path, **{f"{n}.png": PNG + bytes([n]) for n in range(4)})
+    found = made.products(module.Budget(bytes=250))
     assert [bool(p.image) for p in found.values()] == [True, True, False, False]
 
 
-def _init(budget) -> None:
-    budget.bytes, budget.shown, budget.shrunk, budget.counted = 250, 9, 0, 0
+def test_no_more_images_are_shown_than_can_be_looked_at(tmp_path):
+    """Nor are more made smaller than that takes little time."""
+    files = {f"{n}.png": PNG + bytes([n]) for n in range(4)}
+    assert sum(bool(p.image) for p in Made(tmp_path, **files).products(module.Budget(shown=3)).values()) == 3
+
+
+def test_few_large_images_are_made_smaller(tmp_path):
+    """The first ones."""
+    data = noise(300)
+    found = Made(tmp_path, **{"a.png": data, "b.png": data}).products(module.Budget(shrunk=1))
+    assert [bool(p.image) for p in found.values()] == [True, False]
 
 
 @pytest.mark.parametrize("data", [b"no image" * 9000, b"", noise(300)[:60000]], ids=["text", "empty", "cut"])
