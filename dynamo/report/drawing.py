@@ -12,7 +12,7 @@ from pathlib import Path
 from dynamo.errors import UserError, nearest
 from dynamo.graph import Graph
 from dynamo.report.mermaid import mermaid
-from dynamo.report.picture import picture
+from dynamo.report.picture import Picture, picture
 
 __all__ = ["FORMS", "MOST", "draw", "write_drawing"]
 
@@ -23,20 +23,20 @@ FORMS = {
     "mmd": "Mermaid text",
     "json": "the graph itself as data",
 }
-#: Boxes beyond which nobody can look at a picture.
-MOST = 4000
+#: Boxes beyond which nobody can look at a picture, and arrows for each of them.
+MOST, DENSE = 4000, 5
 
 
 def draw(graph: Graph, form: str, *, expand: bool = False) -> str:
     """Return the drawing of `graph` as text: ``svg``, ``mmd`` or ``json``.
 
     With `expand` every task is a box of its own; else a fan-out is one box with a count. Raises `UserError` where
-    that gives more than `MOST` boxes.
+    that gives more than `MOST` boxes or too many arrows.
     """
     if form == "json":
         return json.dumps(graph.to_json(), indent=1) + "\n"
     drawn = picture(graph, expand=expand)
-    _check_size(len(drawn.boxes), expand=expand)
+    _check_size(drawn, expand=expand)
     if form == "mmd":
         return mermaid(drawn)
     from dynamo.report.svg import svg
@@ -61,13 +61,14 @@ def write_drawing(graph: Graph, path: Path, *, expand: bool = False) -> None:
         from dynamo.report.png import write_png
 
         drawn = picture(graph, expand=expand)
-        _check_size(len(drawn.boxes), expand=expand)
+        _check_size(drawn, expand=expand)
         write_png(drawn, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _check_size(boxes: int, *, expand: bool) -> None:
-    if boxes > MOST:
+def _check_size(drawn: Picture, *, expand: bool) -> None:
+    boxes, arrows = len(drawn.boxes), len(drawn.arrows)
+    if boxes > MOST or arrows > DENSE * MOST:
         advice = "leave out --expand, or draw a part with --until" if expand else "draw a part with --until"
-        raise UserError(f"a picture with {boxes:,} boxes cannot be looked at (at most {MOST:,}); {advice}")
+        raise UserError(f"a picture with {boxes:,} boxes and {arrows:,} arrows cannot be looked at; {advice}")

@@ -100,7 +100,10 @@ class RunFacts:
 def gather(workspace: Workspace, journal: Journal, run: str, *, now: float | None = None) -> RunFacts:
     """Return all that is known of `run`; raises `UserError` where there is no such run."""
     record = journal.run(run)
-    graph, tasks, attempts = journal.graph(record.id), journal.tasks(record.id), journal.attempts(record.id)
+    graph = journal.graph(record.id)
+    # A resumed run may have described other tasks at run time than the first time; those count no more.
+    tasks = {i: task for i, task in journal.tasks(record.id).items() if i in graph.tasks}
+    attempts = [a for a in journal.attempts(record.id) if a.task in graph.tasks]
     live = record.state != "running" or workspace.is_live(record.id)
     states = {i: tasks[i].state if i in tasks else WAITING for i in graph.tasks}
     return RunFacts(
@@ -155,7 +158,7 @@ def _steps(graph: Graph, states: Mapping[str, str], attempts: Sequence[Attempt])
     for task in graph.tasks.values():
         members.setdefault(family(task.step), Counter())[states[task.id]] += 1
     for attempt in attempts:
-        if attempt.ended is not None and attempt.task in graph.tasks:
+        if attempt.ended is not None:
             ran.setdefault(family(graph.tasks[attempt.task].step), []).append(attempt)
     found = []
     for step, counts in members.items():

@@ -107,7 +107,7 @@ def _fault(fault: Fault, base: str) -> str:
 def graph(facts: RunFacts) -> str:
     """Return the drawing of the graph, coloured by what became of the tasks."""
     drawn = picture(facts.graph)
-    if len(drawn.boxes) > BOXES:
+    if len(drawn.boxes) > BOXES or len(drawn.arrows) > 5 * BOXES:
         text = f"<p>The graph has {len(drawn.boxes):,} steps, too many to look at here.</p>"
         return section("graph", "Graph", text)
     states = {
@@ -134,7 +134,7 @@ def timeline(facts: RunFacts) -> str:
     known = facts.graph.tasks
 
     def step_of(task: str) -> str:
-        return family(known[task].step) if task in known else task
+        return family(known[task].step)
 
     ran = [s for s in sorted(facts.steps, key=lambda s: colours[s.step]) if s.attempts]
     legend = [f'<li><i class="s{colours[s.step]}"></i>{escape(s.step)}</li>' for s in ran[: len(STEPS) - 1]]

@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_written_is_named(chains, tmp_path):
 def test_a_picture_too_large_to_look_at_is_refused(chains, tmp_path, monkeypatch, form):
     """The message says what to leave out."""
     monkeypatch.setattr(drawing, "MOST", 50)
-    with pytest.raises(UserError, match=r"101 boxes.*leave out --expand"):
+    with pytest.raises(UserError, match=r"101 boxes and \d+ arrows.*leave out --expand"):
         write_drawing(chains.graph("nowcast"), tmp_path / f"g.{form}", expand=True)
     write_drawing(chains.graph("nowcast"), tmp_path / f"g.{form}")
 

@@ -144,6 +144,17 @@ def test_a_run_whose_engine_is_gone_is_interrupted(chains):
     assert "3 not run" in page.visible
 
 
+def test_tasks_that_the_graph_no_longer_has_are_left_out(chains):
+    """A resumed run may describe other tasks at run time than before; their records stay in the journal."""
+    run = chains.run(chains.graph("failing"), "r")
+    with Journal(chains.workspace.journal) as journal, journal.change():
+        journal.set_task(run, "gone/task", "gone/step", "failed", "an old error", None)
+        journal.start_attempt(run, "gone/task", 1, "w9", 0.0)
+    page = report(chains, run)
+    assert "an old error" not in page.visible
+    assert "w9" not in page.visible
+
+
 def test_the_run_time_part_of_a_graph_is_drawn(chains):
     """What was found is in the picture and in the table of steps."""
     page = report(chains, chains.run(chains.graph("storms"), "r"))
