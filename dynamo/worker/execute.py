@@ -90,7 +90,7 @@ class Runner:
 def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str]) -> dict[str, Made]:
     """Run the task and return its outputs; raise `_Failure` in words."""
     try:
-        sandbox.prepare(order, made)
+        sandbox.prepare(order, store, made)
     except OSError as error:
         raise _Failure(f"its sandbox could not be made: {error}", outcome="trouble") from error
     exit_code = None
