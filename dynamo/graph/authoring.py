@@ -13,7 +13,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, TypeAlias, cast, overload
 
 from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.build import Builder, File, building
@@ -23,17 +23,18 @@ from dynamo.graph.units import parse_bytes, parse_seconds
 
 __all__ = ["Command", "TaskFunction", "Workflow", "command", "fuse", "task", "workflow"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+#: The user's function. What it is called with differs inside a workflow (files of the graph, names) and outside
+#: (paths), so only its body is type-checked, not the calls.
+Function: TypeAlias = Callable[..., Any]
 
 
-class Callee(Generic[P, R]):
+class Callee:
     """What the three decorators share: the user's function, its signature, and its name far away."""
 
     kind: Kind = "python"
 
-    def __init__(self, function: Callable[P, R], needs: Needs) -> None:
-        update_wrapper(cast("Callable[..., Any]", self), function)
+    def __init__(self, function: Function, needs: Needs) -> None:
+        update_wrapper(cast("Function", self), function)
         self.function = function
         self.needs = needs
 
@@ -76,7 +77,7 @@ class Callee(Generic[P, R]):
         return f"{path or module}:{name}"
 
     @cached_property
-    def returned(self) -> Callable[..., Any] | None:
+    def returned(self) -> Function | None:
         """What a call in a workflow returns where there are several outputs: a named tuple."""
         outputs = self.signature.of_role(Role.OUTPUT)
         if len(outputs) == 1:
@@ -107,10 +108,10 @@ class Callee(Generic[P, R]):
         return ()
 
 
-class TaskFunction(Callee[P, R]):
+class TaskFunction(Callee):
     """A Python function as a task."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a node to the workflow under description; outside one, just call the function."""
         builder = building.get()
         if builder is None:
@@ -118,17 +119,17 @@ class TaskFunction(Callee[P, R]):
         return self.describe(builder, args, kwargs)
 
 
-class Command(Callee[P, R]):
+class Command(Callee):
     """A command line as a task: the function returns the argument list."""
 
     kind: Kind = "command"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a node to the workflow under description; outside one, run the command here and now."""
         builder = building.get()
         if builder is not None:
             return self.describe(builder, args, kwargs)
-        said = cast("Sequence[Any]", self.function(*args, **kwargs))
+        said = self.function(*args, **kwargs)
         line = [os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in said]
         done = subprocess.run(line, check=False)
         if done.returncode:
@@ -148,7 +149,7 @@ class Command(Callee[P, R]):
                 named[name] = value if isinstance(value, File) else File(os.fspath(value))
         token = building.set(None)
         try:
-            line = cast("Callable[..., Any]", self.function)(**named)
+            line = self.function(**named)
         finally:
             building.reset(token)
         if not isinstance(line, Sequence) or isinstance(line, str) or not line:
@@ -159,7 +160,7 @@ class Command(Callee[P, R]):
         return tuple(a.name if isinstance(a, File) else str(a) for a in line)
 
 
-class Workflow(Callee[P, R]):
+class Workflow(Callee):
     """A function that describes a graph by calling tasks.
 
     A plain workflow called inside another is described in place. With ``runtime=True`` the call is one node;
@@ -169,7 +170,7 @@ class Workflow(Callee[P, R]):
 
     kind: Kind = "expand"
 
-    def __init__(self, function: Callable[P, R], needs: Needs, *, runtime: bool) -> None:
+    def __init__(self, function: Function, needs: Needs, *, runtime: bool) -> None:
         super().__init__(function, needs)
         self.runtime = runtime
 
@@ -184,7 +185,7 @@ class Workflow(Callee[P, R]):
                 place=place_of(self.function),
             )
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Describe: inside a workflow, add to its graph; outside, return a `Graph`."""
         builder = building.get()
         if builder is None:
@@ -206,7 +207,7 @@ class Workflow(Callee[P, R]):
                 self.describe(builder, (), self._sourced(builder, bound, place))
         else:
             with _described(builder):
-                cast("Callable[..., Any]", self.function)(**self._sourced(builder, bound, place))
+                self.function(**self._sourced(builder, bound, place))
         return builder.graph()
 
     def expand(
@@ -230,7 +231,7 @@ class Workflow(Callee[P, R]):
         given = {**files, **outputs, **params}
         absent = [p for p in self.signature.parameters if p not in given]  # ``Input | None`` that got None
         with _described(builder):
-            cast("Callable[..., Any]", self.function)(**given, **dict.fromkeys(absent))
+            self.function(**given, **dict.fromkeys(absent))
         graph = builder.graph()
         for name in names:
             if name not in graph.producer:
@@ -285,7 +286,7 @@ def fuse(label: str) -> Iterator[None]:
 
 
 def _needs(
-    function: Callable[..., Any],
+    function: Function,
     memory: str | int,
     disk: str | int,
     timeout: str | float,
@@ -312,7 +313,7 @@ def _needs(
 
 
 @overload
-def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+def task(function: Function, /) -> TaskFunction: ...
 @overload
 def task(
     *,
@@ -324,9 +325,9 @@ def task(
     priority: int = ...,
     retries: int = ...,
     image: str = ...,
-) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+) -> Callable[[Function], TaskFunction]: ...
 def task(
-    function: Callable[..., Any] | None = None,
+    function: Function | None = None,
     /,
     *,
     cores: int = 1,
@@ -363,7 +364,7 @@ def task(
     ...     open(number, "w").write(str(words.count(what)))
     """
 
-    def mark(f: Callable[..., Any]) -> TaskFunction[..., Any]:
+    def mark(f: Function) -> TaskFunction:
         return TaskFunction(
             f,
             _needs(
@@ -383,7 +384,7 @@ def task(
 
 
 @overload
-def command(function: Callable[P, R], /) -> Command[P, R]: ...
+def command(function: Function, /) -> Command: ...
 @overload
 def command(
     *,
@@ -395,9 +396,9 @@ def command(
     priority: int = ...,
     retries: int = ...,
     image: str = ...,
-) -> Callable[[Callable[P, R]], Command[P, R]]: ...
+) -> Callable[[Function], Command]: ...
 def command(
-    function: Callable[..., Any] | None = None,
+    function: Function | None = None,
     /,
     *,
     cores: int = 1,
@@ -422,7 +423,7 @@ def command(
     ...     return ["merge", "--step", step, "-o", grid, *sweeps]
     """
 
-    def mark(f: Callable[..., Any]) -> Command[..., Any]:
+    def mark(f: Function) -> Command:
         return Command(
             f,
             _needs(
@@ -442,10 +443,10 @@ def command(
 
 
 @overload
-def workflow(function: Callable[P, R], /) -> Workflow[P, R]: ...
+def workflow(function: Function, /) -> Workflow: ...
 @overload
-def workflow(*, runtime: bool = ...) -> Callable[[Callable[P, R]], Workflow[P, R]]: ...
-def workflow(function: Callable[..., Any] | None = None, /, *, runtime: bool = False) -> Any:
+def workflow(*, runtime: bool = ...) -> Callable[[Function], Workflow]: ...
+def workflow(function: Function | None = None, /, *, runtime: bool = False) -> Any:
     """Mark a function that describes a graph by calling tasks.
 
     Parameters
@@ -462,7 +463,7 @@ def workflow(function: Callable[..., Any] | None = None, /, *, runtime: bool = F
     ...         ...
     """
 
-    def mark(f: Callable[..., Any]) -> Workflow[..., Any]:
+    def mark(f: Function) -> Workflow:
         return Workflow(f, Needs(), runtime=runtime)
 
     return mark if function is None else mark(function)

@@ -7,10 +7,10 @@ Goes wrong: `WorkflowError` at the function's own line, for annotations that mea
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, ForwardRef, Literal, TypeAlias, Union, get_args, get_origin
 
 from dynamo.errors import Place, WorkflowError, nearest
@@ -27,9 +27,9 @@ class Role(Enum):
 
 
 #: Marks a parameter that takes an input file. The function gets a `pathlib.Path`.
-Input: TypeAlias = Annotated[str | os.PathLike[str], Role.INPUT]
+Input: TypeAlias = Annotated[Path, Role.INPUT]
 #: Marks a parameter that names an output file. The function gets the `pathlib.Path` to write.
-Output: TypeAlias = Annotated[str | os.PathLike[str], Role.OUTPUT]
+Output: TypeAlias = Annotated[Path, Role.OUTPUT]
 
 REQUIRED: Any = inspect.Parameter.empty
 

@@ -65,7 +65,7 @@ class Prepared:
 
     runfile: RunFile
     path: Path
-    workflow: Workflow[..., Any]
+    workflow: Workflow
     graph: Graph
     inputs: Mapping[str, Path | list[Path]]
     params: Mapping[str, Any]
@@ -140,7 +140,7 @@ def prepare(
     )
 
 
-def _workflow(draft: Draft, reference: str, base: Path) -> Workflow[..., Any]:
+def _workflow(draft: Draft, reference: str, base: Path) -> Workflow:
     """Load the workflow; its error comes alone, or after the faults of the run file where there are some."""
     try:
         workflow = load_workflow(reference, base)
@@ -190,7 +190,7 @@ def _check_count(files: list[Found], parameter: Parameter) -> None:
         )
 
 
-def _graph(workflow: Workflow[..., Any], arguments: Mapping[str, Any], base: Path) -> Graph:
+def _graph(workflow: Workflow, arguments: Mapping[str, Any], base: Path) -> Graph:
     """Describe the graph, and make its sources absolute files that exist."""
     try:
         graph = workflow.graph(**arguments)

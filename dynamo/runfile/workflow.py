@@ -23,7 +23,7 @@ __all__ = ["guilty", "load_workflow"]
 _FOREIGN = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), "<")
 
 
-def load_workflow(reference: str, base: Path) -> Workflow[..., Any]:
+def load_workflow(reference: str, base: Path) -> Workflow:
     """Import the workflow that `reference` names, files and modules sought in the folder `base` first.
 
     Raises `UserError`: no such file, module or function (with the nearest name), not valid Python (with the
