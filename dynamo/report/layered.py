@@ -213,22 +213,24 @@ def _crossings(columns: Sequence[Sequence[Key]], nodes: Mapping[Key, _Node]) -> 
 
 def _place(columns: Sequence[Sequence[Key]], nodes: Mapping[Key, _Node]) -> None:
     """Set the height of every node, close to its neighbours, in the order of its column."""
+
+    def near(node: _Node, links: Sequence[tuple[Key, float, float]]) -> float:
+        at = [nodes[other].y + port - own for other, port, own in links]
+        return sum(at) / len(at) if at else node.y
+
     stacks = [[nodes[key] for key in column] for column in columns]
     for stack in stacks:
         _settle(stack, [0.0] * len(stack))
     for sweep in range(PLACINGS):
-        ahead = sweep % 2 == 0
-        for stack in stacks if ahead else reversed(stacks):
-            wanted = []
-            for node in stack:
-                near = (node.left if ahead else node.right) if sweep < 2 else node.left + node.right
-                at = [nodes[other].y + port - own for other, port, own in near]
-                wanted.append(sum(at) / len(at) if at else node.y)
-            _settle(stack, wanted)
-    for stack in stacks:  # ports follow what they belong to
-        if not any(node.height for node in stack):
-            ends = [(node.right + node.left)[0] for node in stack]
-            _settle(stack, [nodes[other].y + port - own for other, port, own in ends])
+        for stack in reversed(stacks) if sweep % 2 else stacks:
+            if sweep < 2:
+                _settle(stack, [near(n, n.right if sweep else n.left) for n in stack])
+            else:
+                _settle(stack, [near(n, n.left + n.right) for n in stack])
+    for stack in reversed(stacks):  # what hangs on one side only follows last, so that its edge is straight
+        _settle(stack, [n.y if n.left else near(n, n.right) for n in stack])
+    for stack in stacks:
+        _settle(stack, [n.y if n.right else near(n, n.left) for n in stack])
     top = min((node.y for node in nodes.values()), default=0.0)
     for node in nodes.values():
         node.y -= top

@@ -96,17 +96,18 @@ def family(step: str) -> str:
 def picture(graph: Graph, *, expand: bool = False) -> Picture:
     """Return what to draw of `graph`; with `expand`, every task and every input file by itself."""
     frame_of, frames = _frames(graph, expand=expand)
-    owner: dict[str, str] = {}  # task id or source name to the key of its box
+    sources: dict[str, str] = {}  # file name to the key of its box
+    owner: dict[str, str] = {}  # task id to the key of its box
     members: dict[str, list[str]] = {}
     for name in graph.sources:
         if name in graph.consumers:
-            owner[name] = "file:" + (name if expand else name.split("/")[0])
-            members.setdefault(owner[name], []).append(name)
+            sources[name] = "file:" + (name if expand else name.split("/")[0])
+            members.setdefault(sources[name], []).append(name)
     for task in graph.tasks.values():
         step = task.id if expand else family(task.step)
         owner[task.id] = f"task:{frame_of.get(task.id, '')}:{step}"
         members.setdefault(owner[task.id], []).append(task.id)
-    arrows = _arrows(graph, owner)
+    arrows = _arrows(graph, sources, owner)
     chained = {a.tail for a in arrows if a.tail == a.head}
     boxes = {}
     for key, ids in members.items():
@@ -122,14 +123,14 @@ def picture(graph: Graph, *, expand: bool = False) -> Picture:
     return Picture(graph.name, boxes, tuple(a for a in arrows if a.tail != a.head), frames)
 
 
-def _arrows(graph: Graph, owner: Mapping[str, str]) -> list[Arrow]:
+def _arrows(graph: Graph, sources: Mapping[str, str], owner: Mapping[str, str]) -> list[Arrow]:
     """Join the edges between two boxes to one arrow; a box may have one to itself."""
     files: dict[tuple[str, str], dict[str, None]] = {}
     for task in graph.tasks.values():
         for name in task.input_names:
-            maker = graph.producer.get(name, name)
-            if maker in owner:
-                files.setdefault((owner[maker], owner[task.id]), {})[name] = None
+            tail = owner.get(graph.producer.get(name, ""), sources.get(name))
+            if tail:
+                files.setdefault((tail, owner[task.id]), {})[name] = None
     arrows = {ends: Arrow(*ends, tuple(names)) for ends, names in files.items()}
     for task in graph.tasks.values():
         finder = _finder(graph, task)

@@ -84,6 +84,17 @@ def test_an_empty_graph_is_an_empty_picture(expand):
     assert (drawn.boxes, drawn.arrows, drawn.frames) == ({}, (), {})
 
 
+def test_a_file_may_be_called_like_a_task():
+    """Names of files and ids of tasks are kept apart."""
+    task = Task("t", "t", "python", "m:t", {"a": "t"}, {"b": "b"}, {})
+    more = Task("u", "u", "python", "m:u", {"a": "b"}, {"b": "c"}, {})
+    drawn = picture(Graph("g", {"t": task, "u": more}, {"t": "/t"}))
+    ends = [
+        (drawn.boxes[a.tail].kind, drawn.boxes[a.tail].label, drawn.boxes[a.head].label) for a in drawn.arrows
+    ]
+    assert ends == [("source", "t", "t"), ("python", "t", "u")]
+
+
 def test_a_source_that_nobody_reads_is_not_drawn():
     """Only files that matter to the tasks are boxes."""
     task = Task("t", "t", "python", "m:t", {"a": "a.nc"}, {"b": "b.nc"}, {})
