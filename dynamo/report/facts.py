@@ -88,8 +88,10 @@ class RunFacts:
 
     @property
     def ended(self) -> float:
-        """When the run ended, or now."""
-        return self.run.ended or self.now
+        """When the run ended: now where it is under way, and where its engine is gone, what is last known of it."""
+        if self.run.ended is not None or self.state == "running":
+            return self.run.ended or self.now
+        return max((a.ended or a.started for a in self.attempts), default=self.run.created)
 
     @property
     def counts(self) -> Counter[str]:

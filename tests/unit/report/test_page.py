@@ -136,12 +136,14 @@ def test_a_run_that_reused_everything_says_so(chains):
 def test_a_run_whose_engine_is_gone_is_interrupted(chains):
     """The journal says running, but nobody holds its lock; its tasks did not run."""
     with Journal(chains.workspace.journal) as journal, journal.change():
-        journal.add_run("r", chains.graph("steps"), {}, 0.0)
+        journal.add_run("r", chains.graph("steps"), {}, 100.0)
+        journal.start_attempt("r", "follow-0", 1, "w0", 102.5)
     page = report(chains, "r")
     assert [(s["class"]) for s in page.all("span") if "state" in (s.get("class") or "")] == [
         "state interrupted"
     ]
     assert "3 not run" in page.visible
+    assert "2.5 s" in page.visible  # not until now, which may be days later
 
 
 def test_tasks_that_the_graph_no_longer_has_are_left_out(chains):
