@@ -10,13 +10,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamo.api import plan, run
+    from dynamo.engine import LocalEngine, Summary
     from dynamo.graph import File, Graph, Input, Output, Task, command, fuse, task, workflow
+    from dynamo.planning import Plan, Selection
 
 __version__ = "0.1.0"
 
-__all__ = ["File", "Graph", "Input", "Output", "Task", "command", "fuse", "task", "workflow"]
+__all__ = [
+    "File",
+    "Graph",
+    "Input",
+    "LocalEngine",
+    "Output",
+    "Plan",
+    "Selection",
+    "Summary",
+    "Task",
+    "command",
+    "fuse",
+    "plan",
+    "run",
+    "task",
+    "workflow",
+]
 
-_HOME = dict.fromkeys(__all__, "dynamo.graph")
+_HOME = {
+    **dict.fromkeys(("plan", "run"), "dynamo.api"),
+    **dict.fromkeys(("LocalEngine", "Summary"), "dynamo.engine"),
+    **dict.fromkeys(("Plan", "Selection"), "dynamo.planning"),
+    **dict.fromkeys(
+        ("File", "Graph", "Input", "Output", "Task", "command", "fuse", "task", "workflow"), "dynamo.graph"
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:
