@@ -6,6 +6,7 @@ Call them from your own tests; they raise `AssertionError` that says what does n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,8 +32,7 @@ def check_grid(grid: Grid) -> None:
     assert (grid.values[undetect] == floor).all(), f"an undetected cell is not at the floor, {floor:g}"
     assert np.isnan(grid.values[~grid.known]).all(), "a missing or unobserved cell has a value"
     assert grid.values.dtype == np.float32, f"values are {grid.values.dtype}, not float32"
-    offset = grid.time.utcoffset()
-    assert offset is not None and not offset, "the time is not UTC"
+    assert grid.time.utcoffset() == timedelta(0), "the time is not UTC"
     lon, lat = grid.geometry.lonlat(np.array([0.0]), np.array([0.0]))
     assert -180 <= lon[0] <= 360, f"the north-west cell lies at longitude {lon[0]:g}"
     assert -90 <= lat[0] <= 90, f"the north-west cell lies at latitude {lat[0]:g}"

@@ -41,6 +41,7 @@ def command(
     """
     from dynamo.cli.execute import execute
     from dynamo.engine import Products, Request, new_run_id
+    from dynamo.graph.digest import to_json
     from dynamo.journal import Workspace
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
@@ -61,7 +62,7 @@ def command(
         "only": list(products.only),
         "modules": list(modules),
         "selection": {"force": force, "only": only, "until": until},
-        "params": {name: repr(value) for name, value in prepared.params.items()},
+        "params": {name: to_json(value) for name, value in prepared.params.items()},
         "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
     }
     code = execute(
