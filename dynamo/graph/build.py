@@ -126,6 +126,12 @@ class Builder:
         """Add a file from outside under a name made of the parameter and the file's own name."""
         if isinstance(path, File):
             return path
+        try:
+            os.fspath(path).encode()
+        except UnicodeEncodeError:
+            raise WorkflowError(
+                f"{parameter}: the name {os.fspath(path)!r} is not UTF-8, so it cannot be recorded; rename the file"
+            ) from None
         base = PurePosixPath(os.fspath(path).replace(os.sep, "/")).name
         name, n = f"{parameter}/{base}" if many else base, 0
         while self.sources.get(name, os.fspath(path)) != os.fspath(path):
