@@ -37,8 +37,17 @@ imports: $(VENV)/.dev
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/all.py
+# Peers go into an environment of their own; one that cannot be installed is named in the tables.
+bench: $(VENV)/.dev .venv-bench/.peers
+	$(BIN)/python benchmarks/all.py $(BENCH)
+
+.venv-bench/.peers: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --requirement $< || \
+	  grep -v '^#' $< | while read -r peer; do \
+	    .venv-bench/bin/pip install --quiet "$$peer" || echo "!!! peer cannot be installed: $$peer"; done
+	.venv-bench/bin/pip install --quiet --editable . || echo "!!! dynamo cannot be installed beside its peers"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-bench build dist site $(DEMO)

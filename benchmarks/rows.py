@@ -55,7 +55,9 @@ class Row:
         if self.budget is not None:
             over = self.ours / self.budget - 1 if self.budget else self.ours
             said.append("met" if self.ours <= self.budget else f"MISSED by {over:.0%}")
-        said += [f"SLOWER than {name} by {self.ours / float(self.peers[name]) - 1:.0%}" for name in self.faster]
+        said += [
+            f"SLOWER than {name} by {self.ours / float(self.peers[name]) - 1:.0%}" for name in self.faster
+        ]
         return ", ".join(said)
 
 
