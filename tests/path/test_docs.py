@@ -31,7 +31,7 @@ import pytest
 from dynamo.cli import VERBS
 from dynamo.radar.samples import make_storm
 from dynamo.runfile import load
-from dynamo.runfile.schema import schema_text
+from dynamo.runfile.json_schema import schema_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -206,7 +206,7 @@ def plain(line: str) -> str:
     line = re.sub(r"\bw\d+-\d+\b", "WORKER", line)
     line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "THEN", line)
     line = re.sub(r"(?:/[\w.@~+-]+)+/(?=[\w.])", "/", line)
-    line = re.sub(r"\b[\d.]+ (?:ms|s|min|[KMG]i?B|B)\b", "N", line)
+    line = re.sub(r"\b[\d.]+ ?(?:ms|s|min|[KMG]i?B|B)\b", "N", line)
     return " ".join(line.split())
 
 
@@ -231,6 +231,8 @@ def change(file: Path, diff: str) -> None:
 def test_the_transcript_of_a_page_repeats(page, desk):
     """Written down, changed and run as the page says, everything prints what the page shows."""
     shutil.rmtree(desk / "frames")
+    if page.is_relative_to(ROOT / "examples"):
+        shutil.copytree(page.parent, desk, dirs_exist_ok=True)
     tools = desk / ".bin"
     tools.mkdir()
     for tool, module in (("dynamo", "dynamo.cli"), ("pytest", "pytest"), ("python", "")):
