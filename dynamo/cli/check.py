@@ -32,7 +32,7 @@ def command(
     fault with file:line:column.
     """
     if schema:
-        from dynamo.runfile.schema import schema_text
+        from dynamo.runfile.json_schema import schema_text
 
         print(schema_text(), end="")
         return 0

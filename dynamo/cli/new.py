@@ -53,7 +53,7 @@ def command(name: str, folder: Path | None) -> None:
 
 def _texts(name: str) -> dict[str, str]:
     """Return the text of each file of the skeleton, for a workflow called `name`."""
-    from dynamo.runfile.schema import schema_text
+    from dynamo.runfile.json_schema import schema_text
 
     skeleton = files("dynamo.runfile") / "skeleton"
     sources = {file.name: file.read_text(encoding="utf-8") for file in skeleton.iterdir() if file.is_file()}

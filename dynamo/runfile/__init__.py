@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamo.runfile.draft import load
     from dynamo.runfile.faults import Fault, FaultyRunFileError
-    from dynamo.runfile.load import load
+    from dynamo.runfile.json_schema import schema
     from dynamo.runfile.model import RunFile
-    from dynamo.runfile.prepare import EngineOptions, Prepared, prepare
+    from dynamo.runfile.preparation import EngineOptions, Prepared, prepare
     from dynamo.runfile.products import Products
-    from dynamo.runfile.schema import schema
     from dynamo.runfile.workflow import load_workflow
 
 __all__ = [
@@ -34,16 +34,16 @@ __all__ = [
 
 # pydantic takes 80 ms to import; only who reads a run file pays.
 _HOME = {
-    "EngineOptions": "prepare",
+    "EngineOptions": "preparation",
     "Fault": "faults",
     "FaultyRunFileError": "faults",
-    "Prepared": "prepare",
+    "Prepared": "preparation",
     "Products": "products",
     "RunFile": "model",
-    "load": "load",
+    "load": "draft",
     "load_workflow": "workflow",
-    "prepare": "prepare",
-    "schema": "schema",
+    "prepare": "preparation",
+    "schema": "json_schema",
 }
 
 

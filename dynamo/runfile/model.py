@@ -1,7 +1,7 @@
 """What a run file says, as types: the single source of the JSON Schema and of every check of a value.
 
 Enters: plain YAML values. Leaves: a frozen `RunFile`. Goes wrong: pydantic's ``ValidationError``, which
-`dynamo.runfile.load` turns into places and plain words.
+`dynamo.runfile.draft` turns into places and plain words.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Literal
 from dynamo.errors import Place, nearest
 from dynamo.graph.signature import Role, Signature
 from dynamo.runfile.document import Mark, Node
-from dynamo.runfile.load import Draft
+from dynamo.runfile.draft import Draft
 
 __all__ = ["match", "place_of_option", "written"]
 

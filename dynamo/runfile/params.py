@@ -15,8 +15,8 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from dynamo.errors import Place
 from dynamo.graph.signature import REQUIRED, Parameter, Role, Signature
 from dynamo.runfile.document import Node, parse
+from dynamo.runfile.draft import Draft, describe
 from dynamo.runfile.faults import Faults, FaultyRunFileError
-from dynamo.runfile.load import Draft, describe
 from dynamo.runfile.names import match, place_of_option, written
 
 __all__ = ["read_params"]

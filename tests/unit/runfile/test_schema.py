@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dynamo.runfile import FaultyRunFileError, load, schema
-from dynamo.runfile.schema import schema_text
+from dynamo.runfile.json_schema import schema_text
 
 GOOD = [
     "workflow: a.b:c",

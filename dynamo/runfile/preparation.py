@@ -16,8 +16,8 @@ from typing import Any
 from dynamo.errors import DynamoError, Place, UserError, WorkflowError, nearest
 from dynamo.graph import Graph, Signature, Workflow
 from dynamo.graph.signature import Parameter, Role
+from dynamo.runfile.draft import Draft, read
 from dynamo.runfile.inputs import Found, NotFoundError, find
-from dynamo.runfile.load import Draft, read
 from dynamo.runfile.model import InputRule, RunFile
 from dynamo.runfile.names import match, place_of_option
 from dynamo.runfile.params import read_params
