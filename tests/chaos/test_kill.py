@@ -186,7 +186,9 @@ class Chaos:
         assert engine.returncode == 0, said
         (folder,) = [p for p in self.out.iterdir() if p.name in said]
         names = {p.name for p in folder.rglob("[!.]*") if p.is_file()}
-        expected = {f"{k}{n}" for k in "abc" for n in range(30)} | {f"{k}{n}" for k in "de" for n in range(10)}
+        expected = {f"{k}{n}" for k in "abc" for n in range(30)} | {
+            f"{k}{n}" for k in "de" for n in range(10)
+        }
         assert expected | {"last", "sum", "end", "part0", "part19"} <= names
         self.seed += 1
 
@@ -242,6 +244,8 @@ def test_fifty_kills_lose_and_repeat_nothing(tmp_path):
     folder, lock = workspace.engine_folder()
     lock.close()
     assert [p.name for p in workspace.sandboxes.iterdir()] == [folder.name], "sandboxes of dead engines stay"
-    assert not [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())]
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())
+    ]
     assert min(chaos.kills.values()) >= 10
     assert chaos.seed >= 1

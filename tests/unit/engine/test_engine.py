@@ -396,7 +396,9 @@ def test_two_runs_at_once_in_one_engine(lab):
 
 def test_two_engines_on_one_workspace(lab):
     """Two engines at work on the same graph in one workspace both end well, with whole products."""
-    lab.write("@workflow\ndef flow():\n    for n in range(20):\n        copy(make(out=f'{n}a'), out=f'{n}b')\n")
+    lab.write(
+        "@workflow\ndef flow():\n    for n in range(20):\n        copy(make(out=f'{n}a'), out=f'{n}b')\n"
+    )
     results = []
 
     def work(run):

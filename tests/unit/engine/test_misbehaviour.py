@@ -180,14 +180,18 @@ def test_fused_tasks_after_a_death_still_run(lab):
 
 def test_timeout_kills_the_task_and_all_it_started(lab):
     """A task beyond its timeout is killed with its children, those in sessions of their own too; the log says where."""
-    summary = lab.run("""
+    summary = lab.run(
+        """
         @task(timeout=0.5)
         def bad(out: Output):
             a = subprocess.Popen(['sleep', '1000'])
             b = subprocess.Popen(['sleep', '1000'], start_new_session=True)
             note(f'{a.pid} {b.pid} {os.getpid()}')
             time.sleep(1000)
-    """ + "\n" + FLOW.replace("\n", "\n        "))
+    """
+        + "\n"
+        + FLOW.replace("\n", "\n        ")
+    )
     (failure,) = summary.failures
     assert "ran longer than its timeout of 500 ms and was killed" in failure.error
     assert not failure.infrastructure
@@ -221,12 +225,16 @@ def _alive(pid: int) -> bool:
 
 def test_memory_beyond_what_is_declared_is_a_failure_that_says_how_much(lab):
     """A task that holds more than its declared memory is killed and told both figures; children count."""
-    summary = lab.run("""
+    summary = lab.run(
+        """
         @task(memory='200 MB')
         def bad(out: Output):
             hog = "x = b'x' * 300_000_000; import time; time.sleep(1000)"
             subprocess.run([sys.executable, '-c', hog])
-    """ + "\n" + FLOW.replace("\n", "\n        "))
+    """
+        + "\n"
+        + FLOW.replace("\n", "\n        ")
+    )
     (failure,) = summary.failures
     assert "more than the 191 MiB it declares" in failure.error
     assert lab.published() == {"good.txt": "made", "good2.txt": "made"}

@@ -1,0 +1,43 @@
+"""Amounts as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynamo.graph.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("512 MiB", 512 << 20), ("2GB", 2 * 10**9), (" 1.5 kib ", 1536), (7, 7), (".5 kB", 500), ("3", 3)],
+)
+def test_bytes(text, amount):
+    """Binary and decimal units, any case, with or without a space."""
+    assert parse_bytes(text) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("60 s", 60), ("5 min", 300), ("1.5h", 5400), ("20 ms", 0.02), (0.25, 0.25), ("2 d", 172800)],
+)
+def test_seconds(text, amount):
+    """Milliseconds to days."""
+    assert parse_seconds(text) == pytest.approx(amount)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1 parsec", "1 2", None, True, float("nan")])
+def test_what_is_no_amount_is_refused(text):
+    """The message says what was given and what was expected."""
+    for parse in (parse_bytes, parse_seconds):
+        with pytest.raises(ValueError, match="is not an? "):
+            parse(text)
+
+
+@settings(deadline=None)
+@given(st.floats(1, 1e8))
+def test_amounts_are_short(n):
+    """Any amount is told in at most fourteen characters."""
+    assert len(format_bytes(n)) <= 8
+    assert len(format_seconds(n)) <= 14
