@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
-from importlib.util import find_spec
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from dynamo.errors import Place, UserError
@@ -200,9 +200,22 @@ def _find(name: str, folder: Path | None) -> Path | None:
             if candidate.is_file():
                 return candidate.resolve()
         return None
-    try:
-        spec = find_spec(name) if "." in name else PathFinder.find_spec(name)
-    except (ImportError, ValueError):
-        return None
+    spec = _spec(name)
     origin = spec.origin if spec else None
     return Path(origin).resolve() if origin and origin.endswith(".py") else None
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Find a module without importing the packages it lies in, as `importlib.util.find_spec` would."""
+    parent = name.rpartition(".")[0]
+    path = None
+    if parent:
+        above = _spec(parent)
+        if above is None or above.submodule_search_locations is None:
+            return None
+        path = list(above.submodule_search_locations)
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, path) if hasattr(finder, "find_spec") else None
+        if spec is not None:
+            return spec
+    return None

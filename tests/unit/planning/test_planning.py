@@ -301,7 +301,7 @@ def test_modules_count_through_relative_imports(tmp_path, monkeypatch):
     assert len(seen) == 3
     (package / "unused.py").write_text("Z = 2\n")
     assert version() in seen
-    assert "mypackage_for_versions.flow" not in sys.modules, "telling a version runs no code of the user"
+    assert not [m for m in sys.modules if m.startswith("mypackage_for_versions")], "telling a version runs no code of the user"
 
 
 def test_the_science_counts(tmp_path):
