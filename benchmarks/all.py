@@ -19,12 +19,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+
 from peer import ROOT, peer_python
 from rows import Row, number
 
 HERE = Path(__file__).resolve().parent
 DOCS = ROOT / "docs"
 CHART = "images/bench-ratios.svg"
+
+ABOUT = (
+    "Made by `make bench`; what each figure is and how it is taken stands in the scripts of `benchmarks/`. "
+    "Peers are measured in the same run; the ratio is the peer's figure over ours, so above 1 ours is the "
+    "smaller. Times on shared machines drift by a factor of two, ratios far less."
+)
 
 #: Script to the heading of its part.
 SCRIPTS = {
@@ -122,9 +129,7 @@ def markdown(parts: dict[str, list[Row | str]], tables: dict[str, str], about: s
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`; what each figure is and how it is taken stands in the scripts of `benchmarks/`. "
-        "Peers are measured in the same run; the ratio is the peer's figure over ours, so above 1 ours is the "
-        "smaller. Times on shared machines drift by a factor of two, ratios far less.",
+        ABOUT,
         "",
         f"Measured {about}. All of it took {seconds / 60:.0f} minutes.",
         "",

@@ -18,14 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from dynamo.workflows.nowcast import nowcast
+
+from dynamo.engine import LocalEngine, Products, Request
+from dynamo.journal import Workspace
 from frames import Frames, frames
 from noop import done
 from peer import figure, measured
 from rows import Row, main
-
-from dynamo.engine import LocalEngine, Products, Request
-from dynamo.journal import Workspace
-from dynamo.workflows.nowcast import nowcast
 
 CORES = 2
 WINDOW = 7
@@ -115,11 +115,11 @@ def where(journal, run, seconds):
         count[step] += 1
     lines = [f"    {'step':<20}{'tasks':>6}{'ms':>9}{'CPU ms':>9}{'ms/task':>9}{'share':>8}"]
     whole = CORES * seconds
-    for step in sorted(spent, key=spent.get, reverse=True):
-        lines.append(
-            f"    {step:<20}{count[step]:>6}{1000 * spent[step]:>9.0f}{1000 * cpu[step]:>9.0f}"
-            f"{1000 * spent[step] / count[step]:>9.1f}{spent[step] / whole:>8.0%}"
-        )
+    lines += [
+        f"    {step:<20}{count[step]:>6}{1000 * spent[step]:>9.0f}{1000 * cpu[step]:>9.0f}"
+        f"{1000 * spent[step] / count[step]:>9.1f}{spent[step] / whole:>8.0%}"
+        for step in sorted(spent, key=spent.get, reverse=True)
+    ]
     idle = whole - sum(spent.values())
     lines.append(f"    {'workers waiting':<20}{'':>6}{1000 * idle:>9.0f}{'':>18}{idle / whole:>8.0%}")
     first = min(a.started for a in attempts)

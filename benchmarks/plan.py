@@ -17,14 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import noops
-from noop import done
-from peer import figure, measured
-from rows import Row, main
-
 from dynamo.engine import LocalEngine, Request
 from dynamo.engine.known import Facts
 from dynamo.journal import Workspace
 from dynamo.planning import make_plan
+from noop import done
+from peer import figure, measured
+from rows import Row, main
 
 
 def child(count):
@@ -53,13 +52,13 @@ def peak():
 
 def networkx(nodes, edges):
     """Seconds to make a graph and sort it."""
-    import networkx
+    import networkx as nx
 
     start = time.perf_counter()
-    graph = networkx.DiGraph()
+    graph = nx.DiGraph()
     graph.add_nodes_from(nodes)
     graph.add_edges_from(edges)
-    assert len(list(networkx.topological_sort(graph))) == len(nodes)
+    assert len(list(nx.topological_sort(graph))) == len(nodes)
     return time.perf_counter() - start
 
 

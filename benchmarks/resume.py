@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from dynamo.journal import Journal, Workspace
 from frames import Frames, frames
 from rows import Row, main
-
-from dynamo.journal import Journal, Workspace
 
 DYNAMO = str(Path(sys.executable).with_name("dynamo"))
 

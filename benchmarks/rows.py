@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -96,6 +97,7 @@ def main(about: str, measure: Callable[[bool], Iterator[Row | str]]) -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see whether it works")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes start as they do for a user
     rows: list[object] = []
     try:
         for row in measure(arguments.quick):

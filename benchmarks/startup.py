@@ -15,11 +15,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from dynamo.journal import Journal, Workspace
 from frames import Frames, frames
 from peer import figure, measured, peer_python
 from rows import Row, best, main
-
-from dynamo.journal import Journal, Workspace
 
 HELLO = Path(__file__).resolve().parents[1] / "examples" / "00-hello" / "hello.py"
 

@@ -18,9 +18,7 @@ def follow(before, n):
 def main(count):
     start = time.perf_counter()
     first = follow(None, -1)
-    last = []
-    for n in range((count - 1) // 3):
-        last.append(follow(follow(follow(first, n), n), n))
+    last = [follow(follow(follow(first, n), n), n) for n in range((count - 1) // 3)]
     graph = collections_to_expr(last).optimize(fuse=False).__dask_graph__()
     assert len(order(dict(graph))) >= 3 * len(last)
     spent = time.perf_counter() - start
