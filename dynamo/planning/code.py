@@ -25,6 +25,10 @@ __all__ = ["CodeVersions"]
 _MARKS = frozenset({"task", "command", "workflow"})
 _SCIENCE = "dynamo.radar"
 
+#: Path to the file's state when it was parsed, and what was found: to parse all that a nowcast reaches takes
+#: half a second, and an engine that stays runs one every minute.
+_parsed: dict[Path, tuple[tuple[int, int, int], _Source]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
@@ -45,7 +49,7 @@ class _Source:
 
 
 class CodeVersions:
-    """Computes code versions; parses each file once."""
+    """Computes code versions of files as they are when it is first asked for each."""
 
     def __init__(self) -> None:
         self._sources: dict[Path, _Source] = {}
@@ -89,8 +93,21 @@ class CodeVersions:
     def _source(self, path: Path) -> _Source:
         known = self._sources.get(path)
         if known is None:
-            known = self._sources[path] = _parse(path)
+            known = self._sources[path] = _source(path)
         return known
+
+
+def _source(path: Path) -> _Source:
+    """Return a parsed file, as it was parsed before where it looks unchanged."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    state = (found.st_ino, found.st_mtime_ns, found.st_size)
+    known = _parsed.get(path)
+    if known is None or known[0] != state:
+        known = _parsed[path] = (state, _parse(path))
+    return known[1]
 
 
 def _parse(path: Path) -> _Source:
@@ -104,7 +121,8 @@ def _parse(path: Path) -> _Source:
     marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n)}
     rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name in marked)]
     tasks = {name: _piece([*node.body, node.args, *_others(node)]) for name, node in marked.items()}
-    return _Source(tasks, _piece(rest), _piece(tree.body))
+    others = _piece(rest)
+    return _Source(tasks, others, _piece(tree.body) if tasks else others)
 
 
 def _is_marked(node: ast.FunctionDef) -> bool:
