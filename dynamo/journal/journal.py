@@ -36,6 +36,25 @@ __all__ = ["Journal"]
 BUSY_SECONDS = 30
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose faults are the workspace's; only what is our own fault stays as it is."""
+
+    path: Path
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Run one statement; raises `WorkspaceError` where the file or its disk does not allow it."""
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:
+                raise WorkspaceError(
+                    f"cannot use the journal {self.path}: {error}; move it away to start anew"
+                ) from error
+            if type(error) is sqlite3.OperationalError:
+                raise WorkspaceError(f"cannot use the journal {self.path}: {error}") from error
+            raise
+
+
 class Journal:
     """The durable record of one workspace.
 
@@ -46,15 +65,18 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, factory=_Connection)
+        except sqlite3.DatabaseError as error:
+            raise WorkspaceError(f"cannot open the journal {path}: {error}") from error
+        self._db.path = path
+        try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
-        except sqlite3.DatabaseError as error:
-            raise WorkspaceError(
-                f"cannot use the journal {path}: {error}; move it away to start anew"
-            ) from error
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -69,19 +91,14 @@ class Journal:
     @contextmanager
     def change(self) -> Iterator[None]:
         """All writes inside are one transaction; raises `WorkspaceError` where the disk refuses it."""
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                if self._db.in_transaction:  # SQLite has ended it by itself where the disk is full
-                    self._db.execute("ROLLBACK")
-                raise
+            yield
             self._db.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
-                raise  # a broken constraint is our own fault
-            raise WorkspaceError(f"cannot write the journal {self.path}: {error}") from error
+        except BaseException:
+            if self._db.in_transaction:  # SQLite has ended it by itself where the disk is full
+                self._db.execute("ROLLBACK")
+            raise
 
     def _migrate(self) -> None:
         """Bring the schema up to date: each ``NNNN_*.sql`` once, in order, in one transaction."""

@@ -1,0 +1,332 @@
+"""The journal: transactions, migrations, corruption; and what retention may take."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dynamo.errors import UserError, WorkspaceError
+from dynamo.graph import Graph, Task
+from dynamo.journal import Journal, Parts, Result, Workspace
+from dynamo.journal.retention import Freed, collect
+from dynamo.worker.job import Made, Report
+from dynamo.worker.store import adopt, stored_path
+
+GRAPH = Graph("flow", {"t": Task("t", "t", "python", "m:f", {"i": "s"}, {"o": "out"}, {"p": 1})}, {"s": "/s"})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
+    return Workspace.open(tmp_path / "ws")
+
+
+@pytest.fixture
+def journal(workspace: Workspace):
+    """Its journal."""
+    with Journal(workspace.journal) as journal:
+        yield journal
+
+
+def test_what_is_written_is_read_back(journal):
+    """Runs, tasks, attempts, results, latest keys and digests come back as they were."""
+    parts = Parts("code", {"p": [1, None]}, {"s": "d"}, ("out",))
+    result = Result("key", "run-1", "t", {"out": Made("digest", 3, 1 << 60)})
+    with journal.change():
+        journal.add_run("run-1", GRAPH, {"cores": 2}, 10.0)
+        journal.set_task("run-1", "t", "t", "running", "never run before", "key")
+        journal.start_attempt("run-1", "t", 1, "w0-1", 11.0)
+        journal.end_attempt("run-1", 1, "ok", Report("t", "ok", 11.5, 12.0, exit_code=0, cpu=0.5, peak=9, logged=7))
+        journal.set_task("run-1", "t", "t", "done", "never run before", "key")
+        journal.add_result(result, 12.0)
+        journal.set_latest("flow", "t", "key", parts)
+        journal.set_digest("/s", 1, 2, 3, "d")
+        journal.set_run("run-1", "done", 13.0)
+    assert journal.graph("run-1") == GRAPH
+    record = journal.run(None)
+    assert (record.id, record.state, record.created, record.ended) == ("run-1", "done", 10.0, 13.0)
+    assert record.settings == {"cores": 2}
+    assert journal.tasks("run-1")["t"].state == "done"
+    (attempt,) = journal.attempts("run-1")
+    assert (attempt.n, attempt.outcome, attempt.started, attempt.exit, attempt.peak) == (1, "ok", 11.5, 0, 9)
+    assert journal.count_attempts("run-1") == {"t": 1}
+    assert journal.result("key") == result
+    assert journal.result("other") is None
+    assert journal.latest("flow", "t") == ("key", parts)
+    assert journal.latest("flow", "u") is None
+    assert journal.known_digest("/s", 1, 2, 3) == "d"
+    assert journal.known_digest("/s", 1, 2, 4) is None
+
+
+def test_a_transaction_is_whole_or_not_at_all(journal, workspace):
+    """An error inside undoes all of it; another connection never sees a part."""
+
+    def half():
+        journal.add_run("run-1", GRAPH, {}, 1.0)
+        with Journal(workspace.journal) as other:
+            assert other.runs() == []
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), journal.change():
+        half()
+    assert journal.runs() == []
+    with journal.change():
+        journal.add_run("run-1", GRAPH, {}, 1.0)
+    with Journal(workspace.journal) as other:
+        assert [r.id for r in other.runs()] == ["run-1"]
+
+
+def test_lost_attempts_and_their_tasks(journal):
+    """What was in flight is marked as lost, and its task waits again; what had ended stays."""
+    with journal.change():
+        journal.add_run("r", GRAPH, {}, 1.0)
+        for task in "ab":
+            journal.set_task("r", task, "t", "running", "", None)
+            journal.start_attempt("r", task, 1, "w", 2.0)
+        journal.end_attempt("r", 1, "ok", Report("a", "ok", 2.0, 3.0))
+        journal.set_task("r", "a", "t", "done", "", "k")
+        assert journal.lose_attempts("r", 9.0) == ["b"]
+    assert list(journal.tasks("r")) == ["a"]
+    assert {a.task: (a.outcome, a.ended) for a in journal.attempts("r")} == {"a": ("ok", 3.0), "b": ("lost", 9.0)}
+
+
+def test_runs_are_found_by_the_beginning_of_their_id(journal):
+    """The latest by default; a beginning that is not unique, and no run at all, are told."""
+    with pytest.raises(UserError, match="no runs in"):
+        journal.run(None)
+    with journal.change():
+        for n, run in enumerate(["a-1", "a-12", "b-1"]):
+            journal.add_run(run, GRAPH, {}, float(n))
+    assert journal.run(None).id == "b-1"
+    assert journal.run("b").id == "b-1"
+    assert journal.run("a-1").id == "a-1"
+    with pytest.raises(UserError, match="'a' may be any of a-12, a-1"):
+        journal.run("a")
+    with pytest.raises(UserError, match=r"no run 'b-2' .*did you mean 'b-1'"):
+        journal.run("b-2")
+    assert [r.id for r in journal.runs(limit=2)] == ["b-1", "a-12"]
+
+
+def test_expansions_of_expansions(journal):
+    """The graph of a run holds what run-time workflows added, also in what was added; it can be had without."""
+    outer = Task("e", "e", "expand", "m:e", {}, {"o": "out"}, {})
+    inner = Task("e/f", "e/f", "expand", "m:f", {}, {"o": "out"}, {})
+    last = Task("e/f/t", "e/f/t", "python", "m:t", {}, {"o": "out"}, {})
+    with journal.change():
+        journal.add_run("r", Graph("g", {"e": outer}), {}, 1.0)
+        journal.add_expansion("r", "e/f", Graph("e/f", {"e/f/t": last}))
+        journal.add_expansion("r", "e", Graph("e", {"e/f": inner}))
+    graph = journal.graph("r")
+    assert list(graph.tasks) == ["e", "e/f", "e/f/t"]
+    assert graph.producer == {"out": "e/f/t"}
+    assert list(journal.graph("r", expanded=False).tasks) == ["e"]
+
+
+def test_opening_again_migrates_nothing_and_a_newer_schema_is_refused(workspace):
+    """A journal of this version opens at once; one of a later version is refused, and left as it is."""
+    Journal(workspace.journal).close()
+    Journal(workspace.journal).close()
+    db = sqlite3.connect(workspace.journal)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(WorkspaceError, match="written by a newer dynamo .schema 99"):
+        Journal(workspace.journal)
+
+
+def test_a_migration_that_fails_leaves_nothing(workspace, monkeypatch):
+    """A script that fails half-way leaves the journal as it was."""
+    monkeypatch.setattr("dynamo.journal.journal._statements", lambda _: ["CREATE TABLE a (x);", "CREATE nonsense;"])
+    with pytest.raises(WorkspaceError, match="cannot use the journal"):
+        Journal(workspace.journal)
+    monkeypatch.undo()
+    with Journal(workspace.journal) as journal:
+        assert journal.runs() == []
+
+
+def test_a_file_that_is_no_journal_is_refused(workspace):
+    """A damaged file is the infrastructure's fault, with what to do; it is left as it is."""
+    workspace.journal.write_bytes(b"no database" * 999)
+    with pytest.raises(WorkspaceError, match="file is not a database; move it away"):
+        Journal(workspace.journal)
+    assert workspace.journal.read_bytes() == b"no database" * 999
+
+
+def test_a_journal_damaged_inside_is_told_when_it_is_met(journal, workspace):
+    """Damage behind the first page comes as a `WorkspaceError`, not as SQLite's own."""
+    with journal.change():
+        for n in range(200):
+            journal.add_run(f"r{n}", GRAPH, {"x": "y" * 500}, float(n))
+    journal.close()
+    size = workspace.journal.stat().st_size
+    with workspace.journal.open("r+b") as file:
+        for page in range(1, size // 4096):
+            file.seek(page * 4096)
+            file.write(b"\xff" * 4096)
+    with pytest.raises(WorkspaceError, match="move it away"), Journal(workspace.journal) as damaged:
+        damaged.runs()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of one megabyte, where mounting is allowed."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=False, capture_output=True)
+    yield folder if done.returncode == 0 else None
+    if done.returncode == 0:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk):
+    """Where the disk is full, the transaction is undone, the error says so, and later writes work again."""
+    if small_disk is None:
+        return  # only the superuser may mount; the rest of the suite does not depend on it
+    workspace = Workspace.open(small_disk / "ws")
+    with Journal(workspace.journal) as journal:
+        filler = small_disk / "filler"
+        with journal.change():
+            journal.add_run("r0", GRAPH, {}, 0.0)
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"x" * 4096)
+        with pytest.raises(WorkspaceError, match="disk is full|disk I/O error"):
+            with journal.change():
+                for n in range(1, 999):
+                    journal.add_run(f"r{n}", GRAPH, {"x": os.urandom(900).hex()}, 0.0)
+        assert [r.id for r in journal.runs()] == ["r0"]
+        filler.unlink()
+        with journal.change():
+            journal.add_run("r1", GRAPH, {}, 0.0)
+        assert len(journal.runs()) == 2
+
+
+def test_a_read_only_workspace_is_told(small_disk):
+    """A workspace on a file system that cannot be written is named."""
+    if small_disk is None:
+        return
+    workspace = Workspace.open(small_disk / "ws")
+    Journal(workspace.journal).close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(WorkspaceError, match=r"ws/journal\.db: .*readonly|unable to open|read-only"):
+        Journal(workspace.journal)
+    with pytest.raises(WorkspaceError, match="Read-only file system; choose another"):
+        Workspace.open(small_disk / "new")
+
+
+# Retention
+
+
+def store(workspace: Workspace, text: str, used: float) -> Made:
+    """Put a file into the store as if it had been used at that time."""
+    file = workspace.root / "file"
+    file.write_text(text)
+    made = adopt(str(file), str(workspace.store))
+    os.utime(stored_path(workspace.store, made.digest), (used, used))
+    return made
+
+
+def fill(workspace: Workspace, journal: Journal) -> dict[str, Made]:
+    """Record an old run and a new one; they share a file."""
+    made = {name: store(workspace, name, at) for name, at in (("old", 100.0), ("both", 100.0), ("new", 900.0))}
+    with journal.change():
+        for run, at in (("run-old", 100.0), ("run-new", 900.0)):
+            journal.add_run(run, GRAPH, {}, at)
+            journal.set_run(run, "done", at + 1)
+            (workspace.runs / run).mkdir()
+        journal.add_result(Result("old", "run-old", "t", {"a": made["old"], "b": made["both"]}), 100.0)
+        journal.add_result(Result("new", "run-new", "t", {"a": made["new"], "b": made["both"]}), 900.0)
+    return made
+
+
+def kept(workspace: Workspace, made: dict[str, Made]) -> set[str]:
+    """Return which of these files are still stored."""
+    return {n for n, m in made.items() if Path(stored_path(workspace.store, m.digest)).exists()}
+
+
+def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):
+    """Old runs and results go with the files that no kept result names; a dry run only counts."""
+    made = fill(workspace, journal)
+    counted = collect(workspace, journal, before=500.0, dry_run=True)
+    assert kept(workspace, made) == {"old", "both", "new"}
+    assert collect(workspace, journal, before=500.0) == counted == Freed(1, 1, 1, 3)
+    assert kept(workspace, made) == {"both", "new"}
+    assert [r.id for r in journal.runs()] == ["run-new"]
+    assert journal.result("old") is None
+    assert not (workspace.runs / "run-old").exists()
+    assert collect(workspace, journal, before=500.0) == Freed(0, 0, 0, 0)
+
+
+def test_a_reused_result_counts_as_new(workspace, journal):
+    """What was reused lately stays, however old it is."""
+    made = fill(workspace, journal)
+    with journal.change():
+        journal.use_result("old", 800.0)
+    collect(workspace, journal, before=500.0)
+    assert kept(workspace, made) == {"old", "both", "new"}
+
+
+def test_a_live_run_keeps_all_that_was_used_since_it_began(workspace, journal):
+    """While a run is under way, nothing that was made or used since its beginning goes."""
+    made = fill(workspace, journal)
+    with workspace.lock("run-old"):
+        assert collect(workspace, journal, before=5000.0) == Freed(0, 0, 0, 0)
+    assert kept(workspace, made) == {"old", "both", "new"}
+    assert collect(workspace, journal, before=5000.0).files == 3
+    assert kept(workspace, made) == set()
+
+
+def test_a_file_that_a_worker_begins_to_use_meanwhile_stays(workspace, journal, monkeypatch):
+    """A worker that adopts the same contents between the decision and the removal keeps the file."""
+    made = fill(workspace, journal)
+    rename = os.rename
+
+    def meanwhile(source, target):
+        if str(target).endswith(".gc"):
+            os.utime(source, (5000.0, 5000.0))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", meanwhile)
+    collect(workspace, journal, before=500.0)
+    assert kept(workspace, made) == {"old", "both", "new"}
+
+
+def test_leftovers_of_a_killed_gc_go(workspace, journal):
+    """A file that a killed ``gc`` had set aside is removed by the next."""
+    made = fill(workspace, journal)
+    path = Path(stored_path(workspace.store, made["old"].digest))
+    path.rename(f"{path}.gc")
+    collect(workspace, journal, before=500.0)
+    assert not list(workspace.store.rglob("*.gc*"))
+
+
+def test_the_lock_of_a_run(workspace):
+    """A run is live while its lock is held, also seen from the same process; twice is refused."""
+    assert not workspace.is_live("r")
+    with workspace.lock("r"):
+        assert workspace.is_live("r")
+        with pytest.raises(UserError, match="under way"), workspace.lock("r"):
+            pass
+    assert not workspace.is_live("r")
+
+
+def test_folders_of_dead_engines_go_and_those_of_live_ones_stay(workspace):
+    """A new engine removes the sandboxes of engines that are no more."""
+    first, lock = workspace.engine_folder()
+    second, other = workspace.engine_folder()
+    assert first.exists()
+    lock.close()
+    third, last = workspace.engine_folder()
+    assert (first.exists(), second.exists(), third.exists()) == (False, True, True)
+    other.close()
+    last.close()
+
+
+def test_a_workspace_that_is_not_there(tmp_path):
+    """Verbs that only look do not make a workspace."""
+    with pytest.raises(UserError, match="there is no workspace"):
+        Workspace.find(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
