@@ -209,7 +209,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see whether it works")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of the page and its chart")
     arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes start as they do for a user
     start, about = time.monotonic(), machine()
+    if arguments.quick:
+        about += "; **QUICK: with small sizes, to see whether it works**"
     print(about, flush=True)
     parts = {}
     for name, heading in SCRIPTS.items():

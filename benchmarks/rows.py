@@ -75,7 +75,8 @@ def words(row: Row) -> str:
         if isinstance(figure, str):
             lines.append(f"    {name:<58} NOT MEASURED: {figure}")
         else:
-            lines.append(f"    {name:<58}{number(figure):>9} {row.unit:<9}ratio {number(figure / row.ours)}")
+            ratio = f"ratio {number(figure / row.ours)}" if row.ours else ""
+            lines.append(f"    {name:<58}{number(figure):>9} {row.unit:<9}{ratio}".rstrip())
     if row.note:
         lines.append(f"    ({row.note})")
     return "\n".join(lines)
