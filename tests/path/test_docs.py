@@ -6,8 +6,8 @@ How a page is written, so that this test can hold it to its word:
   written to that file. A ``yaml`` block is a run file, or a part of one; it too may have a title.
 * A ``diff`` block with a title changes that file.
 * A ``console`` block shows commands after ``$``; each ``dynamo`` in it must be a verb with options there are.
-* On a page that holds ``<!-- runs -->``, the commands are run too, and print the lines that are shown, in that
-  order; ``...`` stands for lines left out, and ids, times and folders may differ.
+* On a page that holds ``<!-- runs -->``, and in the README, the commands are run too, and print the lines that are
+  shown, in that order; ``...`` stands for lines left out, and ids, times and folders may differ.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -31,7 +32,6 @@ import pytest
 from dynamo.cli import VERBS
 from dynamo.radar.samples import make_storm
 from dynamo.runfile import load
-from dynamo.runfile.json_schema import schema_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -91,7 +91,7 @@ PAGES_BY_KIND = {
     kind: [page for page in PAGES if any(b.kind == kind for b in blocks_of(page))]
     for kind in ("python", "yaml")
 }
-PAGES_THAT_RUN = [page for page in PAGES if "<!-- runs -->" in page.read_text()]
+PAGES_THAT_RUN = [p for p in PAGES if p == ROOT / "README.md" or "<!-- runs -->" in p.read_text()]
 
 
 def pages(which: list[Path]):
@@ -123,7 +123,7 @@ def test_the_python_on_a_page_runs(page, desk):
             (desk / block.title).write_text(block.text)
         if block.kind == "python":
             where = f"{page}:{block.line}"
-            exec(compile("\n" * (block.line - 1) + block.text, where, "exec"), namespace)  # noqa: S102
+            exec(compile("\n" * (block.line - 1) + block.text, where, "exec"), namespace)
 
 
 @pages(PAGES_BY_KIND["yaml"])
@@ -131,6 +131,7 @@ def test_the_run_files_on_a_page_are_right(page, tmp_path, monkeypatch):
     """Each `yaml` block is right by the JSON Schema and by the loader; a part gets the workflow it lacks."""
     import yaml
 
+    schema = json.loads((files("dynamo.runfile") / "schema.json").read_text())
     monkeypatch.setenv("SCRATCH", "/scratch")
     for block in blocks_of(page):
         if block.kind != "yaml":
@@ -141,7 +142,7 @@ def test_the_run_files_on_a_page_are_right(page, tmp_path, monkeypatch):
         (tmp_path / "run.yaml").write_text(text)
         load(tmp_path / "run.yaml")
         plain = json.loads(json.dumps(yaml.safe_load(text), default=str))
-        jsonschema.validate(plain, json.loads(schema_text()))
+        jsonschema.validate(plain, schema)
 
 
 def parse(words: list[str], place: str) -> None:
