@@ -12,6 +12,7 @@ How a page is written, so that this test can hold it to its word:
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -28,9 +29,12 @@ from pathlib import Path
 import click
 import jsonschema
 import pytest
+from dynamo.workflows.nowcast import nowcast
 
 from dynamo.cli import VERBS
+from dynamo.errors import InfrastructureError, InternalError, UserError
 from dynamo.radar.samples import make_storm
+from dynamo.report.drawing import draw
 from dynamo.runfile import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -270,3 +274,35 @@ def test_the_transcript_of_a_page_repeats(page, desk):
             fails = any(line.startswith("error: ") or ": FAILED" in line for line in shown)
             assert bool(done.returncode) == fails, f"{place} ended with {done.returncode}:\n{said}"
             check_shown(shown, said, place)
+
+
+def test_the_page_of_the_command_line_names_every_verb_and_option():
+    """A new verb or option is not there until the reference says so."""
+    text = (ROOT / "docs/reference/cli.md").read_text()
+    for verb in VERBS:
+        assert f"\n## {verb}\n" in text or f"[`{verb}`](#{verb})" in text, verb
+        for option in import_module(f"dynamo.cli.{verb}").command.params:
+            if isinstance(option, click.Option):
+                assert any(name in text for name in option.opts), f"{verb} {option.opts}"
+
+
+def test_the_page_of_the_nowcast_tells_its_parameters_and_its_graph():
+    """Names and defaults are those of the function, and the picture is what `dynamo graph` draws."""
+    text = (ROOT / "workflows/nowcast/README.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text.partition("## Parameters")[2], re.MULTILINE))
+    has = dict(list(inspect.signature(nowcast.function).parameters.items())[1:])
+    shown = {
+        n: ", ".join(f"{x:g}" for x in d) if isinstance(d := p.default, tuple) else str(d)
+        for n, p in has.items()
+    }
+    assert {n: t.strip("`").capitalize() for n, t in told.items() if n in has} == {
+        n: t.capitalize() for n, t in shown.items()
+    }
+    graph = nowcast([f"{n}.nc" for n in range(32)])
+    assert draw(graph, "mmd") in text
+
+
+@pytest.mark.parametrize("error", [UserError, InfrastructureError, InternalError])
+def test_the_page_of_exit_codes_tells_those_of_the_errors(error):
+    """The table has a row for each code."""
+    assert f"\n| {error.exit_code} | " in (ROOT / "docs/reference/exit-codes.md").read_text()
