@@ -303,6 +303,10 @@ class Journal:
             (path, size, mtime, inode, digest),
         )
 
+    def remove_digests(self, before: float) -> None:
+        """Forget the digests of files that last changed before the Unix time `before`: they can be taken again."""
+        self._db.execute("DELETE FROM digests WHERE mtime < ?", (int(before * 1e9),))
+
 
 def _pack(graph: Graph) -> bytes:
     return zlib.compress(orjson.dumps(graph.to_json()), 1)

@@ -43,10 +43,9 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
                 old_results.append(result.key)
             else:
                 kept.update(made.digest for made in result.made.values())
-        files = [
-            path for digest, path in _stored(workspace.store) if digest not in kept and _used(path) < before
-        ]
-        size = sum(path.stat().st_size for path in files)
+        found = [(path, *_used(path)) for digest, path in _stored(workspace.store) if digest not in kept]
+        files = [path for path, used, _ in found if used < before]
+        size = sum(size for _, used, size in found if used < before)
         freed = Freed(len(old_runs), len(old_results), len(files), size)
         if dry_run:
             return freed
@@ -54,6 +53,7 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
             journal.remove_result(key)
         for run in old_runs:
             journal.remove_run(run)
+        journal.remove_digests(before)
     for path in files:
         _remove(path, before)
     for run in old_runs:
@@ -67,18 +67,25 @@ def _stored(store: Path) -> Iterator[tuple[str, Path]]:
             yield from ((folder.name + path.name, path) for path in folder.iterdir())
 
 
-def _used(path: Path) -> float:
-    state = path.stat()
-    return max(state.st_atime, state.st_mtime)
+def _used(path: Path) -> tuple[float, int]:
+    """Return when a file was last used, and its size; one that is gone was used just now."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return float("inf"), 0
+    return max(state.st_atime, state.st_mtime), state.st_size
 
 
 def _remove(path: Path, before: float) -> None:
     """Take a file out of the store; put it back where a worker began to use it in the meantime."""
     aside = path.with_name(f"{path.name}.gc")
-    os.rename(path, aside)
-    if _used(aside) >= before and not os.path.exists(
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:  # another gc took it
+        return
+    if _used(aside)[0] >= before and not os.path.exists(
         stored_path(path.parent.parent, path.parent.name + path.name)
     ):
         os.rename(aside, path)
     else:
-        aside.unlink()
+        aside.unlink(missing_ok=True)

@@ -80,15 +80,18 @@ class Workspace:
 
         Returns it with its open lock file: the folder belongs to the engine for as long as that is open.
         """
-        for old in self.sandboxes.iterdir():
-            file = _try_lock(old / "lock", "r")
-            if file is not None:
-                shutil.rmtree(old, ignore_errors=True)
-                file.close()
-        folder = self.sandboxes / f"{os.getpid()}-{secrets.token_hex(4)}"
-        folder.mkdir()
-        lock = (folder / "lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with (self.root / "sandboxes.lock").open("a") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)  # so that no engine finds the folder of another without its lock
+            for old in self.sandboxes.iterdir():
+                file = _try_lock(old / "lock", "r")
+                if file is not None:
+                    file.close()
+                if file is not None or not (old / "lock").exists():
+                    shutil.rmtree(old, ignore_errors=True)
+            folder = self.sandboxes / f"{os.getpid()}-{secrets.token_hex(4)}"
+            folder.mkdir()
+            lock = (folder / "lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         return folder, lock
 
     @contextmanager

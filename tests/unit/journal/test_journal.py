@@ -237,6 +237,8 @@ def fill(workspace: Workspace, journal: Journal) -> dict[str, Made]:
             journal.add_run(run, GRAPH, {}, at)
             journal.set_run(run, "done", at + 1)
             (workspace.runs / run).mkdir()
+        journal.set_digest("/frames/old", 1, int(100e9), 1, "d")
+        journal.set_digest("/frames/new", 1, int(900e9), 1, "d")
         journal.add_result(Result("old", "run-old", "t", {"a": made["old"], "b": made["both"]}), 100.0)
         journal.add_result(Result("new", "run-new", "t", {"a": made["new"], "b": made["both"]}), 900.0)
     return made
@@ -257,6 +259,8 @@ def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):
     assert [r.id for r in journal.runs()] == ["run-new"]
     assert journal.result("old") is None
     assert not (workspace.runs / "run-old").exists()
+    assert journal.known_digest("/frames/old", 1, int(100e9), 1) is None
+    assert journal.known_digest("/frames/new", 1, int(900e9), 1) == "d"
     assert collect(workspace, journal, before=500.0) == Freed(0, 0, 0, 0)
 
 
@@ -315,7 +319,9 @@ def test_the_lock_of_a_run(workspace):
 
 def test_folders_of_dead_engines_go_and_those_of_live_ones_stay(workspace):
     """A new engine removes the sandboxes of engines that are no more."""
+    (workspace.sandboxes / "killed-before-its-lock").mkdir()
     first, lock = workspace.engine_folder()
+    assert [p.name for p in workspace.sandboxes.iterdir()] == [first.name]
     second, other = workspace.engine_folder()
     assert first.exists()
     lock.close()
