@@ -57,8 +57,17 @@ def machine():
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {os.cpu_count()} cores, {processor()}, {memory:.0f} GB; "
         f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}; "
-        f"load average at the start {load[0]:.1f}, {load[1]:.1f}, {load[2]:.1f}"
+        f"load average at the start {load[0]:.1f}, {load[1]:.1f}, {load[2]:.1f}; a busy process then got "
+        f"{share():.0%} of a core"
     )
+
+
+def share():
+    """How much of a core a busy process gets: well below 1, the machine has other work and times mean little."""
+    start, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() - start < 2:
+        pass
+    return (time.process_time() - cpu) / (time.perf_counter() - start)
 
 
 def processor():
@@ -193,7 +202,8 @@ def chart(rows: Sequence[Row], path: Path) -> None:
         )
         axes.bar_label(drawn, [f" {number(ratio)} " for ratio in ratios])
         axes.set_xscale("log")
-        axes.set_xlim(min(ratios) / 2, max(ratios) * 2)
+        axes.set_xlim(min(ratios, default=1) / 3, max(ratios, default=1) * 3)
+        axes.margins(y=0.01)
         axes.axvline(1, color="black", linewidth=0.8)
         axes.set_yticks(range(len(bars)), names)
         axes.invert_yaxis()

@@ -153,7 +153,7 @@ def measure(quick: bool) -> Iterator[Row | str]:
         {script: figure(peer, "cycle")},
         (script,),
     )
-    yield f"where it goes:\n{casa.where}"
+    yield f"where the last cycle of {casa.name} spent its time:\n{casa.where}"
     yield Row(
         f"{count} cycles, {casa.name}, one after another, {count * 95:,} tasks",
         sum(casa.seconds[1:]),
@@ -185,10 +185,10 @@ def measure(quick: bool) -> Iterator[Row | str]:
         (script,),
         note=f"peer: products of {drawn} lead times measured, scaled to 31",
     )
-    yield f"where it goes:\n{mrms.where}"
+    yield f"where the last cycle of {mrms.name} spent its time:\n{mrms.where}"
     opera = Cycles(Frames.OPERA, few)
     yield Row(f"nowcast cycle, {opera.name} (widespread rain), warm (median of {few})", opera.warm, "s")
-    yield f"where it goes:\n{opera.where}"
+    yield f"where the last cycle of {opera.name} spent its time:\n{opera.where}"
     yield Row(
         f"worst weather ({opera.name}) against average ({mrms.name})",
         opera.warm / mrms.warm,
