@@ -6,6 +6,7 @@ Enters: arguments. Leaves: output and an exit code (0 done, 2 you must act, 3 th
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from importlib import import_module
@@ -14,7 +15,7 @@ from typing import Any
 import click
 
 from dynamo import __version__
-from dynamo.errors import INTERRUPTED, DynamoError, UserError, nearest
+from dynamo.errors import INTERRUPTED, DynamoError, InfrastructureError, UserError, nearest
 
 __all__ = ["VERBS", "main"]
 
@@ -33,6 +34,9 @@ VERBS = {
     "resume": "Go on with a run that was interrupted or failed.",
     "gc": "Remove runs and files that nothing needs any more.",
 }
+
+#: A disk that is full, over its quota, or read-only.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class _Verbs(click.Group):
@@ -85,7 +89,10 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away, as `| head` does
         return 0
-    except Exception:  # noqa: BLE001 - the last line of defence: anything that comes here is our own fault
+    except Exception as error:  # noqa: BLE001 - the last line of defence: anything that comes here is our own fault
+        if isinstance(error, OSError) and error.errno in _DISK:
+            print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
+            return InfrastructureError.exit_code
         traceback.print_exc()
         print(
             "error: this is a fault of dynamo itself; please report it with the lines above "

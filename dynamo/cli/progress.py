@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -118,7 +118,8 @@ class Progress:
         )
 
     def _write(self, text: str) -> None:
-        with self._log.open("a", encoding="utf-8") as file:
+        # A full disk is told by what needs it; a table that is not written stops no run.
+        with suppress(OSError), self._log.open("a", encoding="utf-8") as file:
             file.write(text)
 
     def table(self) -> Table:

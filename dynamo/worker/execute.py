@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -81,8 +82,9 @@ class Runner:
             files = _perform(order, self._sandbox, store, made)
         except _Failure as failure:
             error, exit_code, outcome = _plain(str(failure)), failure.exit_code, failure.outcome
+        # What filled the disk is not kept: it would leave no room for the journal to say so.
+        self._sandbox.leave(order.keep if outcome == "failed" else "")
         logged = self._log.close(order.log)
-        self._sandbox.leave(order.keep if error else "")
         ended, used, peak = time.time(), _cpu() - cpu, self._peak.read()
         return Report(order.id, outcome, started, ended, error, exit_code, files, used, peak, logged)
 
@@ -139,7 +141,8 @@ def _python(order: Order, sandbox: Sandbox) -> None:
             optional = dict.fromkeys(_optional(callee, order))
             function(**inputs, **outputs, **order.params, **optional)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with suppress(OSError, ValueError):
+            print(f"error: {error}", file=sys.stderr)
         raise _Failure(str(error)) from error
     except SystemExit as error:
         raise _Failure(
@@ -191,7 +194,8 @@ def _traceback(error: BaseException) -> None:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("dynamo.worker"):
         frames = frames.tb_next
-    traceback.print_exception(type(error), error, frames)
+    with suppress(OSError, ValueError, AttributeError):  # a full disk, or the task closed its output
+        traceback.print_exception(type(error), error, frames)
 
 
 def _summary(error: BaseException) -> str:

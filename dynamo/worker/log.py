@@ -44,8 +44,9 @@ class Log:
             size = 0
             self._open()
         if size:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.rename(self.path, target)
+            with suppress(OSError):  # a full disk: what the task said is lost, the worker is not
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                os.rename(self.path, target)
             self._open()
         return size
 

@@ -32,6 +32,7 @@ CASES = {
     "writes a folder": ("os.mkdir(out)", r"did not write its output 'bad\.txt'"),
     "writes a link": ("os.symlink('/etc/hostname', out)", r"did not write its output 'bad\.txt'"),
     "runs out of memory": ("bytearray(1 << 60)", r"out of memory"),
+    "closes its output and raises": ("sys.stderr.close(); raise ValueError('x')", r"ValueError: x"),
     "recurses": ("f = lambda: f()\n    f()", r"RecursionError"),
     "removes its folder": ("import shutil; shutil.rmtree(os.getcwd())", r"did not write"),
 }
