@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dynamo.engine import Failure, Request, Summary
     from dynamo.journal import Workspace
 
-__all__ = ["execute"]
+__all__ = ["execute", "resuming"]
 
 _SHOWN = 8
 
@@ -47,14 +47,14 @@ def execute(
             with progress.shown(quiet=quiet or as_json):
                 summary = engine.run(request)
         except KeyboardInterrupt:
-            print(f"interrupted; go on with: dynamo resume {request.run}", file=sys.stderr)
+            print(f"interrupted; go on with: {resuming(request.run, workspace)}", file=sys.stderr)
             return INTERRUPTED
     if as_json:
         print(json.dumps({**asdict(summary), "ok": summary.ok}, indent=2))
     else:
         if not sys.stderr.isatty() and not quiet:
             print(progress.text(), file=sys.stderr, end="")
-        print(words(summary))
+        print(words(summary, workspace))
     return exit_code(summary)
 
 
@@ -66,7 +66,7 @@ def exit_code(summary: Summary) -> int:
     return InfrastructureError.exit_code if only_machine else UserError.exit_code
 
 
-def words(summary: Summary) -> str:
+def words(summary: Summary, workspace: Workspace) -> str:
     """Say how a run ended: failures first, then what it made and how long it took."""
     lines = [_failure(f) for f in summary.failures]
     lines += [f"warning: {w}" for w in summary.warnings]
@@ -79,8 +79,14 @@ def words(summary: Summary) -> str:
     lines.append(f"{summary.run}: {state}: {counts}, in {format_seconds(summary.seconds)}")
     lines += _products(summary)
     if not summary.ok:
-        lines.append(f"when it is mended, go on with: dynamo resume {summary.run}")
+        lines.append(f"when it is mended, go on with: {resuming(summary.run, workspace)}")
     return "\n".join(lines)
+
+
+def resuming(run: str, workspace: Workspace) -> str:
+    """Return the command that goes on with a run, from the folder one is in."""
+    elsewhere = "" if workspace.root == Path.cwd() / ".dynamo" else f" --workspace {_near(str(workspace.root))}"
+    return f"dynamo resume {run}{elsewhere}"
 
 
 def _products(summary: Summary) -> list[str]:
@@ -114,8 +120,3 @@ def _failure(failure: Failure) -> str:
         chain = ", ".join(failure.blocked[:_SHOWN])
         lines.append(f"  could not run because of it: {chain}{more}")
     return "\n".join(lines)
-
-
-def settings_of(run: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of texts from the settings of a run."""
-    return tuple(run.get(key, ()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.execute import resuming
 from dynamo.cli.options import workspace_option
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     for task, error in facts["failures"].items():
         print(f"  failed: {task}: {error}")
     if facts["state"] in ("failed", "interrupted"):
-        print(f"go on with: dynamo resume {facts['run']}")
+        print(f"go on with: {resuming(facts['run'], found)}")
     return 0
 
 
