@@ -41,7 +41,9 @@ def test_every_public_name_is_there_and_comes_from_one_place():
 
 def test_importing_dynamo_is_free():
     """``import dynamo`` imports nothing else of ours and nothing heavy."""
-    code = "import sys, dynamo; print([m for m in sys.modules if m.startswith(('dynamo.', 'numpy', 'orjson'))])"
+    code = (
+        "import sys, dynamo; print([m for m in sys.modules if m.startswith(('dynamo.', 'numpy', 'orjson'))])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 

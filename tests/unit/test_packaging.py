@@ -45,7 +45,10 @@ def test_every_file_that_is_no_python_is_shipped():
 def test_every_entry_point_leads_somewhere():
     """Scripts and plug-ins can be imported."""
     project = PROJECT["project"]
-    targets = [*project["scripts"].values(), *(t for g in project["entry-points"].values() for t in g.values())]
+    targets = [
+        *project["scripts"].values(),
+        *(t for g in project["entry-points"].values() for t in g.values()),
+    ]
     for target in targets:
         module, _, name = target.partition(":")
         assert getattr(importlib.import_module(module), name), target

@@ -35,6 +35,12 @@ def small_disk(tmp_path: Path):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+def _fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as open_file, contextlib.suppress(OSError):
+        while open_file.write(b"x" * 4096):
+            pass
+
+
 def test_a_full_disk_fails_the_task_as_the_machines_fault(lab, small_disk):
     """The task that fills the disk is tried again, then told as the machine's failure; the others are done."""
     if small_disk is None:
@@ -56,7 +62,9 @@ def test_a_full_or_read_only_disk_is_exit_3_in_words(lab, small_disk, capfd):
     if small_disk is None:
         return
     lab.write(FLOW)
-    (lab.root / "flow.yaml").write_text(f"workflow: ./flow.py:flow\nworkspace: {small_disk}/ws\nproducts: out\n")
+    (lab.root / "flow.yaml").write_text(
+        f"workflow: ./flow.py:flow\nworkspace: {small_disk}/ws\nproducts: out\n"
+    )
 
     def call(code: int) -> str:
         with contextlib.chdir(lab.root), pytest.raises(SystemExit) as end:
@@ -66,9 +74,7 @@ def test_a_full_or_read_only_disk_is_exit_3_in_words(lab, small_disk, capfd):
         assert "Traceback" not in said
         return said
 
-    with (small_disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-        while True:
-            file.write(b"x" * 4096)
+    _fill(small_disk / "filler")
     assert any(words in call(3) for words in ("disk is full", "No space", "disk I/O error", "unable to open"))
     (small_disk / "filler").unlink()
     assert "No space left on device" in call(3)

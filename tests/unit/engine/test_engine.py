@@ -418,9 +418,9 @@ def test_two_engines_on_one_workspace(lab):
 def test_one_run_cannot_be_under_way_twice(lab):
     """A run whose lock another process holds is refused in words."""
     lab.write(CHAIN)
-    with lab.workspace.lock("run-x"), lab.engine() as engine:
-        with pytest.raises(UserError, match="run run-x is under way in another process"):
-            engine.run(lab.request(lab.graph(), run="run-x", resume=True))
+    under_way = pytest.raises(UserError, match="run run-x is under way in another process")
+    with lab.workspace.lock("run-x"), lab.engine() as engine, under_way:
+        engine.run(lab.request(lab.graph(), run="run-x", resume=True))
 
 
 def test_inline_runs_in_this_process_and_leaves_it_as_it_was(lab, capfd):

@@ -94,7 +94,7 @@ def test_worker_that_dies_is_an_infrastructure_failure_tried_three_times(lab, ca
 
 def test_a_lost_worker_costs_only_one_attempt_where_the_next_succeeds(lab):
     """A task whose first worker dies is done by the second, and the run is well."""
-    summary = lab.run(f"""
+    summary = lab.run("""
         @task
         def shaky(out: Output):
             note('shaky')
@@ -190,8 +190,7 @@ def test_timeout_kills_the_task_and_all_it_started(lab):
             note(f'{a.pid} {b.pid} {os.getpid()}')
             time.sleep(1000)
     """
-        + "\n"
-        + FLOW.replace("\n", "\n        ")
+        "\n" + FLOW.replace("\n", "\n        ")
     )
     (failure,) = summary.failures
     assert "ran longer than its timeout of 500 ms and was killed" in failure.error
@@ -233,8 +232,7 @@ def test_memory_beyond_what_is_declared_is_a_failure_that_says_how_much(lab):
             hog = "x = b'x' * 300_000_000; import time; time.sleep(1000)"
             subprocess.run([sys.executable, '-c', hog])
     """
-        + "\n"
-        + FLOW.replace("\n", "\n        ")
+        "\n" + FLOW.replace("\n", "\n        ")
     )
     (failure,) = summary.failures
     assert "more than the 191 MiB it declares" in failure.error
@@ -447,7 +445,7 @@ def test_names_may_be_anything_a_file_system_takes(lab):
                 cat(make(out=name), out='second/' + name)
     """)
     assert summary.ok, summary.failures
-    assert lab.published() == {n: "made" for n in names} | {f"second/{n}": "made" for n in names}
+    assert lab.published() == dict.fromkeys(names, "made") | {f"second/{n}": "made" for n in names}
 
 
 def test_a_name_too_long_for_a_file_system_is_told_where_it_is_given(lab):

@@ -101,7 +101,9 @@ def test_every_task_is_settled_once_and_never_too_early(seed, chance):
 
 def test_ten_thousand_wide_and_deep_are_linear():
     """A fan of ten thousand and a chain of as many are gone through without recursion."""
-    fan = {f"t{n}": Task(f"t{n}", "t", "python", "m:t", {"a": "s"}, {"b": f"f{n}"}, {}) for n in range(10_000)}
+    fan = {
+        f"t{n}": Task(f"t{n}", "t", "python", "m:t", {"a": "s"}, {"b": f"f{n}"}, {}) for n in range(10_000)
+    }
     last = Task("last", "l", "python", "m:t", {"a": tuple(f"f{n}" for n in range(10_000))}, {"b": "end"}, {})
     graph = Graph("fan", {**fan, "last": last}, {"s": "/s"})
     ready = ReadySet(graph, units(graph))

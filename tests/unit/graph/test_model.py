@@ -155,9 +155,13 @@ def test_a_long_cycle_is_told_in_short():
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 99}, {"tasks": [{}]}, {"tasks": 3}, {"needs": []}, {"needs": [{"corse": 1}]}, {"sources": None, "name": 0, "tasks": None},
+        {"format": 99},
+        {"tasks": [{}]},
+        {"tasks": 3},
+        {"needs": []},
+        {"needs": [{"corse": 1}]},
     ],
-)  # fmt: skip
+)
 def test_json_that_is_no_graph_is_refused(change):
     """Another format, or a shape that is none, is a `WorkflowError`."""
     with pytest.raises(WorkflowError, match="not a graph"):

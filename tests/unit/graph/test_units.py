@@ -31,7 +31,7 @@ def test_seconds(text, amount):
 def test_what_is_no_amount_is_refused(text):
     """The message says what was given and what was expected."""
     for parse in (parse_bytes, parse_seconds):
-        with pytest.raises(ValueError, match="is not an? "):
+        with pytest.raises(ValueError, match=r"is not an? "):
             parse(text)
 
 

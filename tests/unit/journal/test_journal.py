@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -40,7 +41,9 @@ def test_what_is_written_is_read_back(journal):
         journal.add_run("run-1", GRAPH, {"cores": 2}, 10.0)
         journal.set_task("run-1", "t", "t", "running", "never run before", "key")
         journal.start_attempt("run-1", "t", 1, "w0-1", 11.0)
-        journal.end_attempt("run-1", 1, "ok", Report("t", "ok", 11.5, 12.0, exit_code=0, cpu=0.5, peak=9, logged=7))
+        journal.end_attempt(
+            "run-1", 1, "ok", Report("t", "ok", 11.5, 12.0, exit_code=0, cpu=0.5, peak=9, logged=7)
+        )
         journal.set_task("run-1", "t", "t", "done", "never run before", "key")
         journal.add_result(result, 12.0)
         journal.set_latest("flow", "t", "key", parts)
@@ -91,7 +94,10 @@ def test_lost_attempts_and_their_tasks(journal):
         journal.set_task("r", "a", "t", "done", "", "k")
         assert journal.lose_attempts("r", 9.0) == ["b"]
     assert list(journal.tasks("r")) == ["a"]
-    assert {a.task: (a.outcome, a.ended) for a in journal.attempts("r")} == {"a": ("ok", 3.0), "b": ("lost", 9.0)}
+    assert {a.task: (a.outcome, a.ended) for a in journal.attempts("r")} == {
+        "a": ("ok", 3.0),
+        "b": ("lost", 9.0),
+    }
 
 
 def test_runs_are_found_by_the_beginning_of_their_id(journal):
@@ -133,13 +139,15 @@ def test_opening_again_migrates_nothing_and_a_newer_schema_is_refused(workspace)
     db = sqlite3.connect(workspace.journal)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(WorkspaceError, match="written by a newer dynamo .schema 99"):
+    with pytest.raises(WorkspaceError, match=r"written by a newer dynamo .schema 99"):
         Journal(workspace.journal)
 
 
 def test_a_migration_that_fails_leaves_nothing(workspace, monkeypatch):
     """A script that fails half-way leaves the journal as it was."""
-    monkeypatch.setattr("dynamo.journal.journal._statements", lambda _: ["CREATE TABLE a (x);", "CREATE nonsense;"])
+    monkeypatch.setattr(
+        "dynamo.journal.journal._statements", lambda _: ["CREATE TABLE a (x);", "CREATE nonsense;"]
+    )
     with pytest.raises(WorkspaceError, match="cannot use the journal"):
         Journal(workspace.journal)
     monkeypatch.undo()
@@ -175,10 +183,24 @@ def small_disk(tmp_path: Path):
     """A file system of one megabyte, where mounting is allowed."""
     folder = tmp_path / "small"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=False, capture_output=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=False, capture_output=True
+    )
     yield folder if done.returncode == 0 else None
     if done.returncode == 0:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+def _fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as open_file, contextlib.suppress(OSError):
+        while open_file.write(b"x" * 4096):
+            pass
+
+
+def _add_many(journal: Journal) -> None:
+    with journal.change():
+        for n in range(1, 999):
+            journal.add_run(f"r{n}", GRAPH, {"x": os.urandom(900).hex()}, 0.0)
 
 
 def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk):
@@ -190,13 +212,9 @@ def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk):
         filler = small_disk / "filler"
         with journal.change():
             journal.add_run("r0", GRAPH, {}, 0.0)
-        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-            while True:
-                file.write(b"x" * 4096)
-        with pytest.raises(WorkspaceError, match="disk is full|disk I/O error"):
-            with journal.change():
-                for n in range(1, 999):
-                    journal.add_run(f"r{n}", GRAPH, {"x": os.urandom(900).hex()}, 0.0)
+        _fill(filler)
+        with pytest.raises(WorkspaceError, match=r"disk is full|disk I/O error"):
+            _add_many(journal)
         assert [r.id for r in journal.runs()] == ["r0"]
         filler.unlink()
         with journal.change():
@@ -231,7 +249,9 @@ def store(workspace: Workspace, text: str, used: float) -> Made:
 
 def fill(workspace: Workspace, journal: Journal) -> dict[str, Made]:
     """Record an old run and a new one; they share a file."""
-    made = {name: store(workspace, name, at) for name, at in (("old", 100.0), ("both", 100.0), ("new", 900.0))}
+    made = {
+        name: store(workspace, name, at) for name, at in (("old", 100.0), ("both", 100.0), ("new", 900.0))
+    }
     with journal.change():
         for run, at in (("run-old", 100.0), ("run-new", 900.0)):
             journal.add_run(run, GRAPH, {}, at)

@@ -120,7 +120,7 @@ def test_the_other_reasons():
         (know, "run", "never run before"),
         ({**know, "previous": ("k", PARTS)}, "run", "its earlier result was removed"),
         ({**know, "result": result}, "reuse", "reused from run run-1"),
-        ({**know, "result": result, "damage": "output 'out' is missing from the store"}, "run", "output 'out' is missing from the store"),
+        ({**know, "result": result, "damage": "output 'out' is damaged"}, "run", "output 'out' is damaged"),
         ({**know, "result": result, "forced": True}, "run", "asked for by --force"),
     ]  # fmt: skip
     for known, action, reason in say:
@@ -154,10 +154,10 @@ class Facts:
 def graph(*edges: str, **labels: str) -> Graph:
     """Return a graph from ``"a>b"`` edges; `labels` fuses tasks."""
     names = dict.fromkeys(n for edge in edges for n in edge.split(">"))
+    parents = {n: tuple(e.split(">")[0] for e in edges if e.endswith(f">{n}")) for n in names}
     tasks = {
-        n: Task(n, n, "python", "m:f", {"i": tuple(e.split(">")[0] for e in edges if e.endswith(f">{n}"))}, {"o": n}, {}, fuse=labels.get(n, ""))
-        for n in names
-    }  # fmt: skip
+        n: Task(n, n, "python", "m:f", {"i": parents[n]}, {"o": n}, {}, fuse=labels.get(n, "")) for n in names
+    }
     return Graph("g", tasks)
 
 
@@ -166,11 +166,18 @@ def test_selections():
     whole = graph("a>b", "b>c", "a>d")
     assert list(Selection(until=("b",)).restrict(whole).tasks) == ["a", "b"]
     plan = make_plan(whole, Facts(set()), Selection(only=("[ab]",)))
-    assert {t: d.action for t, d in plan.decisions.items()} == {"a": "run", "b": "run", "c": "leave", "d": "leave"}
+    assert {t: d.action for t, d in plan.decisions.items()} == {
+        "a": "run",
+        "b": "run",
+        "c": "leave",
+        "d": "leave",
+    }
     plan = make_plan(whole, Facts(set()), Selection(only=("b", "c")))
     assert plan.decisions["a"].action == "leave"
     assert plan.decisions["c"].action == "leave"
-    with pytest.raises(UserError, match=r"--force contur: no task, step or output of that name \(did you mean 'contour'"):
+    with pytest.raises(
+        UserError, match=r"--force contur: no task, step or output of that name \(did you mean 'contour'"
+    ):
         Selection(force=("contur",)).check(graph("contour>x"))
 
 
@@ -301,7 +308,9 @@ def test_modules_count_through_relative_imports(tmp_path, monkeypatch):
     assert len(seen) == 3
     (package / "unused.py").write_text("Z = 2\n")
     assert version() in seen
-    assert not [m for m in sys.modules if m.startswith("mypackage_for_versions")], "telling a version runs no code of the user"
+    assert not [m for m in sys.modules if m.startswith("mypackage_for_versions")], (
+        "telling a version runs no code of the user"
+    )
 
 
 def test_the_science_counts(tmp_path):

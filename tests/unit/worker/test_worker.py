@@ -157,7 +157,10 @@ def test_a_failed_sandbox_is_kept(sandbox, tmp_path):
 def test_outputs_are_plain_files(sandbox):
     """Links and folders are no outputs."""
     sandbox.prepare(order(), STORE, {})
-    for name, make in (("link", lambda: os.symlink("/etc/hostname", "link")), ("folder", lambda: os.mkdir("folder"))):
+    for name, make in (
+        ("link", lambda: os.symlink("/etc/hostname", "link")),
+        ("folder", lambda: os.mkdir("folder")),
+    ):
         make()
         assert sandbox.missing_outputs(order(outputs=(name,))) == [name]
 
@@ -213,7 +216,9 @@ def test_a_file_is_loaded_again_when_it_changes(tmp_path):
 @given(TEXT, st.dictionaries(TEXT, TEXT, max_size=2), st.lists(TEXT, max_size=3))
 def test_jobs_and_reports_cross_the_wire_unchanged(text, paths, argv):
     """JSON both ways gives the same job and report, on one line."""
-    one = Order(text, "command", "m:f", {"i": ["a", "b"]}, {"o": text}, {"p": [1, None]}, tuple(argv), paths, "l", "k")
+    one = Order(
+        text, "command", "m:f", {"i": ["a", "b"]}, {"o": text}, {"p": [1, None]}, tuple(argv), paths, "l", "k"
+    )
     job = Job("j", (one,), text)
     report = Report(text, "ok", 1.5, 2.5, text, -9, {text: Made("d", 1, 2)}, 0.1, 5, 6)
     for thing, read in ((job, Job.from_json), (report, Report.from_json)):
@@ -237,9 +242,24 @@ def test_a_worker_process_serves_jobs_and_ends_with_its_master(tmp_path):
     )
     call, keep = f"{tmp_path}/f.py:double", str(tmp_path / "kept")
     orders = (
-        Order("one", "python", call, {}, {"b": "x"}, {"text": "ab"}, (), {}, str(tmp_path / "l" / "one"), keep),
-        Order("two", "python", call, {"a": "x"}, {"b": "y"}, {}, (), {"x": ""}, str(tmp_path / "l" / "two"), keep),
-        Order("no", "python", call, {"a": "z"}, {"b": "w"}, {}, (), {"z": ""}, str(tmp_path / "l" / "no"), keep),
+        Order(
+            "one", "python", call, {}, {"b": "x"}, {"text": "ab"}, (), {}, str(tmp_path / "l" / "one"), keep
+        ),
+        Order(
+            "two",
+            "python",
+            call,
+            {"a": "x"},
+            {"b": "y"},
+            {},
+            (),
+            {"x": ""},
+            str(tmp_path / "l" / "two"),
+            keep,
+        ),
+        Order(
+            "no", "python", call, {"a": "z"}, {"b": "w"}, {}, (), {"z": ""}, str(tmp_path / "l" / "no"), keep
+        ),
     )
     here, there = socket.socketpair()
     arguments = [str(there.fileno()), str(tmp_path / "log"), str(tmp_path / "box")]
