@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dynamo.cli import main
@@ -226,8 +227,12 @@ def test_ctrl_c_is_exit_130_and_can_be_gone_on_with(bench, number):
 
 
 def test_a_run_under_way_is_shown_and_cannot_be_gone_on_with(bench):
-    """While a run is under way, status says so, resume refuses it, and gc leaves it alone."""
-    bench.write("Path(os.environ['BEGUN']).touch(); time.sleep(1000)")
+    """While a run is under way, status says so, resume refuses it, and gc leaves it alone; killed, it leaves nobody."""
+    bench.write(
+        "import subprocess; child = subprocess.Popen(['sleep', '1000'])\n"
+        "    part = Path(os.environ['BEGUN'] + '.part'); part.write_text(f'{os.getpid()} {child.pid}')\n"
+        "    part.rename(os.environ['BEGUN']); time.sleep(1000)"
+    )
     begun = bench.root / "begun"
     process = bench.start("run", "flow.yaml", env={**os.environ, "BEGUN": str(begun)})
     while not begun.exists():
@@ -238,8 +243,11 @@ def test_a_run_under_way_is_shown_and_cannot_be_gone_on_with(bench):
     assert "under way in another process" in bench.call("resume", run, code=2)
     assert "every run here ended well" in bench.call("resume", code=2)
     assert "removed 0 runs, 0 results and 0 files" in bench.call("gc", "--keep", "0 s")
+    family = [psutil.Process(int(pid)) for pid in begun.read_text().split()]
     process.kill()
     process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive, "the worker and what its task started outlive the engine"
     assert f"{run}: interrupted" in bench.call("status")
     bench.write("pass")
     assert "1 ran, 2 reused" in bench.call("resume", "-q")
