@@ -313,7 +313,13 @@ def available_memory() -> int:
     """Return the memory that is free for use, bytes, within the limit of a control group where there is one."""
     free = int(psutil.virtual_memory().available)
     try:
-        with open("/sys/fs/cgroup/memory.max") as limit, open("/sys/fs/cgroup/memory.current") as used:
-            return min(free, int(limit.read()) - int(used.read()))
+        with (
+            open("/sys/fs/cgroup/memory.max") as limit,
+            open("/sys/fs/cgroup/memory.current") as used,
+            open("/sys/fs/cgroup/memory.stat") as stat,
+        ):
+            # What is used counts cached files too, which the kernel gives back when memory is asked for.
+            cached = next((int(row.split()[1]) for row in stat if row.startswith("inactive_file ")), 0)
+            return min(free, int(limit.read()) - int(used.read()) + cached)
     except (OSError, ValueError):
         return free
