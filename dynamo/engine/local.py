@@ -54,6 +54,8 @@ def _ignore(event: Event) -> None:
 class LocalEngine:
     """Runs graphs on this machine with warm worker processes.
 
+    A context manager; its workers live until it is closed, so a second run finds them warm.
+
     Parameters
     ----------
     workspace
@@ -68,8 +70,6 @@ class LocalEngine:
         crashes.
     observer
         Called with every `Event`, once what it tells is durable.
-
-    A context manager; its workers live until it is closed, so a second run finds them warm.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class LocalEngine:
         self._jobs: dict[str, tuple[Run, Needs]] = {}
         self._facts = Facts(workspace, self.journal)
         self._looked = 0.0
+        self._versions: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -150,18 +151,31 @@ class LocalEngine:
         self._facts = Facts(self.workspace, self.journal)
         run = Run(request, self.workspace, self.journal, self._facts, self._check_fit, time.time())
         self._facts.keep()
+        self._renew({task.call for task in run.graph.tasks.values()})
         with self.journal.change():
             run.open()
         self._enqueue(run, run.ready.take())
         return run
 
+    def _renew(self, calls: set[str]) -> None:
+        """Let go the workers that may have imported code as it was before it was edited."""
+        versions = {call: self._facts.code(call) for call in calls}
+        if isinstance(self.workers, Workers) and any(
+            self._versions.get(call, version) != version for call, version in versions.items()
+        ):
+            self.workers.retire()
+        self._versions.update(versions)
+
     def _check_fit(self, graph: Graph) -> None:
         """Raise `UserError` where a task asks for more than this engine has: it would wait for ever."""
         for task in graph.tasks.values():
             if task.needs.cores > self.cores or task.needs.memory > self.memory:
+                wants = f"{task.needs.cores} cores"
+                if task.needs.memory:
+                    wants += f" and {format_bytes(task.needs.memory)}"
                 raise UserError(
-                    f"{task.place}: {task.id} needs {task.needs.cores} cores and {format_bytes(task.needs.memory)}; "
-                    f"this engine has {self.cores} and {format_bytes(self.memory)}"
+                    f"{task.place}: {task.id} needs {wants}; this engine has {self.cores} cores and "
+                    f"{format_bytes(self.memory)}"
                 )
 
     def _end(self, run: Run) -> Summary:

@@ -107,6 +107,12 @@ class Workers:
         while len(self.idle) < count:
             self.idle.append(self._spawn())
 
+    def retire(self) -> None:
+        """End the workers that have nothing to do; `reserve` starts others."""
+        for worker in self.idle:
+            self._bury(worker)
+        self.idle = []
+
     def reserve(self) -> Worker:
         """Return a worker that has nothing to do, starting one where there is none."""
         worker = self.idle.pop() if self.idle else self._spawn()

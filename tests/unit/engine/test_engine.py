@@ -536,3 +536,32 @@ def test_a_workspace_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(WorkspaceError, match=r"cannot use the workspace .*choose another"):
         Workspace.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize("where", ["task", "neighbour"])
+def test_code_edited_between_two_runs_of_one_engine_is_the_code_that_runs(lab, where):
+    """A warm worker runs what the key says: an edited task, and an edited neighbour that it imports."""
+    neighbour = lab.root / "neighbour_of_the_flow.py"
+    text = """
+        from neighbour_of_the_flow import WORD
+
+        @task
+        def say(out: Output):
+            Path(out).write_text('{one} ' + WORD)
+
+        @workflow
+        def flow():
+            say(out='x')
+    """
+    neighbour.write_text("WORD = 'first'\n")
+    lab.write(text.replace("{one}", "one"))
+    with lab.engine() as engine:
+        engine.run(lab.request(lab.graph()))
+        assert lab.published() == {"x": "one first"}
+        if where == "task":
+            lab.write(text.replace("{one}", "two"))
+        else:
+            neighbour.write_text("WORD = 'second'\n")
+        assert engine.run(lab.request(lab.graph())).ran == 1
+        assert lab.published() == {"x": "two first" if where == "task" else "one second"}
+        assert engine.run(lab.request(lab.graph())).reused == 1
