@@ -81,7 +81,7 @@ def one(frames, start, minutes, peer, scores, seconds) -> None:
     frame = frames[start]
     history = [f for f in frames[: start + 1] if frame.time - f.time <= HISTORY]
     # frames are verified at the time of the nearest one, and forecast for that time
-    steps = {lead: round(lead / minutes + 0.01) for lead in LEADS}
+    steps = {lead: round(lead / minutes) for lead in LEADS}
     valid = [lead for lead in LEADS if start + steps[lead] < len(frames)]
     forecasts: dict[str, dict[int, Grid]] = {
         "persistence": dict.fromkeys(valid, frame),

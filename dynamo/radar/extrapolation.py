@@ -6,7 +6,9 @@ Germann and Zawadzki 2002, Mon. Wea. Rev. 130, 2859-2873), spread over the grid,
 
 * What comes from outside the grid, or from where no radar looks, is ``OUT_OF_RANGE``; from ``MISSING`` is
   ``MISSING``; each cell's status is that of the one cell nearest to its origin, so echo edges stay sharp.
-* Values are linear between echo cells only: no echo and no data never mix into a number.
+* Values are linear between echo cells only, and not below that of the nearest: peaks stay, and no echo and
+  no data never mix into a number.
+* Echo that the motion calls still stays where it is; what surrounds it moves on underneath.
 * Lead times do not depend on each other: one computed alone is equal to the same one of many.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -21,6 +24,7 @@ import numpy as np
 
 from dynamo.errors import DataError
 from dynamo.radar.grid import QUANTITIES, Cell
+from dynamo.radar.still import around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +78,9 @@ class Extrapolator:
         self._nodes = _places(rows, columns)
         # The way back after each whole step; grown on demand, so order and number of calls do not matter.
         self._ways = [np.zeros_like(self._motion)]
-        self._values = _beyond_edges(frame)
+        self._still = motion.still
+        self._moving = _without(frame, motion.still) if motion.still.size else frame
+        self._values = _beyond_edges(self._moving)
         self._places = _places(ny, nx)
 
     def __call__(self, minutes: float) -> Grid:
@@ -89,11 +95,15 @@ class Extrapolator:
             raise DataError(f"a lead time must be a number of minutes from 0 up, not {minutes}")
         frame, geometry = self._frame, self._frame.geometry
         way = cv2.resize(self._way_back(minutes), (geometry.nx, geometry.ny), interpolation=cv2.INTER_LINEAR)
-        origin = self._places + way
-        status = _look_up(frame.status, origin, cv2.INTER_NEAREST, beyond=Cell.OUT_OF_RANGE)
+        origin = np.asarray(cv2.add(self._places, way, dst=way), dtype="f4")
+        status = _look_up(self._moving.status, origin, cv2.INTER_NEAREST, beyond=Cell.OUT_OF_RANGE)
         values = _look_up(self._values, origin, cv2.INTER_LINEAR)
-        values[status == Cell.UNDETECT] = QUANTITIES[frame.quantity].floor
-        values[status >= Cell.MISSING] = np.nan
+        # The mean of neighbours lowers every peak; the one cell that the air came from holds it up.
+        values = np.maximum(values, _look_up(self._values, origin, cv2.INTER_NEAREST), out=values)
+        np.copyto(values, np.float32(QUANTITIES[frame.quantity].floor), where=status == Cell.UNDETECT)
+        np.copyto(values, np.float32(np.nan), where=status >= Cell.MISSING)
+        values.flat[self._still] = frame.values.flat[self._still]
+        status.flat[self._still] = frame.status.flat[self._still]
         return replace(
             frame,
             values=values,
@@ -130,9 +140,20 @@ def _look_up(
     return np.asarray(cv2.remap(field, at, NO_SECOND_MAP, how, **edge))
 
 
+@lru_cache(maxsize=4)
 def _places(rows: int, columns: int) -> NDArray[np.float32]:
     """Return the column and row of every cell, ``(rows, columns, 2)``."""
     return np.stack(np.meshgrid(np.arange(columns, dtype="f4"), np.arange(rows, dtype="f4")), axis=-1)
+
+
+def _without(frame: Grid, cells: NDArray[np.int64]) -> Grid:
+    """Return `frame` with the echo of `cells` levelled to what surrounds it."""
+    rain = np.maximum(np.where(frame.status == Cell.ECHO, frame.values, np.float32(0)), np.float32(0))
+    level = around(rain).flat[cells]
+    values, status = frame.values.copy(), frame.status.copy()
+    values.flat[cells] = np.where(level > 0, level, np.float32(QUANTITIES[frame.quantity].floor))
+    status.flat[cells] = np.where(level > 0, np.uint8(Cell.ECHO), np.uint8(Cell.UNDETECT))
+    return replace(frame, values=values, status=status)
 
 
 def _beyond_edges(frame: Grid) -> NDArray[np.float32]:

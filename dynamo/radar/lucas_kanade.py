@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["gather", "spread", "track"]
+__all__ = ["consistent", "gather", "spread", "track"]
 
 # OpenCV makes the output itself; its type stubs do not know that it may.
 NEW: Any = None
@@ -83,8 +83,38 @@ def gather(vectors: NDArray[np.float32], box: float) -> NDArray[np.float32]:
     key = (vectors[:, :2] // box).astype("i8")
     order = np.lexsort((key[:, 0], key[:, 1]))
     first = np.flatnonzero(np.any(np.diff(key[order], axis=0, prepend=-1), axis=1))
-    groups = np.split(vectors[order], first[1:])
-    return np.array([np.median(group, axis=0) for group in groups], dtype="f4")
+    counts = np.diff(first, append=len(order))
+    group = np.repeat(np.arange(len(first)), counts)
+    lower, upper = first + (counts - 1) // 2, first + counts // 2
+    medians = np.empty((len(first), vectors.shape[1]), "f4")
+    for column, values in enumerate(vectors[order].T):
+        ranked = values[np.lexsort((values, group))]
+        medians[:, column] = (ranked[lower] + ranked[upper]) / 2
+    return medians
+
+
+def consistent(vectors: NDArray[np.float32], tolerance: float = 5.0) -> NDArray[np.float32]:
+    """Leave out ``(n, 4)`` vectors that are far from one linear field fitted to all of them.
+
+    What stands still because a radar's range ends there, or clutter, agrees with its neighbours and passes
+    their test. The fit is robust (iterated weights of Cauchy's form, see Huber and Ronchetti 2009, ch. 7); a
+    vector may be off by `tolerance` times the median, which counts as at least 0.02 cells a minute.
+    """
+    if len(vectors) < 12:
+        return vectors
+    at, motion = vectors[:, :2].astype("f8"), vectors[:, 2:].astype("f8")
+    at -= at.mean(axis=0)
+    terms = np.hstack([np.ones((len(at), 1)), at / max(np.abs(at).max(), 1)])
+    # The slopes are held back a little, lest few vectors in a row give a field that turns about them.
+    held = 0.01 * len(at) * np.diag([0.0, 1.0, 1.0])
+    off = np.linalg.norm(motion - np.median(motion, axis=0), axis=1)
+    for _ in range(8):
+        weight = 1 / (1 + (off / (2 * max(float(np.median(off)), 0.02))) ** 2)
+        weighted = terms * weight[:, None]
+        fit = np.linalg.solve(weighted.T @ terms + held * weight.mean(), weighted.T @ motion)
+        off = np.linalg.norm(motion - terms @ fit, axis=1)
+    kept: NDArray[np.float32] = vectors[off <= tolerance * max(float(np.median(off)), 0.02)]
+    return kept
 
 
 def _agree(vectors: NDArray[np.float32], neighbours: int = 30, tolerance: float = 3.0) -> NDArray[np.bool_]:
@@ -125,9 +155,28 @@ def _nearest(at: NDArray[np.float32], points: NDArray[np.float32], count: int) -
     if count >= len(points):
         return np.broadcast_to(np.arange(len(points)), (len(at), len(points)))
     found = np.empty((len(at), count), dtype=np.intp)
-    for start in range(0, len(at), 512):  # a block of rows at a time stays in the cache
-        block = at[start : start + 512]
-        # |a-b|^2 without |a|^2, which is the same for all points
-        distance = (points**2).sum(axis=1) - 2 * block @ points.T
-        found[start : start + 512] = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    order, rank = np.argsort(at[:, 1], kind="stable"), np.argsort(points[:, 1], kind="stable")
+    ranked = points[rank]
+    length = (ranked**2).sum(axis=1)
+    # Rows over which twice as many points as are wanted lie in a square, if they lie evenly.
+    reach = float(np.sqrt(2 * count / len(points)) * max(float(np.ptp(points)), 1.0))
+    for start in range(0, len(at), 128):  # a block of rows needs only the points of a band of rows
+        block = at[order[start : start + 128]]
+        low, high = 0, len(points)
+        band = reach
+        while True:
+            low, high = np.searchsorted(ranked[:, 1], [block[0, 1] - band, block[-1, 1] + band])
+            if high - low >= count:
+                # |a-b|^2 without |a|^2, which is the same for all points
+                distance = length[low:high] - 2 * block @ ranked[low:high].T
+                near = (
+                    np.argpartition(distance, count - 1, axis=1)[:, :count]
+                    if high - low > count
+                    else (np.broadcast_to(np.arange(count), (len(block), count)))
+                )
+                farthest = np.take_along_axis(distance, near, axis=1).max(axis=1) + (block**2).sum(axis=1)
+                if (low == 0 and high == len(points)) or farthest.max() <= band**2:
+                    break
+            band *= 2
+        found[order[start : start + 128]] = rank[low + near]
     return found

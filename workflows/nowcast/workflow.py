@@ -9,7 +9,9 @@ Goes wrong: `DataError` that names the file or the frames, and what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dynamo.radar.extrapolation import Extrapolator
     from dynamo.radar.grid import Geometry, Grid
     from dynamo.radar.motion import Motion
 
@@ -137,11 +140,45 @@ def estimate_motion(sequence: Input, motion: Output, *, method: str = "lk") -> N
 @task(memory="1 GiB", timeout="1 min")
 def extrapolate(frame: Input, motion: Input, grid: Output, *, lead: float) -> None:
     """Move the latest frame on by `lead` minutes."""
-    from dynamo.radar import extrapolation
-    from dynamo.radar.motion import read_motion
-    from dynamo.radar.netcdf import read_grid, write_grid
+    from dynamo.radar.netcdf import write_grid
 
-    write_grid(grid, extrapolation.extrapolate(read_grid(frame), read_motion(motion), lead))
+    write_grid(grid, _carrier(_File.at(frame), _File.at(motion))(lead))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file by what it is: two paths to one file, unchanged since, are equal."""
+
+    identity: tuple[int | str, ...]
+    path: str = field(compare=False)
+
+    @classmethod
+    def at(cls, path: Input) -> _File:
+        try:
+            there = Path(path).stat()
+        except OSError:
+            return cls((str(path),), str(path))  # whoever reads it will say what is wrong
+        return cls((there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns), str(path))
+
+
+@lru_cache(maxsize=1)
+def _carrier(frame: _File, motion: _File) -> Extrapolator:
+    """Keep what is alike for all lead times while one process makes many of them."""
+    from dynamo.radar.extrapolation import Extrapolator
+    from dynamo.radar.motion import read_motion
+    from dynamo.radar.netcdf import read_grid
+
+    return Extrapolator(read_grid(frame.path), read_motion(motion.path))
+
+
+@lru_cache(maxsize=1)
+def _field(grid: _File) -> Grid:
+    """Read a grid once for the tasks of one lead time; nobody may change it."""
+    from dynamo.radar.netcdf import read_grid
+
+    one = read_grid(grid.path)
+    one.values.flags.writeable = one.status.flags.writeable = False
+    return one
 
 
 @task(memory="1 GiB", timeout="1 min")
@@ -168,11 +205,10 @@ def take(forecast: Input, grid: Output, *, lead: float) -> None:
 def plot(grid: Input, image: Output, bounds: Output) -> None:
     """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
     from dynamo.radar.image import write_bounds, write_png
-    from dynamo.radar.netcdf import read_grid
 
-    field = read_grid(grid)
-    write_png(Path(image), field)
-    write_bounds(Path(bounds), field, image=Path(image).name)
+    shown = _field(_File.at(grid))
+    write_png(Path(image), shown)
+    write_bounds(Path(bounds), shown, image=Path(image).name)
 
 
 @task(memory="1 GiB", timeout="1 min", priority=5)
@@ -183,11 +219,10 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
     """
     from dynamo.radar.contour import contour as trace
     from dynamo.radar.geojson import hazard_properties, write_geojson
-    from dynamo.radar.netcdf import read_grid
 
-    field = read_grid(grid)
+    seen = _field(_File.at(grid))
     write_geojson(
-        Path(polygons), trace(field, levels, min_points=min_points), properties=hazard_properties(field)
+        Path(polygons), trace(seen, levels, min_points=min_points), properties=hazard_properties(seen)
     )
 
 
