@@ -89,7 +89,7 @@ def measure(quick: bool) -> Iterator[Row]:
         1.5,
         processes,
         tuple(processes),
-        note=f"Snakemake: {few} tasks instead of {count:,}, its start taken off",
+        note=f"Snakemake: {few} tasks instead of {count:,}, from the first to the last",
     )
     yield Row(
         f"{count:,} no-op tasks, 2 worker processes, each with a file of its own",
