@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +69,7 @@ def exit_code(summary: Summary) -> int:
 
 def words(summary: Summary, workspace: Workspace) -> str:
     """Say how a run ended: failures first, then what it made and how long it took."""
-    lines = [_failure(f) for f in summary.failures]
+    lines = [_failure(alike) for alike in _alike(summary.failures)]
     lines += [f"warning: {w}" for w in summary.warnings]
     counts = f"{summary.ran} ran, {summary.reused} reused"
     if summary.failures or summary.blocked:
@@ -84,7 +86,9 @@ def words(summary: Summary, workspace: Workspace) -> str:
 
 def resuming(run: str, workspace: Workspace) -> str:
     """Return the command that goes on with a run, from the folder one is in."""
-    elsewhere = "" if workspace.root == Path.cwd() / ".dynamo" else f" --workspace {_near(str(workspace.root))}"
+    elsewhere = (
+        "" if workspace.root == Path.cwd() / ".dynamo" else f" --workspace {_near(str(workspace.root))}"
+    )
     return f"dynamo resume {run}{elsewhere}"
 
 
@@ -93,10 +97,16 @@ def _products(summary: Summary) -> list[str]:
         return []
     kinds: dict[str, int] = {}
     for path in summary.products:
-        suffix = Path(path).suffix or "other"
+        suffix = Path(path).suffix or "without a suffix"
         kinds[suffix] = kinds.get(suffix, 0) + 1
     counted = ", ".join(f"{n} {suffix}" for suffix, n in sorted(kinds.items()))
     return [f"products: {_near(summary.folder)} ({counted})"]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first few, and count the rest."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _near(path: str) -> str:
@@ -105,17 +115,30 @@ def _near(path: str) -> str:
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
-def _failure(failure: Failure) -> str:
+def _alike(failures: Sequence[Failure]) -> list[list[Failure]]:
+    """Put together the failures of one step that say the same but for numbers."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault((failure.step, re.sub(r"\d+", "#", failure.error)), []).append(failure)
+    return list(groups.values())
+
+
+def _failure(alike: Sequence[Failure]) -> str:
+    """Tell the first of some like failures in full, and name the others."""
+    failure, *others = alike
     lines = [f"failed: {failure.task} ({failure.place}): {failure.error}"]
     if failure.infrastructure:
-        lines.append("  the machine failed, not the task; what it says may be tried again with dynamo resume")
+        lines.append(
+            "  its worker was lost; unless the task itself is to blame, dynamo resume tries it again"
+        )
     lines += [f"  | {line}" for line in failure.tail.splitlines()]
     if failure.log:
         lines.append(f"  full log: {failure.log}")
     if failure.sandbox:
         lines.append(f"  its folder was kept: {failure.sandbox}")
-    if failure.blocked:
-        more = f" and {len(failure.blocked) - _SHOWN} more" if len(failure.blocked) > _SHOWN else ""
-        chain = ", ".join(failure.blocked[:_SHOWN])
-        lines.append(f"  could not run because of it: {chain}{more}")
+    if others:
+        lines.append(f"  failed alike: {_some([f.task for f in others])}")
+    blocked = [task for f in alike for task in f.blocked]
+    if blocked:
+        lines.append(f"  could not run because of it: {_some(blocked)}")
     return "\n".join(lines)

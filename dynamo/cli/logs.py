@@ -20,24 +20,29 @@ __all__ = ["command"]
 @click.option("--run", "-r", help="Of this run (its id or the beginning of it); by default the latest.")
 @workspace_option
 def command(task: str | None, run: str | None, workspace: Path) -> int:
-    """Show each attempt of TASK and what the last one wrote; without TASK, list the attempts of the run."""
+    """Show each attempt of TASK and what the last one wrote; of a step, or without TASK, list the attempts."""
     from dynamo.journal import Journal, Workspace
 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
         record = journal.run(run)
         attempts = journal.attempts(record.id)
-        known = journal.graph(record.id).tasks
-    if task is not None and task not in known:
-        raise UserError(f"no task {task!r} in run {record.id}{nearest(task, known)}")
-    chosen = [a for a in attempts if task in (None, a.task)]
+        graph = journal.graph(record.id)
+    if task is not None and task not in graph.tasks and task not in graph.steps:
+        raise UserError(
+            f"no task or step {task!r} in run {record.id}{nearest(task, [*graph.steps, *graph.tasks])}"
+        )
+    wanted = {task} if task in graph.tasks else set(graph.steps.get(task or "", graph.tasks))
+    chosen = [a for a in attempts if a.task in wanted]
     for a in chosen:
         took = format_seconds(a.ended - a.started) if a.ended else "under way"
         wrote = f", wrote {format_bytes(a.logged)}" if a.logged else ""
         print(
             f"{a.task} attempt {a.n} on {a.worker}: {a.outcome}, {took}{wrote}{': ' if a.error else ''}{a.error}"
         )
-    if task is None:
+    if task is None or task not in graph.tasks:
+        if not chosen:
+            print(f"nothing ran in {record.id}: every result was reused, or it waits", file=sys.stderr)
         return 0
     if not chosen:
         print(f"{task} did not run in {record.id}: its result was reused, or it waits", file=sys.stderr)

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from dynamo.errors import UserError
 from dynamo.planning.select import Selection
 
-__all__ = ["overriding", "selecting", "selection", "workspace_option"]
+__all__ = ["overriding", "runfile_of", "selecting", "selection", "workspace_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +43,19 @@ def selecting(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def runfile_of(runfile: str | None, force: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return run file and forced names, also where ``--force`` was written before the run file and took it.
+
+    Raises `UserError` where no run file was named.
+    """
+    if runfile is None:
+        *names, last = force or ("",)
+        if not last.endswith((".yaml", ".yml")):
+            raise UserError("which run file? Name one, as in `dynamo run nowcast.yaml`")
+        return last, (*names, "*")
+    return runfile, force
 
 
 def selection(force: tuple[str, ...], only: tuple[str, ...], until: tuple[str, ...]) -> Selection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dynamo.cli.options import overriding, selecting, selection
+from dynamo.cli.options import overriding, runfile_of, selecting, selection
 
 if TYPE_CHECKING:
     from dynamo.planning import Plan
@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 
 @click.command("plan")
-@click.argument("runfile")
+@click.argument("runfile", required=False)
 @overriding
 @selecting
 @click.option(
@@ -24,7 +24,7 @@ __all__ = ["command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every task with its reason as JSON.")
 def command(
-    runfile: str,
+    runfile: str | None,
     params: tuple[str, ...],
     inputs: tuple[str, ...],
     force: tuple[str, ...],
@@ -45,7 +45,8 @@ def command(
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
 
-    prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
+    path, force = runfile_of(runfile, force)
+    prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
     workspace = Workspace.open(prepared.workspace)
     with Journal(workspace.journal) as journal:
         facts = Facts(workspace, journal)

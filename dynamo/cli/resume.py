@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
 def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> int:
-    """Go on with RUN (its id or the beginning of it; by default the latest that did not end well).
+    """Go on with RUN (its id or the beginning of it; by default the latest).
 
     What was done is not done again, unless its code or inputs have changed since.
     """
@@ -30,10 +30,11 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
         if run is None:
-            waiting = (r for r in journal.runs() if r.state != "done" and not found.is_live(r.id))
-            record = next(waiting, None)
-            if record is None:
-                raise UserError("every run here ended well; there is nothing to go on with")
+            idle = (r for r in journal.runs() if not found.is_live(r.id))
+            record = next(idle, None)
+            if record is None or record.state == "done":
+                last = f"the latest run, {record.id}, ended well" if record else "every run here is under way"
+                raise UserError(f"{last}; name the run to go on with, see `dynamo runs`")
         else:
             record = journal.run(run)
         graph = journal.graph(record.id, expanded=False)

@@ -6,13 +6,13 @@ import time
 
 import click
 
-from dynamo.cli.options import overriding, selecting, selection
+from dynamo.cli.options import overriding, runfile_of, selecting, selection
 
 __all__ = ["command"]
 
 
 @click.command("run")
-@click.argument("runfile")
+@click.argument("runfile", required=False)
 @overriding
 @selecting
 @click.option("--cores", type=click.IntRange(min=1), help="Use at most this many cores.")
@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
 def command(
-    runfile: str,
+    runfile: str | None,
     params: tuple[str, ...],
     inputs: tuple[str, ...],
     force: tuple[str, ...],
@@ -46,7 +46,8 @@ def command(
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
 
-    prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
+    path, force = runfile_of(runfile, force)
+    prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
     chosen = selection(force, only, until)
     chosen.check(prepared.graph)
     workspace = Workspace.open(prepared.workspace)

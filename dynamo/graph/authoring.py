@@ -52,7 +52,8 @@ class Callee:
         """Raise `WorkflowError` where `signature` does not suit this kind of function."""
         if not signature.of_role(Role.OUTPUT):
             raise WorkflowError(
-                f"{signature.name}() declares no `Output`: what a task does must leave a file",
+                f"{signature.name}() declares no `Output`: a task must leave a file; annotate the parameter "
+                "that names it, like `polygons: Output`",
                 place=place_of(self.function),
             )
 
@@ -288,7 +289,6 @@ def fuse(label: str) -> Iterator[None]:
 def _needs(
     function: Function,
     memory: str | int,
-    disk: str | int,
     timeout: str | float,
     deadline: str | float,
     **plain: Any,
@@ -303,7 +303,6 @@ def _needs(
     try:
         return Needs(
             memory=parse_bytes(memory),
-            disk=parse_bytes(disk),
             timeout=parse_seconds(timeout),
             deadline=parse_seconds(deadline),
             **plain,
@@ -319,7 +318,6 @@ def task(
     *,
     cores: int = ...,
     memory: str | int = ...,
-    disk: str | int = ...,
     timeout: str | float = ...,
     deadline: str | float = ...,
     priority: int = ...,
@@ -332,7 +330,6 @@ def task(
     *,
     cores: int = 1,
     memory: str | int = 0,
-    disk: str | int = 0,
     timeout: str | float = 0,
     deadline: str | float = 0,
     priority: int = 0,
@@ -345,7 +342,7 @@ def task(
     ----------
     cores, image, priority, retries
         See `Needs`.
-    memory, disk
+    memory
         ``"512 MiB"``, ``"2 GB"`` or a number of bytes.
     timeout, deadline
         ``"60 s"``, ``"5 min"`` or a number of seconds.
@@ -370,7 +367,6 @@ def task(
             _needs(
                 f,
                 memory,
-                disk,
                 timeout,
                 deadline,
                 cores=cores,
@@ -390,7 +386,6 @@ def command(
     *,
     cores: int = ...,
     memory: str | int = ...,
-    disk: str | int = ...,
     timeout: str | float = ...,
     deadline: str | float = ...,
     priority: int = ...,
@@ -403,7 +398,6 @@ def command(
     *,
     cores: int = 1,
     memory: str | int = 0,
-    disk: str | int = 0,
     timeout: str | float = 0,
     deadline: str | float = 0,
     priority: int = 0,
@@ -429,7 +423,6 @@ def command(
             _needs(
                 f,
                 memory,
-                disk,
                 timeout,
                 deadline,
                 cores=cores,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -70,9 +71,18 @@ class File(os.PathLike[str]):
         if self.path:
             return self.path
         raise WorkflowError(
-            f"the contents of {self.name!r} are not known while the workflow is described: read it in a task, "
-            "or describe what depends on it in a workflow marked @workflow(runtime=True)"
+            f"{_line_of_user()}: the contents of {self.name!r} are not known while the workflow is described: "
+            "read it in a task, or describe what depends on it in a workflow marked @workflow(runtime=True)"
         )
+
+
+def _line_of_user() -> str:
+    """Return ``file:line`` of the innermost frame that is neither ours nor the standard library's."""
+    frame = sys._getframe(2)  # noqa: SLF001 - as in `dynamo.graph.authoring`
+    library = str(PurePosixPath(os.__file__).parent)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((library, "<")):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def file_name(value: object, owner: str, place: str) -> str:

@@ -43,7 +43,7 @@ class Needs:
     ----------
     cores
         CPU cores.
-    memory, disk
+    memory
         Bytes; ``memory=0`` lets the engine assume a share of the machine and not enforce it.
     timeout
         Seconds after which the task's whole process group is killed; 0 is never.
@@ -60,7 +60,6 @@ class Needs:
 
     cores: int = 1
     memory: int = 0
-    disk: int = 0
     timeout: float = 0.0
     image: str = ""
     priority: int = 0

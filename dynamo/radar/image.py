@@ -76,14 +76,16 @@ def write_png(
         ``#rrggbb`` or ``#rrggbbaa`` for missing cells (looked at, no usable value); None leaves them
         transparent.
 
-    Notes ----- Text in the file: ``bounds`` (west south east north, WGS 84 degrees), ``crs``, ``extent``
-    (the same, in the CRS), ``quantity``, ``units``, ``valid_time``, ``lead_minutes``, ``palette``,
-    ``index`` (how to get a value back) and ``source``. The same grid gives the same bytes.
-
     Raises
     ------
     DataError
         For an unknown palette or one of another quantity, another CRS, and a grid that reaches a pole.
+
+    Notes
+    -----
+    Text in the file: ``bounds`` (west south east north, WGS 84 degrees), ``crs``, ``extent`` (the same, in the
+    CRS), ``quantity``, ``units``, ``valid_time``, ``lead_minutes``, ``palette``, ``index`` (how to get a value
+    back) and ``source``. The same grid gives the same bytes.
     """
     colouring = palette_for(grid, palette)
     indices = paint(grid, colouring, crs=crs)

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _keep_orphans()
     runner = Runner(folder, Log(log_path))
     faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
     connection = socket.socket(fileno=int(fd))
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     with connection.makefile("rb") as lines:

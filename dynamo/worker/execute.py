@@ -81,7 +81,8 @@ class Runner:
         try:
             files = _perform(order, self._sandbox, store, made)
         except _Failure as failure:
-            error, exit_code, outcome = _plain(str(failure)), failure.exit_code, failure.outcome
+            error = _named(_plain(str(failure)), order, self._sandbox.folder, store)
+            exit_code, outcome = failure.exit_code, failure.outcome
         # What filled the disk is not kept: it would leave no room for the journal to say so.
         self._sandbox.leave(order.keep if outcome == "failed" else "")
         logged = self._log.close(order.log)
@@ -207,6 +208,14 @@ def _summary(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - the user's own __str__ may raise anything
         text = []
     return f"{type(error).__name__}: {text[0][:_LONGEST] if text else 'no message'}{where}"
+
+
+def _named(text: str, order: Order, folder: str, store: str) -> str:
+    """Name files as the user knows them: those from outside by their path, the others by their name."""
+    for name, path in order.paths.items():
+        if path and not path.startswith(store):
+            text = text.replace(f"{folder}/{name}", path)
+    return text.replace(f"{folder}/", "")
 
 
 def _plain(text: str) -> str:

@@ -150,13 +150,13 @@ def test_a_failed_task_is_exit_2_and_resume_goes_on(bench):
     assert "second  " in bench.call("status")
     bench.write("pass")
     assert "1 ran, 2 reused" in bench.call("resume", "-q")
-    assert "every run here ended well" in bench.call("resume", code=2)
+    assert "ended well; name the run to go on with" in bench.call("resume", code=2)
 
 
 def test_a_lost_worker_is_exit_3(bench):
     """Where only the machine failed, the exit code is 3."""
     bench.write("os._exit(1)")
-    assert "the machine failed, not the task" in bench.process("run", "flow.yaml", "-q", code=3)
+    assert "its worker was lost" in bench.process("run", "flow.yaml", "-q", code=3)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_lost_worker_is_exit_3(bench):
     [
         (["rum", "flow.yaml"], "did you mean 'run'"),
         (["run", "no.yaml"], "no.yaml"),
-        (["run"], "RUNFILE"),
+        (["run"], "which run file?"),
         (["run", "flow.yaml", "--param", "texd=y"], "texd"),
         (["run", "flow.yaml", "--input", "frame=/no/such"], "/no/such"),
         (["run", "flow.yaml", "--cores", "0"], "--cores"),
@@ -187,7 +187,7 @@ def test_unknown_runs_are_told_with_the_nearest(bench):
     assert run in bench.call("status", run)
     assert "may be any of" in bench.call("status", "flow-", code=2)
     assert "did you mean" in bench.call("status", run + "x", code=2)
-    assert "no task 'secund'" in bench.call("logs", "secund", code=2)
+    assert "no task or step 'secund'" in bench.call("logs", "secund", code=2)
 
 
 def test_a_workspace_that_cannot_be_used_is_exit_3(bench):
@@ -241,7 +241,7 @@ def test_a_run_under_way_is_shown_and_cannot_be_gone_on_with(bench):
     run = bench.run_id()
     assert f"{run}: running" in bench.call("status")
     assert "under way in another process" in bench.call("resume", run, code=2)
-    assert "every run here ended well" in bench.call("resume", code=2)
+    assert "name the run to go on with" in bench.call("resume", code=2)
     assert "removed 0 runs, 0 results and 0 files" in bench.call("gc", "--keep", "0 s")
     family = [psutil.Process(int(pid)) for pid in begun.read_text().split()]
     process.kill()
