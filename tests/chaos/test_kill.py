@@ -181,7 +181,7 @@ class Chaos:
         with engine:
             said, _ = engine.communicate(timeout=120)
         if engine.returncode == 3:
-            assert "the machine failed, not the task" in said
+            assert "the worker process was killed by signal 9" in said
             return
         assert engine.returncode == 0, said
         (folder,) = [p for p in self.out.iterdir() if p.name in said]
@@ -219,7 +219,7 @@ def _ended(engine: subprocess.Popen[str], seconds: float) -> bool:
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_fifty_kills_lose_and_repeat_nothing(tmp_path):
-    """After each ``kill -9`` the run goes on: done work is not repeated, no product is ever partial, no worker stays."""
+    """After each ``kill -9`` the run goes on: no work is repeated, no product is partial, no worker stays."""
     chaos = Chaos(tmp_path)
     watcher = threading.Thread(target=chaos.watch)
     watcher.start()
