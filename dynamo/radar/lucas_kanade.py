@@ -93,7 +93,7 @@ def gather(vectors: NDArray[np.float32], box: float) -> NDArray[np.float32]:
     return medians
 
 
-def consistent(vectors: NDArray[np.float32], tolerance: float = 5.0) -> NDArray[np.float32]:
+def consistent(vectors: NDArray[np.float32], tolerance: float = 3.0) -> NDArray[np.float32]:
     """Leave out ``(n, 4)`` vectors that are far from one linear field fitted to all of them.
 
     What stands still because a radar's range ends there, or clutter, agrees with its neighbours and passes

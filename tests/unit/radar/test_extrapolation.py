@@ -145,3 +145,25 @@ def test_a_motion_of_another_grid_is_refused():
     other = Geometry(0, 0, 1000, -1000, 10, 10, "EPSG:3857")
     with pytest.raises(DataError, match="10 x 10 cells instead of 50 x 70"):
         extrapolate(noise(), flow(1, 1, other), 5)
+
+
+def test_peaks_stay():
+    """A third of a cell of motion does not lower the highest value."""
+    values = np.full(PLANE.shape, 20.0)
+    values[25, 35] = 55
+    frame = Grid.from_values(values, PLANE, NOON)
+    assert np.nanmax(extrapolate(frame, flow(0.3, 0.3), 1).values) == 55
+
+
+def test_still_echo_stays_and_the_rain_under_it_moves_on():
+    """A spot that is said to stand still is where it was, once, and the rain around it closes behind."""
+    values = np.full(PLANE.shape, 20.0)
+    values[:, 30:] = 30
+    values[20:22, 10:12] = 55
+    frame = Grid.from_values(values, PLANE, NOON)
+    motion = flow(1, 0)
+    still = np.flatnonzero(values == 55)
+    later = extrapolate(frame, Motion(motion.u, motion.v, PLANE, NOON, "test", 1, still), 15)
+    assert np.array_equal(np.flatnonzero(later.values == 55), still)
+    assert (later.values[20:22, 20:45] == 20).all()
+    assert (later.values[:, 45:] == 30).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import DataError
+from dynamo.radar import lucas_kanade
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.motion import METHODS, Motion, estimate_motion, read_motion, write_motion
 from dynamo.radar.readers import read
@@ -244,3 +246,52 @@ def test_a_real_storm_moves_east(samples):
     motion = estimate_motion(frames)
     assert np.median(motion.u) > 0 > np.median(motion.v)
     assert 40 < np.median(motion.speed_kmh()) < 120
+
+
+def spotted(u, v):
+    """Moving rain with bright spots that stand still in it, and where they are."""
+    spots = np.zeros(PLANE.shape, dtype=bool)
+    spots[20:100:16, 20:140:20] = True
+    return [at(m, np.where(spots, 58, np.maximum(blobs(u * m, v * m), 5))) for m in (0, 5, 10, 15)], spots
+
+
+def test_still_spots_are_found_and_do_not_hold_the_rain_back():
+    """Clutter in moving rain is named cell by cell, and the motion is that of the rain."""
+    frames, spots = spotted(1.2, -0.6)
+    motion = estimate_motion(frames)
+    assert np.isin(np.flatnonzero(spots), motion.still).all()
+    assert len(motion.still) <= 9 * np.count_nonzero(spots)
+    assert middle(motion) == pytest.approx((1.2, -0.6), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "frames", [spotted(0, 0)[0], moving(1.2, -0.6, (0, 5, 10, 15)), spotted(1.2, 0)[0][:2]]
+)
+def test_nothing_is_still_without_proof(frames):
+    """Where nothing moves, where all moves, and in two frames, nothing is said to stand still."""
+    assert not estimate_motion(frames).still.size
+
+
+def test_still_cells_are_kept_in_the_file(tmp_path):
+    """What stands still is read back; numbers beyond the grid are refused."""
+    motion = estimate_motion(spotted(1.2, -0.6)[0])
+    write_motion(tmp_path / "motion.nc", motion)
+    assert np.array_equal(read_motion(tmp_path / "motion.nc").still, motion.still)
+    with h5py.File(tmp_path / "motion.nc", "a") as file:
+        file["still"][0] = PLANE.nx * PLANE.ny
+    with pytest.raises(DataError, match=r"motion\.nc: 'still'"):
+        read_motion(tmp_path / "motion.nc")
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), number=st.integers(1, 400), wide=st.sampled_from([1.0, 30.0, 1000.0]))
+def test_the_nearest_points_are_the_nearest(seed, number, wide):
+    """The search by bands finds the same distances as comparing all with all."""
+    rng = np.random.default_rng(seed)
+    points = (rng.random((number, 2)) * [wide, 100]).astype("f4")
+    at_points = (rng.random((150, 2)) * [wide, 100]).astype("f4")
+    count = min(20, number)
+    found = lucas_kanade._nearest(at_points, points, count)
+    distance = np.linalg.norm(at_points[:, None].astype("f8") - points, axis=2)
+    got = np.sort(np.take_along_axis(distance, found, axis=1), axis=1)
+    assert got == pytest.approx(np.sort(distance, axis=1)[:, :count], abs=0.05)
