@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,12 @@ from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
 from dynamo.worker.log import Screen
 
-__all__ = ["Inline", "InlineWorker"]
+__all__ = ["AHEAD", "Inline", "InlineWorker"]
+
+#: Jobs recorded as one transaction before they run, one after another: a commit costs more than a small task.
+AHEAD = 32
+#: Seconds after which what has run is recorded, before the next of them runs.
+TOGETHER = 0.005
 
 
 @dataclass(eq=False, slots=True)
@@ -31,30 +38,37 @@ class Inline:
 
     def __init__(self, folder: Path) -> None:
         self._runner = Runner(str(folder / "inline"), Screen())
-        self.worker = InlineWorker()
+        self._waiting: deque[InlineWorker] = deque()
         self.busy: list[InlineWorker] = []
 
     def start(self, count: int) -> None:
         """Need no start."""
 
     def reserve(self) -> InlineWorker:
-        """Return the one worker."""
-        return self.worker
+        """Return this process, once more."""
+        return InlineWorker()
 
     def send(self, worker: InlineWorker, job: Job) -> None:
-        """Take in a job, to be run by the next `wait`."""
+        """Take in a job, to be run by `wait` after those before it."""
         worker.job, worker.left = job, [order.id for order in job.orders]
+        self._waiting.append(worker)
 
     def wait(self, seconds: float) -> Iterator[Reported]:  # noqa: ARG002 - the same face as `Workers`
-        """Run the job and yield each report."""
-        assert self.worker.job is not None
-        here = os.getcwd()
+        """Run the next job, and small ones after it, and yield each report."""
+        here, began = os.getcwd(), time.monotonic()
         try:
-            for report in self._runner.run(self.worker.job):
-                self.worker.left.remove(report.task)
-                yield Reported(self.worker, report)
+            while self._waiting and time.monotonic() - began < TOGETHER:
+                worker = self._waiting.popleft()
+                assert worker.job is not None
+                for report in self._runner.run(worker.job):
+                    worker.left.remove(report.task)
+                    yield Reported(worker, report)
         finally:
             os.chdir(here)
+
+    def drop(self) -> None:
+        """Forget the jobs that have not begun."""
+        self._waiting.clear()
 
     def close(self) -> None:
         """Need no end."""

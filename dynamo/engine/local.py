@@ -21,7 +21,7 @@ from typing import Any, Self
 import psutil
 
 from dynamo.engine.events import Event, Summary
-from dynamo.engine.inline import Inline
+from dynamo.engine.inline import AHEAD, Inline
 from dynamo.engine.known import Facts
 from dynamo.engine.limits import breach, how_it_died
 from dynamo.engine.logs import LIMIT, cut, rescue, shorten
@@ -83,7 +83,7 @@ class LocalEngine:
         observer: Observer = _ignore,
     ) -> None:
         self.workspace = workspace
-        self.cores = 1 if inline else cores or available_cores()
+        self.cores = cores or available_cores()
         self.memory = memory or int(available_memory() * MEMORY_SHARE)
         self.observer = observer
         self.journal = Journal(workspace.journal)
@@ -189,7 +189,9 @@ class LocalEngine:
         """End what runs and leave a journal that `resume` can go on from."""
         self._queue.clear()
         self._jobs.clear()
-        if isinstance(self.workers, Workers):
+        if isinstance(self.workers, Inline):
+            self.workers.drop()
+        else:
             for worker in list(self.workers.busy):
                 self.workers.kill(worker)
         now = time.time()
@@ -287,7 +289,10 @@ class LocalEngine:
         while self._queue:
             *_, run, unit = self._queue[0]
             needs = run.needs(unit)
-            if cores + needs.cores > self.cores or memory + needs.memory > self.memory:
+            if isinstance(self.workers, Inline):
+                if len(self._jobs) >= AHEAD:
+                    return
+            elif cores + needs.cores > self.cores or memory + needs.memory > self.memory:
                 return  # strictly in order, so that a large job is not overtaken for ever
             heapq.heappop(self._queue)
             job = run.prepare(unit, now)
