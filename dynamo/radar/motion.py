@@ -291,7 +291,14 @@ def _spots(frames: Sequence[Grid]) -> tuple[NDArray[np.bool_] | None, float]:
     if len(recent) < 3 or minutes < 2 * APART_MINUTES - 0.1:
         return None, minutes
     spots = standing(map(_bytes, reversed(recent)), STILL_DB * 255 / WHITE_DBZ)
+    spots &= ~_blind(newest)
     return (spots if spots.any() else None), minutes
+
+
+def _blind(*frames: Grid) -> NDArray[np.bool_]:
+    """Return the cells near any of which one of `frames` says nothing: edges there are not the weather's."""
+    dark = np.logical_or.reduce([~frame.known for frame in frames])
+    return np.asarray(cv2.dilate(dark.astype("u1"), np.ones((9, 9), "u1"))) > 0
 
 
 def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -309,11 +316,11 @@ def _lucas_kanade(
     found = []
     for before, after in _pairs(frames):
         # The edge of what a radar sees stands still while the rain moves: keep away from it.
-        blind = cv2.dilate((~(before.known & after.known)).astype("u1"), np.ones((9, 9), "u1"))
+        blind = _blind(before, after).astype("u1")
         vectors = track(
             _halve(_image(before, spots)),
             _halve(_image(after, spots)),
-            _halve(np.asarray(blind, dtype="u1")) == 0,
+            _halve(blind) == 0,
         )
         vectors[:, :2] = 2 * vectors[:, :2] + 0.5
         vectors[:, 2:] *= 2 / _minutes(before, after)
