@@ -22,7 +22,9 @@ class Facts:
         #: Path to the size and time of change (ns) of an outside file when its digest was taken.
         self.states: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int, int, str]] = []
-        self.code: Callable[[str], str] = CodeVersions().of
+        self._sources: list[tuple[str, str, bytes]] = []
+        self.code: Callable[[str], str] = CodeVersions(self).of
+        self.parsed = journal.parsed
         self.result = journal.result
         self.latest: Callable[[str, str], tuple[str, Parts] | None] = journal.latest
 
@@ -41,13 +43,19 @@ class Facts:
             raise DataError(f"input {name!r}: cannot read {path}: {error.strerror}") from error
         return known
 
+    def keep_parsed(self, path: str, state: str, found: bytes) -> None:
+        """Keep what was found in a source file, until `keep`."""
+        self._sources.append((path, state, found))
+
     def keep(self) -> None:
-        """Write the digests taken since the last call into the journal."""
-        if self._taken:
+        """Write what was learnt of files since the last call into the journal."""
+        if self._taken or self._sources:
             with self._journal.change():
                 for row in self._taken:
                     self._journal.set_digest(*row)
-            self._taken = []
+                for source in self._sources:
+                    self._journal.set_parsed(*source)
+            self._taken, self._sources = [], []
 
     def damage(self, result: Result) -> str:
         """Say which file of a result is missing from the store or was changed there."""

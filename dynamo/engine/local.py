@@ -181,6 +181,7 @@ class LocalEngine:
     def _end(self, run: Run) -> Summary:
         now = time.time()
         summary = run.summary(now)
+        self._facts.keep()
         with self.journal.change():
             self.journal.set_run(run.id, "done" if summary.ok else "failed", now)
         return summary

@@ -63,6 +63,13 @@ CREATE TABLE latest (
     PRIMARY KEY (workflow, task)
 ) STRICT, WITHOUT ROWID;
 
+-- What was found in source files, valid while they are in this state.
+CREATE TABLE sources (
+    path    TEXT PRIMARY KEY,
+    state   TEXT NOT NULL,
+    found   BLOB NOT NULL               -- JSON
+) STRICT, WITHOUT ROWID;
+
 -- Digests of files outside the store, valid while they look unchanged.
 CREATE TABLE digests (
     path    TEXT PRIMARY KEY,

@@ -288,6 +288,19 @@ class Journal:
             (workflow, task, key, packed),
         )
 
+    def parsed(self, path: str, state: str) -> bytes | None:
+        """Return what was found in a source file while it was in `state`."""
+        row = self._db.execute(
+            "SELECT found FROM sources WHERE path = ? AND state = ?", (path, state)
+        ).fetchone()
+        return row[0] if row else None
+
+    def set_parsed(self, path: str, state: str, found: bytes) -> None:
+        """Record what was found in a source file."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO sources (path, state, found) VALUES (?, ?, ?)", (path, state, found)
+        )
+
     def known_digest(self, path: str, size: int, mtime: int, inode: int) -> str | None:
         """Return the digest of an outside file that looks unchanged since it was taken."""
         row = self._db.execute(

@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
 
 from dynamo.errors import Place, UserError
 from dynamo.worker.loading import split_call
@@ -24,6 +27,8 @@ __all__ = ["CodeVersions"]
 
 _MARKS = frozenset({"task", "command", "workflow"})
 _SCIENCE = "dynamo.radar"
+#: The parsed form of the same source differs between Python versions.
+_PYTHON = sys.version_info[:2]
 
 #: Path to the file's state when it was parsed, and what was found: to parse all that a nowcast reaches takes
 #: half a second, and an engine that stays runs one every minute.
@@ -48,10 +53,21 @@ class _Source:
     whole: _Piece
 
 
+class Memory(Protocol):
+    """Keeps what was found in a file, while that looks unchanged, for the next process."""
+
+    def parsed(self, path: str, state: str) -> bytes | None:
+        """Return what was kept for a file in this state."""
+
+    def keep_parsed(self, path: str, state: str, found: bytes) -> None:
+        """Keep what was found in a file in this state."""
+
+
 class CodeVersions:
     """Computes code versions of files as they are when it is first asked for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory
         self._sources: dict[Path, _Source] = {}
         self._versions: dict[str, str] = {}
 
@@ -93,11 +109,11 @@ class CodeVersions:
     def _source(self, path: Path) -> _Source:
         known = self._sources.get(path)
         if known is None:
-            known = self._sources[path] = _source(path)
+            known = self._sources[path] = _source(path, self._memory)
         return known
 
 
-def _source(path: Path) -> _Source:
+def _source(path: Path, memory: Memory | None) -> _Source:
     """Return a parsed file, as it was parsed before where it looks unchanged."""
     try:
         found = path.stat()
@@ -106,8 +122,25 @@ def _source(path: Path) -> _Source:
     state = (found.st_ino, found.st_mtime_ns, found.st_size)
     known = _parsed.get(path)
     if known is None or known[0] != state:
-        known = _parsed[path] = (state, _parse(path))
+        known = _parsed[path] = (state, _remembered(path, repr((*state, _PYTHON)), memory))
     return known[1]
+
+
+def _remembered(path: Path, state: str, memory: Memory | None) -> _Source:
+    kept = memory.parsed(str(path), state) if memory else None
+    if kept is not None:
+        tasks, rest, whole = orjson.loads(kept)
+        return _Source({name: _piece_of(p) for name, p in tasks.items()}, _piece_of(rest), _piece_of(whole))
+    source = _parse(path)
+    if memory:
+        memory.keep_parsed(
+            str(path), state, orjson.dumps((source.tasks, source.rest, source.whole), default=sorted)
+        )
+    return source
+
+
+def _piece_of(kept: dict[str, Any]) -> _Piece:
+    return _Piece(kept["digest"], frozenset(kept["imports"]), frozenset(kept["names"]))
 
 
 def _parse(path: Path) -> _Source:

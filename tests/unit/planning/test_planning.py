@@ -338,3 +338,27 @@ def test_code_that_cannot_be_versioned_is_an_error(tmp_path):
     ]:
         with pytest.raises(UserError, match=words):
             CodeVersions().of(call)
+
+
+def test_what_was_found_in_a_file_is_kept_for_the_next_process(tmp_path, monkeypatch):
+    """An unchanged file is not parsed again, and gives the same version; a changed one is."""
+    from dynamo.planning import code
+
+    class Kept(dict):
+        def parsed(self, path, state):
+            return self.get((path, state))
+
+        def keep_parsed(self, path, state, found):
+            self[path, state] = found
+
+    path = tmp_path / "chain.py"
+    path.write_text("from dynamo import task\nLIMIT = 3\n@task\ndef one(out): return LIMIT\n")
+    memory = Kept()
+    first = code.CodeVersions(memory).of(f"{path}:one")
+    assert len(memory) == 1
+    code._parsed.clear()
+    monkeypatch.setattr(code, "_parse", lambda _: pytest.fail("parsed again"))
+    assert code.CodeVersions(memory).of(f"{path}:one") == first
+    monkeypatch.undo()
+    path.write_text(path.read_text().replace("LIMIT = 3", "LIMIT = 30"))
+    assert code.CodeVersions(memory).of(f"{path}:one") != first
