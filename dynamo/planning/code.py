@@ -127,12 +127,12 @@ def _source(path: Path, memory: Memory | None) -> _Source:
 
 
 def _remembered(path: Path, state: str, memory: Memory | None) -> _Source:
-    kept = memory.parsed(str(path), state) if memory else None
+    kept = memory.parsed(str(path), state) if memory is not None else None
     if kept is not None:
         tasks, rest, whole = orjson.loads(kept)
         return _Source({name: _piece_of(p) for name, p in tasks.items()}, _piece_of(rest), _piece_of(whole))
     source = _parse(path)
-    if memory:
+    if memory is not None:
         memory.keep_parsed(
             str(path), state, orjson.dumps((source.tasks, source.rest, source.whole), default=sorted)
         )
