@@ -25,6 +25,7 @@ def strongest(reports: list[Input], summary: Output) -> None:
 def hello(stations: Sequence[str] = ("addison", "cleburne", "denton"), dbz: float = 30.0) -> None:
     """Ask every station, then compare."""
     reports = [
-        observe(station=name, dbz=dbz + 5 * i, report=f"reports/{name}.txt") for i, name in enumerate(stations)
+        observe(station=name, dbz=dbz + 5 * i, report=f"reports/{name}.txt")
+        for i, name in enumerate(stations)
     ]
     strongest(reports, summary="summary.txt")

@@ -10,6 +10,7 @@ def find_storms(frame: Input, storms: Output, *, dbz: float = 40.0) -> None:
     """List the connected areas at or above `dbz` in a frame: number of cells, and the strongest echo."""
     import cv2
     import numpy as np
+
     from dynamo.radar.readers import read
 
     values = np.nan_to_num(read(frame)[-1].values, nan=-32.0)
@@ -40,7 +41,9 @@ def each_storm(storms: Input, bulletin: Output) -> None:
     """Describe one task per storm, now that the list of storms can be read."""
     with open(storms) as file:
         found = json.load(file)
-    gather([describe(number=n, text=f"{n}.txt", **storm) for n, storm in enumerate(found, 1)], bulletin=bulletin)
+    gather(
+        [describe(number=n, text=f"{n}.txt", **storm) for n, storm in enumerate(found, 1)], bulletin=bulletin
+    )
 
 
 @workflow

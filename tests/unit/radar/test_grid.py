@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+
 from dynamo.errors import DataError
 from dynamo.radar.grid import Cell, Geometry, Grid
 

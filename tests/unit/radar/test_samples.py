@@ -9,9 +9,10 @@ import warnings
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import dynamo.radar.samples as module
 import numpy as np
 import pytest
+
+import dynamo.radar.samples as module
 from dynamo.errors import DataError, InfrastructureError
 from dynamo.radar.netcdf import read_grid
 from dynamo.radar.samples import Sample, SampleFile, cache, fetch, find, list_samples, make_storm

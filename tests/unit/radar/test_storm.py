@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dynamo.errors import DataError
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.storm import GEOMETRY, REGIMES, START, storm
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SMALL = Geometry(x0=5.0, y0=52.0, dx=0.01, dy=-0.007, nx=90, ny=70)
 
@@ -48,9 +49,7 @@ def test_frames_are_dated_from_the_start_at_even_steps():
     noise=st.floats(0, 1),
     range_km=st.none() | st.floats(0, 60),
 )
-def test_values_and_status_agree_whatever_is_asked(  # noqa: PLR0917
-    regime, seed, nx, ny, gaps, noise, range_km
-):
+def test_values_and_status_agree_whatever_is_asked(regime, seed, nx, ny, gaps, noise, range_km):
     """Echoes are multiples of 0.5 dB from 5 dBZ, undetected cells hold the floor, all else is NaN."""
     geometry = Geometry(0.0, 0.0, 1000.0, -1000.0, nx, ny, "EPSG:3035")
     made = storm(regime, seed, 3, geometry=geometry, gaps=gaps, noise=noise, range_km=range_km)
