@@ -7,8 +7,9 @@ import importlib
 import importlib.util
 import os
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from dynamo.errors import Place, UserError, nearest
@@ -76,13 +77,20 @@ def _from_file(where: str) -> ModuleType:
     return known[1]
 
 
+class _Fresh(SourceFileLoader):
+    """Compiles the file each time: Python's cache goes by whole seconds, and would run what a file was before."""
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the face of a loader
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _execute(path: Path) -> ModuleType:
     """Run a file as a module of its own."""
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)

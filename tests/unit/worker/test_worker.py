@@ -278,3 +278,11 @@ def test_a_worker_process_serves_jobs_and_ends_with_its_master(tmp_path):
     assert (tmp_path / "l" / "two").read_text() == "doubling\n"
     assert no.error == "its input 'z' was not made"
     assert one.peak > 1 << 20
+
+
+def test_a_file_changed_twice_within_a_second_runs_as_it_is(tmp_path):
+    """Python's own cache of compiled files goes by whole seconds and size; a user's file is not taken from it."""
+    path = tmp_path / "mine.py"
+    for number in (1, 2, 3):
+        path.write_text(f"def answer():\n    return {number}\n")
+        assert load_object(f"{path}:answer")() == number
