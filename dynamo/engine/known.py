@@ -23,7 +23,9 @@ class Facts:
         self.states: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int, int, str]] = []
         self._sources: list[tuple[str, str, bytes]] = []
-        self.code: Callable[[str], str] = CodeVersions(self).of
+        versions = CodeVersions(self)
+        self.code: Callable[[str], str] = versions.of
+        self.unchanged: Callable[[str], bool] = versions.unchanged
         self.parsed = journal.parsed
         self.result = journal.result
         self.latest: Callable[[str, str], tuple[str, Parts] | None] = journal.latest

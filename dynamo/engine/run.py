@@ -256,9 +256,11 @@ class Run:
             parts = parts_of(task, self.facts.code(task.call), self.digests)
             key = key_of(task, parts)
         self._exist(task, report.made)
-        result = Result(key, self.id, task.id, report.made)
-        self.journal.add_result(result, report.ended)
-        self.journal.set_latest(self.graph.name, task.id, key, parts)
+        if self.facts.unchanged(task.call):
+            self.journal.add_result(Result(key, self.id, task.id, report.made), report.ended)
+            self.journal.set_latest(self.graph.name, task.id, key, parts)
+        else:
+            self.warn(task.id, "its code changed while it ran; its result serves this run only")
         self.journal.set_task(self.id, task.id, task.step, "done", reason, key)
         self._counts["done"] += 1
         self._tell("done", task, report.ended, reason, report.ended - report.started)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -30,9 +30,11 @@ _SCIENCE = "dynamo.radar"
 #: The parsed form of the same source differs between Python versions.
 _PYTHON = sys.version_info[:2]
 
+#: Inode, time of change (ns) and size of a file.
+_State: TypeAlias = tuple[int, int, int]
 #: Path to the file's state when it was parsed, and what was found: to parse all that a nowcast reaches takes
 #: half a second, and an engine that stays runs one every minute.
-_parsed: dict[Path, tuple[tuple[int, int, int], _Source]] = {}
+_parsed: dict[Path, tuple[_State, _Source]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,12 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A parsed file: its marked functions, and the rest."""
+    """A parsed file: its marked functions, the rest, and the names that each definition of the rest uses."""
 
     tasks: dict[str, _Piece]
     rest: _Piece
     whole: _Piece
+    helpers: dict[str, frozenset[str]]
 
 
 class Memory(Protocol):
@@ -69,7 +72,9 @@ class CodeVersions:
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory
         self._sources: dict[Path, _Source] = {}
+        self._states: dict[Path, _State] = {}
         self._versions: dict[str, str] = {}
+        self._reach: dict[str, tuple[Path, ...]] = {}
 
     def of(self, call: str) -> str:
         """Return the version of what `call` names; raises `UserError` where its source is not found."""
@@ -77,6 +82,13 @@ class CodeVersions:
         if known is None:
             known = self._versions[call] = self._version(call)
         return known
+
+    def unchanged(self, call: str) -> bool:
+        """Whether every file that the version of `call` rests on is still as it was when it was read."""
+        try:
+            return all(_state(path) == self._states[path] for path in self._reach[call])
+        except OSError:
+            return False
 
     def _version(self, call: str) -> str:
         where, name = split_call(call)
@@ -89,12 +101,14 @@ class CodeVersions:
         found = hashlib.sha256()
         for piece in pieces:
             found.update(piece.digest.encode())
-        for digest in self._reached(path, module, {i for piece in pieces for i in piece.imports}):
+        reached = self._reached(path, module, {i for piece in pieces for i in piece.imports})
+        self._reach[call] = tuple(reached)
+        for digest in sorted(d for d in reached.values() if d):
             found.update(digest.encode())
         return found.hexdigest()[:32]
 
-    def _reached(self, path: Path, module: str, imports: Iterable[str]) -> list[str]:
-        """Digests of all files of the code base that the imports lead to, each once, in a stable order."""
+    def _reached(self, path: Path, module: str, imports: Iterable[str]) -> dict[Path, str]:
+        """All files of the code base that the imports lead to, with their digests (empty for `path` itself)."""
         seen = {path: ""}
         queue = [(path, module, name) for name in sorted(imports)]
         for path_, module_, name in queue:  # grows while it is read
@@ -104,37 +118,50 @@ class CodeVersions:
             source = self._source(target[0])
             seen[target[0]] = source.whole.digest
             queue.extend((*target, i) for i in sorted(source.whole.imports))
-        return sorted(d for d in seen.values() if d)
+        return seen
 
     def _source(self, path: Path) -> _Source:
         known = self._sources.get(path)
         if known is None:
-            known = self._sources[path] = _source(path, self._memory)
+            self._states[path], known = _source(path, self._memory)
+            self._sources[path] = known
         return known
 
 
-def _source(path: Path, memory: Memory | None) -> _Source:
-    """Return a parsed file, as it was parsed before where it looks unchanged."""
+def _state(path: Path) -> _State:
+    """Return what changes when a file does: inode, time of change (ns), size."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _source(path: Path, memory: Memory | None) -> tuple[_State, _Source]:
+    """Return the state of a file and what is in it, parsed before where it looks unchanged."""
     try:
-        found = path.stat()
+        state = _state(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    state = (found.st_ino, found.st_mtime_ns, found.st_size)
     known = _parsed.get(path)
     if known is None or known[0] != state:
         known = _parsed[path] = (state, _remembered(path, repr((*state, _PYTHON)), memory))
-    return known[1]
+    return known
 
 
 def _remembered(path: Path, state: str, memory: Memory | None) -> _Source:
     kept = memory.parsed(str(path), state) if memory is not None else None
     if kept is not None:
-        tasks, rest, whole = orjson.loads(kept)
-        return _Source({name: _piece_of(p) for name, p in tasks.items()}, _piece_of(rest), _piece_of(whole))
+        tasks, rest, whole, helpers = orjson.loads(kept)
+        return _Source(
+            {name: _piece_of(p) for name, p in tasks.items()},
+            _piece_of(rest),
+            _piece_of(whole),
+            {name: frozenset(used) for name, used in helpers.items()},
+        )
     source = _parse(path)
     if memory is not None:
         memory.keep_parsed(
-            str(path), state, orjson.dumps((source.tasks, source.rest, source.whole), default=sorted)
+            str(path),
+            state,
+            orjson.dumps((source.tasks, source.rest, source.whole, source.helpers), default=sorted),
         )
     return source
 
@@ -155,7 +182,17 @@ def _parse(path: Path) -> _Source:
     rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name in marked)]
     tasks = {name: _piece([*node.body, node.args, *_others(node)]) for name, node in marked.items()}
     others = _piece(rest)
-    return _Source(tasks, others, _piece(tree.body) if tasks else others)
+    helpers = {name: _piece([node]).names for node in rest for name in _defines(node)}
+    return _Source(tasks, others, _piece(tree.body) if tasks else others, helpers)
+
+
+def _defines(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement at the top of a file gives a meaning."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+    for target in ast.walk(node) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) else ():
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
+            yield target.id
 
 
 def _is_marked(node: ast.FunctionDef) -> bool:
@@ -209,12 +246,15 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _closure(source: _Source, name: str) -> Iterator[_Piece]:
-    """Yield the task's own piece and those of the tasks it names, and so on."""
+    """Yield the task's own piece and those of the tasks it names, itself or through helpers of the file."""
     queue = [name]
     for n in queue:  # grows while it is read
-        piece = source.tasks[n]
-        yield piece
-        queue.extend(m for m in sorted(piece.names) if m in source.tasks and m not in queue)
+        if n in source.tasks:
+            yield source.tasks[n]
+            used = source.tasks[n].names
+        else:
+            used = source.helpers[n]
+        queue.extend(m for m in sorted(used) if m not in queue and (m in source.tasks or m in source.helpers))
 
 
 def _resolve(name: str, path: Path, module: str) -> tuple[Path, str] | None:

@@ -81,3 +81,26 @@ def test_the_public_names_are_there_and_no_others():
         assert getattr(dynamo, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nowcast'"):
         dynamo.nowcast  # noqa: B018
+
+
+def test_code_that_is_edited_while_it_runs_leaves_no_result_for_others(tmp_path, monkeypatch):
+    """Which of the two versions made the file cannot be told: this run has it, the next makes it anew."""
+    from dynamo.worker.loading import load_object
+
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "edited.py"
+    path.write_text(
+        "from dynamo import Input, Output, task, workflow\n"
+        "@task\ndef write(text: Output):\n"
+        "    text.write_text('hail')\n"
+        "    with open(__file__, 'a') as file:\n"
+        "        file.write('# edited\\n')\n"
+        "@task\ndef shout(text: Input, loud: Output):\n"
+        "    loud.write_text(text.read_text().upper())\n"
+        "@workflow\ndef chain():\n"
+        "    shout(write(text='word.txt'), loud='loud.txt')\n"
+    )
+    first = dynamo.run(load_object(f"{path}:chain")())
+    assert (first.ok, first.ran) == (True, 2)
+    assert any("code changed while it ran" in warning for warning in first.warnings)
+    assert dynamo.run(load_object(f"{path}:chain")()).ran >= 1

@@ -362,3 +362,24 @@ def test_what_was_found_in_a_file_is_kept_for_the_next_process(tmp_path, monkeyp
     monkeypatch.undo()
     path.write_text(path.read_text().replace("LIMIT = 3", "LIMIT = 30"))
     assert code.CodeVersions(memory).of(f"{path}:one") != first
+
+
+def test_a_task_reached_through_a_helper_counts(tmp_path):
+    """What a helper of the file calls can change the outcome; what it does not name cannot."""
+    from dynamo.planning.code import CodeVersions
+
+    text = (
+        "from dynamo import task\n"
+        "@task\ndef inner(out): return 1\n"
+        "@task\ndef other(out): return 1\n"
+        "def helper(): return inner\n"
+        "TABLE = {'a': helper}\n"
+        "@task\ndef outer(out): return TABLE['a']()\n"
+    )
+    path = tmp_path / "chain.py"
+    path.write_text(text)
+    before = CodeVersions().of(f"{path}:outer")
+    path.write_text(text.replace("def inner(out): return 1", "def inner(out): return 22"))
+    assert CodeVersions().of(f"{path}:outer") != before
+    path.write_text(text.replace("def other(out): return 1", "def other(out): return 333"))
+    assert CodeVersions().of(f"{path}:outer") == before
