@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import click
@@ -81,5 +82,6 @@ def command(
 
         from dynamo.report import write_report
 
-        print(f"report: {write_report(workspace, run, Path(products.folder) / 'report.html')}")
+        written = write_report(workspace, run, Path(products.folder) / "report.html")
+        print(f"report: {written}", file=sys.stderr if as_json else sys.stdout)
     return code

@@ -27,11 +27,9 @@ def stored_path(store: str | Path, digest: str) -> str:
 def digest_file(path: str | Path) -> str:
     """Return the SHA-256 (hex) of a file's bytes; raises `OSError`."""
     with open(path, "rb", buffering=0) as file:
-        first = file.read(CHUNK)
-        sha = hashlib.sha256(first)
-        while len(first) == CHUNK:
-            first = file.read(CHUNK)
-            sha.update(first)
+        sha = hashlib.sha256()
+        while part := file.read(CHUNK):  # a read may be short, so only an empty one is the end
+            sha.update(part)
     return sha.hexdigest()
 
 
