@@ -6,6 +6,7 @@ Outside, a task is an ordinary function, and a workflow returns its `Graph`.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -263,10 +264,15 @@ class Workflow(Callee):
 @contextmanager
 def _described(builder: Builder) -> Iterator[None]:
     token = building.set(builder)
+    # All that is made here stays; to look for what does not would take a quarter of the time of a large graph.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
         building.reset(token)
+        if collects:
+            gc.enable()
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def _line_of_user() -> str:
 
 def file_name(value: object, owner: str, place: str) -> str:
     """Return `value` as a legal name of an output file, or raise `WorkflowError` at `place`."""
-    if isinstance(value, File):
+    if type(value) is File:
         raise WorkflowError(f"{place}: {owner} is given {value!r}, which another task makes; give a new name")
     if not isinstance(value, str):
         raise WorkflowError(f"{place}: {owner} needs a file name as text, not {value!r}")
@@ -194,9 +194,11 @@ class Builder:
         n = self.count(step)
         label = self.prefix + self.label if self.label else ""
         self._drafts.append(_Draft(step, n, kind, call, inputs, outputs, params, argv, needs, label, place))
-        return {p: File(v) if isinstance(v, str) else [File(n) for n in v] for p, v in outputs.items()}
+        return {p: File(v) if type(v) is str else [File(n) for n in v] for p, v in outputs.items()}
 
     def _input(self, owner: str, parameter: Parameter, value: Any, place: str) -> Names:
+        if type(value) is File and not parameter.many:
+            return value.name
         if not parameter.many:
             return self._read(f"{owner}({parameter.name}=)", value, place)
         if isinstance(value, (str, os.PathLike)):
@@ -223,7 +225,7 @@ class Builder:
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise WorkflowError(f"{place}: {what} takes a list of file names, not {value!r}")
             return tuple(self._named(file_name(v, what, place)) for v in value)
-        if value is parameter.default and isinstance(value, str) and "{" in value:
+        if value is parameter.default and type(value) is str and "{" in value:
             try:
                 value = value.format_map(bound)
             except (LookupError, ValueError, AttributeError, TypeError) as error:
@@ -263,7 +265,10 @@ class Builder:
 
 
 def _value(owner: str, name: str, value: Any, place: str) -> JSON:
-    if isinstance(value, File):
+    kind = type(value)
+    if value is None or kind is bool or (kind is str and value.isascii()):
+        return value  # type: ignore[no-any-return]
+    if kind is File:
         raise WorkflowError(
             f"{place}: {owner}({name}=) is a plain parameter but is given {value!r}; annotate it `Input`"
         )

@@ -29,7 +29,7 @@ FORMAT = 1
 def names_of(bound: Mapping[str, Names]) -> Iterator[str]:
     """Yield every file name in a mapping from parameter to file or files."""
     for names in bound.values():
-        if isinstance(names, str):
+        if type(names) is str:
             yield names
         else:
             yield from names
