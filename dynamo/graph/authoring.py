@@ -204,13 +204,12 @@ class Workflow(Callee):
         place = str(place_of(self.function))
         bound = self.signature.bind(args, kwargs, place)
         builder = Builder(self.signature.name)
-        if self.runtime:
-            with _described(builder):
+        with _described(builder):
+            if self.runtime:
                 self.describe(builder, (), self._sourced(builder, bound, place))
-        else:
-            with _described(builder):
+            else:
                 self.function(**self._sourced(builder, bound, place))
-        return builder.graph()
+            return builder.graph()
 
     def expand(
         self, task_id: str, paths: dict[str, Any], outputs: dict[str, Any], params: dict[str, Any]
