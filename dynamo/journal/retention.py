@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dynamo.errors import UserError
 from dynamo.journal.journal import Journal
+from dynamo.journal.records import RunRecord
 from dynamo.journal.workspace import Workspace
 from dynamo.worker.store import stored_path
 
 __all__ = ["Freed", "collect"]
+
+#: How many runs are locked and removed at a time: each lock is an open file.
+_LOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +38,61 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
     when they are made or reused, and a worker marks a stored file as used before it relies on it.
     """
     records = journal.runs()
-    live = [r for r in records if workspace.is_live(r.id)]
-    before = min([before, *(r.created for r in live)])
-    old_runs = [r.id for r in records if r not in live and (r.ended or r.created) < before]
-    with journal.change():
-        kept: set[str] = set()
-        old_results = []
-        for used, result in journal.results():
-            if used < before:
-                old_results.append(result.key)
-            else:
-                kept.update(made.digest for made in result.made.values())
-        found = [(path, *_used(path)) for digest, path in _stored(workspace.store) if digest not in kept]
-        files = [path for path, used, _ in found if used < before]
-        size = sum(size for _, used, size in found if used < before)
-        freed = Freed(len(old_runs), len(old_results), len(files), size)
-        if dry_run:
-            return freed
-        for key in old_results:
-            journal.remove_result(key)
-        for run in old_runs:
-            journal.remove_run(run)
-        journal.remove_digests(before)
-    for path in files:
-        _remove(path, before)
-    for run in old_runs:
-        shutil.rmtree(workspace.runs / run, ignore_errors=True)
-    return freed
+    live = {r.id for r in records if workspace.is_live(r.id)}
+    before = min([before, *(r.created for r in records if r.id in live)])
+    old_runs = [r.id for r in records if r.id not in live and _is_old(r, before)]
+    # To look at every file takes long, and a run that writes meanwhile must not wait: no transaction is open.
+    found = [(digest, path, *_used(path)) for digest, path in _stored(workspace.store)]
+    if dry_run:
+        old_results, kept = _old_results(journal, before)
+    else:
+        old_runs = _remove_runs(workspace, journal, old_runs, before)
+        with journal.change():
+            old_results, kept = _old_results(journal, before)
+            for key in old_results:
+                journal.remove_result(key)
+            journal.remove_digests(before)
+    files = [(path, size) for digest, path, used, size in found if used < before and digest not in kept]
+    if not dry_run:
+        for path, _ in files:
+            _remove(path, before)
+    return Freed(len(old_runs), len(old_results), len(files), sum(size for _, size in files))
+
+
+def _is_old(run: RunRecord, before: float) -> bool:
+    return (run.ended or run.created) < before
+
+
+def _remove_runs(workspace: Workspace, journal: Journal, runs: list[str], before: float) -> list[str]:
+    """Remove these runs, but for those that another process goes on with or went on with; return the removed."""
+    removed = []
+    for first in range(0, len(runs), _LOCKS):
+        with ExitStack() as locks:
+            locked = set()
+            for run in runs[first : first + _LOCKS]:
+                with suppress(UserError):  # it is under way again
+                    locks.enter_context(workspace.lock(run))
+                    locked.add(run)
+            with journal.change():
+                gone = [r.id for r in journal.runs() if r.id in locked and _is_old(r, before)]
+                for run in gone:
+                    journal.remove_run(run)
+            for run in gone:
+                shutil.rmtree(workspace.runs / run, ignore_errors=True)
+            removed += gone
+    return removed
+
+
+def _old_results(journal: Journal, before: float) -> tuple[list[str], set[str]]:
+    """Return the keys of the results last used before `before`, and the digests that the others name."""
+    old: list[str] = []
+    kept: set[str] = set()
+    for used, result in journal.results():
+        if used < before:
+            old.append(result.key)
+        else:
+            kept.update(made.digest for made in result.made.values())
+    return old, kept
 
 
 def _stored(store: Path) -> Iterator[tuple[str, Path]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.graph import Graph, Task
-from dynamo.journal import Journal, Parts, Result, Workspace
+from dynamo.journal import Journal, Parts, Result, Workspace, retention
 from dynamo.journal.retention import Freed, collect
 from dynamo.worker.job import Made, Report
 from dynamo.worker.store import adopt, stored_path
@@ -316,6 +318,76 @@ def test_a_file_that_a_worker_begins_to_use_meanwhile_stays(workspace, journal, 
     monkeypatch.setattr(os, "rename", meanwhile)
     collect(workspace, journal, before=500.0)
     assert kept(workspace, made) == {"old", "both", "new"}
+
+
+def test_a_run_that_is_gone_on_with_meanwhile_stays(workspace, journal, monkeypatch):
+    """A run that another process takes up right after it was found idle keeps its row and its lock file."""
+    fill(workspace, journal)
+    monkeypatch.setattr(Workspace, "is_live", lambda *_: False)
+    with workspace.lock("run-old"):
+        assert collect(workspace, journal, before=500.0).runs == 0
+        assert (workspace.runs / "run-old" / "lock").exists()
+    assert [r.id for r in journal.runs()] == ["run-new", "run-old"]
+
+
+def test_a_run_that_was_gone_on_with_meanwhile_stays(workspace, journal, monkeypatch):
+    """A run that was taken up, and ended, since it was found to be old is old no more."""
+    fill(workspace, journal)
+
+    def meanwhile(_workspace, run):
+        journal.set_run(run, "done", 900.0)
+        return False
+
+    monkeypatch.setattr(Workspace, "is_live", meanwhile)
+    assert collect(workspace, journal, before=500.0).runs == 0
+    assert [r.id for r in journal.runs()] == ["run-new", "run-old"]
+
+
+def test_a_run_is_locked_until_its_folder_is_gone(workspace, journal, monkeypatch):
+    """Nobody can go on with a run while its folder is removed."""
+    fill(workspace, journal)
+    live = []
+    rmtree = shutil.rmtree
+
+    def watched(path, **options):
+        live.append(workspace.is_live(Path(path).name))
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    collect(workspace, journal, before=500.0)
+    assert live == [True]
+
+
+def test_more_runs_go_than_files_may_be_open(workspace, journal):
+    """The locks of many old runs do not use up the files that a process may have open."""
+    with journal.change():
+        for n in range(300):
+            journal.add_run(f"r{n}", GRAPH, {}, 1.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = max(int(n) for n in os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 150, hard))
+    try:
+        assert collect(workspace, journal, before=500.0).runs == 300
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert list(workspace.runs.iterdir()) == []
+
+
+def test_a_run_can_write_while_the_store_is_looked_at(workspace, journal, monkeypatch):
+    """No transaction is open while every file is looked at: it may take longer than a run waits."""
+    fill(workspace, journal)
+    stored = retention._stored
+
+    def slowly(folder):
+        for found in stored(folder):
+            other = sqlite3.connect(workspace.journal, timeout=0, isolation_level=None)
+            with contextlib.closing(other):
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("ROLLBACK")
+            yield found
+
+    monkeypatch.setattr(retention, "_stored", slowly)
+    assert collect(workspace, journal, before=500.0) == Freed(1, 1, 1, 3)
 
 
 def test_leftovers_of_a_killed_gc_go(workspace, journal):
