@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,45 +21,66 @@ __all__ = ["Line", "Progress"]
 
 #: Seconds between the tables in a log file.
 PERIOD = 10.0
+_ENDS = ("done", "reused", "failed", "blocked", "left")
 _HEAD = ("step", "tasks", "done", "reused", "failed", "running", "mean", "left")
 
 
 @dataclass(slots=True)
 class Line:
-    """The counts of one step."""
+    """What is known of one step; `planned` is the number of its tasks as the run began."""
 
     step: str
-    total: int
-    done: int = 0
-    reused: int = 0
-    failed: int = 0
-    blocked: int = 0
-    left: int = 0
-    running: int = 0
+    planned: int
+    running: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+    ended: dict[str, Event] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+
+    def start(self, task: str) -> None:
+        """Count a task as running, however often it is said: after a lost worker it starts again."""
+        self.seen.add(task)
+        self.running.add(task)
+
+    def end(self, event: Event) -> None:
+        """Count a task as ended; what it was counted as before (a workflow done, then failed) is taken back."""
+        self.seen.add(event.task)
+        self.running.discard(event.task)
+        before = self.ended.get(event.task)
+        for one, sign in ((before, -1), (event, 1)):
+            if one is not None:
+                self.counts[one.kind] += sign
+                self.seconds += sign * one.seconds if one.kind == "done" else 0.0
+        self.ended[event.task] = event
+
+    @property
+    def total(self) -> int:
+        """Tasks that were planned, or of a step that a run-time workflow added, those seen so far."""
+        return max(self.planned, len(self.seen))
 
     @property
     def waiting(self) -> int:
         """Tasks that are still to come or under way."""
-        return self.total - self.done - self.reused - self.failed - self.blocked - self.left
+        return self.total - len(self.ended)
 
     @property
     def mean(self) -> float:
         """Mean seconds of the tasks that ran."""
-        return self.seconds / self.done if self.done else 0.0
+        return self.seconds / self.counts["done"] if self.counts["done"] else 0.0
 
     def cells(self, cores: int) -> tuple[str, ...]:
         """The line as text, with the time that is left by the mean so far."""
-        failed = str(self.failed or "") + (f" (+{self.blocked} blocked)" if self.blocked else "")
+        done, blocked = self.counts["done"], self.counts["blocked"]
+        failed = str(self.counts["failed"] or "") + (f" (+{blocked} blocked)" if blocked else "")
         left = format_seconds(self.waiting * self.mean / cores) if self.mean and self.waiting else ""
         return (
             self.step,
             str(self.total),
-            str(self.done or ""),
-            str(self.reused or ""),
+            str(done or ""),
+            str(self.counts["reused"] or ""),
             failed,
-            str(self.running or ""),
-            format_seconds(self.mean) if self.done else "",
+            str(len(self.running) or ""),
+            format_seconds(self.mean) if done else "",
             left,
         )
 
@@ -86,18 +108,11 @@ class Progress:
         """Take in one event."""
         line = self.lines.setdefault(event.step, Line(event.step, 0))
         if event.kind == "started":
-            line.running += 1
-            if line.waiting <= 0:  # a step that a run-time workflow added
-                line.total += 1
-        elif event.kind in ("done", "reused", "failed", "blocked", "left"):
-            setattr(line, event.kind, getattr(line, event.kind) + 1)
-            line.seconds += event.seconds if event.kind == "done" else 0.0
-            if event.kind in ("done", "failed"):
-                line.running -= 1
-            if line.waiting < 0:
-                line.total += 1
+            line.start(event.task)
         elif event.kind == "retried":
-            line.running -= 1
+            line.running.discard(event.task)
+        elif event.kind in _ENDS:
+            line.end(event)
         if event.kind in ("failed", "retried", "warned"):
             self._write(f"{event.kind}: {event.task}: {event.text}\n")
         if monotonic() - self._last > PERIOD:
@@ -131,7 +146,13 @@ class Progress:
             table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
         for line in list(self.lines.values()):
             style = (
-                "red" if line.failed else "green" if not line.waiting else "cyan" if line.running else "dim"
+                "red"
+                if line.counts["failed"]
+                else "green"
+                if not line.waiting
+                else "cyan"
+                if line.running
+                else "dim"
             )
             table.add_row(*line.cells(self.cores), style=style)
         return table
