@@ -38,11 +38,13 @@ def command(
         return 0
     if runfile is None:
         raise UserError("which run file? `dynamo check RUNFILE`")
+    from dynamo.planning import units
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
 
     try:
         prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
+        units(prepared.graph)  # labels that cannot fuse are a fault too
     except UserError as error:
         if not as_json:
             raise

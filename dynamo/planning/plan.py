@@ -9,6 +9,7 @@ from typing import Protocol
 from dynamo.graph.model import Graph, Task
 from dynamo.journal.records import Parts, Result
 from dynamo.planning.decision import Decision, decide
+from dynamo.planning.fuse import units
 from dynamo.planning.key import key_of, parts_of
 from dynamo.planning.select import Selection
 
@@ -73,9 +74,13 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
 
     A task whose input is made anew counts as to be run; when that input turns out as it was, the engine
     will reuse the result after all.
+
+    Raises `UserError` for what a run would refuse at once: a source that cannot be read, code that is not found,
+    labels that cannot fuse.
     """
     selection.check(graph)
     graph = selection.restrict(graph)
+    units(graph)
     digests = {
         name: known.source(name, path) for name, path in graph.sources.items() if name in graph.consumers
     }

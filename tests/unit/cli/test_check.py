@@ -105,3 +105,24 @@ def test_arguments_that_say_nothing_are_told(run_file, capsys, arguments, words)
     code, _, err = checked(capsys, *([run_file] if arguments else []), *arguments)
     assert code == 2
     assert words in err
+
+
+def test_labels_that_cannot_fuse_are_a_fault_here_as_in_a_run(run_file, capsys):
+    """Check and plan refuse what a run would refuse before anything runs."""
+    (run_file.parent / "chain.py").write_text(
+        "from dynamo import Input, Output, fuse, task, workflow\n\n"
+        "@task\ndef step(frame: Input, out: Output) -> None: ...\n\n"
+        "@workflow\ndef chain(frames: list[Input], level: float = 35.0) -> None:\n"
+        "    with fuse('one'):\n        a = step(frames[0], 'a')\n"
+        "    b = step(a, 'b')\n"
+        "    with fuse('one'):\n        step(b, 'c')\n"
+    )
+    code, _, err = checked(capsys, run_file)
+    assert code == 2
+    assert "the tasks fused as 'one' cannot share a job" in err
+    code, out, _ = checked(capsys, run_file, "--json")
+    assert (code, json.loads(out)["ok"]) == (2, False)
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", str(run_file)])
+    assert ended.value.code == 2
+    assert "the tasks fused as 'one' cannot share a job" in capsys.readouterr().err
