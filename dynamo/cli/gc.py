@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -18,7 +20,8 @@ __all__ = ["command"]
 @workspace_option
 @click.option("--keep", default="7 d", show_default=True, help="Keep what was made or used in this time.")
 @click.option("--dry-run", "-n", is_flag=True, help="Only say what would be removed.")
-def command(workspace: Path, keep: str, *, dry_run: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
     """Remove old runs, and stored results that no run used lately. Published products stay.
 
     What a run needs that is under way is never removed, nor what it has made.
@@ -33,6 +36,9 @@ def command(workspace: Path, keep: str, *, dry_run: bool) -> int:
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
         freed = collect(found, journal, before=time.time() - age, dry_run=dry_run)
+    if as_json:
+        print(json.dumps({**asdict(freed), "dry_run": dry_run}, indent=2))
+        return 0
     what = "would remove" if dry_run else "removed"
     print(
         f"{what} {freed.runs} runs, {freed.results} results and {freed.files} files ({format_bytes(freed.size)})"

@@ -36,6 +36,24 @@ def flow(frame: Input, text: str = 'x'):
     first(frame, out='other.txt', text='other')
 """
 
+FUSED = """
+from pathlib import Path
+from dynamo import Input, Output, fuse, task, workflow
+
+@task
+def first(frame: Input, out: Output):
+    raise ValueError('bad echo')
+
+@task
+def second(source: Input, out: Output):
+    Path(out).write_text('')
+
+@workflow
+def flow(frame: Input):
+    with fuse('both'):
+        second(first(frame, out='first.txt'), out='second.txt')
+"""
+
 
 class Bench:
     """A folder with a run file, in which ``dynamo`` is called."""
@@ -120,6 +138,51 @@ def test_run_as_json_is_json(bench):
     """``--json`` prints how the run ended, and only that, on standard output."""
     told = json.loads(bench.call("run", "flow.yaml", "--json"))
     assert (told["ok"], told["ran"]) == (True, 3)
+
+
+def test_logs_as_json(bench):
+    """``logs --json`` has the attempts; of one task, also what the last wrote; of one that was reused, none."""
+    bench.write("print('hint', flush=True); os.write(1, bytes([255]))")
+    bench.call("run", "flow.yaml", "-q")
+    told = json.loads(bench.call("logs", "--json"))
+    assert told["run"] == bench.run_id()
+    assert sorted(a["task"] for a in told["attempts"]) == ["first-0", "first-1", "second"]
+    assert "log" not in told
+    assert len(json.loads(bench.call("logs", "first", "--json"))["attempts"]) == 2
+    told = json.loads(bench.call("logs", "second", "--json"))
+    (attempt,) = told["attempts"]
+    assert (attempt["n"], attempt["outcome"], attempt["error"]) == (1, "ok", "")
+    assert attempt["ended"] >= attempt["started"]
+    assert told["log"] == "hint\n\N{REPLACEMENT CHARACTER}"
+    assert json.loads(bench.call("logs", "first-0", "--json"))["log"] == ""
+    bench.call("run", "flow.yaml", "-q")
+    assert json.loads(bench.call("logs", "second", "--json")) == {
+        "run": bench.run_id(),
+        "attempts": [],
+        "log": "",
+    }
+
+
+def test_gc_as_json(bench):
+    """``gc --json`` has the counts, the bytes, and whether anything was removed."""
+    bench.call("run", "flow.yaml", "-q")
+    counts = {"runs": 1, "results": 3, "files": 2, "size": len("frame x") + len("frame other")}
+    would = json.loads(bench.call("gc", "--keep", "0 s", "--dry-run", "--json"))
+    assert would == {**counts, "dry_run": True}
+    assert json.loads(bench.call("gc", "--keep", "0 s", "--json")) == {**counts, "dry_run": False}
+    assert json.loads(bench.call("runs", "--json")) == []
+
+
+def test_the_log_of_a_run_tells_how_it_ended(bench):
+    """The last table in ``run.log`` has no task running: what failed in a fused job, and what it blocked, ended."""
+    (bench.root / "flow.py").write_text(FUSED)
+    bench.call("run", "flow.yaml", "-q", code=2)
+    *_, head, first, second = (
+        (bench.root / ".dynamo" / "runs" / bench.run_id() / "run.log").read_text().splitlines()
+    )
+    assert head.split()[0] == "step"
+    assert first.split() == ["first", "1", "1"]
+    assert second.split() == ["second", "1", "(+1", "blocked)"]
 
 
 def test_force_only_until(bench):
