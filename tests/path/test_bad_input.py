@@ -64,13 +64,14 @@ def test_good_frames_are_nowcast(case):
     """What the other tests spoil works when it is not spoiled: grid, image, bounds and polygons for 3 leads."""
     code, _, summary = run(case)
     assert code == 0
-    assert summary["ran"] == 2 + 3 * 3
+    assert summary["ran"] == 2 + 3 * 3 + 1
     names = {Path(p).name for p in summary["products"]}
     assert {
         "reflectivity_00.nc",
         "reflectivity_01.png",
         "reflectivity_02.json",
         "polygons_02.geojson",
+        "legend.png",
     } <= names
 
 
@@ -159,6 +160,16 @@ def test_a_frame_from_the_future_is_refused(case):
     assert "future" in text
 
 
+def test_a_frame_whose_own_time_is_in_the_future_is_refused(case, frames):
+    """The time in the data decides, whatever the file is called: else that frame stays the newest for a year."""
+    late = datetime.now(UTC) + timedelta(days=300)
+    write_grid(frame(case, 3), frames[3].with_time(late))
+    code, text, _ = run(case)
+    assert code == 2
+    assert f"{late:%Y-%m-%d %H:%M} UTC" in text
+    assert "clock is wrong" in text
+
+
 def test_a_missing_variable_is_named_with_what_is_there(case):
     """The message names the variable that was looked for and those the file has."""
     path = frame(case, 3)
@@ -189,6 +200,15 @@ def test_a_wrong_parameter_is_told_before_anything_runs(case):
     assert (code, summary) == (2, {})
     assert "horizon" in text
     assert "soon" in text
+
+
+@pytest.mark.parametrize("option", ["horizon=-5", "step=0", "levels=[]"])
+def test_a_parameter_of_which_nothing_can_be_made_is_told_before_anything_runs(case, option):
+    """The parameter is named with what was given and expected; it is the user who must act."""
+    code, text, summary = run(case, "--param", option)
+    assert (code, summary) == (2, {})
+    assert f"`{option.partition('=')[0]}`" in text
+    assert "expected" in text
 
 
 def test_an_unknown_method_names_the_known_ones(case):

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynamo.errors import DataError
+from dynamo.errors import DataError, WorkflowError
 from dynamo.graph import Input, Output, fuse, task, workflow
 
 if TYPE_CHECKING:
@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from dynamo.radar.motion import Motion
 
 __all__ = [
-    "animate", "contour", "estimate_motion", "extrapolate", "ingest", "nowcast", "plot", "sheet", "split", "take",
+    "animate", "contour", "estimate_motion", "extrapolate", "ingest", "legend", "nowcast", "plot", "sheet", "split",
+    "take",
 ]  # fmt: skip
 
 #: Severity levels of the polygons, dBZ: light, moderate, heavy, hail likely.
 LEVELS = (20.0, 35.0, 45.0, 55.0)
 
+#: How far a clock may be ahead of this machine's.
+AHEAD = timedelta(minutes=10)
 
-@task(memory="2 GiB", timeout="2 min", priority=10)
+
+@task(memory="1 GiB", timeout="2 min", priority=10)
 def ingest(
     frames: list[Input],
     sequence: Output,
@@ -70,7 +74,7 @@ def ingest(
     Raises
     ------
     DataError
-        A file cannot be read, or the frames do not fit together.
+        A file cannot be read, the frames do not fit together, or the newest is of a time to come.
     """
     from dynamo.radar.netcdf import write_frames, write_grid
     from dynamo.radar.polar import composites
@@ -83,6 +87,7 @@ def ingest(
         minutes = timedelta(minutes=1)
         grids = composites(grids, every=every * minutes, window=window * minutes)
     grids = _one_each(grids)
+    _not_ahead(grids[-1].time, datetime.now(UTC))
     oldest = grids[-1].time - timedelta(minutes=span)
     grids = [to_reflectivity(g) for i, g in enumerate(grids, 1) if g.time >= oldest or i > len(grids) - 3]
     write_frames(sequence, grids)
@@ -128,7 +133,16 @@ def _one_each(grids: list[Grid]) -> list[Grid]:
     return ordered
 
 
-@task(memory="2 GiB", timeout="2 min", priority=10)
+def _not_ahead(newest: datetime, now: datetime) -> None:
+    """Refuse a frame of a time that has not come: it would pass for the newest for as long as that lasts."""
+    if newest > now + AHEAD:
+        raise DataError(
+            f"the frame of {newest:%Y-%m-%d %H:%M} UTC is in the future: here it is {now:%Y-%m-%d %H:%M} UTC; "
+            "some clock is wrong, that of the radar or that of this machine"
+        )
+
+
+@task(memory="1 GiB", timeout="2 min", priority=10)
 def estimate_motion(sequence: Input, motion: Output, *, method: str = "lk") -> None:
     """Estimate where the echoes move, cell by cell; methods as in `dynamo.radar.motion.estimate_motion`."""
     from dynamo.radar import motion as science
@@ -137,7 +151,7 @@ def estimate_motion(sequence: Input, motion: Output, *, method: str = "lk") -> N
     science.write_motion(motion, science.estimate_motion(read_frames(sequence), method=method))
 
 
-@task(memory="1 GiB", timeout="1 min")
+@task(memory="512 MiB", timeout="1 min")
 def extrapolate(frame: Input, motion: Input, grid: Output, *, lead: float) -> None:
     """Move the latest frame on by `lead` minutes."""
     from dynamo.radar.netcdf import write_grid
@@ -181,7 +195,7 @@ def _field(grid: _File) -> Grid:
     return one
 
 
-@task(memory="1 GiB", timeout="1 min")
+@task(memory="512 MiB", timeout="1 min")
 def take(forecast: Input, grid: Output, *, lead: float) -> None:
     """Take the step of `lead` minutes out of a file that already holds a forecast.
 
@@ -201,7 +215,7 @@ def take(forecast: Input, grid: Output, *, lead: float) -> None:
     write_grid(grid, to_reflectivity(steps[lead]))
 
 
-@task(memory="1 GiB", timeout="1 min")
+@task(memory="512 MiB", timeout="1 min")
 def plot(grid: Input, image: Output, bounds: Output) -> None:
     """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
     from dynamo.radar.image import write_bounds, write_png
@@ -211,7 +225,7 @@ def plot(grid: Input, image: Output, bounds: Output) -> None:
     write_bounds(Path(bounds), shown, image=Path(image).name)
 
 
-@task(memory="1 GiB", timeout="1 min", priority=5)
+@task(memory="512 MiB", timeout="1 min", priority=5)
 def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_points: int = 12) -> None:
     """Trace the areas at or above each of `levels` (dBZ) as GeoJSON polygons with their holes.
 
@@ -226,20 +240,24 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
     )
 
 
-@task(memory="2 GiB", timeout="2 min", priority=-5)
-def animate(grids: list[Input], animation: Output, legend: Output) -> None:
-    """Show the forecast as an animation, and the palette's legend as an overlay of its own."""
-    from dynamo.radar.animation import write_animation
+@task(memory="512 MiB", timeout="1 min")
+def legend(image: Output, *, palette: str = "reflectivity") -> None:
+    """Paint the legend of a palette of `dynamo.radar.palette`, to lay over a map."""
     from dynamo.radar.image import write_legend
+
+    write_legend(Path(image), palette)
+
+
+@task(memory="1 GiB", timeout="2 min", priority=-5)
+def animate(grids: list[Input], animation: Output) -> None:
+    """Show the forecast as an animation."""
+    from dynamo.radar.animation import write_animation
     from dynamo.radar.netcdf import read_grid
-    from dynamo.radar.palette import colours
 
-    fields = [read_grid(grid) for grid in grids]
-    write_animation(Path(animation), fields, title="nowcast")
-    write_legend(Path(legend), colours(fields[0].quantity))
+    write_animation(Path(animation), [read_grid(grid) for grid in grids], title="nowcast")
 
 
-@task(memory="2 GiB", timeout="2 min", priority=-10)
+@task(memory="1 GiB", timeout="2 min", priority=-10)
 def sheet(
     grids: list[Input], figure: Output, *, levels: Sequence[float], motion: Input | None = None
 ) -> None:
@@ -301,6 +319,7 @@ def nowcast(
     previews
         Also make the animation and the contact sheet.
     """
+    leads = _leads(horizon, step, levels)
     sequence, latest = ingest(
         frames,
         area=area,
@@ -313,14 +332,17 @@ def nowcast(
     )
     motion = estimate_motion(sequence, method=method, motion="motion.nc")
     grids = []
-    for lead in range(0, horizon + 1, step):
+    for lead in leads:
         with fuse(f"lead-{lead:02d}"):
             grid = extrapolate(latest, motion, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
             _products(grid, lead, levels, min_points)
         grids.append(grid)
+    legend(image="legend.png")
     if previews:
-        animate(grids, animation="nowcast.gif", legend="legend.png")
-        sheet([grids[i] for i in _six(len(grids))], motion=motion, levels=levels[1:3], figure="nowcast.png")
+        animate(grids, animation="nowcast.gif")
+        sheet(
+            [grids[i] for i in _six(len(grids))], motion=motion, levels=_middle(levels), figure="nowcast.png"
+        )
 
 
 @workflow
@@ -334,14 +356,15 @@ def split(
 ) -> None:
     """Make the products of a forecast that is already in one file (31 steps of CASA's own nowcast)."""
     grids = []
-    for lead in range(0, horizon + 1, step):
+    for lead in _leads(horizon, step, levels):
         with fuse(f"lead-{lead:02d}"):
             grid = take(forecast, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
             _products(grid, lead, levels, min_points)
         grids.append(grid)
+    legend(image="legend.png")
     if previews:
-        animate(grids, animation="nowcast.gif", legend="legend.png")
-        sheet([grids[i] for i in _six(len(grids))], levels=levels[1:3], figure="nowcast.png")
+        animate(grids, animation="nowcast.gif")
+        sheet([grids[i] for i in _six(len(grids))], levels=_middle(levels), figure="nowcast.png")
 
 
 def _products(grid: Input, lead: int, levels: Sequence[float], min_points: int) -> None:
@@ -352,3 +375,22 @@ def _products(grid: Input, lead: int, levels: Sequence[float], min_points: int) 
 def _six(count: int) -> list[int]:
     """Up to six positions of `count`, evenly, the first and the last among them."""
     return sorted({round(i * (count - 1) / 5) for i in range(6)})
+
+
+def _leads(horizon: int, step: int, levels: Sequence[float]) -> range:
+    """Return the lead times (min); refuse parameters of which no product could be made."""
+    wrong = ""
+    if horizon < 0:
+        wrong = f"`horizon` is {horizon}; expected 0 or more minutes"
+    elif step < 1:
+        wrong = f"`step` is {step}; expected 1 or more minutes"
+    elif not len(levels):
+        wrong = "`levels` is empty; expected one level or more, in dBZ"
+    if wrong:
+        raise WorkflowError(wrong)
+    return range(0, horizon + 1, step)
+
+
+def _middle(levels: Sequence[float]) -> Sequence[float]:
+    """Return up to two levels, those after the lowest where there are more."""
+    return levels[1:3] or levels

@@ -1,15 +1,21 @@
-"""The tasks of the nowcast that keep what they read: the result does not depend on what is kept."""
+"""The tasks of the nowcast: what they keep does not show, what they refuse they name, what they need is little."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import geojson_validator
 import numpy as np
+import orjson
+import pytest
 from dynamo.workflows.nowcast import workflow as chain
 
+from dynamo.errors import DataError, WorkflowError
+from dynamo.graph.units import parse_bytes
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.motion import estimate_motion, write_motion
-from dynamo.radar.netcdf import write_grid
+from dynamo.radar.netcdf import write_frames, write_grid
 
 GEOMETRY = Geometry(-98.0, 33.0, 0.01, -0.01, 100, 80)
 
@@ -40,3 +46,101 @@ def test_lead_times_of_one_process_are_those_of_many(tmp_path):
     write_grid(tmp_path / "latest.nc", frames[0])
     chain.extrapolate(tmp_path / "latest.nc", tmp_path / "motion.nc", tmp_path / "grid.nc", lead=3)
     assert (tmp_path / "grid.nc").read_bytes() == outputs[0, "cold", 3]
+
+
+@pytest.mark.parametrize("flow", [chain.nowcast, chain.split])
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"horizon": -5}, "`horizon` is -5; expected 0 or more"),
+        ({"step": 0}, "`step` is 0; expected 1 or more"),
+        ({"step": -1}, "`step` is -1; expected 1 or more"),
+        ({"levels": []}, "`levels` is empty; expected one level or more"),
+    ],
+)
+def test_parameters_of_which_nothing_could_be_made_are_refused(flow, params, says):
+    """Which parameter, what was given and what is expected, while the workflow is described."""
+    inputs = ["a.nc", "b.nc"] if flow is chain.nowcast else "a.nc"
+    with pytest.raises(WorkflowError, match=says):
+        flow(inputs, **params)
+
+
+@pytest.mark.parametrize(
+    ("levels", "outlines"),
+    [
+        ([30.0], [30.0]),
+        ([30.0, 40.0], [40.0]),
+        ([20.0, 35.0, 45.0], [35.0, 45.0]),
+        (chain.LEVELS, [35.0, 45.0]),
+    ],
+)
+@pytest.mark.parametrize("flow", [chain.nowcast, chain.split])
+def test_the_contact_sheet_always_has_an_outline(flow, levels, outlines):
+    """The middle levels are drawn, and of a single level that one."""
+    graph = flow(["a.nc"] if flow is chain.nowcast else "a.nc", levels=levels)
+    (sheet,) = (task for task in graph.tasks.values() if task.step == "sheet")
+    assert list(sheet.params["levels"]) == outlines
+
+
+@pytest.mark.parametrize("flow", [chain.nowcast, chain.split])
+def test_there_is_a_legend_with_and_without_previews(flow):
+    """It depends on no grid, so it is there at once."""
+    for previews in (True, False):
+        graph = flow(["a.nc"] if flow is chain.nowcast else "a.nc", previews=previews)
+        (legend,) = (task for task in graph.tasks.values() if task.step == "legend")
+        assert [(list(legend.inputs), list(legend.outputs.values()))] == [([], ["legend.png"])]
+
+
+def test_a_small_machine_has_room_for_the_nowcast():
+    """What each task declares is measured on 1000 x 1000 cells: 1 GiB at most, half of it for one lead time."""
+    graph = chain.nowcast(["a.nc"])
+    most: dict[str, int] = {}
+    for task in graph.tasks.values():
+        most[task.step] = max(most.get(task.step, 0), task.needs.memory)
+    half = {"extrapolate", "plot", "contour", "legend"}
+    assert most == {step: parse_bytes("512 MiB" if step in half else "1 GiB") for step in most}
+
+
+def ingest_at(folder, *times):
+    paths = []
+    for number, time in enumerate(times):
+        paths.append(folder / f"frame_{number}.nc")
+        write_grid(paths[-1], frame(number).with_time(time))
+    chain.ingest(paths, folder / "frames.nc", folder / "latest.nc")
+
+
+def test_a_frame_of_a_time_to_come_is_refused(tmp_path):
+    """The message names the time and says that a clock is wrong; the file's name plays no part."""
+    late = datetime.now(UTC) + timedelta(days=300)
+    with pytest.raises(DataError, match=f"{late:%Y-%m-%d %H:%M} UTC is in the future.*clock is wrong"):
+        ingest_at(tmp_path, late - timedelta(days=400), late)
+    assert not (tmp_path / "latest.nc").exists()
+
+
+def test_a_clock_may_be_a_little_fast(tmp_path):
+    """Ten minutes ahead are forgiven: that is not yet a wrong day or zone."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    ingest_at(tmp_path, now, now + timedelta(minutes=9))
+    assert (tmp_path / "latest.nc").exists()
+
+
+def test_a_missing_step_is_named_with_those_there_are(tmp_path):
+    """Who asks for a step that the forecast lacks is told which it has."""
+    steps = [replace(frame(lead), lead_minutes=float(lead)) for lead in (0, 5, 10)]
+    write_frames(tmp_path / "forecast.nc", steps)
+    with pytest.raises(DataError, match=r"forecast\.nc holds no step of 7 min; there are 0, 5, 10"):
+        chain.take(tmp_path / "forecast.nc", tmp_path / "grid.nc", lead=7)
+
+
+@pytest.mark.parametrize(("min_points", "count"), [(12, 0), (0, 1)])
+def test_polygons_of_a_single_pixel_are_a_valid_file(tmp_path, min_points, count):
+    """The outline of one cell has fewer than 12 positions: what is left is a collection, still valid."""
+    values = np.full(GEOMETRY.shape, -32.0)
+    values[30, 40] = 50.0
+    write_grid(tmp_path / "grid.nc", Grid.from_values(values, GEOMETRY, frame(0).time, undetect=values < 0))
+    chain.contour(tmp_path / "grid.nc", tmp_path / "p.geojson", levels=[35.0], min_points=min_points)
+    collection = orjson.loads((tmp_path / "p.geojson").read_bytes())
+    assert collection["type"] == "FeatureCollection"
+    assert len(collection["features"]) == count
+    assert geojson_validator.validate_structure(collection) == {}
+    assert geojson_validator.validate_geometries(collection)["invalid"] == {}
