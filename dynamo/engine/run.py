@@ -94,6 +94,7 @@ class Run:
     def open(self) -> None:
         """Record that the run begins or goes on."""
         if self.request.resume:
+            self.journal.run(self.id)  # it may have been removed since it was asked for
             self.journal.lose_attempts(self.id, self.began)
             self._attempts = self.journal.count_attempts(self.id)
             # What was forced and done before the interruption is not forced again.
