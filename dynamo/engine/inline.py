@@ -44,7 +44,7 @@ class Inline:
     def start(self, count: int) -> None:
         """Need no start."""
 
-    def reserve(self) -> InlineWorker:
+    def reserve(self, memory: int = 0) -> InlineWorker:  # noqa: ARG002 - the same face as `Workers`
         """Return this process, once more."""
         return InlineWorker()
 

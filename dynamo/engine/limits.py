@@ -31,18 +31,18 @@ class Lost:
     oom: bool
 
 
-def breach(needs: Needs, seconds: float, resident: int) -> Breach | None:
-    """Return the limit that a task broke which has run for `seconds` and holds `resident` bytes."""
+def breach(needs: Needs, seconds: float, grown: int) -> Breach | None:
+    """Return the limit that a task broke which has run for `seconds` and added `grown` bytes to its worker."""
     if needs.timeout and seconds > needs.timeout:
         return Breach(
             "timeout",
             f"ran longer than its timeout of {format_seconds(needs.timeout)} and was killed; its log ends with "
             "where it was",
         )
-    if needs.memory and resident > needs.memory:
+    if needs.memory and grown > needs.memory:
         return Breach(
             "memory",
-            f"needed {format_bytes(resident)} of memory, more than the {format_bytes(needs.memory)} it declares, and "
+            f"needed {format_bytes(grown)} of memory, more than the {format_bytes(needs.memory)} it declares, and "
             "was killed; declare more with memory=, or use less",
         )
     return None

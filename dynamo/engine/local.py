@@ -10,6 +10,7 @@ import heapq
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,7 @@ __all__ = ["LocalEngine"]
 
 #: Seconds between looks at the memory, logs and time-outs of running tasks.
 TICK = 0.2
-#: Share of the machine's free memory that declared needs may add up to.
+#: Share of the machine's free memory that declared needs of tasks side by side may add up to.
 MEMORY_SHARE = 0.9
 
 Observer = Callable[[Event], None]
@@ -61,10 +62,11 @@ class LocalEngine:
     workspace
         Where journal, store and sandboxes are.
     cores, memory
-        Bounds for the declared needs of what runs at one time; by default the machine's cores, and 90 % of its
-        free memory (bytes).
+        Bounds for the declared needs of what runs at one time; by default the machine's cores, and 90 % of the
+        memory (bytes) that is free when a run begins. A task is refused only where it needs more than the machine
+        has: what is free changes, and one that needs more than that runs alone.
     modules
-        Folders from which the tasks' modules are imported.
+        Folders from which the tasks' modules are imported; by default those from which this process imports.
     inline
         Run tasks one after another in this very process, for debugging: no time-outs, no protection from
         crashes.
@@ -78,17 +80,19 @@ class LocalEngine:
         *,
         cores: int | None = None,
         memory: int | None = None,
-        modules: Sequence[str] = (),
+        modules: Sequence[str] | None = None,
         inline: bool = False,
         observer: Observer = _ignore,
     ) -> None:
         self.workspace = workspace
         self.cores = cores or available_cores()
-        self.memory = memory or int(available_memory() * MEMORY_SHARE)
+        self._given_memory = memory
+        self.memory = self._memory()
         self.observer = observer
         self.journal = Journal(workspace.journal)
         self._folder, self._lock = workspace.engine_folder()
-        self.workers: Workers | Inline = Inline(self._folder) if inline else Workers(self._folder, modules)
+        folders = [os.path.abspath(p) for p in sys.path] if modules is None else modules
+        self.workers: Workers | Inline = Inline(self._folder) if inline else Workers(self._folder, folders)
         self._queue: list[tuple[int, float, int, Run, Unit]] = []
         self._order = count()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
@@ -132,6 +136,7 @@ class LocalEngine:
         KeyboardInterrupt
             On Ctrl-C or SIGTERM, after the workers were ended and the runs marked as interrupted.
         """
+        self.memory = self._memory()
         with ExitStack() as stack:
             stack.enter_context(_terminable())
             runs: list[Run] = []
@@ -166,16 +171,20 @@ class LocalEngine:
             self.workers.retire()
         self._versions.update(versions)
 
+    def _memory(self) -> int:
+        return self._given_memory or int(available_memory() * MEMORY_SHARE)
+
     def _check_fit(self, graph: Graph) -> None:
-        """Raise `UserError` where a task asks for more than this engine has: it would wait for ever."""
+        """Raise `UserError` where a task asks for more than this engine could ever have."""
+        most = self._given_memory or total_memory()
         for task in graph.tasks.values():
-            if task.needs.cores > self.cores or task.needs.memory > self.memory:
+            if task.needs.cores > self.cores or task.needs.memory > most:
                 wants = f"{task.needs.cores} cores"
                 if task.needs.memory:
                     wants += f" and {format_bytes(task.needs.memory)}"
                 raise UserError(
                     f"{task.place}: {task.id} needs {wants}; this engine has {self.cores} cores and "
-                    f"{format_bytes(self.memory)}"
+                    f"{format_bytes(most)}"
                 )
 
     def _end(self, run: Run) -> Summary:
@@ -248,6 +257,8 @@ class LocalEngine:
         if job.orders[-1].id == report.task:
             del self._jobs[job.id]
             worker.job = None
+        elif isinstance(worker, Worker) and worker.left and run.ready.tasks[worker.left[0]].needs.memory:
+            worker.base = worker.resident()
         self._enqueue(run, [*again, *run.ready.take()])
 
     def _lose(self, worker: Worker, error: str, outcome: AttemptOutcome, now: float) -> None:
@@ -273,7 +284,8 @@ class LocalEngine:
             run, _ = self._jobs[worker.job.id]
             needs = run.ready.tasks[worker.left[0]].needs
             resident = worker.resident() if needs.memory else 0
-            found = breach(needs, time.monotonic() - worker.begun, resident)
+            worker.base = min(worker.base, resident)
+            found = breach(needs, time.monotonic() - worker.begun, resident - worker.base)
             self._note_cut(run, worker.left[0], cut(worker.log))
             if found is not None:
                 self.workers.kill(worker)
@@ -293,14 +305,14 @@ class LocalEngine:
             if isinstance(self.workers, Inline):
                 if len(self._jobs) >= AHEAD:
                     return
-            elif cores + needs.cores > self.cores or memory + needs.memory > self.memory:
+            elif self._jobs and (cores + needs.cores > self.cores or memory + needs.memory > self.memory):
                 return  # strictly in order, so that a large job is not overtaken for ever
             heapq.heappop(self._queue)
             job = run.prepare(unit, now)
             self._enqueue(run, run.ready.take())
             if job is None:
                 continue
-            worker = self.workers.reserve()
+            worker = self.workers.reserve(needs.memory)
             run.started(job, worker.name, now)
             self._jobs[job.id] = (run, needs)
             cores, memory = cores + needs.cores, memory + needs.memory
@@ -327,6 +339,16 @@ def _terminable() -> Iterator[None]:
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Return the memory of this machine, bytes, or the limit of a control group where that is lower."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        with open("/sys/fs/cgroup/memory.max") as limit:
+            return min(total, int(limit.read()))
+    except (OSError, ValueError):  # no such file, or "max"
+        return total
 
 
 def available_memory() -> int:

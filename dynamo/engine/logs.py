@@ -12,18 +12,24 @@ __all__ = ["LIMIT", "cut", "rescue", "shorten"]
 #: A log longer than this loses its middle.
 LIMIT = 8 << 20
 _KEEP = 1 << 20
+#: What is kept of the end of a log that is being written: what comes last says most, should nothing follow.
+_TAIL = 1 << 16
 
 
 def cut(path: str) -> int:
-    """Cut a log that is being written back to its beginning where it is too long; return the bytes dropped."""
+    """Cut a log that is being written to its beginning and end where it is too long; return the bytes dropped."""
     try:
-        size = os.path.getsize(path)
-        if size > LIMIT:
-            os.truncate(path, _KEEP)
-            return size - _KEEP
+        if os.path.getsize(path) <= LIMIT:
+            return 0
+        with open(path, "a+b", buffering=0) as file:  # for appending, as whoever writes it has it open
+            size = file.seek(0, os.SEEK_END)
+            file.seek(size - _TAIL)
+            end = file.read(_TAIL)
+            file.truncate(_KEEP)
+            file.write(end)
+        return size - _KEEP - _TAIL
     except FileNotFoundError:
-        pass
-    return 0
+        return 0
 
 
 def shorten(path: str) -> int:

@@ -54,7 +54,8 @@ class Worker:
     """One process and what it is doing.
 
     ``begun`` is the monotonic time at which its current task began; ``left`` are the ids of the tasks of its
-    job that have not been reported, the current one first.
+    job that have not been reported, the current one first. ``base`` is what the process held before its current
+    task, bytes; it is measured only for tasks that declare memory.
     """
 
     slot: int
@@ -65,6 +66,7 @@ class Worker:
     job: Job | None = None
     left: list[str] = field(default_factory=list)
     begun: float = 0.0
+    base: int = 0
     buffer: bytes = b""
 
     @property
@@ -91,7 +93,7 @@ class Workers:
     folder
         Where their scratch logs and sandboxes lie.
     modules
-        Folders that come first on the workers' module path.
+        Folders that come first on the workers' module path, which does not have the current folder.
     """
 
     def __init__(self, folder: Path, modules: Sequence[str] = ()) -> None:
@@ -113,9 +115,17 @@ class Workers:
             self._bury(worker)
         self.idle = []
 
-    def reserve(self) -> Worker:
-        """Return a worker that has nothing to do, starting one where there is none."""
+    def reserve(self, memory: int = 0) -> Worker:
+        """Return a worker that has nothing to do, starting one where there is none.
+
+        One that already holds more than the `memory` declared for its next job (bytes; 0 for none) is ended, and
+        another started in its place: so a worker never comes to more than twice what is declared.
+        """
         worker = self.idle.pop() if self.idle else self._spawn()
+        worker.base = worker.resident() if memory else 0
+        if worker.base > memory:
+            self._bury(worker)
+            worker = self._spawn()
         self.busy.append(worker)
         return worker
 
@@ -175,7 +185,16 @@ class Workers:
         log, sandbox = f"{self.folder}/{slot}.log", f"{self.folder}/{slot}"
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dynamo.worker", str(there.fileno()), log, sandbox, *self.modules],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "dynamo.worker",
+                    str(there.fileno()),
+                    log,
+                    sandbox,
+                    *self.modules,
+                ],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[there.fileno()],
                 start_new_session=True,

@@ -357,6 +357,33 @@ def test_a_task_that_can_never_fit_is_refused_at_once(lab, need):
         assert journal.runs() == []
 
 
+def test_a_task_that_needs_more_than_is_free_just_now_runs_alone(lab, monkeypatch):
+    """Only what the machine could never give is refused; on a busy one such a task runs, with nothing beside it."""
+    monkeypatch.setattr("dynamo.engine.local.available_memory", lambda: 1000)
+    text = """
+        @task(memory='300 MB')
+        def big(out: Output):
+            note('begin')
+            time.sleep(0.05)
+            note('end')
+            Path(out).write_text('x')
+
+        @workflow
+        def flow():
+            big(out='a')
+            big(out='b')
+    """
+    assert lab.run(text, cores=2).ok
+    assert lab.ran() == ["begin", "end", "begin", "end"]
+
+
+def test_what_the_machine_could_never_give_is_refused(lab, monkeypatch):
+    """A task that needs more than the machine has is refused, whatever is said to be free."""
+    monkeypatch.setattr("dynamo.engine.local.total_memory", lambda: 10_000)
+    with pytest.raises(UserError, match=r"big needs .* this engine has 1 cores and 9\.77 KiB"):
+        lab.run("@task(memory='1 MB')\ndef big(out: Output): ...\n@workflow\ndef flow():\n    big(out='b')\n")
+
+
 def test_inputs_that_cannot_be_read_are_told_before_anything_runs(lab):
     """A missing input and a folder in place of one are named with their path."""
     lab.write("@workflow\ndef flow(frame: Input):\n    make(out='x')\n    copy(frame, out='y')\n")

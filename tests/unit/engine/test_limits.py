@@ -10,7 +10,7 @@ from dynamo.graph import Needs
 
 
 @pytest.mark.parametrize(
-    ("needs", "seconds", "resident", "outcome"),
+    ("needs", "seconds", "grown", "outcome"),
     [
         (Needs(), 1e9, 1 << 50, None),
         (Needs(timeout=2.0), 2.0, 0, None),
@@ -20,9 +20,9 @@ from dynamo.graph import Needs
         (Needs(memory=100, timeout=1.0), 2.0, 101, "timeout"),
     ],
 )
-def test_breach(needs, seconds, resident, outcome):
+def test_breach(needs, seconds, grown, outcome):
     """Only what is declared is enforced, and only beyond it."""
-    found = breach(needs, seconds, resident)
+    found = breach(needs, seconds, grown)
     assert (found and found.outcome) == outcome
 
 
@@ -44,7 +44,7 @@ def test_how_a_worker_died_in_words(code, oom, words):
 
 
 def test_logs_are_cut_and_shortened(tmp_path):
-    """A log under way keeps its beginning, a finished one its beginning and end; short ones are left alone."""
+    """A log keeps its beginning and end, under way and finished; short ones are left alone."""
     log = tmp_path / "log"
     assert cut(str(log)) == 0
     log.write_bytes(b"short")
@@ -56,8 +56,9 @@ def test_logs_are_cut_and_shortened(tmp_path):
     assert text.endswith(b"end")
     assert b"left out ...]" in text
     assert len(text) < LIMIT
-    log.write_bytes(b"begin" + b"x" * LIMIT)
-    assert cut(str(log)) + log.stat().st_size == LIMIT + 5
+    log.write_bytes(b"begin" + b"x" * LIMIT + b"end")
+    assert cut(str(log)) + log.stat().st_size == LIMIT + 8
+    assert log.read_bytes().endswith(b"xend")
     assert rescue(str(tmp_path / "none"), str(tmp_path / "a" / "b")) == 0
     assert not (tmp_path / "a").exists()
     rescue(str(log), str(tmp_path / "a" / "b"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -239,15 +241,43 @@ def test_memory_beyond_what_is_declared_is_a_failure_that_says_how_much(lab):
     assert lab.published() == {"good.txt": "made", "good2.txt": "made"}
 
 
+@pytest.mark.parametrize("label", ["'one'", "None"])
+@pytest.mark.parametrize(("left", "same"), [(150, True), (300, False)])
+def test_memory_that_an_earlier_task_left_is_not_charged_to_the_next(lab, left, same, label):
+    """What a worker held before is not the next task's; one that holds more than is declared is replaced first."""
+    summary = lab.run(f"""
+        @task
+        def leaves(out: Output):
+            note(str(os.getpid()))
+            sys.left = b'x' * {left * 10**6}
+            Path(out).write_text('x')
+
+        @task(memory='200 MB')
+        def small(source: Input, out: Output):
+            note(str(os.getpid()))
+            more = b'x' * 100_000_000
+            time.sleep(0.6)
+            Path(out).write_text('well')
+
+        @workflow
+        def flow():
+            with fuse({label}) if {label} else open(os.devnull):
+                small(leaves(out='a'), out='b')
+    """)
+    assert summary.ok, summary.failures
+    first, second = lab.ran()
+    assert (first == second) == (same or label != "None")
+
+
 def test_a_task_that_prints_without_end_fills_neither_disk_nor_memory(lab):
-    """What a task prints beyond the limit loses its middle, with a warning; the task is not disturbed."""
+    """Of a gigabyte the beginning and the end are kept, with a warning; the task is not disturbed."""
     summary = lab.run("""
         @task
         def loud(out: Output):
             print('the beginning')
             sys.stdout.flush()
             line = b'x' * (1 << 20)
-            for n in range(200):
+            for n in range(1000):
                 os.write(1, line)
             print('the end')
             Path(out).write_text('well')
@@ -261,7 +291,8 @@ def test_a_task_that_prints_without_end_fills_neither_disk_nor_memory(lab):
     log = Path(lab.workspace.log(summary.run, "loud", 1))
     assert log.stat().st_size < 9 << 20
     text = log.read_bytes()
-    assert text.startswith(b"the beginning")
+    assert text.startswith(b"the beginning\n")
+    assert text.endswith(b"the end\n")
 
 
 def test_a_loud_task_that_dies_leaves_a_bounded_log(lab):
@@ -490,3 +521,39 @@ def test_processes_do_not_outlive_the_engine(lab):
     assert parent == os.getpid()
     assert not _alive(child)
     assert not _alive(worker)
+
+
+def test_workers_do_not_import_from_the_current_folder(lab, monkeypatch):
+    """Files that have the names of Python's own modules, in the folder where a run is started, disturb no worker."""
+    elsewhere = lab.root / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("json", "orjson", "socket", "ctypes"):
+        (elsewhere / f"{name}.py").write_text("raise ImportError('not me')\n")
+    monkeypatch.chdir(elsewhere)
+    summary = lab.run("@workflow\ndef flow():\n    make(out='a')\n")
+    assert summary.ok, summary.failures
+
+
+SCRIPT = """
+import dynamo
+from flows.chain import chain
+
+assert dynamo.run(chain(), products={products!r}, workspace={workspace!r}).ok
+"""
+
+
+def test_a_script_may_run_a_workflow_of_a_module_beside_it(lab):
+    """Workers import from where the script does, wherever it is started."""
+    folder = lab.root / "scripts"
+    (folder / "flows").mkdir(parents=True)
+    (folder / "flows" / "chain.py").write_text(
+        "from dynamo import Output, task, workflow\n\n"
+        "@task\ndef write(out: Output) -> None:\n    from flows.words import WORD\n\n    out.write_text(WORD)\n\n"
+        "@workflow\ndef chain() -> None:\n    write(out='word.txt')\n"
+    )
+    (folder / "flows" / "words.py").write_text("WORD = 'hail'\n")
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(products=str(lab.out), workspace=str(lab.root / "kept")))
+    done = subprocess.run([sys.executable, script], cwd=lab.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert lab.published() == {"word.txt": "hail"}
