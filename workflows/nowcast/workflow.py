@@ -241,11 +241,12 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
 
 
 @task(memory="512 MiB", timeout="1 min")
-def legend(image: Output, *, palette: str = "reflectivity") -> None:
-    """Paint the legend of a palette of `dynamo.radar.palette`, to lay over a map."""
+def legend(grid: Input, image: Output) -> None:
+    """Paint the legend of the palette that images of `grid` have, to lay over a map."""
     from dynamo.radar.image import write_legend
+    from dynamo.radar.palette import colours
 
-    write_legend(Path(image), palette)
+    write_legend(Path(image), colours(_field(_File.at(grid)).quantity))
 
 
 @task(memory="1 GiB", timeout="2 min", priority=-5)
@@ -337,7 +338,7 @@ def nowcast(
             grid = extrapolate(latest, motion, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
             _products(grid, lead, levels, min_points)
         grids.append(grid)
-    legend(image="legend.png")
+    legend(latest, image="legend.png")
     if previews:
         animate(grids, animation="nowcast.gif")
         sheet(
@@ -361,7 +362,7 @@ def split(
             grid = take(forecast, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
             _products(grid, lead, levels, min_points)
         grids.append(grid)
-    legend(image="legend.png")
+    legend(grids[0], image="legend.png")
     if previews:
         animate(grids, animation="nowcast.gif")
         sheet([grids[i] for i in _six(len(grids))], levels=_middle(levels), figure="nowcast.png")
