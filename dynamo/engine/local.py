@@ -279,7 +279,7 @@ class LocalEngine:
             return
         self._looked = time.monotonic()
         for worker in list(self.workers.busy):
-            if worker.job is None:
+            if worker.job is None or not worker.left:
                 continue
             run, _ = self._jobs[worker.job.id]
             needs = run.ready.tasks[worker.left[0]].needs

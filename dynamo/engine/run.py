@@ -360,7 +360,7 @@ class Run:
             workflow=self.graph.name,
             ran=self._counts["done"],
             reused=self._counts["reused"],
-            failures=tuple(self._failures.values()),
+            failures=tuple(self._failures[t] for t in self.ready.tasks if t in self._failures),
             blocked=len(self.ready.blocked),
             left=self._counts["left"],
             products=tuple(self._products),
