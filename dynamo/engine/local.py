@@ -24,7 +24,7 @@ import psutil
 from dynamo.engine.events import Event, Summary
 from dynamo.engine.inline import AHEAD, Inline
 from dynamo.engine.known import Facts
-from dynamo.engine.limits import breach, how_it_died
+from dynamo.engine.limits import Breach, breach, how_it_died
 from dynamo.engine.logs import LIMIT, cut, rescue, shorten
 from dynamo.engine.ready import Unit
 from dynamo.engine.request import Request
@@ -219,12 +219,16 @@ class LocalEngine:
     def _turn(self, runs: list[Run]) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it."""
         happened = list(self.workers.wait(TICK)) if self._jobs else []
-        now = time.time()
-        with self.journal.change():
-            for event in happened:
-                self._take_in(event, now)
-            self._watch(now)
-            starting = list(self._dispatch(now))
+        broken = self._watch()
+        now, starting = time.time(), []
+        # A turn in which nothing happened leaves the journal alone: its disk may be full for the moment.
+        if happened or broken or not self._jobs:
+            with self.journal.change():
+                for event in happened:
+                    self._take_in(event, now)
+                for worker, found in broken:
+                    self._end_worker(worker, found, now)
+                starting = list(self._dispatch(now))
         if not self._jobs and not self._queue:
             self._check_over(runs)
         for worker, job in starting:
@@ -273,11 +277,12 @@ class LocalEngine:
         again = run.lost(worker.left, error, outcome, now)
         self._enqueue(run, [*again, *run.ready.take()])
 
-    def _watch(self, now: float) -> None:
-        """Look after what runs: time-outs, memory, logs; once a tick, since it reads /proc."""
+    def _watch(self) -> list[tuple[Worker, Breach]]:
+        """Look after what runs, once a tick, since it reads /proc: cut logs, return who broke a limit."""
         if isinstance(self.workers, Inline) or time.monotonic() - self._looked < TICK:
-            return
+            return []
         self._looked = time.monotonic()
+        broken = []
         for worker in list(self.workers.busy):
             if worker.job is None or not worker.left:
                 continue
@@ -288,8 +293,14 @@ class LocalEngine:
             found = breach(needs, time.monotonic() - worker.begun, resident - worker.base)
             self._note_cut(run, worker.left[0], cut(worker.log))
             if found is not None:
-                self.workers.kill(worker)
-                self._lose(worker, found.error, found.outcome, now)
+                broken.append((worker, found))
+        return broken
+
+    def _end_worker(self, worker: Worker, found: Breach, now: float) -> None:
+        """Kill a worker whose task broke a limit, unless that was through in the meantime."""
+        if isinstance(self.workers, Workers) and worker in self.workers.busy and worker.left:
+            self.workers.kill(worker)
+            self._lose(worker, found.error, found.outcome, now)
 
     def _note_cut(self, run: Run, task: str, dropped: int) -> None:
         if dropped:
