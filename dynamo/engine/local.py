@@ -42,6 +42,8 @@ __all__ = ["LocalEngine"]
 
 #: Seconds between looks at the memory, logs and time-outs of running tasks.
 TICK = 0.2
+#: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
+PATIENCE = 10.0
 #: Share of the machine's free memory that declared needs of tasks side by side may add up to.
 MEMORY_SHARE = 0.9
 
@@ -221,9 +223,10 @@ class LocalEngine:
         happened = list(self.workers.wait(TICK)) if self._jobs else []
         broken = self._watch()
         now, starting = time.time(), []
-        # A turn in which nothing happened leaves the journal alone: its disk may be full for the moment.
+        # A turn in which nothing happened leaves the journal alone. Where its disk is full, what runs may fail of
+        # that too, and leave room.
         if happened or broken or not self._jobs:
-            with self.journal.change():
+            with self.journal.change(PATIENCE if self._jobs else 0.0):
                 for event in happened:
                     self._take_in(event, now)
                 for worker, found in broken:
