@@ -63,6 +63,8 @@ class Run:
         self.paths: dict[str, str] = {}
         self._states: dict[str, tuple[int, int]] = {}
         self._outside: set[str] = set()
+        #: Files of run-time workflows, to the tasks that make them.
+        self._added: dict[str, str] = {}
         fits(self.graph)
         self._bring_in({n: p for n, p in self.graph.sources.items() if n in self.graph.consumers})
         self.ready = ReadySet(self.graph, units(self.graph))
@@ -259,7 +261,7 @@ class Run:
         self._exist(task, report.made)
         if self.facts.unchanged(task.call):
             self.journal.add_result(Result(key, self.id, task.id, report.made), report.ended)
-            self.journal.set_latest(self.graph.name, task.id, key, parts)
+            self.journal.set_latest(self.graph.name, task.id, key, parts, report.ended)
         else:
             self.warn(task.id, "its code changed while it ran; its result serves this run only")
         self.journal.set_task(self.id, task.id, task.step, "done", reason, key)
@@ -270,7 +272,7 @@ class Run:
     def _reuse(self, task: Task, result: Result, reason: str, parts: Parts, now: float) -> None:
         self._exist(task, result.made)
         self.journal.use_result(result.key, now)
-        self.journal.set_latest(self.graph.name, task.id, result.key, parts)
+        self.journal.set_latest(self.graph.name, task.id, result.key, parts, now)
         self.journal.set_task(self.id, task.id, task.step, "reused", reason, result.key)
         self._counts["reused"] += 1
         self._tell("reused", task, now, reason)
@@ -308,7 +310,16 @@ class Run:
             found = Graph.from_json(orjson.loads(file.read()))
         more, jobs = {n: p for n, p in found.sources.items() if p}, units(found)
         self._fits(found)
+        makers = {name: maker for name, maker in found.producer.items() if name not in task.output_names}
+        for name, maker in makers.items():
+            other = self._added.get(name) or self.graph.producer.get(name) or self.graph.sources.get(name)
+            if other is not None:
+                raise UserError(
+                    f"{found.tasks[maker].place}: {maker} makes {name!r}, which is there already, from {other}; "
+                    f"names under {task.id + '/'!r} belong to {task.id}"
+                )
         self._bring_in(more)
+        self._added.update(makers)
         self.journal.add_expansion(self.id, task.id, found)
         self.ready.expand(task.id, found, jobs)
         self._tell("added", task, self.began, f"{len(found.tasks)} tasks")

@@ -51,7 +51,7 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
             old_results, kept = _old_results(journal, before)
             for key in old_results:
                 journal.remove_result(key)
-            journal.remove_digests(before)
+            journal.forget(before)
     files = [(path, size) for digest, path, used, size in found if used < before and digest not in kept]
     if not dry_run:
         for path, _ in files:
