@@ -273,10 +273,13 @@ class Journal:
     def forget(self, before: float) -> None:
         """Forget what can be found out again, of before the Unix time `before`.
 
-        That is the digests of outside files that last changed before, and what tasks were last made of.
+        That is the digests of outside files that last changed before, and what tasks were last made of where
+        their results are gone already.
         """
         self._db.execute("DELETE FROM digests WHERE mtime < ?", (int(before * 1e9),))
-        self._db.execute("DELETE FROM latest WHERE at < ?", (before,))
+        self._db.execute(
+            "DELETE FROM latest WHERE at < ? AND key NOT IN (SELECT key FROM results)", (before,)
+        )
 
 
 def _pack(graph: Graph) -> bytes:

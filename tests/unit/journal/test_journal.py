@@ -334,9 +334,10 @@ def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):
     assert not (workspace.runs / "run-old").exists()
     assert journal.known_digest("/frames/old", 1, int(100e9), 1) is None
     assert journal.known_digest("/frames/new", 1, int(900e9), 1) == "d"
+    assert journal.latest("flow", "old") is not None
+    assert collect(workspace, journal, before=500.0) == Freed(0, 0, 0, 0)
     assert journal.latest("flow", "old") is None
     assert journal.latest("flow", "new") is not None
-    assert collect(workspace, journal, before=500.0) == Freed(0, 0, 0, 0)
 
 
 def test_a_reused_result_counts_as_new(workspace, journal):
