@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dynamo.engine import LocalEngine, Products, Request
@@ -135,6 +135,12 @@ def cases(draw: st.DrawFn) -> tuple[World, Selection, World, Selection]:
     return first, Selection(until=until), draw(changed(first)), second
 
 
+FUSED = World((Node("t0", (), ("f0",), 0, "x"), Node("t1", ("f0",), ("f1",), 0, "x")))
+APART = World(
+    (Node("t0", (), ("f0",), 0, ""), Node("t1", (), ("f1",), 0, ""), Node("t2", ("f0", "f1"), ("f2",), 0, ""))
+)
+
+
 def harm(world: World, workspace: Workspace, journal: Journal, run: str) -> None:
     """Remove and spoil stored files as `world` says."""
     done = journal.tasks(run)
@@ -170,6 +176,10 @@ def agree(plan: Plan, selection: Selection, ran: Mapping[str, str], reused: Mapp
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
+@example(
+    (FUSED, Selection(), replace(FUSED, nodes=(replace(FUSED.nodes[0], add=2), FUSED.nodes[1])), Selection())
+)
+@example((APART, Selection(), replace(APART, code=2), Selection(only=("t0", "t2"))))
 def test_the_engine_does_what_the_plan_says(case):
     """It runs no more than planned, reuses all that was to be reused, in the same words, and no content is stale."""
     first, before, second, selection = case
