@@ -31,7 +31,7 @@ FLAT = 3e-4
 # A feature that does not come back to where it started within this many cells was lost.
 RETURN = 1.5
 # How the weight of a vector falls with distance, and how many Gaussians make it up: eight widths far.
-FALL = 2.5
+FALL = 3.0
 WIDTHS = 4
 # Most tiles along the longer side: bounds the work on continental grids.
 MOST_TILES = 48

@@ -325,7 +325,7 @@ def _trust(frames: Sequence[Grid], images: dict[datetime, NDArray[np.uint8]]) ->
         first = images.get(oldest.time)
         first = _halve(_image(oldest, None)) if first is None else first
         edges = standing_edges([first, *images.values()], STILL_DB * 255 / WHITE_DBZ)
-        trust = np.where(_in_window(edges), np.float32(0.02) * trust, trust)
+        trust = np.where(_in_window(edges), np.float32(0.05) * trust, trust)
     return trust
 
 
