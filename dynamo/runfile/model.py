@@ -1,36 +1,29 @@
 """What a run file says, as types: the single source of the JSON Schema and of every check of a value.
 
-Enters: plain YAML values. Leaves: a frozen `RunFile`. Goes wrong: pydantic's ``ValidationError``, which
-`dynamo.runfile.draft` turns into places and plain words.
+Enters: plain YAML values. Leaves: a frozen `RunFile`. Goes wrong: each thing that is wrong is told to a `Tell`,
+with where it stands and in plain words; what can be read without it is read.
+
+A table of keys for each mapping, each with how its value is read and how an editor should check it. A library
+for this would take half of the time that a user waits for the first task.
 """
 
 from __future__ import annotations
 
 import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from typing import Any, NamedTuple, TypeAlias
 
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_bytes, parse_seconds
+from dynamo.runfile.faults import say
 from dynamo.runfile.times import parse_time, reader_of
 
-if TYPE_CHECKING:
-    from pydantic import GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
-
-__all__ = ["FIELDS", "EngineRule", "InputRule", "ProductsRule", "RunFile"]
+__all__ = [
+    "FIELDS", "KEYS", "NEEDED", "At", "EngineRule", "InputRule", "Key", "ProductsRule", "RunFile", "Tell",
+    "read_run_file",
+]  # fmt: skip
 
 #: What may stand in braces in a products template.
 FIELDS = {
@@ -39,25 +32,135 @@ FIELDS = {
     "time": "the time of the newest input, like 20170329T073929Z",
 }
 
-
-def _one_as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _nothing_as_empty(value: Any) -> Any:
-    return {} if value is None else value
+#: Where something stands: keys and indices from the root.
+At: TypeAlias = "tuple[str | int, ...]"
 
 
-def _files_as_rule(value: Any) -> Any:
-    return {"files": value} if isinstance(value, (str, list)) else value
+class Tell:
+    """Gathers what is wrong: unknown keys, missing ones, and values that do not fit."""
+
+    def __init__(self) -> None:
+        self.unknown: list[tuple[At, list[str]]] = []
+        self.missing: list[At] = []
+        self.values: list[tuple[At, str]] = []
+
+    def __call__(self, at: At, message: str) -> None:
+        """Add a value that does not fit."""
+        self.values.append((at, message))
+
+    def __len__(self) -> int:
+        return len(self.unknown) + len(self.missing) + len(self.values)
+
+    def expected(self, what: str, value: Any, at: At) -> None:
+        """Add a value of another kind than `what`."""
+        self(at, f"expected {what}, not {say(value)}")
 
 
-def _template_as_rule(value: Any) -> Any:
-    return {"to": value} if isinstance(value, str) else value
+#: Reads a value that stands somewhere; what it returns is of use only where nothing was told.
+Read: TypeAlias = Callable[[Any, At, Tell], Any]
 
 
-def _name_as_rule(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+@dataclass(frozen=True, slots=True)
+class InputRule:
+    """The files of one input. A path or a list of paths alone is short for `files`."""
+
+    files: list[str]
+    last: int | None = None
+    from_: datetime | None = None
+    to: datetime | None = None
+    within: float | None = None
+    time: str | None = None
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether a file whose name has no time cannot be judged."""
+        return any(v is not None for v in (self.from_, self.to, self.within, self.time))
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsRule:
+    """Where the outputs go. A template alone is short for `to`."""
+
+    to: str = "products/{run}"
+    only: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRule:
+    """What runs the tasks, and how much of this machine it may use. A name alone is short for `name`."""
+
+    name: str = "local"
+    cores: int | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A dynamo run file: which workflow to run, on which data, and where the products go."""
+
+    workflow: str
+    inputs: Mapping[str, InputRule] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    products: ProductsRule = ProductsRule()
+    engine: EngineRule = EngineRule()
+    workspace: str = ".dynamo"
+
+
+def _text(value: Any, at: At, tell: Tell) -> Any:
+    if not isinstance(value, str):
+        tell.expected("text", value, at)
+    elif not value:
+        tell(at, "is empty")
+    return value
+
+
+def _texts(value: Any, at: At, tell: Tell) -> Any:
+    if isinstance(value, str):
+        _text(value, (*at, 0), tell)
+        return [value]
+    if not isinstance(value, list):
+        tell.expected("a list", value, at)
+    elif not value:
+        tell(at, "is empty")
+    else:
+        for index, one in enumerate(value):
+            _text(one, (*at, index), tell)
+    return value
+
+
+def _count(value: Any, at: At, tell: Tell) -> Any:
+    if type(value) is not int:
+        tell.expected("a whole number", value, at)
+    elif value < 1:
+        tell(at, f"should be at least 1, not {value}")
+    return value
+
+
+def _by(parse: Callable[[Any], Any]) -> Read:
+    """Read with a function that raises `ValueError` in plain words."""
+
+    def read(value: Any, at: At, tell: Tell) -> Any:
+        try:
+            return parse(value)
+        except ValueError as error:
+            tell(at, str(error))
+            return None
+
+    return read
+
+
+def _text_by(parse: Callable[[str], Any]) -> Read:
+    """Read a text that is not empty, and check it with a function that raises `ValueError` in plain words."""
+    check = _by(parse)
+
+    def read(value: Any, at: At, tell: Tell) -> Any:
+        before = len(tell)
+        _text(value, at, tell)
+        if len(tell) == before:
+            check(value, at, tell)
+        return value
+
+    return read
 
 
 def _some_bytes(value: Any) -> int:
@@ -67,7 +170,7 @@ def _some_bytes(value: Any) -> int:
     return size
 
 
-def _is_reference(value: str) -> str:
+def _is_reference(value: str) -> None:
     where, colon, name = value.rpartition(":")
     if not (where and colon and name.isidentifier()):
         raise ValueError(
@@ -75,10 +178,9 @@ def _is_reference(value: str) -> str:
         )
     if ("/" in where or "\\" in where) and not where.endswith(".py"):
         raise ValueError(f"{where!r} is not the path of a Python file: it does not end in .py")
-    return value
 
 
-def _is_template(value: str) -> str:
+def _is_template(value: str) -> None:
     try:
         parts = list(string.Formatter().parse(value))
     except ValueError as error:
@@ -93,127 +195,186 @@ def _is_template(value: str) -> str:
             )
         if form or conversion:
             raise ValueError(f"the field {{{name}}} takes no format")
+
+
+def _engine(value: Any, at: At, tell: Tell) -> Any:
+    if not isinstance(value, str) or value != "local":
+        tell(at, f"expected 'local', not {say(value)}{nearest(str(value), ['local'])}")
     return value
 
 
-def _is_pattern(value: str) -> str:
-    reader_of(value)
-    return value
+def _rule(form: type, short: str, kinds: type | tuple[type, ...]) -> Read:
+    """Read a mapping by the keys of `form`; a value of `kinds` is short for a mapping with `short` alone."""
+
+    def read(value: Any, at: At, tell: Tell) -> Any:
+        return _mapping(form, {short: value} if isinstance(value, kinds) else value, at, tell)
+
+    return read
 
 
-class _Or:
-    """Other forms of a value, for the JSON Schema; a validator before turns them into the one that is typed."""
+def _input(value: Any, at: At, tell: Tell) -> Any:
+    rule = _rule(InputRule, "files", (str, list))(value, at, tell)
+    if rule and rule.from_ and rule.to and rule.to < rule.from_:
+        tell(at, "'to' is before 'from'")
+    return rule
 
-    def __init__(self, *others: JsonSchemaValue) -> None:
-        self.others = others
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [*self.others, handler(schema)]}
+def _inputs(value: Any, at: At, tell: Tell) -> dict[str, InputRule]:
+    found: dict[str, InputRule] = {}
+    for name, rule in _params(value, at, tell).items():
+        before = len(tell)
+        read = _input(rule, (*at, name), tell)
+        if len(tell) == before:
+            found[name] = read
+    return found
+
+
+def _params(value: Any, at: At, tell: Tell) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    tell.expected("a mapping", value, at)
+    return {}
+
+
+class Key(NamedTuple):
+    """One key of a mapping.
+
+    Parameters
+    ----------
+    read
+        How its value is read.
+    schema, description
+        What an editor checks of its value (JSON Schema), and says about it.
+    attribute
+        Its name in the type, where that is not the key.
+    """
+
+    read: Read
+    schema: Mapping[str, Any]
+    description: str
+    attribute: str = ""
 
 
 _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Files = Annotated[list[Text], Field(min_length=1), BeforeValidator(_one_as_list), _Or(_TEXT)]
-Moment = Annotated[datetime, BeforeValidator(parse_time), WithJsonSchema({"type": "string"})]
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_seconds),
-    WithJsonSchema({"anyOf": [_TEXT, {"type": "number", "minimum": 0}]}),
-]
-Bytes = Annotated[
-    int, BeforeValidator(_some_bytes), WithJsonSchema({"anyOf": [_TEXT, {"type": "integer", "minimum": 1}]})
-]
+_TIME = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 1}
+_NULL = {"type": "null"}
 
 
-class _Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def _or(*schemas: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": list(schemas)}
 
 
-class InputRule(_Rule):
-    """The files of one input. A path or a list of paths alone is short for `files`."""
-
-    files: Files = Field(description="A path or glob, or a list of these; relative to the run file.")
-    last: int | None = Field(
-        default=None, ge=1, description="Keep the newest N of what the other rules leave."
-    )
-    from_: Moment | None = Field(
-        default=None,
-        alias="from",
-        description="Keep data of this time or later (ISO 8601; UTC where no offset is given).",
-    )
-    to: Moment | None = Field(default=None, description="Keep data of this time or earlier (ISO 8601).")
-    within: Seconds | None = Field(
-        default=None, description="Keep data at most this much older than the newest, like '10 min'."
-    )
-    time: Annotated[Text, AfterValidator(_is_pattern)] | None = Field(
-        default=None,
-        description="Where the time stands in a file name, like '*_%Y%m%d-%H%M%S*'; "
-        "the common stamps are found without it.",
-    )
-
-    @model_validator(mode="after")
-    def _window_is_not_empty(self) -> InputRule:
-        if self.from_ and self.to and self.to < self.from_:
-            raise ValueError("'to' is before 'from'")
-        return self
-
-    @property
-    def needs_time(self) -> bool:
-        """Whether a file whose name has no time cannot be judged."""
-        return any(v is not None for v in (self.from_, self.to, self.within, self.time))
+def _form(form: type) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{form.__name__}"}
 
 
-class ProductsRule(_Rule):
-    """Where the outputs go. A template alone is short for `to`."""
+#: The keys of every mapping, by the type that it becomes.
+KEYS: Mapping[type, Mapping[str, Key]] = {
+    InputRule: {
+        "files": Key(
+            _texts, _or(_TEXT, _TEXTS), "A path or glob, or a list of these; relative to the run file."
+        ),
+        "last": Key(_count, _COUNT, "Keep the newest N of what the other rules leave."),
+        "from": Key(
+            _by(parse_time),
+            _TIME,
+            "Keep data of this time or later (ISO 8601; UTC where no offset is given).",
+            "from_",
+        ),
+        "to": Key(_by(parse_time), _TIME, "Keep data of this time or earlier (ISO 8601)."),
+        "within": Key(
+            _by(parse_seconds),
+            _or(_TEXT, {"type": "number", "minimum": 0}),
+            "Keep data at most this much older than the newest, like '10 min'.",
+        ),
+        "time": Key(
+            _text_by(reader_of),
+            _TEXT,
+            "Where the time stands in a file name, like '*_%Y%m%d-%H%M%S*'; "
+            "the common stamps are found without it.",
+        ),
+    },
+    ProductsRule: {
+        "to": Key(
+            _text_by(_is_template),
+            {**_TEXT, "default": "products/{run}"},
+            "Folder of products, relative to the run file; may hold {run}, {workflow} and {time}.",
+        ),
+        "only": Key(_texts, _or(_TEXT, _TEXTS), "Publish only outputs whose names match one of these globs."),
+    },
+    EngineRule: {
+        "name": Key(_engine, {"const": "local", "default": "local"}, "Which engine."),
+        "cores": Key(_count, _COUNT, "CPU cores to use at most; all by default."),
+        "memory": Key(
+            _by(_some_bytes), _or(_TEXT, _COUNT), "Memory to use at most, like '4 GiB'; all by default."
+        ),
+    },
+    RunFile: {
+        "workflow": Key(
+            _text_by(_is_reference),
+            {**_TEXT, "examples": ["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"]},
+            "The workflow: package.module:function or ./file.py:function.",
+        ),
+        "inputs": Key(
+            _inputs,
+            _or(_NULL, {"type": "object", "additionalProperties": _or(_TEXT, _TEXTS, _form(InputRule))}),
+            "The files of each input of the workflow.",
+        ),
+        "params": Key(
+            _params,
+            _or(_NULL, {"type": "object", "additionalProperties": True}),
+            "Parameters of the workflow that differ from its defaults.",
+        ),
+        "products": Key(
+            _rule(ProductsRule, "to", str),
+            {**_or(_TEXT, _form(ProductsRule)), "default": "products/{run}"},
+            "Where the outputs go.",
+        ),
+        "engine": Key(
+            _rule(EngineRule, "name", str),
+            {**_or({"const": "local"}, _form(EngineRule)), "default": "local"},
+            "What runs the tasks.",
+        ),
+        "workspace": Key(
+            _text,
+            {**_TEXT, "default": ".dynamo"},
+            "Folder of the journal and of stored results, relative to the run file.",
+        ),
+    },
+}
+#: Keys without which a mapping says nothing.
+NEEDED: Mapping[type, str] = {InputRule: "files", RunFile: "workflow"}
 
-    to: Annotated[Text, AfterValidator(_is_template)] = Field(
-        default="products/{run}",
-        description="Folder of products, relative to the run file; may hold {run}, {workflow} and {time}.",
-    )
-    only: Files | None = Field(
-        default=None, description="Publish only outputs whose names match one of these globs."
-    )
+
+def _mapping(form: type, value: Any, at: At, tell: Tell) -> Any:
+    """Read a mapping by the keys of `form`, without those that are faulty; None where one of them is needed."""
+    if not isinstance(value, dict):
+        tell.expected("a mapping", value, at)
+        return None
+    keys = KEYS[form]
+    tell.unknown += [((*at, name), list(keys)) for name in value if name not in keys]
+    read: dict[str, Any] = {}
+    for name, key in keys.items():
+        if name not in value:
+            continue
+        before = len(tell)
+        one = key.read(value[name], (*at, name), tell)
+        if len(tell) == before or name == "inputs":  # of the inputs, those are left that are right
+            read[key.attribute or name] = one
+    needed = NEEDED.get(form)
+    if needed in read or needed is None:
+        return form(**read)
+    if needed not in value:
+        tell.missing.append((*at, needed))
+    return None
 
 
-class EngineRule(_Rule):
-    """What runs the tasks, and how much of this machine it may use. A name alone is short for `name`."""
-
-    name: Literal["local"] = Field(default="local", description="Which engine.")
-    cores: int | None = Field(default=None, ge=1, description="CPU cores to use at most; all by default.")
-    memory: Bytes | None = Field(
-        default=None, description="Memory to use at most, like '4 GiB'; all by default."
-    )
-
-
-InputField = Annotated[InputRule, BeforeValidator(_files_as_rule), _Or(_TEXT, _TEXTS)]
-
-
-class RunFile(_Rule):
-    """A dynamo run file: which workflow to run, on which data, and where the products go."""
-
-    workflow: Annotated[Text, AfterValidator(_is_reference)] = Field(
-        description="The workflow: package.module:function or ./file.py:function.",
-        examples=["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"],
-    )
-    inputs: Annotated[dict[str, InputField], BeforeValidator(_nothing_as_empty), _Or({"type": "null"})] = (
-        Field(default_factory=dict, description="The files of each input of the workflow.")
-    )
-    params: Annotated[dict[str, Any], BeforeValidator(_nothing_as_empty), _Or({"type": "null"})] = Field(
-        default_factory=dict, description="Parameters of the workflow that differ from its defaults."
-    )
-    products: Annotated[ProductsRule, BeforeValidator(_template_as_rule), _Or(_TEXT)] = Field(
-        default=ProductsRule(),
-        description="Where the outputs go.",
-        json_schema_extra={"default": "products/{run}"},
-    )
-    engine: Annotated[EngineRule, BeforeValidator(_name_as_rule), _Or({"const": "local"})] = Field(
-        default=EngineRule(), description="What runs the tasks.", json_schema_extra={"default": "local"}
-    )
-    workspace: Text = Field(
-        default=".dynamo",
-        description="Folder of the journal and of stored results, relative to the run file.",
-    )
+def read_run_file(value: Mapping[str, Any]) -> tuple[RunFile | None, Tell]:
+    """Return what a run file says without what is faulty (None without its workflow), and what that is."""
+    tell = Tell()
+    run: RunFile | None = _mapping(RunFile, value, (), tell)
+    return run, tell
