@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import random
 import sys
@@ -325,6 +326,21 @@ def test_the_science_counts(tmp_path):
     code = CodeVersions()
     code.of(f"{flow}:one")
     assert {path.name for path in code._sources} == {"flow.py"}
+
+
+def test_every_import_of_the_science_is_seen():
+    """Its files are not parsed; what the quick look finds is all that a parser finds."""
+    from dynamo.planning import code
+
+    folder = Path(code.__file__).resolve().parents[1] / "radar"
+    for path in folder.rglob("*.py"):
+        there = {
+            f"{n.module}.{a.name}" if isinstance(n, ast.ImportFrom) else a.name
+            for n in ast.walk(ast.parse(path.read_bytes()))
+            if isinstance(n, (ast.Import, ast.ImportFrom))
+            for a in n.names
+        }
+        assert there <= code._parse(path).whole.imports, path.name
 
 
 def test_code_that_cannot_be_versioned_is_an_error(tmp_path):
