@@ -40,6 +40,8 @@ _PYTHON = sys.version_info[:2]
 
 #: Inode, time of change (ns) and size of a file.
 _State: TypeAlias = tuple[int, int, int]
+#: A file and its name as a module; empty where it belongs to no package.
+_Module: TypeAlias = tuple[Path, str]
 #: Path to the file's state when it was parsed, and what was found: to parse all that a nowcast reaches takes
 #: half a second, and an engine that stays runs one every minute.
 _parsed: dict[Path, tuple[_State, _Source]] = {}
@@ -84,6 +86,7 @@ class CodeVersions:
         self._versions: dict[str, str] = {}
         self._reach: dict[str, tuple[Path, ...]] = {}
         self._science: dict[str, Path | None] = {}
+        self._leads: dict[Path, list[_Module]] = {}
 
     def of(self, call: str) -> str:
         """Return the version of what `call` names; raises `UserError` where its source is not found."""
@@ -119,17 +122,23 @@ class CodeVersions:
     def _reached(self, path: Path, module: str, imports: Iterable[str]) -> dict[Path, str]:
         """All files of the code base that the imports lead to, with their digests (empty for `path` itself)."""
         seen = {path: ""}
-        queue = [(path, module, name) for name in sorted(imports)]
-        for path_, module_, name in queue:  # grows while it is read
-            target = self._target(name, path_, module_)
-            if target is None or target[0] in seen:
+        queue = self._targets((path, module), imports)
+        for target in queue:  # grows while it is read
+            file = target[0]
+            if file in seen:
                 continue
-            source = self._source(target[0])
-            seen[target[0]] = source.whole.digest
-            queue.extend((*target, i) for i in sorted(source.whole.imports))
+            whole = self._source(file).whole
+            seen[file] = whole.digest
+            if file not in self._leads:
+                self._leads[file] = self._targets(target, whole.imports)
+            queue.extend(self._leads[file])
         return seen
 
-    def _target(self, name: str, path: Path, module: str) -> tuple[Path, str] | None:
+    def _targets(self, start: _Module, imports: Iterable[str]) -> list[_Module]:
+        found = (self._target(name, *start) for name in sorted(imports))
+        return list(dict.fromkeys(target for target in found if target is not None))
+
+    def _target(self, name: str, path: Path, module: str) -> _Module | None:
         full = _absolute(name, path, module)
         if full != _SCIENCE and not full.startswith(f"{_SCIENCE}."):
             return _resolve(full, path, module)
@@ -315,7 +324,7 @@ def _absolute(name: str, path: Path, module: str) -> str:
     return ".".join([*package[: len(package) - level + 1], name.lstrip(".")]).rstrip(".")
 
 
-def _resolve(name: str, path: Path, module: str) -> tuple[Path, str] | None:
+def _resolve(name: str, path: Path, module: str) -> _Module | None:
     """Return file and module name of what `module` imports, where it belongs to the same package or folder."""
     if not name:
         return None
