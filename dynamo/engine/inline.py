@@ -17,9 +17,9 @@ from dynamo.worker.log import Screen
 __all__ = ["AHEAD", "Inline", "InlineWorker"]
 
 #: Jobs recorded as one transaction before they run, one after another: a commit costs more than a small task.
-AHEAD = 32
+AHEAD = 128
 #: Seconds after which what has run is recorded, before the next of them runs.
-TOGETHER = 0.005
+TOGETHER = 0.02
 
 
 @dataclass(eq=False, slots=True)

@@ -19,13 +19,12 @@ from itertools import count
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-import psutil
-
 from dynamo.engine.events import Event, Summary
 from dynamo.engine.inline import AHEAD, Inline
 from dynamo.engine.known import Facts
 from dynamo.engine.limits import Breach, breach, how_it_died
 from dynamo.engine.logs import LIMIT, cut, rescue, shorten
+from dynamo.engine.machine import available_cores, available_memory, total_memory
 from dynamo.engine.ready import Unit
 from dynamo.engine.request import Request
 from dynamo.engine.run import Run
@@ -42,6 +41,8 @@ __all__ = ["LocalEngine"]
 
 #: Seconds between looks at the memory, logs and time-outs of running tasks.
 TICK = 0.2
+#: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
+PATIENCE = 10.0
 #: Share of the machine's free memory that declared needs of tasks side by side may add up to.
 MEMORY_SHARE = 0.9
 
@@ -221,9 +222,10 @@ class LocalEngine:
         happened = list(self.workers.wait(TICK)) if self._jobs else []
         broken = self._watch()
         now, starting = time.time(), []
-        # A turn in which nothing happened leaves the journal alone: its disk may be full for the moment.
+        # A turn in which nothing happened leaves the journal alone. Where its disk is full, what runs may fail of
+        # that too, and leave room.
         if happened or broken or not self._jobs:
-            with self.journal.change():
+            with self.journal.change(PATIENCE if self._jobs else 0.0):
                 for event in happened:
                     self._take_in(event, now)
                 for worker, found in broken:
@@ -345,34 +347,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def total_memory() -> int:
-    """Return the memory of this machine, bytes, or the limit of a control group where that is lower."""
-    total = int(psutil.virtual_memory().total)
-    try:
-        with open("/sys/fs/cgroup/memory.max") as limit:
-            return min(total, int(limit.read()))
-    except (OSError, ValueError):  # no such file, or "max"
-        return total
-
-
-def available_memory() -> int:
-    """Return the memory that is free for use, bytes, within the limit of a control group where there is one."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        with (
-            open("/sys/fs/cgroup/memory.max") as limit,
-            open("/sys/fs/cgroup/memory.current") as used,
-            open("/sys/fs/cgroup/memory.stat") as stat,
-        ):
-            # What is used counts cached files too, which the kernel gives back when memory is asked for.
-            cached = next((int(row.split()[1]) for row in stat if row.startswith("inactive_file ")), 0)
-            return min(free, int(limit.read()) - int(used.read()) + cached)
-    except (OSError, ValueError):
-        return free

@@ -96,6 +96,7 @@ class Run:
         if self.request.resume:
             self.journal.run(self.id)  # it may have been removed since it was asked for
             self.journal.lose_attempts(self.id, self.began)
+            self.journal.forget_failures(self.id)
             self._attempts = self.journal.count_attempts(self.id)
             # What was forced and done before the interruption is not forced again.
             self._done_before = {
@@ -177,10 +178,9 @@ class Run:
         self.first = self.first or now
         for order in job.orders:
             task = self.ready.tasks[order.id]
-            key, _, reason = self._keys[order.id]
-            self.running[order.id] = self._attempts[order.id]
-            self.journal.set_task(self.id, order.id, task.step, "running", reason, key or None)
-            self.journal.start_attempt(self.id, order.id, self._attempts[order.id], worker, now)
+            _, _, reason = self._keys[order.id]
+            n = self.running[order.id] = self._attempts[order.id]
+            self.journal.start_attempt(self.id, order.id, n, worker, now, task.step, reason)
             self._tell("started", task, now, reason)
 
     def reported(self, report: Report) -> list[Unit]:

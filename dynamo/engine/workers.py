@@ -22,6 +22,7 @@ import orjson
 import psutil
 
 from dynamo.engine.limits import Lost
+from dynamo.engine.machine import resident
 from dynamo.errors import WorkspaceError
 from dynamo.worker.job import Job, Report
 
@@ -76,13 +77,7 @@ class Worker:
 
     def resident(self) -> int:
         """Resident memory of the process and its descendants, bytes."""
-        total = 0
-        with suppress(psutil.Error):
-            process = psutil.Process(self.process.pid)
-            for p in (process, *process.children(recursive=True)):
-                with suppress(psutil.Error):
-                    total += p.memory_info().rss
-        return total
+        return resident(self.process.pid)
 
 
 class Workers:

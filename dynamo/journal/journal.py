@@ -1,4 +1,4 @@
-"""The journal: SQLite in write-ahead mode, one file per workspace.
+"""The journal: what is recorded of runs, tasks, attempts, results and files, and the questions to it.
 
 Whatever is written inside ``with journal.change():`` is there whole or not at all, also after ``kill -9``.
 With ``synchronous=NORMAL`` a power cut may lose the last transactions, never part of one: what they recorded
@@ -7,18 +7,17 @@ is then done again.
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from importlib.resources import files
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
-from dynamo.errors import UserError, WorkspaceError, nearest
+from dynamo.errors import UserError, nearest
 from dynamo.graph.model import Graph
+from dynamo.journal.database import Database
 from dynamo.journal.records import (
     Attempt,
     AttemptOutcome,
@@ -33,26 +32,30 @@ from dynamo.worker.job import Made, Report
 
 __all__ = ["Journal"]
 
-BUSY_SECONDS = 30
-
-
-class _Connection(sqlite3.Connection):
-    """A connection whose faults are the workspace's; only what is our own fault stays as it is."""
-
-    path: Path
-
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        """Run one statement; raises `WorkspaceError` where the file or its disk does not allow it."""
-        try:
-            return super().execute(sql, parameters)
-        except sqlite3.DatabaseError as error:
-            if type(error) is sqlite3.DatabaseError:
-                raise WorkspaceError(
-                    f"cannot use the journal {self.path}: {error}; move it away to start anew"
-                ) from error
-            if type(error) is sqlite3.OperationalError:
-                raise WorkspaceError(f"cannot use the journal {self.path}: {error}") from error
-            raise
+_ADD_RUN = (
+    "INSERT INTO runs (id, workflow, state, created, graph, settings) VALUES (?, ?, 'running', ?, ?, ?)"
+)
+_SET_RUN = "UPDATE runs SET state = ?, ended = ? WHERE id = ?"
+_ADD_EXPANSION = "INSERT OR REPLACE INTO expansions (run, task, graph) VALUES (?, ?, ?)"
+_START = (
+    "INSERT INTO attempts (run, task, n, worker, started, outcome, step, reason)"
+    " VALUES (?, ?, ?, ?, ?, 'running', ?, ?)"
+)
+_END = (
+    "UPDATE attempts SET started = ?, ended = ?, outcome = ?, error = ?, exit = ?, cpu = ?, peak = ?, logged = ?"
+    " WHERE run = ? AND task = ? AND n = ?"
+)
+_SET_TASK = "INSERT OR REPLACE INTO tasks (run, task, step, state, reason, key) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD_RESULT = "INSERT OR REPLACE INTO results (key, run, task, made, at, used) VALUES (?, ?, ?, ?, ?, ?)"
+_USE_RESULT = "UPDATE results SET used = ? WHERE key = ?"
+_SET_LATEST = "INSERT OR REPLACE INTO latest (workflow, task, key, parts) VALUES (?, ?, ?, ?)"
+_SET_PARSED = "INSERT OR REPLACE INTO sources (path, state, found) VALUES (?, ?, ?)"
+_SET_DIGEST = "INSERT OR REPLACE INTO digests (path, size, mtime, inode, digest) VALUES (?, ?, ?, ?, ?)"
+#: In the order in which they are applied: a row after those that it refers to or changes.
+_WRITES = (
+    _ADD_RUN, _SET_RUN, _ADD_EXPANSION, _START, _END, _SET_TASK, _ADD_RESULT, _USE_RESULT, _SET_LATEST,
+    _SET_PARSED, _SET_DIGEST,
+)  # fmt: skip
 
 
 class Journal:
@@ -64,19 +67,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, factory=_Connection)
-        except sqlite3.DatabaseError as error:
-            raise WorkspaceError(f"cannot open the journal {path}: {error}") from error
-        self._db.path = path
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate()
-        except BaseException:
-            self._db.close()
-            raise
+        self._db = Database(path, _WRITES)
 
     def close(self) -> None:
         """Close the file."""
@@ -88,53 +79,22 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def change(self) -> Iterator[None]:
-        """All writes inside are one transaction; raises `WorkspaceError` where the disk refuses it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # SQLite has ended it by itself where the disk is full
-                self._db.execute("ROLLBACK")
-            raise
+    def change(self, patience: float = 0.0) -> AbstractContextManager[None]:
+        """All writes inside are one transaction; raises `WorkspaceError` where the disk refuses it.
 
-    def _migrate(self) -> None:
-        """Bring the schema up to date: each ``NNNN_*.sql`` once, in order, in one transaction."""
-        scripts = sorted(
-            (f for f in files("dynamo.journal").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name
-        )
-        version = self._version()
-        if version > len(scripts):
-            raise WorkspaceError(
-                f"the journal {self.path} was written by a newer dynamo (schema {version}, this one knows "
-                f"{len(scripts)}); upgrade dynamo-weather, or use another workspace"
-            )
-        if version == len(scripts):
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        for n, script in enumerate(scripts[self._version() :], self._version() + 1):
-            for statement in _statements(script.read_text("utf-8")):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {n}")
-        self._db.execute("COMMIT")
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        `patience` is for how many seconds that is tried while the disk is full.
+        """
+        return self._db.change(patience)
 
     # Runs
 
     def add_run(self, run: str, graph: Graph, settings: Mapping[str, Any], now: float) -> None:
         """Record that a run begins."""
-        self._db.execute(
-            "INSERT INTO runs (id, workflow, state, created, graph, settings) VALUES (?, ?, 'running', ?, ?, ?)",
-            (run, graph.name, now, _pack(graph), orjson.dumps(settings).decode()),
-        )
+        self._db.write(_ADD_RUN, (run, graph.name, now, _pack(graph), orjson.dumps(settings).decode()))
 
     def set_run(self, run: str, state: RunState, ended: float | None) -> None:
         """Record the state of a run."""
-        self._db.execute("UPDATE runs SET state = ?, ended = ? WHERE id = ?", (state, ended, run))
+        self._db.write(_SET_RUN, (state, ended, run))
 
     def runs(self, *, limit: int = -1) -> list[RunRecord]:
         """All runs, the latest first."""
@@ -173,9 +133,7 @@ class Journal:
 
     def add_expansion(self, run: str, task: str, graph: Graph) -> None:
         """Record what a run-time workflow added."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO expansions (run, task, graph) VALUES (?, ?, ?)", (run, task, _pack(graph))
-        )
+        self._db.write(_ADD_EXPANSION, (run, task, _pack(graph)))
 
     def remove_run(self, run: str) -> None:
         """Forget a run, its tasks and attempts; its results stay."""
@@ -187,28 +145,28 @@ class Journal:
         self, run: str, task: str, step: str, state: TaskState, reason: str, key: str | None
     ) -> None:
         """Record how a task of a run stands, and why."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO tasks (run, task, step, state, reason, key) VALUES (?, ?, ?, ?, ?, ?)",
-            (run, task, step, state, reason, key),
-        )
+        self._db.write(_SET_TASK, (run, task, step, state, reason, key))
 
     def tasks(self, run: str) -> dict[str, TaskRecord]:
-        """Return the tasks of a run that no longer wait, by id."""
+        """Return the tasks of a run that no longer wait, by id; one that runs stands as such."""
         rows = self._db.execute("SELECT task, step, state, reason, key FROM tasks WHERE run = ?", (run,))
-        return {row[0]: TaskRecord(*row) for row in rows}
-
-    def start_attempt(self, run: str, task: str, n: int, worker: str, now: float) -> None:
-        """Record that an attempt is about to begin."""
-        self._db.execute(
-            "INSERT INTO attempts (run, task, n, worker, started, outcome) VALUES (?, ?, ?, ?, ?, 'running')",
-            (run, task, n, worker, now),
+        found = {row[0]: TaskRecord(*row) for row in rows}
+        rows = self._db.execute(
+            "SELECT task, step, 'running', reason, NULL FROM attempts WHERE run = ? AND outcome = 'running'",
+            (run,),
         )
+        return found | {row[0]: TaskRecord(*row) for row in rows}
+
+    def start_attempt(
+        self, run: str, task: str, n: int, worker: str, now: float, step: str, reason: str
+    ) -> None:
+        """Record that an attempt is about to begin, and why."""
+        self._db.write(_START, (run, task, n, worker, now, step, reason))
 
     def end_attempt(self, run: str, n: int, outcome: AttemptOutcome, report: Report) -> None:
         """Record how an attempt ended."""
-        self._db.execute(
-            "UPDATE attempts SET started = ?, ended = ?, outcome = ?, error = ?, exit = ?, cpu = ?, peak = ?,"
-            " logged = ? WHERE run = ? AND task = ? AND n = ?",
+        self._db.write(
+            _END,
             (report.started, report.ended, outcome, report.error, report.exit_code, report.cpu, report.peak,
              report.logged, run, report.task, n),
         )  # fmt: skip
@@ -223,8 +181,11 @@ class Journal:
             " WHERE run = ? AND outcome = 'running'",
             (now, run),
         )
-        self._db.execute("DELETE FROM tasks WHERE run = ? AND state = 'running'", (run,))
         return [task for (task,) in rows]
+
+    def forget_failures(self, run: str) -> None:
+        """Let the tasks of a run that failed, or were blocked by one that did, wait again."""
+        self._db.execute("DELETE FROM tasks WHERE run = ? AND state IN ('failed', 'blocked')", (run,))
 
     def attempts(self, run: str) -> list[Attempt]:
         """Return all attempts of a run in the order they began."""
@@ -243,7 +204,7 @@ class Journal:
 
     def result(self, key: str) -> Result | None:
         """Return what a key stands for."""
-        row = self._db.execute("SELECT run, task, made FROM results WHERE key = ?", (key,)).fetchone()
+        row = self._db.find("SELECT run, task, made FROM results WHERE key = ?", (key,), after=_ADD_RESULT)
         if row is None:
             return None
         return Result(key, row[0], row[1], {n: Made(*m) for n, m in orjson.loads(row[2]).items()})
@@ -251,14 +212,13 @@ class Journal:
     def add_result(self, result: Result, now: float) -> None:
         """Record what a key stands for."""
         made = {n: (m.digest, m.size, m.mtime) for n, m in result.made.items()}
-        self._db.execute(
-            "INSERT OR REPLACE INTO results (key, run, task, made, at, used) VALUES (?, ?, ?, ?, ?, ?)",
-            (result.key, result.run, result.task, orjson.dumps(made).decode(), now, now),
+        self._db.write(
+            _ADD_RESULT, (result.key, result.run, result.task, orjson.dumps(made).decode(), now, now)
         )
 
     def use_result(self, key: str, now: float) -> None:
         """Record that a result was reused."""
-        self._db.execute("UPDATE results SET used = ? WHERE key = ?", (now, key))
+        self._db.write(_USE_RESULT, (now, key))
 
     def results(self) -> Iterator[tuple[float, Result]]:
         """Yield every result with the time it was last used, the oldest use first."""
@@ -272,9 +232,11 @@ class Journal:
 
     def latest(self, workflow: str, task: str) -> tuple[str, Parts] | None:
         """Return the last key of a task, and what it was made of."""
-        row = self._db.execute(
-            "SELECT key, parts FROM latest WHERE workflow = ? AND task = ?", (workflow, task)
-        ).fetchone()
+        row = self._db.find(
+            "SELECT key, parts FROM latest WHERE workflow = ? AND task = ?",
+            (workflow, task),
+            after=_SET_LATEST,
+        )
         if row is None:
             return None
         code, params, inputs, outputs = orjson.loads(row[1])
@@ -283,10 +245,7 @@ class Journal:
     def set_latest(self, workflow: str, task: str, key: str, parts: Parts) -> None:
         """Record the last key of a task and what it is made of."""
         packed = orjson.dumps((parts.code, parts.params, parts.inputs, parts.outputs)).decode()
-        self._db.execute(
-            "INSERT OR REPLACE INTO latest (workflow, task, key, parts) VALUES (?, ?, ?, ?)",
-            (workflow, task, key, packed),
-        )
+        self._db.write(_SET_LATEST, (workflow, task, key, packed))
 
     def parsed(self, path: str, state: str) -> bytes | None:
         """Return what was found in a source file while it was in `state`."""
@@ -297,9 +256,7 @@ class Journal:
 
     def set_parsed(self, path: str, state: str, found: bytes) -> None:
         """Record what was found in a source file."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO sources (path, state, found) VALUES (?, ?, ?)", (path, state, found)
-        )
+        self._db.write(_SET_PARSED, (path, state, found))
 
     def known_digest(self, path: str, size: int, mtime: int, inode: int) -> str | None:
         """Return the digest of an outside file that looks unchanged since it was taken."""
@@ -311,10 +268,7 @@ class Journal:
 
     def set_digest(self, path: str, size: int, mtime: int, inode: int, digest: str) -> None:
         """Record the digest of an outside file."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO digests (path, size, mtime, inode, digest) VALUES (?, ?, ?, ?, ?)",
-            (path, size, mtime, inode, digest),
-        )
+        self._db.write(_SET_DIGEST, (path, size, mtime, inode, digest))
 
     def remove_digests(self, before: float) -> None:
         """Forget the digests of files that last changed before the Unix time `before`: they can be taken again."""
@@ -327,13 +281,3 @@ def _pack(graph: Graph) -> bytes:
 
 def _unpack(packed: bytes) -> Graph:
     return Graph.from_json(orjson.loads(zlib.decompress(packed)))
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a script at the ends of its statements (executescript would commit by itself)."""
-    text = ""
-    for line in script.splitlines(keepends=True):
-        text += line
-        if sqlite3.complete_statement(text):
-            yield text
-            text = ""

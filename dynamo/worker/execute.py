@@ -86,7 +86,8 @@ class Runner:
         # What filled the disk is not kept: it would leave no room for the journal to say so.
         self._sandbox.leave(order.keep if outcome == "failed" else "")
         logged = self._log.close(order.log)
-        ended, used, peak = time.time(), _cpu() - cpu, self._peak.read()
+        ended, used = time.time(), _cpu() - cpu
+        peak = self._peak.read(ended - started)
         return Report(order.id, outcome, started, ended, error, exit_code, files, used, peak, logged)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -59,8 +60,7 @@ class Sandbox:
 
     def missing_outputs(self, order: Order) -> list[str]:
         """Return the declared outputs that are not there as plain files."""
-        paths = ((name, f"{self.folder}/{name}") for name in names_of(order.outputs))
-        return [name for name, path in paths if os.path.islink(path) or not os.path.isfile(path)]
+        return [name for name in names_of(order.outputs) if not _is_file(f"{self.folder}/{name}")]
 
     def found(self) -> list[str]:
         """Return the files that are there, by name."""
@@ -95,6 +95,14 @@ class Sandbox:
                     self._empty(entry.path)
                 else:
                     shutil.rmtree(entry.path)
+
+
+def _is_file(path: str) -> bool:
+    """Whether a plain file is there, and no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _link(source: str, target: str, store: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import dynamo.journal as journal_package
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.graph import Graph, Task
 from dynamo.journal import Journal, Parts, Result, Workspace, retention
@@ -41,8 +42,7 @@ def test_what_is_written_is_read_back(journal):
     result = Result("key", "run-1", "t", {"out": Made("digest", 3, 1 << 60)})
     with journal.change():
         journal.add_run("run-1", GRAPH, {"cores": 2}, 10.0)
-        journal.set_task("run-1", "t", "t", "running", "never run before", "key")
-        journal.start_attempt("run-1", "t", 1, "w0-1", 11.0)
+        journal.start_attempt("run-1", "t", 1, "w0-1", 11.0, "t", "never run before")
         journal.end_attempt(
             "run-1", 1, "ok", Report("t", "ok", 11.5, 12.0, exit_code=0, cpu=0.5, peak=9, logged=7)
         )
@@ -90,10 +90,10 @@ def test_lost_attempts_and_their_tasks(journal):
     with journal.change():
         journal.add_run("r", GRAPH, {}, 1.0)
         for task in "ab":
-            journal.set_task("r", task, "t", "running", "", None)
-            journal.start_attempt("r", task, 1, "w", 2.0)
+            journal.start_attempt("r", task, 1, "w", 2.0, "t", "never run before")
         journal.end_attempt("r", 1, "ok", Report("a", "ok", 2.0, 3.0))
         journal.set_task("r", "a", "t", "done", "", "k")
+        assert {t.task: t.state for t in journal.tasks("r").values()} == {"a": "done", "b": "running"}
         assert journal.lose_attempts("r", 9.0) == ["b"]
     assert list(journal.tasks("r")) == ["a"]
     assert {a.task: (a.outcome, a.ended) for a in journal.attempts("r")} == {
@@ -148,7 +148,7 @@ def test_opening_again_migrates_nothing_and_a_newer_schema_is_refused(workspace)
 def test_a_migration_that_fails_leaves_nothing(workspace, monkeypatch):
     """A script that fails half-way leaves the journal as it was."""
     monkeypatch.setattr(
-        "dynamo.journal.journal._statements", lambda _: ["CREATE TABLE a (x);", "CREATE nonsense;"]
+        "dynamo.journal.database._statements", lambda _: ["CREATE TABLE a (x);", "CREATE nonsense;"]
     )
     with pytest.raises(WorkspaceError, match="cannot use the journal"):
         Journal(workspace.journal)
@@ -222,6 +222,82 @@ def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk):
         with journal.change():
             journal.add_run("r1", GRAPH, {}, 0.0)
         assert len(journal.runs()) == 2
+
+
+def test_a_disk_that_is_full_for_a_moment_is_waited_for(small_disk, monkeypatch):
+    """With patience, a transaction that found no room is done again whole once there is some."""
+    if small_disk is None:
+        return
+    workspace = Workspace.open(small_disk / "ws")
+    with Journal(workspace.journal) as journal:
+        filler, pauses = small_disk / "filler", []
+        _fill(filler)
+
+        def room(seconds):
+            pauses.append(seconds)
+            filler.unlink(missing_ok=True)
+
+        monkeypatch.setattr("dynamo.journal.database.time.sleep", room)
+        with journal.change(patience=9.0):
+            journal.add_run("r0", GRAPH, {"x": os.urandom(90_000).hex()}, 0.0)
+            journal.start_attempt("r0", "t", 1, "w", 2.0, "t", "")
+            assert journal.result("none") is None
+        assert pauses
+        assert [r.id for r in journal.runs()] == ["r0"]
+        assert [a.n for a in journal.attempts("r0")] == [1]
+
+
+def test_what_was_executed_at_once_is_not_tried_again(small_disk):
+    """A transaction that asked for more than rows to be written cannot be done again: it fails at once."""
+    if small_disk is None:
+        return
+    workspace = Workspace.open(small_disk / "ws")
+    with Journal(workspace.journal) as journal:
+        with journal.change():
+            journal.add_run("r0", GRAPH, {}, 0.0)
+        _fill(small_disk / "filler")
+
+        def replace():
+            with journal.change(patience=9.0):
+                journal.remove_run("r0")
+                journal.add_run("r1", GRAPH, {"x": os.urandom(90_000).hex()}, 0.0)
+
+        with pytest.raises(WorkspaceError, match="disk is full"):
+            replace()
+        assert [r.id for r in journal.runs()] == ["r0"]
+
+
+def test_rows_are_applied_after_those_they_refer_to(journal):
+    """Within one change, an attempt can end that began in it, and be asked for, in whatever order it is told."""
+    with journal.change():
+        journal.end_attempt("r", 1, "ok", Report("a", "ok", 2.0, 3.0))
+        journal.start_attempt("r", "a", 1, "w", 2.0, "t", "")
+        journal.add_run("r", GRAPH, {}, 1.0)
+        assert [a.outcome for a in journal.attempts("r")] == ["ok"]
+        result = Result("key", "r", "a", {})
+        journal.use_result("key", 8.0)
+        journal.add_result(result, 7.0)
+        assert journal.result("key") == result
+    assert list(journal.results()) == [(8.0, result)]
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date(workspace):
+    """What was recorded before the second migration is there after it; what ran then no longer does."""
+    first = (Path(journal_package.__file__).parent / "0001_first.sql").read_text()
+    db = sqlite3.connect(workspace.journal)
+    db.executescript(
+        first
+        + """
+        INSERT INTO runs VALUES ('r', 'flow', 'interrupted', 1.0, NULL, x'00', '{}');
+        INSERT INTO tasks VALUES ('r', 'a', 't', 'done', 'never run before', 'k'), ('r', 'b', 't', 'running', '', NULL);
+        INSERT INTO attempts (run, task, n, worker, started, outcome) VALUES ('r', 'a', 1, 'w', 2.0, 'ok');
+        PRAGMA user_version = 1;
+        """
+    )
+    db.close()
+    with Journal(workspace.journal) as journal:
+        assert list(journal.tasks("r")) == ["a"]
+        assert [(a.task, a.outcome) for a in journal.attempts("r")] == [("a", "ok")]
 
 
 def test_a_read_only_workspace_is_told(small_disk):

@@ -1,0 +1,181 @@
+"""The file under the journal: SQLite in write-ahead mode, its transactions and its migrations.
+
+Rows written inside ``with database.change(...)`` are kept back and applied together at its end, statement by
+statement: that is several times as fast as row by row, and the whole can be done again where the disk was full
+for a moment. Goes wrong: `WorkspaceError`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dynamo.errors import WorkspaceError
+
+__all__ = ["Database"]
+
+BUSY_SECONDS = 30
+#: Pages of the write-ahead log after which they are copied into the file, which waits for the disk; and the
+#: memory for pages, so that a turn of many tasks does not read again what it wrote (negative: KiB).
+CHECKPOINT_PAGES = 4000
+CACHE = -16_000
+#: Seconds between tries while the disk is full.
+PAUSE = 0.05
+
+
+class _DiskFullError(WorkspaceError):
+    """There was no room for the transaction; it was undone."""
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into the workspace's; what is our own fault (a wrong statement) stays as it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        text = f"cannot use the journal {path}: {error}"
+        if type(error) is sqlite3.DatabaseError:
+            raise WorkspaceError(f"{text}; move it away to start anew") from error
+        if type(error) is sqlite3.OperationalError:
+            full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+            raise (_DiskFullError if full else WorkspaceError)(text) from error
+        raise
+
+
+class Database:
+    """One connection, for one thread.
+
+    Parameters
+    ----------
+    path
+        The file; made where there is none.
+    writes
+        The statements that `write` takes, in the order in which they are applied within one change.
+    """
+
+    def __init__(self, path: Path, writes: Iterable[str]) -> None:
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        except sqlite3.DatabaseError as error:
+            raise WorkspaceError(f"cannot open the journal {path}: {error}") from error
+        self._rows: dict[str, list[tuple[Any, ...]]] = {sql: [] for sql in writes}
+        self._applied = dict.fromkeys(self._rows, 0)
+        self._changing = self._direct = False
+        try:
+            self.execute("PRAGMA journal_mode = WAL")
+            self.execute("PRAGMA synchronous = NORMAL")
+            self.execute("PRAGMA foreign_keys = ON")
+            self.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            self.execute(f"PRAGMA cache_size = {CACHE}")
+            self._migrate()
+        except BaseException:  # also Ctrl-C: no open file is left behind
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def change(self, patience: float = 0.0) -> Iterator[None]:
+        """All writes inside are one transaction; where the disk is full, try for `patience` seconds."""
+        self._begin()
+        try:
+            yield
+            self._commit(time.monotonic() + patience)
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._changing = False
+            for rows in self._rows.values():
+                rows.clear()
+
+    def write(self, sql: str, row: tuple[Any, ...]) -> None:
+        """Write one row: at the end of the change, or at once where none is under way."""
+        if self._changing:
+            self._rows[sql].append(row)
+        else:
+            self.execute(sql, row)
+
+    def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """Run one statement now, after all that was written."""
+        self._apply(self._rows)
+        self._direct |= self._changing and not sql.startswith("SELECT")
+        with _told(self.path):
+            return self._db.execute(sql, parameters)
+
+    def find(self, sql: str, parameters: tuple[Any, ...], *, after: str) -> Any:
+        """Return the first row of a query that depends on nothing but what the statement `after` writes."""
+        self._apply((after,))
+        with _told(self.path):
+            return self._db.execute(sql, parameters).fetchone()
+
+    def _begin(self) -> None:
+        with _told(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+        self._changing, self._direct = True, False
+        self._applied = dict.fromkeys(self._rows, 0)
+
+    def _apply(self, statements: Iterable[str]) -> None:
+        for sql in statements:
+            rows, begin = self._rows[sql], self._applied[sql]
+            if begin < len(rows):
+                with _told(self.path):
+                    self._db.executemany(sql, rows[begin:])
+                self._applied[sql] = len(rows)
+
+    def _commit(self, until: float) -> None:
+        while True:
+            try:
+                self._apply(self._rows)
+                with _told(self.path):
+                    self._db.execute("COMMIT")
+            except _DiskFullError:
+                # A task that fills the disk fails of it, and leaves room. What was executed at once is not known
+                # any more, so a change with such a part is not done again.
+                if self._direct or time.monotonic() > until:
+                    raise
+                if self._db.in_transaction:  # SQLite may have ended it by itself
+                    self._db.execute("ROLLBACK")
+                time.sleep(PAUSE)
+                self._begin()
+            else:
+                return
+
+    def _migrate(self) -> None:
+        """Bring the schema up to date: each ``NNNN_*.sql`` once, in order, in one transaction."""
+        scripts = sorted(
+            (f for f in files("dynamo.journal").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name
+        )
+        version = self._version()
+        if version > len(scripts):
+            raise WorkspaceError(
+                f"the journal {self.path} was written by a newer dynamo (schema {version}, this one knows "
+                f"{len(scripts)}); upgrade dynamo-weather, or use another workspace"
+            )
+        if version == len(scripts):
+            return
+        with self.change():
+            for n, script in enumerate(scripts[self._version() :], self._version() + 1):
+                for statement in _statements(script.read_text("utf-8")):
+                    self.execute(statement)
+                self.execute(f"PRAGMA user_version = {n}")
+
+    def _version(self) -> int:
+        return int(self.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script at the ends of its statements (executescript would commit by itself)."""
+    text = ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            yield text
+            text = ""
