@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,9 @@ from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
 from dynamo.graph.units import format_seconds
 
 if TYPE_CHECKING:
-    from dynamo.engine import Failure, Request, Summary
+    from dynamo.engine import Event, Failure, LocalEngine, Request, Summary
+    from dynamo.engine.spawn import Spawned
+    from dynamo.graph import Graph
     from dynamo.journal import Workspace
 
 __all__ = ["execute", "resuming"]
@@ -29,21 +31,34 @@ def execute(
     cores: int | None = None,
     memory: int | None = None,
     modules: tuple[str, ...] = (),
-    inline: bool = False,
+    first: Spawned | None = None,
     quiet: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Run `request` and return the exit code that `dynamo.errors` documents."""
+    """Run `request` and return the exit code that `dynamo.errors` documents.
+
+    `first` is a worker process that was started before; without it all runs in this process.
+    """
     from dynamo.cli.progress import Progress
     from dynamo.engine import LocalEngine
 
-    with LocalEngine(workspace, cores=cores, memory=memory, modules=modules, inline=inline) as engine:
-        engine.warm()
+    with LocalEngine(
+        workspace, cores=cores, memory=memory, modules=modules, inline=first is None, first=first
+    ) as engine:
+        graph = request.selection.restrict(request.graph)
+        warm_more = _warm(engine, graph)
         folder = workspace.runs / request.run
         folder.mkdir(parents=True, exist_ok=True)
-        graph = request.selection.restrict(request.graph)
         steps = {step: len(ids) for step, ids in graph.steps.items()}
-        progress = engine.observer = Progress(steps, engine.cores, folder / "run.log")
+        progress = Progress(steps, engine.cores, folder / "run.log")
+
+        def begun(event: Event) -> None:
+            progress(event)
+            if event.kind == "started":
+                engine.observer = progress
+                warm_more()
+
+        engine.observer = begun
         try:
             with progress.shown(quiet=quiet or as_json):
                 summary = engine.run(request)
@@ -57,6 +72,14 @@ def execute(
             print(progress.text(), file=sys.stderr, end="")
         print(words(summary, workspace))
     return exit_code(summary)
+
+
+def _warm(engine: LocalEngine, graph: Graph) -> Callable[[], None]:
+    """Start the workers that the first tasks need, and return what starts the others, once those have theirs."""
+    calls = list(dict.fromkeys(task.call for task in graph.tasks.values() if task.kind == "python"))
+    begin = [task for task in graph.tasks.values() if not graph.parents(task)]
+    engine.warm(len(begin), [task.call for task in begin[:1] if task.kind == "python"])
+    return lambda: engine.warm(calls=calls)
 
 
 def exit_code(summary: Summary) -> int:

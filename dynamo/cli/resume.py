@@ -24,6 +24,7 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
     """
     from dynamo.cli.execute import execute
     from dynamo.engine import Products, Request
+    from dynamo.engine.spawn import early
     from dynamo.journal import Journal, Workspace
     from dynamo.planning import Selection
 
@@ -52,12 +53,14 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
         resume=True,
         settings=settings,
     )
-    return execute(
-        found,
-        request,
-        cores=settings["cores"],
-        memory=settings["memory"],
-        modules=tuple(settings["modules"]),
-        quiet=quiet,
-        as_json=as_json,
-    )
+    with early() as first:
+        return execute(
+            found,
+            request,
+            cores=settings["cores"],
+            memory=settings["memory"],
+            modules=tuple(settings["modules"]),
+            first=first,
+            quiet=quiet,
+            as_json=as_json,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Inline:
         self._waiting: deque[InlineWorker] = deque()
         self.busy: list[InlineWorker] = []
 
-    def start(self, count: int) -> None:
+    def start(self, count: int, calls: Sequence[str] = ()) -> None:
         """Need no start."""
 
     def reserve(self, memory: int = 0) -> InlineWorker:  # noqa: ARG002 - the same face as `Workers`

@@ -9,7 +9,6 @@ for this would take half of the time that a user waits for the first task.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -181,8 +180,10 @@ def _is_reference(value: str) -> None:
 
 
 def _is_template(value: str) -> None:
+    from string import Formatter
+
     try:
-        parts = list(string.Formatter().parse(value))
+        parts = list(Formatter().parse(value))
     except ValueError as error:
         raise ValueError(f"{value!r} is not a template: {error}") from None
     for _, name, form, conversion in parts:

@@ -1,6 +1,8 @@
-"""The worker process: reads jobs from a socket, a line each, and answers with reports, a line each.
+"""The worker process: reads messages from a socket, a line of JSON each, and answers jobs with reports, a line each.
 
-It lives as long as the other end does: when that closes, it kills its own process group.
+The first message says where it works: ``log``, ``sandbox``, ``modules``. After it come jobs, and ``prepare``: calls
+whose imports are to be made while there is no job. It lives as long as the other end does: when that closes, it
+kills its own process group.
 """
 
 from __future__ import annotations
@@ -13,34 +15,68 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import orjson
 
 from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
 from dynamo.worker.log import Log
+from dynamo.worker.prepare import prepare
 
 __all__ = ["main"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+class _Messages:
+    """What comes over the socket, message by message."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+        self._coming = select.poll()
+        self._coming.register(connection, select.POLLIN)
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            line, end, rest = self._buffer.partition(b"\n")
+            if end:
+                self._buffer = rest
+                yield orjson.loads(line)
+                continue
+            more = self._connection.recv(1 << 16)
+            if not more:
+                return
+            self._buffer += more
+
+    def waiting(self) -> bool:
+        """Whether another message has come, or begins to."""
+        return bool(self._buffer or self._coming.poll(0))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve jobs; the arguments are the socket's file descriptor, log, sandbox, and folders of modules."""
-    fd, log_path, folder, *path = sys.argv[1:] if arguments is None else arguments
+    """Serve jobs; the argument is the socket's file descriptor."""
+    (fd,) = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
-    sys.path[:0] = [p for p in path if p not in sys.path]
     _keep_orphans()
-    runner = Runner(folder, Log(log_path))
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=False)
     connection = socket.socket(fileno=int(fd))
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
-    with connection.makefile("rb") as lines:
-        for line in lines:
-            for report in runner.run(Job.from_json(orjson.loads(line))):
-                connection.sendall(orjson.dumps(report) + b"\n")
+    messages = _Messages(connection)
+    place = next(iter(messages), None)
+    if place is None:
+        _end_group()
+    sys.path[:0] = [p for p in place["modules"] if p not in sys.path]
+    runner = Runner(place["sandbox"], Log(place["log"]))
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
+    for message in messages:
+        if "prepare" in message:
+            prepare(message["prepare"], place["sandbox"], messages.waiting)
+            continue
+        for report in runner.run(Job.from_json(message)):
+            connection.sendall(orjson.dumps(report) + b"\n")
     _end_group()
 
 
