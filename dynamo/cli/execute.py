@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
 from dynamo.graph.units import format_seconds
 
 if TYPE_CHECKING:
-    from dynamo.engine import Event, Failure, LocalEngine, Request, Summary
+    from dynamo.engine import Event, Failure, Request, Summary
     from dynamo.engine.spawn import Spawned
     from dynamo.graph import Graph
     from dynamo.journal import Workspace
@@ -46,7 +46,7 @@ def execute(
         workspace, cores=cores, memory=memory, modules=modules, inline=first is None, first=first
     ) as engine:
         graph = request.selection.restrict(request.graph)
-        warm_more = _warm(engine, graph)
+        engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))
         folder = workspace.runs / request.run
         folder.mkdir(parents=True, exist_ok=True)
         steps = {step: len(ids) for step, ids in graph.steps.items()}
@@ -56,7 +56,7 @@ def execute(
             progress(event)
             if event.kind == "started":
                 engine.observer = progress
-                warm_more()
+                engine.warm(calls=_calls(graph))  # the other workers, once the first tasks have theirs
 
         engine.observer = begun
         try:
@@ -74,12 +74,9 @@ def execute(
     return exit_code(summary)
 
 
-def _warm(engine: LocalEngine, graph: Graph) -> Callable[[], None]:
-    """Start the workers that the first tasks need, and return what starts the others, once those have theirs."""
-    calls = list(dict.fromkeys(task.call for task in graph.tasks.values() if task.kind == "python"))
-    begin = [task for task in graph.tasks.values() if not graph.parents(task)]
-    engine.warm(len(begin), [task.call for task in begin[:1] if task.kind == "python"])
-    return lambda: engine.warm(calls=calls)
+def _calls(graph: Graph) -> list[str]:
+    """Every function of the graph, in the order in which it is first called."""
+    return list(dict.fromkeys(task.call for task in graph.tasks.values() if task.kind == "python"))
 
 
 def exit_code(summary: Summary) -> int:

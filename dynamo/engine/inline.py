@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dynamo.engine.workers import Reported
-from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
 from dynamo.worker.log import Screen
 
@@ -37,6 +36,8 @@ class Inline:
     """The same face as `Workers`, without processes."""
 
     def __init__(self, folder: Path) -> None:
+        from dynamo.worker.execute import Runner
+
         self._runner = Runner(str(folder / "inline"), Screen())
         self._waiting: deque[InlineWorker] = deque()
         self.busy: list[InlineWorker] = []

@@ -123,13 +123,7 @@ class LocalEngine:
         self._lock.close()
 
     def warm(self, count: int | None = None, calls: Sequence[str] = ()) -> None:
-        """Start workers now, so that they are up, and have imported what `calls` need, when a task is ready.
-
-        Raises `UserError` where the code of a call is not found.
-        """
-        # What is edited after the workers have imported it makes another version, and `_renew` lets them go.
-        self._versions.update((call, self._facts.code(call)) for call in calls if call not in self._versions)
-        self._facts.keep()
+        """Start workers now, so that they are up when a task is ready; see `Workers.start` for `calls`."""
         self.workers.start(min(count or self.cores, self.cores), calls)
 
     def run(self, request: Request) -> Summary:

@@ -112,7 +112,9 @@ class Workers:
     def start(self, count: int, calls: Sequence[str] = ()) -> None:
         """Have at least `count` workers, so that the first tasks do not wait for an interpreter.
 
-        Those that are idle import what the functions that `calls` name will import, until they get a job.
+        Those that are idle import what the functions that `calls` name will import, until they get a job. Only
+        calls whose code versions are known may be named: what is edited later makes another version, and workers
+        that imported it as it was are then let go.
         """
         while len(self.idle) + len(self.busy) < count:
             self.idle.append(self._spawn())
@@ -190,7 +192,8 @@ class Workers:
     def _spawn(self) -> Worker:
         taken = {w.slot for w in (*self.idle, *self.busy)}
         slot = next(n for n in range(len(taken) + 1) if n not in taken)
-        spawned, self._first = self._first or Spawned(), None
+        first, self._first = self._first, None
+        spawned = first if first is not None and first.process.poll() is None else Spawned()
         worker = Worker(slot, spawned, f"{self.folder}/{slot}.log", f"{self.folder}/{slot}")
         worker.tell({"log": worker.log, "sandbox": worker.sandbox, "modules": self.modules})
         self._selector.register(worker.connection, selectors.EVENT_READ, worker)

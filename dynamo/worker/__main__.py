@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     connection = socket.socket(fileno=int(fd))
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     messages = _Messages(connection)
-    place = next(iter(messages), None)
-    if place is None:
+    place: dict[str, Any] = next(iter(messages), {})
+    if not place:
         _end_group()
     sys.path[:0] = [p for p in place["modules"] if p not in sys.path]
     runner = Runner(place["sandbox"], Log(place["log"]))
