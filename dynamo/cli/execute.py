@@ -56,7 +56,8 @@ def execute(
             progress(event)
             if event.kind == "started":
                 engine.observer = progress
-                engine.warm(calls=_calls(graph))  # the other workers, once the first tasks have theirs
+                # The other workers, once the first tasks have theirs.
+                engine.warm(len(graph.tasks), _calls(graph))
 
         engine.observer = begun
         try:
