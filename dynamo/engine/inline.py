@@ -11,7 +11,6 @@ from pathlib import Path
 
 from dynamo.engine.workers import Reported
 from dynamo.worker.job import Job
-from dynamo.worker.log import Screen
 
 __all__ = ["AHEAD", "Inline", "InlineWorker"]
 
@@ -37,6 +36,7 @@ class Inline:
 
     def __init__(self, folder: Path) -> None:
         from dynamo.worker.execute import Runner
+        from dynamo.worker.log import Screen
 
         self._runner = Runner(str(folder / "inline"), Screen())
         self._waiting: deque[InlineWorker] = deque()
