@@ -15,7 +15,8 @@ from dynamo.errors import Place, RunFileError, nearest
 from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite
 from dynamo.runfile.environment import expand
 from dynamo.runfile.faults import Faults, say
-from dynamo.runfile.model import At, RunFile, read_run_file
+from dynamo.runfile.model import RunFile, read_run_file
+from dynamo.runfile.values import At
 
 __all__ = ["Draft", "load", "read"]
 

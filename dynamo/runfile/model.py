@@ -9,19 +9,19 @@ for this would take half of the time that a user waits for the first task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_bytes, parse_seconds
 from dynamo.runfile.faults import say
 from dynamo.runfile.times import parse_time, reader_of
+from dynamo.runfile.values import At, Read, Tell, by, count, text, text_by, texts
 
 __all__ = [
-    "FIELDS", "KEYS", "NEEDED", "At", "EngineRule", "InputRule", "Key", "ProductsRule", "RunFile", "Tell",
-    "read_run_file",
+    "FIELDS", "KEYS", "NEEDED", "EngineRule", "InputRule", "Key", "ProductsRule", "RunFile", "read_run_file",
 ]  # fmt: skip
 
 #: What may stand in braces in a products template.
@@ -30,33 +30,6 @@ FIELDS = {
     "workflow": "the name of the workflow",
     "time": "the time of the newest input, like 20170329T073929Z",
 }
-
-#: Where something stands: keys and indices from the root.
-At: TypeAlias = "tuple[str | int, ...]"
-
-
-class Tell:
-    """Gathers what is wrong: unknown keys, missing ones, and values that do not fit."""
-
-    def __init__(self) -> None:
-        self.unknown: list[tuple[At, list[str]]] = []
-        self.missing: list[At] = []
-        self.values: list[tuple[At, str]] = []
-
-    def __call__(self, at: At, message: str) -> None:
-        """Add a value that does not fit."""
-        self.values.append((at, message))
-
-    def __len__(self) -> int:
-        return len(self.unknown) + len(self.missing) + len(self.values)
-
-    def expected(self, what: str, value: Any, at: At) -> None:
-        """Add a value of another kind than `what`."""
-        self(at, f"expected {what}, not {say(value)}")
-
-
-#: Reads a value that stands somewhere; what it returns is of use only where nothing was told.
-Read: TypeAlias = Callable[[Any, At, Tell], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,63 +76,6 @@ class RunFile:
     products: ProductsRule = ProductsRule()
     engine: EngineRule = EngineRule()
     workspace: str = ".dynamo"
-
-
-def _text(value: Any, at: At, tell: Tell) -> Any:
-    if not isinstance(value, str):
-        tell.expected("text", value, at)
-    elif not value:
-        tell(at, "is empty")
-    return value
-
-
-def _texts(value: Any, at: At, tell: Tell) -> Any:
-    if isinstance(value, str):
-        _text(value, (*at, 0), tell)
-        return [value]
-    if not isinstance(value, list):
-        tell.expected("a list", value, at)
-    elif not value:
-        tell(at, "is empty")
-    else:
-        for index, one in enumerate(value):
-            _text(one, (*at, index), tell)
-    return value
-
-
-def _count(value: Any, at: At, tell: Tell) -> Any:
-    if type(value) is not int:
-        tell.expected("a whole number", value, at)
-    elif value < 1:
-        tell(at, f"should be at least 1, not {value}")
-    return value
-
-
-def _by(parse: Callable[[Any], Any]) -> Read:
-    """Read with a function that raises `ValueError` in plain words."""
-
-    def read(value: Any, at: At, tell: Tell) -> Any:
-        try:
-            return parse(value)
-        except ValueError as error:
-            tell(at, str(error))
-            return None
-
-    return read
-
-
-def _text_by(parse: Callable[[str], Any]) -> Read:
-    """Read a text that is not empty, and check it with a function that raises `ValueError` in plain words."""
-    check = _by(parse)
-
-    def read(value: Any, at: At, tell: Tell) -> Any:
-        before = len(tell)
-        _text(value, at, tell)
-        if len(tell) == before:
-            check(value, at, tell)
-        return value
-
-    return read
 
 
 def _some_bytes(value: Any) -> int:
@@ -277,23 +193,23 @@ def _form(form: type) -> dict[str, Any]:
 KEYS: Mapping[type, Mapping[str, Key]] = {
     InputRule: {
         "files": Key(
-            _texts, _or(_TEXT, _TEXTS), "A path or glob, or a list of these; relative to the run file."
+            texts, _or(_TEXT, _TEXTS), "A path or glob, or a list of these; relative to the run file."
         ),
-        "last": Key(_count, _COUNT, "Keep the newest N of what the other rules leave."),
+        "last": Key(count, _COUNT, "Keep the newest N of what the other rules leave."),
         "from": Key(
-            _by(parse_time),
+            by(parse_time),
             _TIME,
             "Keep data of this time or later (ISO 8601; UTC where no offset is given).",
             "from_",
         ),
-        "to": Key(_by(parse_time), _TIME, "Keep data of this time or earlier (ISO 8601)."),
+        "to": Key(by(parse_time), _TIME, "Keep data of this time or earlier (ISO 8601)."),
         "within": Key(
-            _by(parse_seconds),
+            by(parse_seconds),
             _or(_TEXT, {"type": "number", "minimum": 0}),
             "Keep data at most this much older than the newest, like '10 min'.",
         ),
         "time": Key(
-            _text_by(reader_of),
+            text_by(reader_of),
             _TEXT,
             "Where the time stands in a file name, like '*_%Y%m%d-%H%M%S*'; "
             "the common stamps are found without it.",
@@ -301,22 +217,22 @@ KEYS: Mapping[type, Mapping[str, Key]] = {
     },
     ProductsRule: {
         "to": Key(
-            _text_by(_is_template),
+            text_by(_is_template),
             {**_TEXT, "default": "products/{run}"},
             "Folder of products, relative to the run file; may hold {run}, {workflow} and {time}.",
         ),
-        "only": Key(_texts, _or(_TEXT, _TEXTS), "Publish only outputs whose names match one of these globs."),
+        "only": Key(texts, _or(_TEXT, _TEXTS), "Publish only outputs whose names match one of these globs."),
     },
     EngineRule: {
         "name": Key(_engine, {"const": "local", "default": "local"}, "Which engine."),
-        "cores": Key(_count, _COUNT, "CPU cores to use at most; all by default."),
+        "cores": Key(count, _COUNT, "CPU cores to use at most; all by default."),
         "memory": Key(
-            _by(_some_bytes), _or(_TEXT, _COUNT), "Memory to use at most, like '4 GiB'; all by default."
+            by(_some_bytes), _or(_TEXT, _COUNT), "Memory to use at most, like '4 GiB'; all by default."
         ),
     },
     RunFile: {
         "workflow": Key(
-            _text_by(_is_reference),
+            text_by(_is_reference),
             {**_TEXT, "examples": ["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"]},
             "The workflow: package.module:function or ./file.py:function.",
         ),
@@ -341,7 +257,7 @@ KEYS: Mapping[type, Mapping[str, Key]] = {
             "What runs the tasks.",
         ),
         "workspace": Key(
-            _text,
+            text,
             {**_TEXT, "default": ".dynamo"},
             "Folder of the journal and of stored results, relative to the run file.",
         ),
