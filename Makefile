@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test unit chaos lint types imports docs bench clean
+.PHONY: demo test unit versions chaos lint types imports docs bench clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
@@ -15,6 +15,14 @@ test: lint types imports docs unit
 
 unit: $(VENV)/.dev
 	$(BIN)/pytest
+
+# The tests under the other Pythons that are supported, in an environment of its own for each.
+PYTHONS ?= python3.12 python3.13
+versions:
+	@for python in $(PYTHONS); do \
+	  if $$python -c '' 2>/dev/null; then \
+	    $(MAKE) unit PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; \
+	  else echo "!!! no $$python on this machine: not tested with it"; fi; done
 
 chaos: $(VENV)/.dev
 	$(BIN)/pytest -m chaos
@@ -50,7 +58,7 @@ bench: $(VENV)/.dev .venv-bench/.peers
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-bench build dist site $(DEMO)
+	rm -rf $(VENV) .venv-* build dist site $(DEMO)
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dynamo needs Python 3.11 or later; try make PYTHON=python3.12")'

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,3 +19,28 @@ def samples() -> Path:
     folder = Path(os.environ.get("DYNAMO_SAMPLES", ROOT.parent / "shared" / "data"))
     assert (folder / "INDEX.md").is_file(), f"no sample data at {folder}: set DYNAMO_SAMPLES"
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of eight megabytes. Only the superuser may mount one: others skip, but never with ``CI`` set."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(folder)]
+    done = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if done.returncode:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"cannot mount a small disk: {done.stderr}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def fill_disk() -> Callable[[Path], None]:
+    """Write to a file until its disk is full."""
+
+    def fill(file: Path) -> None:
+        with file.open("wb", buffering=0) as target, suppress(OSError):
+            while target.write(b"x" * 4096):
+                pass
+
+    return fill

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import threading
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -43,8 +44,9 @@ class Products:
         try:
             if _same(stored, target):
                 return target
-            # Of this process's own: another run may publish the same name at this moment.
-            part = f"{os.path.dirname(target)}/.{os.path.basename(target)[:200]}.{os.getpid()}.part"
+            # Of this engine's own: another may publish the same name at this moment.
+            own = f"{os.getpid()}-{threading.get_ident():x}"
+            part = f"{os.path.dirname(target)}/.{os.path.basename(target)[:200]}.{own}.part"
             _remove(part)
             try:
                 os.link(stored, part)
@@ -54,9 +56,8 @@ class Products:
             except OSError:
                 _link_or_copy(stored, part)
             os.replace(part, target)
-            _remove(
-                part
-            )  # it stays where another run has just published the same file: a rename of links is void
+            # It stays where another run has just published the same file: a rename of links is void.
+            _remove(part)
         except OSError as error:
             raise UserError(
                 f"cannot publish {target}: {error.strerror}; choose another folder with `products:`"

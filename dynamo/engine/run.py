@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from dynamo.engine.events import Event, Failure, Kind, Summary
+from dynamo.engine.files import Files
 from dynamo.engine.known import Facts
 from dynamo.engine.limits import RETRIES
 from dynamo.engine.ready import ReadySet, Unit
@@ -26,7 +26,6 @@ from dynamo.journal.records import AttemptOutcome
 from dynamo.planning import Selection, key_of, parts_of, units
 from dynamo.planning.plan import settle
 from dynamo.worker.job import Job, Made, Order, Report
-from dynamo.worker.store import digest_file, stored_path
 
 __all__ = ["Run"]
 
@@ -59,12 +58,11 @@ class Run:
         self.first = 0.0
         self.graph = request.selection.restrict(request.graph)
         self._fits = fits
-        self.digests: dict[str, str] = {}
-        self.paths: dict[str, str] = {}
-        self._states: dict[str, tuple[int, int]] = {}
-        self._outside: set[str] = set()
+        self.files = Files(str(workspace.store), facts)
+        #: Files of run-time workflows, to the tasks that make them.
+        self._added: dict[str, str] = {}
         fits(self.graph)
-        self._bring_in({n: p for n, p in self.graph.sources.items() if n in self.graph.consumers})
+        self.files.bring_in({n: p for n, p in self.graph.sources.items() if n in self.graph.consumers})
         self.ready = ReadySet(self.graph, units(self.graph))
         self.running: dict[str, int] = {}
         self.outbox: list[tuple[str, str]] = []
@@ -77,14 +75,6 @@ class Run:
         self._products: list[str] = []
         self._counts = {"done": 0, "reused": 0, "left": 0}
         self.warnings: list[str] = []
-
-    def _bring_in(self, sources: Mapping[str, str]) -> None:
-        """Take the digests of files from outside; raises `DataError` where one cannot be read."""
-        digests = {name: self.facts.source(name, path) for name, path in sources.items()}
-        self.digests.update(digests)
-        self.paths.update((name, os.path.abspath(path)) for name, path in sources.items())
-        self._states.update((name, self.facts.states[path]) for name, path in sources.items())
-        self._outside.update(sources)
 
     @property
     def over(self) -> bool:
@@ -131,12 +121,14 @@ class Run:
                     self._leave(task, now, "left out by --only")
                     continue
                 reason = "an input is made anew by the same job"
-            elif any(n not in self.digests for n in names):
+            elif any(n not in self.files.digests for n in names):
                 if task_id in self.ready.open:  # its maker is tried again elsewhere
                     self.ready.wait((task_id,))
                 continue  # its maker in this job was left out or is lost: it was closed with it
             else:
-                decision, parts = settle(self.graph.name, task, self.digests, self.facts, self._asked(task))
+                decision, parts = settle(
+                    self.graph.name, task, self.files.digests, self.facts, self._asked(task)
+                )
                 if decision.action == "reuse" and decision.result is not None:
                     self._reuse(task, decision.result, decision.reason, parts, now)
                     continue
@@ -169,7 +161,7 @@ class Run:
         if task.kind == "expand":
             params = {"outputs": dict(task.outputs), "params": dict(task.params)}
             outputs = {"found": _found_name(task)}
-        paths = {name: "" if name in inside else self.paths[name] for name in task.input_names}
+        paths = {name: "" if name in inside else self.files.paths[name] for name in task.input_names}
         log, keep = self.workspace.log(self.id, task.id, n), self.workspace.kept(self.id, task.id)
         return Order(task.id, task.kind, task.call, task.inputs, outputs, params, task.argv, paths, log, keep)
 
@@ -187,9 +179,10 @@ class Run:
         """Take in how a task went; return units to be tried again."""
         task = self.ready.tasks[report.task]
         n = self.running.pop(report.task)
-        changed = self._changed(task) if report.outcome == "ok" else ""
+        changed = self.files.changed(task.input_names) if report.outcome == "ok" else ""
         if changed:
-            report = replace(report, outcome="failed", error=changed, made={})
+            error = f"its input {changed!r} was changed while it ran; a task leaves its inputs as they are"
+            report = replace(report, outcome="failed", error=error, made={})
         outcome: AttemptOutcome = "lost" if report.outcome == "trouble" else report.outcome
         self.journal.end_attempt(self.id, n, outcome, report)
         if report.outcome == "ok":
@@ -200,26 +193,6 @@ class Run:
                 self.ready.wait((task.id,))
             return []
         return self._try_again(task, report, infrastructure=report.outcome == "trouble")
-
-    def _changed(self, task: Task) -> str:
-        """Say which input of `task` is no longer what its digest was taken of: what was made of it has no key.
-
-        A stored file is taken out of the store, so that nothing else reads it; the next run makes it anew.
-        """
-        for name in task.input_names:
-            path, stored = self.paths[name], self._states[name]
-            outside = name in self._outside
-            try:
-                state = os.stat(path)
-                same = (state.st_size, state.st_mtime_ns) == stored or digest_file(path) == self.digests[name]
-            except OSError:  # an outside file may be removed as soon as it was read
-                same = outside
-            if not same:
-                if not outside:
-                    with suppress(OSError):
-                        os.unlink(path)
-                return f"its input {name!r} was changed while it ran; a task leaves its inputs as they are"
-        return ""
 
     def lost(self, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
         """Take in that a worker died or was killed; return units to be tried again.
@@ -254,12 +227,12 @@ class Run:
     def _done(self, task: Task, report: Report) -> None:
         key, parts, reason = self._keys.pop(task.id)
         if not key:  # its inputs were made by the same job and are known only now
-            parts = parts_of(task, self.facts.code(task.call), self.digests)
+            parts = parts_of(task, self.facts.code(task.call), self.files.digests)
             key = key_of(task, parts)
         self._exist(task, report.made)
         if self.facts.unchanged(task.call):
             self.journal.add_result(Result(key, self.id, task.id, report.made), report.ended)
-            self.journal.set_latest(self.graph.name, task.id, key, parts)
+            self.journal.set_latest(self.graph.name, task.id, key, parts, report.ended)
         else:
             self.warn(task.id, "its code changed while it ran; its result serves this run only")
         self.journal.set_task(self.id, task.id, task.step, "done", reason, key)
@@ -270,7 +243,7 @@ class Run:
     def _reuse(self, task: Task, result: Result, reason: str, parts: Parts, now: float) -> None:
         self._exist(task, result.made)
         self.journal.use_result(result.key, now)
-        self.journal.set_latest(self.graph.name, task.id, result.key, parts)
+        self.journal.set_latest(self.graph.name, task.id, result.key, parts, now)
         self.journal.set_task(self.id, task.id, task.step, "reused", reason, result.key)
         self._counts["reused"] += 1
         self._tell("reused", task, now, reason)
@@ -285,13 +258,9 @@ class Run:
             del self.ready.blocked[blocked]
 
     def _exist(self, task: Task, made: Mapping[str, Made]) -> None:
-        for name, file in made.items():
-            path = stored_path(self._store, file.digest)
-            self.digests[name] = file.digest
-            self.paths[name] = path
-            self._states[name] = (file.size, file.mtime)
-            if task.kind != "expand" and self.request.products.wants(name):
-                self.outbox.append((name, path))
+        self.files.add(made)
+        if task.kind != "expand":
+            self.outbox += [(n, self.files.paths[n]) for n in made if self.request.products.wants(n)]
 
     def _close(self, task: Task, made: Mapping[str, Made], report: Report) -> None:
         self.ready.close(task.id)
@@ -304,11 +273,20 @@ class Run:
 
     def _expand(self, task: Task) -> None:
         """Add what a run-time workflow described to the run."""
-        with open(self.paths[_found_name(task)], "rb") as file:
+        with open(self.files.paths[_found_name(task)], "rb") as file:
             found = Graph.from_json(orjson.loads(file.read()))
         more, jobs = {n: p for n, p in found.sources.items() if p}, units(found)
         self._fits(found)
-        self._bring_in(more)
+        makers = {name: maker for name, maker in found.producer.items() if name not in task.output_names}
+        for name, maker in makers.items():
+            other = self._added.get(name) or self.graph.producer.get(name) or self.graph.sources.get(name)
+            if other is not None:
+                raise UserError(
+                    f"{found.tasks[maker].place}: {maker} makes {name!r}, which is there already, from {other}; "
+                    f"names under {task.id + '/'!r} belong to {task.id}"
+                )
+        self.files.bring_in(more)
+        self._added.update(makers)
         self.journal.add_expansion(self.id, task.id, found)
         self.ready.expand(task.id, found, jobs)
         self._tell("added", task, self.began, f"{len(found.tasks)} tasks")

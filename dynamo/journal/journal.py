@@ -48,7 +48,7 @@ _END = (
 _SET_TASK = "INSERT OR REPLACE INTO tasks (run, task, step, state, reason, key) VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_RESULT = "INSERT OR REPLACE INTO results (key, run, task, made, at, used) VALUES (?, ?, ?, ?, ?, ?)"
 _USE_RESULT = "UPDATE results SET used = ? WHERE key = ?"
-_SET_LATEST = "INSERT OR REPLACE INTO latest (workflow, task, key, parts) VALUES (?, ?, ?, ?)"
+_SET_LATEST = "INSERT OR REPLACE INTO latest (workflow, task, key, parts, at) VALUES (?, ?, ?, ?, ?)"
 _SET_PARSED = "INSERT OR REPLACE INTO sources (path, state, found) VALUES (?, ?, ?)"
 _SET_DIGEST = "INSERT OR REPLACE INTO digests (path, size, mtime, inode, digest) VALUES (?, ?, ?, ?, ?)"
 #: In the order in which they are applied: a row after those that it refers to or changes.
@@ -242,10 +242,10 @@ class Journal:
         code, params, inputs, outputs = orjson.loads(row[1])
         return row[0], Parts(code, params, inputs, tuple(outputs))
 
-    def set_latest(self, workflow: str, task: str, key: str, parts: Parts) -> None:
+    def set_latest(self, workflow: str, task: str, key: str, parts: Parts, now: float) -> None:
         """Record the last key of a task and what it is made of."""
         packed = orjson.dumps((parts.code, parts.params, parts.inputs, parts.outputs)).decode()
-        self._db.write(_SET_LATEST, (workflow, task, key, packed))
+        self._db.write(_SET_LATEST, (workflow, task, key, packed, now))
 
     def parsed(self, path: str, state: str) -> bytes | None:
         """Return what was found in a source file while it was in `state`."""
@@ -270,9 +270,16 @@ class Journal:
         """Record the digest of an outside file."""
         self._db.write(_SET_DIGEST, (path, size, mtime, inode, digest))
 
-    def remove_digests(self, before: float) -> None:
-        """Forget the digests of files that last changed before the Unix time `before`: they can be taken again."""
+    def forget(self, before: float) -> None:
+        """Forget what can be found out again, of before the Unix time `before`.
+
+        That is the digests of outside files that last changed before, and what tasks were last made of where
+        their results are gone already.
+        """
         self._db.execute("DELETE FROM digests WHERE mtime < ?", (int(before * 1e9),))
+        self._db.execute(
+            "DELETE FROM latest WHERE at < ? AND key NOT IN (SELECT key FROM results)", (before,)
+        )
 
 
 def _pack(graph: Graph) -> bytes:

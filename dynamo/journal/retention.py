@@ -48,10 +48,10 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
     else:
         old_runs = _remove_runs(workspace, journal, old_runs, before)
         with journal.change():
+            journal.forget(before)  # what this removes can still be told in the next plan
             old_results, kept = _old_results(journal, before)
             for key in old_results:
                 journal.remove_result(key)
-            journal.remove_digests(before)
     files = [(path, size) for digest, path, used, size in found if used < before and digest not in kept]
     if not dry_run:
         for path, _ in files:

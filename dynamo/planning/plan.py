@@ -73,7 +73,8 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
     """Decide for every task of `graph` as far as that can be told before it runs.
 
     A task whose input is made anew counts as to be run; when that input turns out as it was, the engine
-    will reuse the result after all.
+    will reuse the result after all. Likewise, a task that ``--only`` leaves out may then be reused, and one that
+    needs it may run.
 
     Raises `UserError` for what a run would refuse at once: a source that cannot be read, code that is not found,
     labels that cannot fuse.
@@ -87,20 +88,23 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
     decisions: dict[str, Decision] = {}
     for task_id in graph.order():
         task = graph.tasks[task_id]
-        unmade = next((n for n in task.input_names if n not in digests), None)
-        if unmade is None:
+        unmade = [n for n in task.input_names if n not in digests]
+        if not unmade:
             decision, _ = settle(graph.name, task, digests, known, selection)
             if decision.result is not None and task.kind != "expand":
                 digests.update((name, made.digest) for name, made in decision.result.made.items())
         elif selection.leaves(task):
             decision = Decision("leave", "left out by --only")
         else:
-            maker = graph.producer[unmade]
-            left = decisions[maker].action == "leave"
+            # one input that will not be made is enough
+            left = (n for n in unmade if decisions[graph.producer[n]].action == "leave")
+            lacking = next(left, None)
+            name = lacking or unmade[0]
+            maker = graph.producer[name]
             decision = (
-                Decision("leave", f"needs {unmade!r}, which {maker} would make, left out by --only")
-                if left
-                else Decision("run", f"input {unmade!r} is made anew by {maker}")
+                Decision("leave", f"needs {name!r}, which {maker} would make, left out by --only")
+                if lacking
+                else Decision("run", f"input {name!r} is made anew by {maker}")
             )
         decisions[task_id] = decision
     return Plan(graph, {task_id: decisions[task_id] for task_id in graph.tasks})

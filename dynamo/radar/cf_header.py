@@ -1,13 +1,15 @@
 """The CF-1.10 header of a product file: a whole NetCDF-4 file in memory that lacks only the numbers.
 
-A geometry, a quantity and a number of steps enter; the bytes of an HDF5 file leave, made once for each and
-remembered. Only `dynamo.radar.netcdf` uses this. Making a header costs 10-30 ms in any HDF5 binding, which
-is why it is not made again for every grid.
+A geometry, a quantity, a number of steps and attributes enter; the bytes of an HDF5 file leave, made once for
+each and remembered. Only `dynamo.radar.netcdf` uses this. Making a header costs 10-30 ms in any HDF5 binding,
+which is why it is not made again for every grid.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +19,31 @@ from dynamo.radar.grid import QUANTITIES, Cell, Geometry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FILL", "OFFSET", "SCALE", "header", "set_attribute"]
+__all__ = [
+    "FILL",
+    "OFFSET",
+    "SCALE",
+    "TIMES",
+    "Attributes",
+    "Header",
+    "header",
+    "open_image",
+    "set_attribute",
+]
 
 # Reflectivity is stored as one byte: -32 to 95 dBZ in steps of 0.5; 255 where there is no value.
 SCALE, OFFSET, FILL = np.float32(0.5), np.float32(-32.0), np.uint8(255)
 
 CHUNK_BYTES = 4_000_000
+
+# HDF5 takes two files in memory for one where they have one name.
+_NUMBERS = count()
+
+#: The variables of one float64 a step.
+TIMES = ("time", "forecast_reference_time", "lead_minutes")
+
+#: Name, type and value of each; the type, because 1 and 1.0 are one key of a cache and two attributes of a file.
+Attributes = tuple[tuple[str, type, str | float], ...]
 
 # What pyproj says of EPSG:4326, without the 0.1 s that asking it costs a new process.
 WGS84: Mapping[str, str | float] = {
@@ -40,8 +61,15 @@ WGS84: Mapping[str, str | float] = {
 }
 
 
-@lru_cache(maxsize=16)
-def header(geometry: Geometry, quantity: str, steps: int | None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A file without its numbers: its bytes, and at which of them the numbers of each of `TIMES` stand."""
+
+    image: bytes
+    times: tuple[int, ...]
+
+
+def header(geometry: Geometry, quantity: str, steps: int | None, attributes: Attributes) -> Header:
     """Return a complete file for `quantity` on `geometry` whose numbers are still to be filled in.
 
     Parameters
@@ -52,11 +80,35 @@ def header(geometry: Geometry, quantity: str, steps: int | None) -> bytes:
         A name of `QUANTITIES`.
     steps
         Length of the ``time`` dimension; None for a single grid with a scalar time.
+    attributes
+        Of the whole file.
     """
+    return _with_attributes(_header(geometry, quantity, steps), attributes)
+
+
+@lru_cache(maxsize=16)
+def _with_attributes(head: Header, attributes: Attributes) -> Header:
+    """Add attributes of the whole file: apart from the rest, because they may differ from cycle to cycle."""
+    from h5py import h5f
+
+    file = open_image(head.image)
+    for name, _, value in attributes:
+        set_attribute(file, name, value)
+    h5f.flush(file)
+    return Header(bytes(file.get_file_image()), head.times)
+
+
+@lru_cache(maxsize=16)
+def _header(geometry: Geometry, quantity: str, steps: int | None) -> Header:
     import h5py
 
     with h5py.File(
-        "header", "w", driver="core", backing_store=False, libver=("v108", "v108"), track_order=True
+        f"header {next(_NUMBERS)}",
+        "w",
+        driver="core",
+        backing_store=False,
+        libver=("v108", "v108"),
+        track_order=True,
     ) as file:
         set_attribute(file.id, "Conventions", "CF-1.10")
         _add_times(file, steps)
@@ -75,7 +127,17 @@ def header(geometry: Geometry, quantity: str, steps: int | None) -> bytes:
         }
         _add_field(file, dimensions, "cell_status", flags | common)
         file.flush()
-        return bytes(file.id.get_file_image())
+        return Header(bytes(file.id.get_file_image()), tuple(file[name].id.get_offset() for name in TIMES))
+
+
+def open_image(image: bytes) -> Any:
+    """Open the bytes of a file as an HDF5 file in memory (h5py's low-level `FileID`)."""
+    from h5py import h5f, h5p
+
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fapl_core(1 << 16, False)
+    access.set_file_image(image)
+    return h5f.open(b"image %d" % next(_NUMBERS), h5f.ACC_RDWR, access)
 
 
 def set_attribute(place: Any, name: str, value: Any) -> None:
@@ -106,14 +168,14 @@ def _describe(dataset: Any, attributes: Mapping[str, Any]) -> None:
 def _add_times(file: Any, steps: int | None) -> None:
     """Add the three times: scalars, or along a ``time`` dimension."""
     since = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"}
-    times: dict[str, dict[str, str]] = {
-        "time": {"standard_name": "time", "long_name": "valid time", **since},
-        "forecast_reference_time": {"standard_name": "forecast_reference_time", **since},
+    described: tuple[dict[str, str], ...] = (
+        {"standard_name": "time", "long_name": "valid time", **since},
+        {"standard_name": "forecast_reference_time", **since},
         # "min", not "minutes": xarray would turn the latter into a time span
-        "lead_minutes": {"standard_name": "forecast_period", "units": "min"},
-    }
-    for name, attributes in times.items():
-        dataset = file.create_dataset(name, () if steps is None else (steps,), "f8")
+        {"standard_name": "forecast_period", "units": "min"},
+    )
+    for name, attributes in zip(TIMES, described, strict=True):
+        dataset = file.create_dataset(name, data=np.zeros(() if steps is None else steps))
         _describe(dataset, attributes)
         if steps is not None and name == "time":
             set_attribute(dataset.id, "axis", "T")

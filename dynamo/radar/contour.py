@@ -74,8 +74,8 @@ class Band:
 
     level: float
     coordinates: NDArray[np.float64]
-    ring_offsets: NDArray[np.int64]
-    polygon_offsets: NDArray[np.int64]
+    ring_offsets: NDArray[np.intp]
+    polygon_offsets: NDArray[np.intp]
     polygon_area_km2: NDArray[np.float64]
     decimals: int
 
@@ -137,9 +137,20 @@ def contour(
                 "the value that stands for nothing detected"
             )
     places = _decimals(grid.geometry, decimals)
-    return [
-        _band(grid, level, _SLOPE.get(grid.quantity, level - floor), min_points, places) for level in wanted
-    ]
+    slopes = [_SLOPE.get(grid.quantity, level - floor) for level in wanted]
+    found = outlines(grid.values, wanted, slopes, min_points=min_points, straight=grid.geometry.is_geographic)
+    coordinates = np.stack(_place(grid.geometry, found.column, found.row), axis=1).round(places)
+    areas = _areas(coordinates, found.ring_offsets, found.polygon_offsets)
+    bands = []
+    for level, first, last in zip(wanted, found.level_offsets, found.level_offsets[1:], strict=False):
+        polygons = found.polygon_offsets[first : last + 1]
+        rings = found.ring_offsets[polygons[0] : polygons[-1] + 1]
+        points = coordinates[rings[0] : rings[-1]]
+        bands.append(Band(level, points, rings - rings[0], polygons - polygons[0], areas[first:last], places))
+    west, east = coordinates[:, 0].min(initial=0), coordinates[:, 0].max(initial=0)
+    if west >= -180 and east <= 180 and east - west <= 180:
+        return bands
+    return [_on_globe(band) if len(band) else band for band in bands]
 
 
 def _decimals(geometry: Geometry, decimals: int | None) -> int:
@@ -155,21 +166,6 @@ def _decimals(geometry: Geometry, decimals: int | None) -> int:
             f"themselves; use {needed} or more"
         )
     return decimals
-
-
-def _band(grid: Grid, level: float, slope: float, min_points: int, decimals: int) -> Band:
-    """Trace one level and place it on the earth."""
-    found = outlines(grid.values, level, slope, min_points=min_points, straight=grid.geometry.is_geographic)
-    if not found.column.size:
-        return _empty(level, decimals)
-    lon, lat = _place(grid.geometry, found.column, found.row)
-    coordinates = np.stack((lon, lat), axis=1).round(decimals)
-    return _within_180(_measured(level, coordinates, found.ring_offsets, found.polygon_offsets, decimals))
-
-
-def _empty(level: float, decimals: int) -> Band:
-    zero = np.zeros(1, dtype=np.int64)
-    return Band(level, np.empty((0, 2)), zero, zero, np.empty(0), decimals)
 
 
 def _place(
@@ -191,35 +187,31 @@ def _authalic(lat: NDArray[np.float64]) -> NDArray[np.float64]:
     return q
 
 
-def _measured(
-    level: float,
-    coordinates: NDArray[np.float64],
-    ring_offsets: NDArray[np.int64],
-    polygon_offsets: NDArray[np.int64],
-    decimals: int,
-) -> Band:
-    """Make the band with its areas: the integral of q over longitude, along each ring."""
-    lon, q = np.radians(coordinates[:, 0]), _authalic(coordinates[:, 1])
-    step = np.diff(lon, append=lon[-1])
-    if np.abs(np.diff(coordinates[:, 0]))[_within_rings(ring_offsets)].max() > 180:
-        raise DataError(f"a polygon at level {level:g} encloses a pole: crop the grid or reproject it")
-    piece = -step * (q + np.append(q[1:], q[-1])) / 2
-    piece[ring_offsets[1:] - 1] = 0.0  # from the end of a ring to the start of the next is no edge
+def _areas(
+    coordinates: NDArray[np.float64], ring_offsets: NDArray[np.intp], polygon_offsets: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the area of each polygon, km2: the integral of q over longitude, along each ring."""
+    if len(ring_offsets) == 1:
+        return np.empty(0)
+    q = _authalic(coordinates[:, 1])
+    piece = np.diff(coordinates[:, 0])
+    piece *= q[:-1] + q[1:]
+    piece[ring_offsets[1:-1] - 1] = 0.0  # from the end of a ring to the start of the next is no edge
     ring = np.add.reduceat(piece, ring_offsets[:-1])
-    area = np.add.reduceat(ring, polygon_offsets[:-1]) * _A * _A / 2
-    return Band(level, coordinates, ring_offsets, polygon_offsets, area, decimals)
+    area: NDArray[np.float64] = np.add.reduceat(ring, polygon_offsets[:-1])
+    return area * (-math.radians(1) * _A * _A / 4)
 
 
-def _within_rings(ring_offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which steps from one position to the next are edges of a ring."""
-    edge = np.ones(ring_offsets[-1] - 1, dtype=np.bool_)
-    edge[ring_offsets[1:-1] - 1] = False
-    return edge
+def _on_globe(band: Band) -> Band:
+    """Refuse an edge around a pole; bring longitudes to -180..180, cutting polygons at the antimeridian.
 
-
-def _within_180(band: Band) -> Band:
-    """Bring longitudes to -180..180, cutting polygons at the antimeridian (RFC 7946, section 3.1.9)."""
+    So asks RFC 7946, section 3.1.9.
+    """
     west, east = band.coordinates[:, 0].min(), band.coordinates[:, 0].max()
+    step = np.abs(np.diff(band.coordinates[:, 0]))
+    step[band.ring_offsets[1:-1] - 1] = 0.0
+    if step.max() > 180:
+        raise DataError(f"a polygon at level {band.level:g} encloses a pole: crop the grid or reproject it")
     if west >= -180 and east <= 180:
         return band
     turns = range(math.floor((west + 180) / 360), math.ceil((east - 180) / 360) + 1)
@@ -234,7 +226,13 @@ def _within_180(band: Band) -> Band:
         parts = parts[(shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)]
         pieces += [orient(translate(part, -360 * turn)) for part in parts]
     _, coordinates, offsets = shapely.to_ragged_array(np.array(pieces, dtype=object))
-    ring_offsets, polygon_offsets = (np.asarray(o, dtype=np.int64) for o in offsets)
-    return _measured(
-        band.level, np.round(coordinates, band.decimals), ring_offsets, polygon_offsets, band.decimals
+    ring_offsets, polygon_offsets = (np.asarray(o, dtype=np.intp) for o in offsets)
+    coordinates = np.round(coordinates, band.decimals)
+    return Band(
+        band.level,
+        coordinates,
+        ring_offsets,
+        polygon_offsets,
+        _areas(coordinates, ring_offsets, polygon_offsets),
+        band.decimals,
     )

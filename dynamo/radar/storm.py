@@ -106,14 +106,10 @@ def storm(
     east, north = motion or weather.motion
     if not np.isfinite((east, north)).all():
         raise DataError(f"a motion is two numbers in m s-1, not {(east, north)}")
-    attributes: dict[str, str | float] = {
-        "motion_east_m_s": east,
-        "motion_north_m_s": north,
-        "seed": float(seed),
-    }
     plane = Plane.of(geometry, (east, north), (frames - 1) * every / timedelta(minutes=1))
     storm_rng, fault_rng = np.random.default_rng(seed).spawn(2)
     beyond = _beyond(plane, range_km)
+    about: dict[str, str | float] = {"motion_east_m_s": east, "motion_north_m_s": north, "seed": float(seed)}
     made: list[Grid] = []
     for index, field in enumerate(fields(weather, plane, storm_rng, frames)):
         values = _observe(field, noise, fault_rng)
@@ -124,15 +120,10 @@ def storm(
             values[_sector(plane, fault_rng)] = np.nan
         made.append(
             Grid.from_values(
-                values,
-                geometry,
-                start + index * every,
-                undetect=values < THRESHOLD,
-                out_of_range=beyond,
-                source=f"built-in storm, regime {regime}, seed {seed}",
-                attributes=attributes,
+                values, geometry, start + index * every, undetect=values < THRESHOLD, out_of_range=beyond,
+                source=f"built-in storm, regime {regime}, seed {seed}", attributes=about,
             )
-        )
+        )  # fmt: skip
     return made
 
 

@@ -98,7 +98,7 @@ def _execute(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException:  # also Ctrl-C and sys.exit: a module of which only a half ran is not found again
         del sys.modules[name]
         raise
     return module

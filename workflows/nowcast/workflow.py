@@ -156,7 +156,8 @@ def extrapolate(frame: Input, motion: Input, grid: Output, *, lead: float) -> No
     """Move the latest frame on by `lead` minutes."""
     from dynamo.radar.netcdf import write_grid
 
-    write_grid(grid, _carrier(_File.at(frame), _File.at(motion))(lead))
+    made = write_grid(grid, _carrier(_File.at(frame), _File.at(motion))(lead))
+    _keep(_File.at(grid), made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +186,24 @@ def _carrier(frame: _File, motion: _File) -> Extrapolator:
     return Extrapolator(read_grid(frame.path), read_motion(motion.path))
 
 
-@lru_cache(maxsize=1)
-def _field(grid: _File) -> Grid:
-    """Read a grid once for the tasks of one lead time; nobody may change it."""
+#: The grid that this process wrote or read last: the tasks of one lead time follow each other on one.
+_LAST: dict[_File, Grid] = {}
+
+
+def _keep(file: _File, grid: Grid) -> Grid:
+    """Remember what `file` holds; nobody may change it."""
+    grid.values.flags.writeable = grid.status.flags.writeable = False
+    _LAST.clear()
+    _LAST[file] = grid
+    return grid
+
+
+def _field(path: Input) -> Grid:
+    """Return the grid of a file, which need not be read if it was here last."""
     from dynamo.radar.netcdf import read_grid
 
-    one = read_grid(grid.path)
-    one.values.flags.writeable = one.status.flags.writeable = False
-    return one
+    file = _File.at(path)
+    return _LAST.get(file) or _keep(file, read_grid(path))
 
 
 @task(memory="512 MiB", timeout="1 min")
@@ -212,7 +223,7 @@ def take(forecast: Input, grid: Output, *, lead: float) -> None:
     if lead not in steps:
         there = ", ".join(f"{minutes:g}" for minutes in sorted(steps))
         raise DataError(f"{Path(forecast).name} holds no step of {lead:g} min; there are {there}")
-    write_grid(grid, to_reflectivity(steps[lead]))
+    _keep(_File.at(grid), write_grid(grid, to_reflectivity(steps[lead])))
 
 
 @task(memory="512 MiB", timeout="1 min")
@@ -220,7 +231,7 @@ def plot(grid: Input, image: Output, bounds: Output) -> None:
     """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
     from dynamo.radar.image import write_bounds, write_png
 
-    shown = _field(_File.at(grid))
+    shown = _field(grid)
     write_png(Path(image), shown)
     write_bounds(Path(bounds), shown, image=Path(image).name)
 
@@ -234,7 +245,7 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
     from dynamo.radar.contour import contour as trace
     from dynamo.radar.geojson import hazard_properties, write_geojson
 
-    seen = _field(_File.at(grid))
+    seen = _field(grid)
     write_geojson(
         Path(polygons), trace(seen, levels, min_points=min_points), properties=hazard_properties(seen)
     )
@@ -246,7 +257,7 @@ def legend(grid: Input, image: Output) -> None:
     from dynamo.radar.image import write_legend
     from dynamo.radar.palette import colours
 
-    write_legend(Path(image), colours(_field(_File.at(grid)).quantity))
+    write_legend(Path(image), colours(_field(grid).quantity))
 
 
 @task(memory="1 GiB", timeout="2 min", priority=-5)

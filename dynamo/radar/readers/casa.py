@@ -5,7 +5,8 @@ A sweep is recognised by its dimensions Radial and Gate, a grid by its spacing a
 In a sweep ranges are in the unit that their attribute names (millimetres, in all that were seen), rays are
 in any order, and a gate without a usable signal has -99900 or -9999, or at one radar a reflectivity below
 -30 dBZ. The files do not tell why there is no signal: it is taken as "nothing detected", which at X band it
-also looks like behind a storm so strong that it swallows the beam.
+also looks like behind a storm so strong that it swallows the beam. Before the first gate and beyond the last it is
+out of range; between rays that lie apart, or where a value is NaN, it is missing.
 
 Quality control: a gate with rho_hv of 0.75 or less is not weather alone. The power of weather and of clutter
 add up, so the weather in such a gate is not stronger than what was measured: below 10 dBZ (a tenth of a

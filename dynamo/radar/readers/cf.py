@@ -1,8 +1,12 @@
 """NetCDF grids after the CF conventions, and dynamo's own product files.
 
 Taken is the first variable with a known standard name, or with a known name; coordinates may run either way;
-a projection must be named by ``grid_mapping``. A fill value is "missing", unless the long name says that it
-means "no echo". A variable ``cell_status`` with dynamo's flags overrides both.
+a projection must be named by ``grid_mapping``. A fill value or NaN is "missing"; where the long name or the
+comment says that the fill means "no echo", it is "nothing detected". A rain rate of 0 is "nothing detected".
+
+CF has no word for the end of the range: without ``cell_status`` no cell is out of range, and what a radar
+cannot see is what the fill is. A variable ``cell_status`` with dynamo's flags tells all kinds and overrides
+the above.
 """
 
 from __future__ import annotations
@@ -127,6 +131,8 @@ def _values(
     empty = np.zeros(layer.shape, bool)
     for fill in fills:
         empty |= np.isin(layer, fill)
+        if np.asarray(fill).dtype.kind == "f" and np.isnan(fill).any():
+            empty |= np.isnan(layer)
     scale, offset = getattr(field, "scale_factor", 1.0), getattr(field, "add_offset", 0.0)
     values = (layer * np.float32(scale * factor) + np.float32(offset * factor)).astype("f4")
     values[empty | (np.abs(values) > UNWRITTEN)] = np.nan

@@ -45,31 +45,12 @@ def read_latlongrid(path: Path, dataset: netCDF4.Dataset) -> list[Grid]:
         An attribute or variable is missing, or the reflectivity is not in dBZ.
     """
     about = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-
-    def number(name: str) -> float:
-        return float(attribute(path, "the file", about, name))
-
     name = _variable(path, dataset, about)
-    ny, nx = (len(dataset.dimensions[d]) for d in ("Lat", "Lon"))
-    dy, dx = number("LatGridSpacing"), number("LonGridSpacing")
-    corner = number("Longitude") + dx / 2, number("Latitude") - dy / 2
-    geometry = Geometry(*corner, dx, -dy, nx, ny)
+    geometry, start = _place(path, dataset, about)
     missing = float(about.get("MissingData", -99900.0))
-    if "pixel" in dataset.dimensions:
-        layers = _unfold(path, dataset, name, geometry, missing)[np.newaxis]
-    else:
-        stored = numbers(path, dataset, name)
-        if stored.shape[-2:] != geometry.shape or stored.ndim > 3:
-            raise wrong(
-                path, f"variable {name!r} is {stored.shape}, expected (Steps, Lat, Lon) or (Lat, Lon)"
-            )
-        layers = stored.reshape(-1, ny, nx)
-    start = datetime.fromtimestamp(number("Time"), UTC) + timedelta(
-        seconds=float(about.get("FractionalTime", 0))
-    )
     forecast = name == FORECAST or "Steps" in dataset.dimensions
     grids = []
-    for step, layer in enumerate(layers):
+    for step, layer in enumerate(_layers(path, dataset, name, geometry, missing)):
         values, undetect, outside = _masks(layer.astype("f4"), missing)
         lead = float(step) if forecast else 0.0
         grids.append(
@@ -103,6 +84,31 @@ def _variable(path: Path, dataset: netCDF4.Dataset, about: dict[str, Any]) -> st
         if dimension not in dataset.dimensions:
             raise wrong(path, f"no dimension {dimension!r}; there are: {', '.join(dataset.dimensions)}")
     return name
+
+
+def _place(path: Path, dataset: netCDF4.Dataset, about: dict[str, Any]) -> tuple[Geometry, datetime]:
+    """Return where the cells lie, and the time of the file."""
+
+    def number(name: str) -> float:
+        return float(attribute(path, "the file", about, name))
+
+    ny, nx = (len(dataset.dimensions[d]) for d in ("Lat", "Lon"))
+    dy, dx = number("LatGridSpacing"), number("LonGridSpacing")
+    geometry = Geometry(number("Longitude") + dx / 2, number("Latitude") - dy / 2, dx, -dy, nx, ny)
+    fraction = timedelta(seconds=float(about.get("FractionalTime", 0)))
+    return geometry, datetime.fromtimestamp(number("Time"), UTC) + fraction
+
+
+def _layers(
+    path: Path, dataset: netCDF4.Dataset, name: str, geometry: Geometry, missing: float
+) -> NDArray[Any]:
+    """Return the field as it is stored, ``(steps, ny, nx)``."""
+    if "pixel" in dataset.dimensions:
+        return _unfold(path, dataset, name, geometry, missing)[np.newaxis]
+    stored = numbers(path, dataset, name)
+    if stored.shape[-2:] != geometry.shape or stored.ndim > 3:
+        raise wrong(path, f"variable {name!r} is {stored.shape}, expected (Steps, Lat, Lon) or (Lat, Lon)")
+    return stored.reshape(-1, *geometry.shape)
 
 
 def _units(variable: Any) -> str:

@@ -1,7 +1,8 @@
 """MRMS GRIB2: instantaneous rain rate (PrecipRate) in mm h-1; needs the extra ``grib``.
 
-MRMS marks with -3 where there is no radar coverage (out of range) and with -1 a missing value; zero is "no
-rain". The product is known by discipline 209, category 6, parameter 1 (MRMS GRIB2 tables, NSSL).
+MRMS marks with -3 where there is no radar coverage (out of range) and with -1 a missing value, as is one that
+the bit map leaves out; zero is "no rain". The product is known by discipline 209, category 6, parameter 1
+(MRMS GRIB2 tables, NSSL).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dynamo.radar.readers.source import content, need, wrong
 __all__ = ["reader"]
 
 PRECIP_RATE = (209, 6, 1)
-MISSING, NO_COVERAGE = -1.0, -3.0
+NO_COVERAGE = -3.0  # other negative values are missing
 
 
 def _sniff(_path: Path, head: bytes) -> bool:

@@ -1,7 +1,8 @@
 """NEXRAD Level II volumes: the lowest reflectivity sweep, put on a grid; needs the extra ``nexrad``.
 
 Format: Interface Control Document for the RDA/RPG, build 20 (NOAA 2620002), message 31: raw 0 is below the
-threshold (nothing detected), raw 1 is range-folded (missing), the rest is reflectivity.
+threshold (nothing detected), raw 1 is range-folded (missing), the rest is reflectivity. A ray that was not
+sent is missing too; within the first gate and beyond the last it is out of range.
 """
 
 from __future__ import annotations

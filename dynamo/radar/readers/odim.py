@@ -3,6 +3,10 @@
 Format: Michelson et al., EUMETNET OPERA weather radar information model for implementation with the HDF5 file
 format, version 2.4 (2021): ``nodata`` is where no radar looked (out of range), ``undetect`` where nothing was
 detected; row 0 is north; the corner positions are the outer corners of the image.
+
+The format has no code for a value that was lost within the range, so no cell is "missing" but one that is NaN
+in a file of floats. Where one code stands for both "nodata" and "undetect", it is taken as out of range: that
+it does not rain is not said where it cannot be known. A rain rate of 0 is "nothing detected".
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from dynamo.radar.readers.source import HDF5, attribute, hdf5, hdf5_names, text,
 
 if TYPE_CHECKING:
     import h5py
+    from numpy.typing import NDArray
 
 __all__ = ["reader"]
 
@@ -78,18 +83,26 @@ def _field(path: Path, file: h5py.File, dataset: str, geometry: Geometry) -> lis
     values = raw.astype("f4")
     values *= np.float32(said["gain"])
     values += np.float32(said["offset"])
+    undetect = _is(raw, said["undetect"])
+    if quantity in RAIN_RATE:
+        undetect |= values == 0
     return [
         Grid.from_values(
             values,
             geometry,
             _time(path, dict(file["what"].attrs), outer),
-            undetect=raw == said["undetect"],
-            out_of_range=raw == said["nodata"],
+            undetect=undetect,
+            out_of_range=_is(raw, said["nodata"]),
             quantity="rain_rate" if quantity in RAIN_RATE else "reflectivity",
             source=text(file["what"].attrs.get("source", "")),
             attributes={"product": text(outer["product"])} if "product" in outer else {},
         )
     ]
+
+
+def _is(raw: NDArray[Any], code: float) -> NDArray[np.bool_]:
+    """Return where the stored value is a code, which in a file of floats may be NaN."""
+    return np.asarray(np.isnan(raw) if np.isnan(code) else raw == code)
 
 
 def _time(path: Path, what: dict[str, Any], dataset: dict[str, Any]) -> datetime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -23,28 +22,8 @@ FLOW = """
 """
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A file system of eight megabytes; None where mounting is not allowed."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(folder)]
-    mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-    yield folder if mounted else None
-    if mounted:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def _fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as open_file, contextlib.suppress(OSError):
-        while open_file.write(b"x" * 4096):
-            pass
-
-
 def test_a_full_disk_fails_the_task_as_the_machines_fault(lab, small_disk):
     """The task that fills the disk is tried again, then told as the machine's failure; the others are done."""
-    if small_disk is None:
-        return  # only the superuser may mount
     lab.workspace = Workspace.open(small_disk / "ws")
     summary = lab.run(FLOW)
     (failure,) = summary.failures
@@ -57,10 +36,8 @@ def test_a_full_disk_fails_the_task_as_the_machines_fault(lab, small_disk):
     assert lab.run().reused == 2
 
 
-def test_a_full_or_read_only_disk_is_exit_3_in_words(lab, small_disk, capfd):
+def test_a_full_or_read_only_disk_is_exit_3_in_words(lab, small_disk, fill_disk, capfd):
     """A disk that is full before the run, or cannot be written, is exit code 3 and no traceback."""
-    if small_disk is None:
-        return
     lab.write(FLOW)
     (lab.root / "flow.yaml").write_text(
         f"workflow: ./flow.py:flow\nworkspace: {small_disk}/ws\nproducts: out\n"
@@ -74,7 +51,7 @@ def test_a_full_or_read_only_disk_is_exit_3_in_words(lab, small_disk, capfd):
         assert "Traceback" not in said
         return said
 
-    _fill(small_disk / "filler")
+    fill_disk(small_disk / "filler")
     assert any(words in call(3) for words in ("disk is full", "No space", "disk I/O error", "unable to open"))
     (small_disk / "filler").unlink()
     # It is the task that is to blame, though the journal meets the full disk as well.

@@ -232,6 +232,25 @@ def test_a_fan_out_that_cannot_be_run_fails_as_a_task(lab, body, error):
     assert lab.published() == {"a": "made", "b": "made", "c": "made"}
 
 
+def test_a_fan_out_may_not_make_a_file_that_is_there_already(lab):
+    """A name that the graph has too is a failure of the fan-out that names both, and the graph's file stays."""
+    summary = lab.run("""
+        @workflow(runtime=True)
+        def each(source: Input, out: Output):
+            copy(make(out='1', text='ours'), out=out)
+
+        @workflow
+        def flow():
+            make(out='each/1', text='theirs')
+            each(make(out='a'), out='sum')
+    """)
+    (failure,) = summary.failures
+    assert failure.task == "each"
+    assert "flow.py:" in failure.error
+    assert "each/make makes 'each/1', which is there already, from make" in failure.error
+    assert lab.published() == {"a": "made", "each/1": "theirs"}
+
+
 def test_an_optional_input_of_a_fan_out_may_be_left_out(lab):
     """``Input | None`` without a default is None in a run-time workflow too."""
     summary = lab.run("""

@@ -48,7 +48,7 @@ def test_what_is_written_is_read_back(journal):
         )
         journal.set_task("run-1", "t", "t", "done", "never run before", "key")
         journal.add_result(result, 12.0)
-        journal.set_latest("flow", "t", "key", parts)
+        journal.set_latest("flow", "t", "key", parts, 12.0)
         journal.set_digest("/s", 1, 2, 3, "d")
         journal.set_run("run-1", "done", 13.0)
     assert journal.graph("run-1") == GRAPH
@@ -180,41 +180,20 @@ def test_a_journal_damaged_inside_is_told_when_it_is_met(journal, workspace):
         damaged.runs()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A file system of one megabyte, where mounting is allowed."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=False, capture_output=True
-    )
-    yield folder if done.returncode == 0 else None
-    if done.returncode == 0:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def _fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as open_file, contextlib.suppress(OSError):
-        while open_file.write(b"x" * 4096):
-            pass
-
-
 def _add_many(journal: Journal) -> None:
     with journal.change():
         for n in range(1, 999):
             journal.add_run(f"r{n}", GRAPH, {"x": os.urandom(900).hex()}, 0.0)
 
 
-def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk):
+def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk, fill_disk):
     """Where the disk is full, the transaction is undone, the error says so, and later writes work again."""
-    if small_disk is None:
-        return  # only the superuser may mount; the rest of the suite does not depend on it
     workspace = Workspace.open(small_disk / "ws")
     with Journal(workspace.journal) as journal:
         filler = small_disk / "filler"
         with journal.change():
             journal.add_run("r0", GRAPH, {}, 0.0)
-        _fill(filler)
+        fill_disk(filler)
         with pytest.raises(WorkspaceError, match=r"disk is full|disk I/O error"):
             _add_many(journal)
         assert [r.id for r in journal.runs()] == ["r0"]
@@ -224,14 +203,12 @@ def test_a_full_disk_undoes_the_transaction_and_says_so(small_disk):
         assert len(journal.runs()) == 2
 
 
-def test_a_disk_that_is_full_for_a_moment_is_waited_for(small_disk, monkeypatch):
+def test_a_disk_that_is_full_for_a_moment_is_waited_for(small_disk, fill_disk, monkeypatch):
     """With patience, a transaction that found no room is done again whole once there is some."""
-    if small_disk is None:
-        return
     workspace = Workspace.open(small_disk / "ws")
     with Journal(workspace.journal) as journal:
         filler, pauses = small_disk / "filler", []
-        _fill(filler)
+        fill_disk(filler)
 
         def room(seconds):
             pauses.append(seconds)
@@ -247,15 +224,13 @@ def test_a_disk_that_is_full_for_a_moment_is_waited_for(small_disk, monkeypatch)
         assert [a.n for a in journal.attempts("r0")] == [1]
 
 
-def test_what_was_executed_at_once_is_not_tried_again(small_disk):
+def test_what_was_executed_at_once_is_not_tried_again(small_disk, fill_disk):
     """A transaction that asked for more than rows to be written cannot be done again: it fails at once."""
-    if small_disk is None:
-        return
     workspace = Workspace.open(small_disk / "ws")
     with Journal(workspace.journal) as journal:
         with journal.change():
             journal.add_run("r0", GRAPH, {}, 0.0)
-        _fill(small_disk / "filler")
+        fill_disk(small_disk / "filler")
 
         def replace():
             with journal.change(patience=9.0):
@@ -302,8 +277,6 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(workspace):
 
 def test_a_read_only_workspace_is_told(small_disk):
     """A workspace on a file system that cannot be written is named."""
-    if small_disk is None:
-        return
     workspace = Workspace.open(small_disk / "ws")
     Journal(workspace.journal).close()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
@@ -337,6 +310,8 @@ def fill(workspace: Workspace, journal: Journal) -> dict[str, Made]:
             (workspace.runs / run).mkdir()
         journal.set_digest("/frames/old", 1, int(100e9), 1, "d")
         journal.set_digest("/frames/new", 1, int(900e9), 1, "d")
+        for task, at in (("old", 100.0), ("new", 900.0)):
+            journal.set_latest("flow", task, task, Parts("", {}, {}, ()), at)
         journal.add_result(Result("old", "run-old", "t", {"a": made["old"], "b": made["both"]}), 100.0)
         journal.add_result(Result("new", "run-new", "t", {"a": made["new"], "b": made["both"]}), 900.0)
     return made
@@ -359,7 +334,10 @@ def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):
     assert not (workspace.runs / "run-old").exists()
     assert journal.known_digest("/frames/old", 1, int(100e9), 1) is None
     assert journal.known_digest("/frames/new", 1, int(900e9), 1) == "d"
+    assert journal.latest("flow", "old") is not None
     assert collect(workspace, journal, before=500.0) == Freed(0, 0, 0, 0)
+    assert journal.latest("flow", "old") is None
+    assert journal.latest("flow", "new") is not None
 
 
 def test_a_reused_result_counts_as_new(workspace, journal):

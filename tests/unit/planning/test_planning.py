@@ -176,6 +176,12 @@ def test_selections():
     plan = make_plan(whole, Facts(set()), Selection(only=("b", "c")))
     assert plan.decisions["a"].action == "leave"
     assert plan.decisions["c"].action == "leave"
+    plan = make_plan(graph("a>c", "b>c"), Facts(set()), Selection(only=("a", "c")))
+    assert [(d.action, d.reason) for d in plan.decisions.values()] == [
+        ("run", "never run before"),
+        ("leave", "needs 'b', which b would make, left out by --only"),
+        ("leave", "left out by --only"),
+    ]
     with pytest.raises(
         UserError, match=r"--force contur: no task, step or output of that name \(did you mean 'contour'"
     ):

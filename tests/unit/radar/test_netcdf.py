@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -80,6 +81,52 @@ def test_packing_is_idempotent_and_keeps_status(tmp_path_factory, values, status
     np.testing.assert_allclose(back.values, np.clip(values, -32, 95), atol=0.5)
     write_grid(folder / "b.nc", back)
     assert (folder / "a.nc").read_bytes() == (folder / "b.nc").read_bytes()
+
+
+def same(one: Grid, other: Grid) -> bool:
+    """Whether two grids are equal to the last bit, in types too."""
+    arrays = all(
+        (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+        for a, b in ((one.values, other.values), (one.status, other.status))
+    )
+    rest = [
+        (g.geometry, g.time, g.quantity, g.lead_minutes, g.source, repr(g.attributes)) for g in (one, other)
+    ]
+    return arrays and rest[0] == rest[1]
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["reflectivity", "rain_rate"]),
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - hypothesis wants them naive
+    st.floats(0, 600),
+    st.text(max_size=12),
+    st.dictionaries(
+        st.text("abcxyz", min_size=1), st.text(max_size=5) | st.integers(-9, 9) | st.floats(allow_nan=False)
+    ),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_was_written_is_returned_as_a_reader_would_find_it(
+    tmp_path_factory, seed, quantity, time, lead, source, attributes
+):
+    """Rounded, clipped and with the times that the file can hold: no product depends on who read the grid."""
+    random = np.random.default_rng(seed)
+    status = random.integers(0, 4, DEGREES.shape).astype("u1")
+    values = random.uniform(-60, 140, DEGREES.shape).astype("f4")
+    values = np.where(status >= Cell.MISSING, np.float32(np.nan), values)
+    grid = Grid(values, status, DEGREES, time.replace(tzinfo=UTC), quantity, lead, source, attributes)
+    path = tmp_path_factory.mktemp("w") / "a.nc"
+    assert same(write_grid(path, grid), read_grid(path))
+
+
+def test_files_that_are_made_at_once_do_not_mix(tmp_path: Path):
+    """Threads of one process write each its own grid."""
+    grids = [mixed_grid(lead_minutes=float(i), attributes={"number": float(i)}) for i in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: write_grid(tmp_path / f"{i}.nc", grids[i]), range(40)))
+    for i, grid in enumerate(made):
+        assert same(grid, read_grid(tmp_path / f"{i}.nc"))
+        assert (grid.lead_minutes, dict(grid.attributes)) == (float(i), {"number": float(i)})
 
 
 def test_equal_grids_give_equal_bytes_in_another_process(tmp_path: Path):

@@ -48,6 +48,37 @@ def test_lead_times_of_one_process_are_those_of_many(tmp_path):
     assert (tmp_path / "grid.nc").read_bytes() == outputs[0, "cold", 3]
 
 
+def test_products_do_not_depend_on_who_has_read_the_grid(tmp_path):
+    """An image and polygons are the same in the process that wrote the grid and in one that reads it."""
+    frames = [frame(minute) for minute in (0, 5)]
+    write_grid(tmp_path / "latest.nc", frames[-1])
+    write_motion(tmp_path / "motion.nc", estimate_motion(frames))
+    made = []
+    for state in ("written", "read"):
+        folder = tmp_path / state
+        folder.mkdir()
+        chain.extrapolate(tmp_path / "latest.nc", tmp_path / "motion.nc", folder / "grid.nc", lead=7.5)
+        (folder / "grid.nc").rename(folder / "kept.nc")
+        assert len(chain._LAST) == 1
+        if state == "read":
+            chain._LAST.clear()
+        chain.plot(folder / "kept.nc", folder / "image.png", folder / "bounds.json")
+        chain.contour(folder / "kept.nc", folder / "polygons.geojson", levels=[20.0, 35.0])
+        made.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert made[0] == made[1]
+
+
+def test_a_file_that_was_changed_is_read_anew(tmp_path):
+    """What is kept of the last grid is never taken for another one, even under the same name."""
+    for minute in (0, 5):
+        write_grid(tmp_path / "grid.nc", frame(minute))
+        chain.plot(tmp_path / "grid.nc", tmp_path / "image.png", tmp_path / "bounds.json")
+        assert (
+            orjson.loads((tmp_path / "bounds.json").read_bytes())["valid_time"]
+            == f"2026-03-25T05:{minute:02}:00Z"
+        )
+
+
 @pytest.mark.parametrize("flow", [chain.nowcast, chain.split])
 @pytest.mark.parametrize(
     ("params", "says"),
