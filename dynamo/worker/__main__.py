@@ -46,7 +46,7 @@ class _Messages:
                 self._buffer = rest
                 yield orjson.loads(line)
                 continue
-            more = self._connection.recv(1 << 16)
+            more = self._connection.recv(1 << 20)
             if not more:
                 return
             self._buffer += more
