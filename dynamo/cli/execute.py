@@ -31,19 +31,20 @@ def execute(
     cores: int | None = None,
     memory: int | None = None,
     modules: tuple[str, ...] = (),
+    inline: bool = False,
     first: Spawned | None = None,
     quiet: bool = False,
     as_json: bool = False,
 ) -> int:
     """Run `request` and return the exit code that `dynamo.errors` documents.
 
-    `first` is a worker process that was started before; without it all runs in this process.
+    `first` is a worker process that was started before.
     """
     from dynamo.cli.progress import Progress
     from dynamo.engine import LocalEngine
 
     with LocalEngine(
-        workspace, cores=cores, memory=memory, modules=modules, inline=first is None, first=first
+        workspace, cores=cores, memory=memory, modules=modules, inline=inline, first=first
     ) as engine:
         graph = request.selection.restrict(request.graph)
         engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))

@@ -24,7 +24,6 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
     """
     from dynamo.cli.execute import execute
     from dynamo.engine import Products, Request
-    from dynamo.engine.spawn import early
     from dynamo.journal import Journal, Workspace
     from dynamo.planning import Selection
 
@@ -53,14 +52,13 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
         resume=True,
         settings=settings,
     )
-    with early() as first:
-        return execute(
-            found,
-            request,
-            cores=settings["cores"],
-            memory=settings["memory"],
-            modules=tuple(settings["modules"]),
-            first=first,
-            quiet=quiet,
-            as_json=as_json,
-        )
+    return execute(
+        found,
+        request,
+        cores=settings["cores"],
+        memory=settings["memory"],
+        modules=tuple(settings["modules"]),
+        first=click.get_current_context().obj,
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -40,46 +40,44 @@ def command(
     A task whose code, parameters and inputs are as in some earlier run is not run again. Ctrl-C stops the run;
     `dynamo resume` goes on with it.
     """
-    from dynamo.engine.spawn import early
+    from dynamo.cli.execute import execute
+    from dynamo.engine import Products, Request, new_run_id
+    from dynamo.graph.digest import to_json
+    from dynamo.journal import Workspace
+    from dynamo.runfile import prepare
+    from dynamo.runfile.overrides import input_options, param_options
 
     path, force = runfile_of(runfile, force)
-    with early(wanted=not inline) as first:  # before all else, so that both interpreters start side by side
-        from dynamo.cli.execute import execute
-        from dynamo.engine import Products, Request, new_run_id
-        from dynamo.graph.digest import to_json
-        from dynamo.journal import Workspace
-        from dynamo.runfile import prepare
-        from dynamo.runfile.overrides import input_options, param_options
-
-        prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
-        chosen = selection(force, only, until)
-        chosen.check(prepared.graph)
-        workspace = Workspace.open(prepared.workspace)
-        run = new_run_id(prepared.graph.name, time.time())
-        products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
-        modules = (str(prepared.path.parent),)
-        settings = {
-            "runfile": str(prepared.path),
-            "engine": "local",
-            "cores": cores or prepared.engine.cores,
-            "memory": prepared.engine.memory,
-            "products": products.folder,
-            "only": list(products.only),
-            "modules": list(modules),
-            "selection": {"force": force, "only": only, "until": until},
-            "params": {name: to_json(value) for name, value in prepared.params.items()},
-            "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
-        }
-        code = execute(
-            workspace,
-            Request(run, prepared.graph, products, chosen, settings=settings),
-            cores=cores or prepared.engine.cores,
-            memory=prepared.engine.memory,
-            modules=modules,
-            first=first,
-            quiet=quiet,
-            as_json=as_json,
-        )
+    prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
+    chosen = selection(force, only, until)
+    chosen.check(prepared.graph)
+    workspace = Workspace.open(prepared.workspace)
+    run = new_run_id(prepared.graph.name, time.time())
+    products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
+    modules = (str(prepared.path.parent),)
+    settings = {
+        "runfile": str(prepared.path),
+        "engine": "local",
+        "cores": cores or prepared.engine.cores,
+        "memory": prepared.engine.memory,
+        "products": products.folder,
+        "only": list(products.only),
+        "modules": list(modules),
+        "selection": {"force": force, "only": only, "until": until},
+        "params": {name: to_json(value) for name, value in prepared.params.items()},
+        "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
+    }
+    code = execute(
+        workspace,
+        Request(run, prepared.graph, products, chosen, settings=settings),
+        cores=cores or prepared.engine.cores,
+        memory=prepared.engine.memory,
+        modules=modules,
+        inline=inline,
+        first=click.get_current_context().obj,
+        quiet=quiet,
+        as_json=as_json,
+    )
     if report:
         from pathlib import Path
 

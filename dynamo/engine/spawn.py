@@ -56,11 +56,10 @@ class Spawned:
 
 
 @contextmanager
-def early(*, wanted: bool = True) -> Iterator[Spawned | None]:
+def early() -> Iterator[Spawned]:
     """Start a worker that some engine will take; it has ended after the body, whatever happened there."""
-    spawned = Spawned() if wanted else None
+    spawned = Spawned()
     try:
         yield spawned
     finally:
-        if spawned is not None:
-            spawned.end()
+        spawned.end()

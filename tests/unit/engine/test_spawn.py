@@ -10,7 +10,6 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from dynamo.engine import spawn
 from dynamo.engine.spawn import Spawned, early
 from dynamo.engine.workers import Workers
 from dynamo.errors import WorkspaceError
@@ -24,13 +23,6 @@ def test_a_worker_that_nobody_takes_ends_with_the_body():
         raise KeyError
     assert first.process.returncode == -signal.SIGKILL
     assert not psutil.pid_exists(pid)
-
-
-def test_none_is_started_where_none_is_wanted(monkeypatch):
-    """As for a run in one process."""
-    monkeypatch.setattr(spawn, "Spawned", None)
-    with early(wanted=False) as first:
-        assert first is None
 
 
 MASTER = """
