@@ -194,9 +194,9 @@ def _areas(
     if len(ring_offsets) == 1:
         return np.empty(0)
     q = _authalic(coordinates[:, 1])
-    piece = np.diff(coordinates[:, 0])
-    piece *= q[:-1] + q[1:]
-    piece[ring_offsets[1:-1] - 1] = 0.0  # from the end of a ring to the start of the next is no edge
+    piece = np.zeros(len(coordinates))
+    piece[:-1] = np.diff(coordinates[:, 0]) * (q[:-1] + q[1:])
+    piece[ring_offsets[1:] - 1] = 0.0  # from the end of a ring to the start of the next is no edge
     ring = np.add.reduceat(piece, ring_offsets[:-1])
     area: NDArray[np.float64] = np.add.reduceat(ring, polygon_offsets[:-1])
     return area * (-math.radians(1) * _A * _A / 4)

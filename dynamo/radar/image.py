@@ -89,24 +89,21 @@ def write_png(
     """
     colouring = palette_for(grid, palette)
     indices = paint(grid, colouring, crs=crs)
-    clear = np.array([[0, 0, 0, 0]], dtype=np.uint8)
-    extra = clear if missing is None else _rgba(missing)
-    colour = np.concatenate((clear, np.pad(colouring.rgb, ((0, 0), (0, 1)), constant_values=255), extra))
     text = _text(grid, crs) | {"palette": colouring.name, "index": _index_text(colouring)}
-    path.write_bytes(png.still(indices, colour, text))
+    path.write_bytes(png.still(indices, _colours(colouring, missing), text))
 
 
 def paint(grid: Grid, palette: Palette, *, crs: str | None = WEB) -> NDArray[np.uint8]:
     """Return the palette index of each pixel, ``(rows, columns)``; ``len(palette) + 1`` is missing."""
     indices = palette.index(grid.values)
-    indices[grid.status == Cell.MISSING] = len(palette) + 1
+    np.copyto(indices, np.uint8(len(palette) + 1), where=grid.status == np.uint8(Cell.MISSING))
     if crs is None or crs == grid.geometry.crs:
         return indices
     rows, cells = _table(grid.geometry, crs)
     if cells is None:
-        return indices[rows]
+        return indices.take(rows, axis=0)
     # One more cell at the end, index 0, is where pixels outside the grid are sent.
-    return np.append(indices.ravel(), np.uint8(0))[cells]
+    return np.append(indices.ravel(), np.uint8(0)).take(cells)
 
 
 def palette_for(grid: Grid, palette: Palette | str | None) -> Palette:
@@ -117,6 +114,14 @@ def palette_for(grid: Grid, palette: Palette | str | None) -> Palette:
     if found.quantity != grid.quantity:
         raise DataError(f"palette {found.name!r} is for {found.quantity}, the grid holds {grid.quantity}")
     return found
+
+
+@lru_cache(maxsize=16)
+def _colours(palette: Palette, missing: str | None) -> NDArray[np.uint8]:
+    """Return the colour of each index, ``(n, 4)``: nothing to draw, the palette, missing."""
+    clear = np.zeros((1, 4), dtype=np.uint8)
+    opaque = np.pad(palette.rgb, ((0, 0), (0, 1)), constant_values=255)
+    return np.concatenate((clear, opaque, clear if missing is None else _rgba(missing)))
 
 
 def _rgba(text: str) -> NDArray[np.uint8]:

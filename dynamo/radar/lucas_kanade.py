@@ -1,8 +1,8 @@
 """Sparse optical flow: how small patches of echo move from one image to the next, spread over the grid.
 
 Byte images enter, a smooth field of displacement leaves. Features are chosen per tile (Shi and Tomasi 1994),
-tracked with pyramidal Lucas-Kanade (Bouguet 2001) there and back again, gathered in boxes, compared with
-their neighbours (the median test of Westerweel and Scarano 2005), and interpolated by inverse distance.
+tracked with pyramidal Lucas-Kanade (Bouguet 2001) there and back again, compared with their neighbours (the
+median test of Westerweel and Scarano 2005), gathered in boxes, and spread with a heavy-tailed kernel.
 With nothing to track the result is no vectors, never an error.
 """
 
@@ -16,19 +16,23 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["consistent", "gather", "spread", "track"]
+__all__ = ["WINDOW", "gather", "spread", "track"]
 
 # OpenCV makes the output itself; its type stubs do not know that it may.
 NEW: Any = None
 
 # In cells of the image given to `track`, whose cells are 2 x 2 of the grid: single cells are mostly noise.
 TILE = 5
-WINDOW = 15
+# A squall line looks the same all along; the window must hold a bend or an end of it (the aperture problem).
+WINDOW = 25
 LEVELS = 3
 # Corner strength (OpenCV's scale) of a patch that is as flat as the rounding to bytes leaves it.
 FLAT = 3e-4
 # A feature that does not come back to where it started within this many cells was lost.
 RETURN = 1.5
+# How the weight of a vector falls with distance, and how many Gaussians make it up: eight widths far.
+FALL = 2.5
+WIDTHS = 4
 # Most tiles along the longer side: bounds the work on continental grids.
 MOST_TILES = 48
 
@@ -93,30 +97,6 @@ def gather(vectors: NDArray[np.float32], box: float) -> NDArray[np.float32]:
     return medians
 
 
-def consistent(vectors: NDArray[np.float32], tolerance: float = 3.0) -> NDArray[np.float32]:
-    """Leave out ``(n, 4)`` vectors that are far from one linear field fitted to all of them.
-
-    What stands still because a radar's range ends there, or clutter, agrees with its neighbours and passes
-    their test. The fit is robust (iterated weights of Cauchy's form, see Huber and Ronchetti 2009, ch. 7); a
-    vector may be off by `tolerance` times the median, which counts as at least 0.02 cells a minute.
-    """
-    if len(vectors) < 12:
-        return vectors
-    at, motion = vectors[:, :2].astype("f8"), vectors[:, 2:].astype("f8")
-    at -= at.mean(axis=0)
-    terms = np.hstack([np.ones((len(at), 1)), at / max(np.abs(at).max(), 1)])
-    # The slopes are held back a little, lest few vectors in a row give a field that turns about them.
-    held = 0.01 * len(at) * np.diag([0.0, 1.0, 1.0])
-    off = np.linalg.norm(motion - np.median(motion, axis=0), axis=1)
-    for _ in range(8):
-        weight = 1 / (1 + (off / (2 * max(float(np.median(off)), 0.02))) ** 2)
-        weighted = terms * weight[:, None]
-        fit = np.linalg.solve(weighted.T @ terms + held * weight.mean(), weighted.T @ motion)
-        off = np.linalg.norm(motion - terms @ fit, axis=1)
-    kept: NDArray[np.float32] = vectors[off <= tolerance * max(float(np.median(off)), 0.02)]
-    return kept
-
-
 def _agree(vectors: NDArray[np.float32], neighbours: int = 30, tolerance: float = 3.0) -> NDArray[np.bool_]:
     """Whether each vector is like its neighbours.
 
@@ -135,19 +115,35 @@ def _agree(vectors: NDArray[np.float32], neighbours: int = 30, tolerance: float 
 
 
 def spread(
-    vectors: NDArray[np.float32], shape: tuple[int, int], nodes: tuple[int, int]
+    vectors: NDArray[np.float32],
+    shape: tuple[int, int],
+    nodes: tuple[int, int],
+    width: tuple[float, float],
 ) -> NDArray[np.float32]:
     """Interpolate ``(n, 4)`` vectors of a grid of `shape` to the centres of ``nodes``: ``(rows, columns, 2)``.
 
-    Inverse squared distance over the nearest 20, so that the smoothing widens where vectors are rare.
+    The weight of a vector is a sum of Gaussians, each twice as wide as the one before: it falls with distance
+    to the power of `FALL`, so that the smoothing widens where vectors are rare. Gaussians are products of one
+    of rows and one of columns, hence a sum over all vectors is a product of two small matrices.
+
+    Parameters
+    ----------
+    vectors
+        At least one.
+    width
+        Rows and columns of the narrowest Gaussian (its standard deviation).
     """
     row, column = ((np.arange(n) + 0.5) * size / n - 0.5 for n, size in zip(nodes, shape, strict=True))
-    at = np.stack(np.meshgrid(column, row), axis=-1).reshape(-1, 2).astype("f4")
-    near = _nearest(at, vectors[:, :2], min(20, len(vectors)))
-    weight = 1 / (np.linalg.norm(vectors[near, :2] - at[:, None], axis=2) + 1) ** 2
-    weight /= weight.sum(axis=1, keepdims=True)
-    field: NDArray[np.float32] = np.einsum("nk,nkc->nc", weight, vectors[near, 2:])
-    return field.reshape(*nodes, 2)
+    down = ((row[:, None] - vectors[:, 1]) / width[0]) ** 2 / -2
+    across = ((vectors[:, :1] - column) / width[1]) ** 2 / -2
+    parts = [vectors[:, 2:3], vectors[:, 3:4], 1.0]
+    # Beyond all Gaussians every vector counts alike.
+    total = 1e-6 * np.array([vectors[:, 2].sum(), vectors[:, 3].sum(), len(vectors)])
+    for i in range(WIDTHS):
+        rows, columns = np.exp(down / 4**i), np.exp(across / 4**i)
+        total = total + 2.0 ** (-FALL * i) * np.stack([rows @ (columns * part) for part in parts], axis=-1)
+    field: NDArray[np.float32] = (total[..., :2] / total[..., 2:]).astype("f4")
+    return field
 
 
 def _nearest(at: NDArray[np.float32], points: NDArray[np.float32], count: int) -> NDArray[np.intp]:

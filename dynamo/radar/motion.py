@@ -4,7 +4,7 @@ A sequence of `Grid` on one geometry, oldest first, enters; a `Motion` leaves: c
 coarse nodes. Frames that are too few, out of order, doubled or of another geometry are a `DataError` that names
 them by time. Where nothing moves, or there is nothing to see, the motion is zero and ``vectors`` is 0.
 
-``lk``        features tracked between frames about five minutes apart (the default)
+``lk``        features tracked between frames about three minutes apart (the default)
 ``dis``       dense optical flow (Kroeger et al. 2016)
 ``darts``     the CASA network's own method, a fit in the Fourier domain (Ruzanski et al. 2011)
 ``constant``  one vector for the whole grid, by phase correlation
@@ -25,8 +25,8 @@ from dynamo.errors import DataError, nearest
 from dynamo.radar.cf_header import set_attribute
 from dynamo.radar.darts import darts
 from dynamo.radar.grid import Cell, Geometry, Grid
-from dynamo.radar.lucas_kanade import NEW, consistent, gather, spread, track
-from dynamo.radar.still import SPOT, around, standing
+from dynamo.radar.lucas_kanade import NEW, WINDOW, gather, spread, track
+from dynamo.radar.still import SPOT, around, standing, standing_edges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,8 +47,12 @@ cv2.setNumThreads(1)
 APART_MINUTES = 5.0
 # Further apart than this, two frames say nothing of today's motion.
 GAP_MINUTES = 30.0
+# Features change beyond recognition sooner than fields do, and their error is smoothed away with many others'.
+LK_MINUTES = 3.0
 # How many pairs of frames are pooled.
 PAIRS = 2
+# Motion is smoothed over so many kilometres, whatever the size of the cells.
+SMOOTH_KM = 7.0
 # Motion varies over tens of cells; this many nodes along the longer side keep that and cost little.
 NODES = 50
 FINEST_NODE = 10
@@ -57,6 +61,9 @@ WHITE_DBZ = 60.0
 # Echo that stands still is looked for in so many minutes, and must be so much brighter than what surrounds it.
 STILL_MINUTES = 15.0
 STILL_DB = 8.0
+# So many cells (of the halved grid) in a window are an edge and not a fleck; so many vectors make a field.
+EDGE_CELLS = 5
+FEW = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,15 +241,19 @@ def _minutes(before: Grid, after: Grid) -> float:
     return (after.time - before.time).total_seconds() / 60
 
 
+def _block(shape: tuple[int, int]) -> float:
+    """Return the cells along a side of what one node stands for."""
+    return max(FINEST_NODE, max(shape) / NODES)
+
+
 def _nodes(shape: tuple[int, int]) -> tuple[int, int]:
     """Return the rows and columns of nodes for a grid of `shape`."""
-    block = max(FINEST_NODE, max(shape) / NODES)
-    rows, columns = (max(2, round(n / block)) for n in shape)
+    rows, columns = (max(2, round(n / _block(shape))) for n in shape)
     return rows, columns
 
 
-def _pairs(frames: Sequence[Grid]) -> list[tuple[Grid, Grid]]:
-    """Choose up to `PAIRS` pairs, newest first, each as little over `APART_MINUTES` apart as there is.
+def _pairs(frames: Sequence[Grid], minutes: float) -> list[tuple[Grid, Grid]]:
+    """Choose up to `PAIRS` pairs, newest first, each as little over `minutes` apart as there is.
 
     The times decide, not the count: a gap in the sequence only makes the pair across it longer, and one
     across more than `GAP_MINUTES` is not used.
@@ -250,11 +261,11 @@ def _pairs(frames: Sequence[Grid]) -> list[tuple[Grid, Grid]]:
     pairs: list[tuple[Grid, Grid]] = []
     last = len(frames) - 1
     while last > 0 and len(pairs) < PAIRS:
-        enough = [i for i in range(last) if _minutes(frames[i], frames[last]) >= APART_MINUTES - 0.1]
+        enough = [i for i in range(last) if _minutes(frames[i], frames[last]) >= minutes - 0.1]
         first = enough[-1] if enough else 0
         apart = _minutes(frames[first], frames[last])
         # What is left over at the old end may be too short to measure anything.
-        if apart > GAP_MINUTES or (pairs and apart < APART_MINUTES / 2):
+        if apart > GAP_MINUTES or (pairs and apart < minutes / 2):
             break
         pairs.append((frames[first], frames[last]))
         last = first
@@ -301,6 +312,23 @@ def _blind(*frames: Grid) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(dark.astype("u1"), np.ones((9, 9), "u1"))) > 0
 
 
+def _cut(frames: Sequence[Grid], images: dict[datetime, NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Return the cells of the halved grid around which the range of a radar cuts through what is tracked.
+
+    Such an edge stands still while the rain moves, and motion seen in a window that has a part of it is too
+    slow. Where the grid does not say how far its radars see, edges that have stood for long tell.
+    """
+    newest = frames[-1]
+    marks = _halve(newest.known.astype("u1")) == 0
+    oldest = next(f for f in frames if _minutes(f, newest) <= STILL_MINUTES)
+    if _minutes(oldest, newest) >= 2 * APART_MINUTES - 0.1:
+        first = images.get(oldest.time)
+        first = _halve(_image(oldest, None)) if first is None else first
+        marks |= standing_edges([first, *images.values()], STILL_DB * 255 / WHITE_DBZ)
+    near = cv2.boxFilter(marks.astype("f4"), -1, (WINDOW, WINDOW), normalize=False)
+    return np.asarray(near) > EDGE_CELLS - 0.5
+
+
 def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ny, nx = image.shape
     even = image[: ny // 2 * 2, : nx // 2 * 2]
@@ -310,30 +338,39 @@ def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _lucas_kanade(
     frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots
 ) -> tuple[NDArray[np.float32], int]:
-    shape = frames[0].geometry.shape
+    newest = frames[-1]
+    shape = newest.geometry.shape
     if min(shape) < 32:
         return _constant(frames, nodes, spots)
+    pairs = _pairs(frames, LK_MINUTES)
+    images = {frame.time: _halve(_image(frame, spots)) for pair in pairs for frame in pair}
+    cut = _cut(frames, images)
     found = []
-    for before, after in _pairs(frames):
-        # The edge of what a radar sees stands still while the rain moves: keep away from it.
-        blind = _blind(before, after).astype("u1")
-        vectors = track(
-            _halve(_image(before, spots)),
-            _halve(_image(after, spots)),
-            _halve(blind) == 0,
-        )
+    for before, after in pairs:
+        seen = _halve((~_blind(before, after)).astype("u1")) > 0
+        vectors = track(images[before.time], images[after.time], seen)
+        column, row = vectors[:, :2].T.astype("i8")
         vectors[:, :2] = 2 * vectors[:, :2] + 0.5
         vectors[:, 2:] *= 2 / _minutes(before, after)
-        found.append(vectors)
-    vectors = np.vstack(found)
+        found.append((vectors, ~cut[row, column]))
+    vectors, whole = (np.concatenate(part) for part in zip(*found, strict=True))
+    if np.count_nonzero(whole) >= FEW:
+        vectors = vectors[whole]
     if not len(vectors):
         return np.zeros((*nodes, 2), "f4"), 0
-    vectors = consistent(gather(vectors, max(FINEST_NODE, max(shape) / NODES)))
-    return spread(vectors, shape, nodes), len(vectors)
+    vectors = gather(vectors, _block(shape))
+    return spread(vectors, shape, nodes, _width(newest.geometry)), len(vectors)
+
+
+def _width(geometry: Geometry) -> tuple[float, float]:
+    """Return the rows and columns over which motion is smoothed: less than a node would leave steps."""
+    east, north = geometry.cell_size_km()
+    finest = _block(geometry.shape) / 3
+    return max(SMOOTH_KM / north, finest), max(SMOOTH_KM / east, finest)
 
 
 def _dis(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tuple[NDArray[np.float32], int]:
-    before, after = _pairs(frames)[0]
+    before, after = _pairs(frames, APART_MINUTES)[0]
     first, second = _image(before, spots), _image(after, spots)
     if min(first.shape) < 32:
         return _constant(frames, nodes, spots)
@@ -349,7 +386,8 @@ def _dis(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tuple[
     cells = np.array([first.shape[1] / nodes[1], first.shape[0] / nodes[0]])
     at = (np.stack([column, row], axis=-1) + 0.5) * cells - 0.5
     vectors = np.hstack([at, total[row, column] / weight[row, column, None]]).astype("f4")
-    return spread(vectors, first.shape, nodes) / _minutes(before, after), len(vectors)
+    flow = spread(vectors, first.shape, nodes, _width(after.geometry))
+    return flow / _minutes(before, after), len(vectors)
 
 
 def _darts(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tuple[NDArray[np.float32], int]:
@@ -371,7 +409,7 @@ def _darts(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tupl
 def _constant(
     frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots
 ) -> tuple[NDArray[np.float32], int]:
-    before, after = _pairs(frames)[0]
+    before, after = _pairs(frames, APART_MINUTES)[0]
     first, second = _image(before, spots).astype("f4"), _image(after, spots).astype("f4")
     if not (first.any() and second.any()):
         return np.zeros((*nodes, 2), "f4"), 0

@@ -8,7 +8,6 @@ arrays of the right shape and type.
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,7 +89,8 @@ def _head(indices: NDArray[np.uint8], rgba: NDArray[np.uint8], text: Mapping[str
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    check = isal_zlib.crc32(data, isal_zlib.crc32(kind))
+    return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", check)))
 
 
 def _scanlines(indices: NDArray[np.uint8]) -> bytes:

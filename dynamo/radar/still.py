@@ -1,8 +1,9 @@
-"""Still echo: small bright spots that stay where they are while the rain moves on (wind turbines, clutter).
+"""What stands still while the rain moves on: bright spots (wind turbines, clutter), and edges of a radar's range.
 
-Byte images of one sequence enter, a mask leaves. Such spots pin the motion of the rain around them, and are
-worst forecast by moving them: motion is measured without them, and extrapolation leaves them where they stand.
-Nothing can go wrong; with no such spot the mask is empty.
+Byte images of one sequence enter, a mask leaves. Spots pin the motion of the rain around them, and are worst
+forecast by moving them: motion is measured without them, and extrapolation leaves them where they stand. Edges
+pin it too, and motion is measured away from them.
+Nothing can go wrong; with nothing of the kind the mask is empty.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["SPOT", "around", "standing"]
+__all__ = ["SPOT", "around", "standing", "standing_edges"]
 
 # Cells: what is wider is weather. A spot must also be left behind by more than this in the time looked at.
 SPOT = 7
@@ -43,3 +44,11 @@ def standing(images: Iterable[NDArray[np.uint8]], height: float) -> NDArray[np.b
     if common is None:
         return np.zeros((0, 0), dtype=bool)
     return np.asarray(cv2.dilate(common.astype("u1"), np.ones((3, 3), "u1"))) > 0
+
+
+def standing_edges(images: Sequence[NDArray[np.uint8]], height: float) -> NDArray[np.bool_]:
+    """Return the cells that have `height` in all of `images`, beside a cell that is 0 in all of them."""
+    least, most = np.minimum.reduce(images), np.maximum.reduce(images)
+    dry = np.asarray(cv2.dilate((most == 0).astype("u1"), np.ones((3, 3), "u1"))) > 0
+    edges: NDArray[np.bool_] = dry & (least >= height)
+    return edges

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from pyproj import Geod
 
 from dynamo.errors import DataError
+from dynamo.radar import outline
 from dynamo.radar.contour import contour
 from dynamo.radar.grid import Geometry, Grid
 
@@ -162,6 +163,28 @@ def test_real_frames_hold_their_cells_and_leave_out_their_holes(samples, name):
     grid = sample_grid(samples, name)
     for band in contour(grid, (35, 45)):
         np.testing.assert_array_equal(holds_cell_centres(grid, band), grid.values >= band.level)
+
+
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_levels_do_not_depend_on_each_other(samples, monkeypatch, many):
+    """A level gives the same polygons alone, among others, and among so many that they are traced one by one."""
+    monkeypatch.setattr(outline, "_MANY", many)
+    rough = degree_grid(np.random.default_rng(3).uniform(0, 70, (60, 70)))
+    for grid in (sample_grid(samples, SAMPLES[0]), rough):
+        for band in contour(grid, (5, 20, 35, 45, 55, 75), min_points=8):
+            (alone,) = contour(grid, [band.level], min_points=8)
+            for name in ("coordinates", "ring_offsets", "polygon_offsets", "polygon_area_km2"):
+                np.testing.assert_array_equal(getattr(band, name), getattr(alone, name))
+            check_valid(band)
+
+
+def test_more_levels_than_a_byte_can_count():
+    """300 levels are 300 nested bands."""
+    grid = degree_grid(np.add.outer(np.arange(20), np.arange(30)) * 1.5)
+    bands = contour(grid, np.linspace(1, 70, 300))
+    assert len(bands) == 300
+    areas = [band.area_km2 for band in bands]
+    assert all(low >= high > 0 for low, high in pairwise(areas))
 
 
 def test_nothing_gives_bands_without_polygons():
