@@ -14,8 +14,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from dynamo.errors import WorkspaceError
-
 __all__ = ["Spawned", "early"]
 
 #: One thread a task unless it asks for more cores: numeric libraries would else start one per core of the machine.
@@ -27,7 +25,7 @@ ONE_THREAD = dict.fromkeys(
 class Spawned:
     """A worker process in a session of its own, and our end of its socket.
 
-    Raises `WorkspaceError` where none can be started. It ends when the socket is closed, also by our death.
+    Raises `OSError` where none can be started. It ends when the socket is closed, also by our death.
     """
 
     def __init__(self) -> None:
@@ -40,9 +38,9 @@ class Spawned:
                 start_new_session=True,
                 env={**ONE_THREAD, **os.environ},
             )
-        except OSError as error:
+        except OSError:
             self.connection.close()
-            raise WorkspaceError(f"cannot start a worker process: {error}") from error
+            raise
         finally:
             there.close()
 
@@ -56,10 +54,16 @@ class Spawned:
 
 
 @contextmanager
-def early() -> Iterator[Spawned]:
-    """Start a worker that some engine will take; it has ended after the body, whatever happened there."""
-    spawned = Spawned()
+def early() -> Iterator[Spawned | None]:
+    """Start a worker that some engine will take; it has ended after the body, whatever happened there.
+
+    None where it cannot be started: the engine will try, and say what is wrong.
+    """
+    spawned = None
+    with suppress(OSError):
+        spawned = Spawned()
     try:
         yield spawned
     finally:
-        spawned.end()
+        if spawned is not None:
+            spawned.end()

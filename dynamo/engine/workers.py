@@ -22,6 +22,7 @@ import orjson
 from dynamo.engine.limits import Lost
 from dynamo.engine.machine import descendants, resident
 from dynamo.engine.spawn import Spawned
+from dynamo.errors import WorkspaceError
 from dynamo.worker.job import Job, Report
 
 __all__ = ["Gone", "Reported", "Worker", "Workers"]
@@ -193,7 +194,10 @@ class Workers:
         taken = {w.slot for w in (*self.idle, *self.busy)}
         slot = next(n for n in range(len(taken) + 1) if n not in taken)
         first, self._first = self._first, None
-        spawned = first if first is not None and first.process.poll() is None else Spawned()
+        try:
+            spawned = first if first is not None and first.process.poll() is None else Spawned()
+        except OSError as error:
+            raise WorkspaceError(f"cannot start a worker process: {error}") from error
         worker = Worker(slot, spawned, f"{self.folder}/{slot}.log", f"{self.folder}/{slot}")
         worker.tell({"log": worker.log, "sandbox": worker.sandbox, "modules": self.modules})
         self._selector.register(worker.connection, selectors.EVENT_READ, worker)

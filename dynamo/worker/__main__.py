@@ -12,7 +12,6 @@ import faulthandler
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -33,11 +32,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 class _Messages:
     """What comes over the socket, message by message."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._buffer = b""
         self._coming = select.poll()
-        self._coming.register(connection, select.POLLIN)
+        self._coming.register(fd, select.POLLIN)
 
     def __iter__(self) -> Iterator[Any]:
         while True:
@@ -46,10 +45,16 @@ class _Messages:
                 self._buffer = rest
                 yield orjson.loads(line)
                 continue
-            more = self._connection.recv(1 << 20)
+            more = os.read(self._fd, 1 << 20)
             if not more:
                 return
             self._buffer += more
+
+    def answer(self, message: Any) -> None:
+        """Send a message."""
+        left = memoryview(orjson.dumps(message) + b"\n")
+        while left:
+            left = left[os.write(self._fd, left) :]
 
     def waiting(self) -> bool:
         """Whether another message has come, or begins to."""
@@ -58,12 +63,12 @@ class _Messages:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve jobs; the argument is the socket's file descriptor."""
-    (fd,) = sys.argv[1:] if arguments is None else arguments
+    fd = int((sys.argv[1:] if arguments is None else arguments)[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     _keep_orphans()
-    connection = socket.socket(fileno=int(fd))
-    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
-    messages = _Messages(connection)
+    os.set_inheritable(fd, False)  # commands of tasks have no use for it
+    threading.Thread(target=_end_with, args=(fd,), daemon=True).start()
+    messages = _Messages(fd)
     place: dict[str, Any] = next(iter(messages), {})
     if not place:
         _end_group()
@@ -76,14 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             prepare(message["prepare"], place["sandbox"], messages.waiting)
             continue
         for report in runner.run(Job.from_json(message)):
-            connection.sendall(orjson.dumps(report) + b"\n")
+            messages.answer(report)
     _end_group()
 
 
-def _end_with(connection: socket.socket) -> None:
+def _end_with(fd: int) -> None:
     """Kill this process group once the other end is gone, even in the middle of a task."""
     hung_up = select.poll()
-    hung_up.register(connection, 0)  # no event but the hang-up itself
+    hung_up.register(fd, 0)  # no event but the hang-up itself
     hung_up.poll()
     _end_group()
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from dynamo.engine.spawn import Spawned, early
+from dynamo.engine.spawn import early
 from dynamo.engine.workers import Workers
 from dynamo.errors import WorkspaceError
 
@@ -79,10 +79,14 @@ def test_workers_that_are_busy_count(tmp_path):
     workers.close()
 
 
-def test_a_worker_that_cannot_be_started_is_told(monkeypatch):
-    """As a fault of the machine; its socket does not stay open."""
+def test_a_worker_that_cannot_be_started_is_told(tmp_path, monkeypatch):
+    """By the engine, as a fault of the machine; no socket stays open."""
     monkeypatch.setattr(sys, "executable", "/no/such/python")
+    workers = Workers(tmp_path)
     before = psutil.Process().num_fds()
+    with early() as first:
+        assert first is None
     with pytest.raises(WorkspaceError, match="cannot start a worker process"):
-        Spawned()
+        workers.start(1)
     assert psutil.Process().num_fds() == before
+    workers.close()
