@@ -251,19 +251,21 @@ class Grid:
         NaN cells (also infinite ones) are ``MISSING`` unless a mask says otherwise; ``out_of_range`` wins.
         """
         values = np.array(values, dtype="f4")
-        status = np.where(np.isfinite(values), Cell.ECHO, Cell.MISSING).astype("u1")
+        # Plain bytes: with members of an enumeration NumPy works on 64-bit integers, ten times as long.
+        echo, nothing, missing = (np.uint8(c) for c in (Cell.ECHO, Cell.UNDETECT, Cell.MISSING))
+        status = np.where(np.isfinite(values), echo, missing)
         if undetect is not None:
-            status[undetect] = Cell.UNDETECT
+            status[undetect] = nothing
         if out_of_range is not None:
             status[out_of_range] = Cell.OUT_OF_RANGE
-        values[status == Cell.UNDETECT] = QUANTITIES[quantity].floor
-        values[status >= Cell.MISSING] = np.nan
+        np.copyto(values, np.float32(QUANTITIES[quantity].floor), where=status == nothing)
+        np.copyto(values, np.float32(np.nan), where=status >= missing)
         return cls(values, status, geometry, time, quantity, **more)
 
     @property
     def known(self) -> NDArray[np.bool_]:
         """Where something was observed: an echo, or surely none."""
-        return self.status <= Cell.UNDETECT
+        return self.status <= np.uint8(Cell.UNDETECT)
 
     def with_time(self, time: datetime) -> Grid:
         """Return the same field at another time."""

@@ -82,7 +82,7 @@ def _features(image: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.
 
 
 def gather(vectors: NDArray[np.float32], box: float) -> NDArray[np.float32]:
-    """Drop outliers of ``(n, 4)``, then take the median of each square of `box` cells."""
+    """Drop outliers of ``(n, 4)`` or more columns, then take the median of each square of `box` cells."""
     vectors = vectors[_agree(vectors)]
     key = (vectors[:, :2] // box).astype("i8")
     order = np.lexsort((key[:, 0], key[:, 1]))
@@ -120,25 +120,26 @@ def spread(
     nodes: tuple[int, int],
     width: tuple[float, float],
 ) -> NDArray[np.float32]:
-    """Interpolate ``(n, 4)`` vectors of a grid of `shape` to the centres of ``nodes``: ``(rows, columns, 2)``.
+    """Interpolate ``(n, 5)`` vectors of a grid of `shape` to the centres of ``nodes``: ``(rows, columns, 2)``.
 
-    The weight of a vector is a sum of Gaussians, each twice as wide as the one before: it falls with distance
-    to the power of `FALL`, so that the smoothing widens where vectors are rare. Gaussians are products of one
+    Weights are multiplied by a sum of Gaussians, each twice as wide as the one before: they fall with distance
+    to the power of `FALL`, so that the smoothing widens where vectors are rare. A Gaussian is a product of one
     of rows and one of columns, hence a sum over all vectors is a product of two small matrices.
 
     Parameters
     ----------
     vectors
-        At least one.
+        Column, row, displacement (columns, rows) and weight of each; at least one.
     width
         Rows and columns of the narrowest Gaussian (its standard deviation).
     """
     row, column = ((np.arange(n) + 0.5) * size / n - 0.5 for n, size in zip(nodes, shape, strict=True))
     down = ((row[:, None] - vectors[:, 1]) / width[0]) ** 2 / -2
     across = ((vectors[:, :1] - column) / width[1]) ** 2 / -2
-    parts = [vectors[:, 2:3], vectors[:, 3:4], 1.0]
-    # Beyond all Gaussians every vector counts alike.
-    total = 1e-6 * np.array([vectors[:, 2].sum(), vectors[:, 3].sum(), len(vectors)])
+    weight = vectors[:, 4:5]
+    parts = np.hstack([vectors[:, 2:4] * weight, weight]).T[..., None]
+    # Beyond all Gaussians distance does not count.
+    total = 1e-6 * parts.sum(axis=(1, 2))
     for i in range(WIDTHS):
         rows, columns = np.exp(down / 4**i), np.exp(across / 4**i)
         total = total + 2.0 ** (-FALL * i) * np.stack([rows @ (columns * part) for part in parts], axis=-1)

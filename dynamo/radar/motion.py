@@ -42,13 +42,11 @@ __all__ = ["METHODS", "Motion", "estimate_motion", "read_motion", "write_motion"
 # compute with OpenCV on whole grids start from a motion, so this is the one place.
 cv2.setNumThreads(1)
 
-# Frames closer than this see motion of a fraction of a cell, which is mostly noise; much further apart, echoes
-# change more than they move.
-APART_MINUTES = 5.0
+# Frames closer than this see motion of a fraction of a cell, which is mostly noise; further apart, a squall line
+# that crosses three cells a minute has changed too much to be found again.
+APART_MINUTES = 3.0
 # Further apart than this, two frames say nothing of today's motion.
 GAP_MINUTES = 30.0
-# Features change beyond recognition sooner than fields do, and their error is smoothed away with many others'.
-LK_MINUTES = 3.0
 # How many pairs of frames are pooled.
 PAIRS = 2
 # Motion is smoothed over so many kilometres, whatever the size of the cells.
@@ -58,12 +56,13 @@ NODES = 50
 FINEST_NODE = 10
 # Reflectivity that counts as white in the images that are tracked; hail above it shows no motion of its own.
 WHITE_DBZ = 60.0
-# Echo that stands still is looked for in so many minutes, and must be so much brighter than what surrounds it.
+# What stands still is looked for in so many minutes, at least in so many, and must be so much brighter than what is
+# beside it.
 STILL_MINUTES = 15.0
+PROOF_MINUTES = 10.0
 STILL_DB = 8.0
-# So many cells (of the halved grid) in a window are an edge and not a fleck; so many vectors make a field.
+# So many cells (of the halved grid) in a window are an edge and not a fleck.
 EDGE_CELLS = 5
-FEW = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,8 +251,8 @@ def _nodes(shape: tuple[int, int]) -> tuple[int, int]:
     return rows, columns
 
 
-def _pairs(frames: Sequence[Grid], minutes: float) -> list[tuple[Grid, Grid]]:
-    """Choose up to `PAIRS` pairs, newest first, each as little over `minutes` apart as there is.
+def _pairs(frames: Sequence[Grid]) -> list[tuple[Grid, Grid]]:
+    """Choose up to `PAIRS` pairs, newest first, each as little over `APART_MINUTES` apart as there is.
 
     The times decide, not the count: a gap in the sequence only makes the pair across it longer, and one
     across more than `GAP_MINUTES` is not used.
@@ -261,11 +260,11 @@ def _pairs(frames: Sequence[Grid], minutes: float) -> list[tuple[Grid, Grid]]:
     pairs: list[tuple[Grid, Grid]] = []
     last = len(frames) - 1
     while last > 0 and len(pairs) < PAIRS:
-        enough = [i for i in range(last) if _minutes(frames[i], frames[last]) >= minutes - 0.1]
+        enough = [i for i in range(last) if _minutes(frames[i], frames[last]) >= APART_MINUTES - 0.1]
         first = enough[-1] if enough else 0
         apart = _minutes(frames[first], frames[last])
         # What is left over at the old end may be too short to measure anything.
-        if apart > GAP_MINUTES or (pairs and apart < minutes / 2):
+        if apart > GAP_MINUTES or (pairs and apart < APART_MINUTES / 2):
             break
         pairs.append((frames[first], frames[last]))
         last = first
@@ -299,7 +298,7 @@ def _spots(frames: Sequence[Grid]) -> tuple[NDArray[np.bool_] | None, float]:
     newest = frames[-1]
     recent = [f for f in frames if _minutes(f, newest) <= STILL_MINUTES]
     minutes = _minutes(recent[0], newest)
-    if len(recent) < 3 or minutes < 2 * APART_MINUTES - 0.1:
+    if len(recent) < 3 or minutes < PROOF_MINUTES - 0.1:
         return None, minutes
     spots = standing(map(_bytes, reversed(recent)), STILL_DB * 255 / WHITE_DBZ)
     spots &= ~_blind(newest)
@@ -312,21 +311,28 @@ def _blind(*frames: Grid) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(dark.astype("u1"), np.ones((9, 9), "u1"))) > 0
 
 
-def _cut(frames: Sequence[Grid], images: dict[datetime, NDArray[np.uint8]]) -> NDArray[np.bool_]:
-    """Return the cells of the halved grid around which the range of a radar cuts through what is tracked.
+def _trust(frames: Sequence[Grid], images: dict[datetime, NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return the weight of what is seen around each cell of the halved grid.
 
-    Such an edge stands still while the rain moves, and motion seen in a window that has a part of it is too
-    slow. Where the grid does not say how far its radars see, edges that have stood for long tell.
+    The edge of what a radar sees stands still while the rain moves, and a window that holds a part of it sees
+    too little motion. Where the grid does not tell how far its radars see, edges that have stood for long may be
+    such, or the flank of a line that moves along itself: they lose against better vectors nearby, no more.
     """
     newest = frames[-1]
-    marks = _halve(newest.known.astype("u1")) == 0
+    trust = np.where(_in_window(_halve(newest.known.astype("u1")) == 0), np.float32(0.001), np.float32(1))
     oldest = next(f for f in frames if _minutes(f, newest) <= STILL_MINUTES)
-    if _minutes(oldest, newest) >= 2 * APART_MINUTES - 0.1:
+    if _minutes(oldest, newest) >= PROOF_MINUTES - 0.1:
         first = images.get(oldest.time)
         first = _halve(_image(oldest, None)) if first is None else first
-        marks |= standing_edges([first, *images.values()], STILL_DB * 255 / WHITE_DBZ)
-    near = cv2.boxFilter(marks.astype("f4"), -1, (WINDOW, WINDOW), normalize=False)
-    return np.asarray(near) > EDGE_CELLS - 0.5
+        edges = standing_edges([first, *images.values()], STILL_DB * 255 / WHITE_DBZ)
+        trust = np.where(_in_window(edges), np.float32(0.02) * trust, trust)
+    return trust
+
+
+def _in_window(marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the cells in whose window there are marks, not only a fleck of them."""
+    count = cv2.boxFilter(marks.astype("f4"), -1, (WINDOW, WINDOW), normalize=False)
+    return np.asarray(count) > EDGE_CELLS - 0.5
 
 
 def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -342,20 +348,19 @@ def _lucas_kanade(
     shape = newest.geometry.shape
     if min(shape) < 32:
         return _constant(frames, nodes, spots)
-    pairs = _pairs(frames, LK_MINUTES)
+    pairs = _pairs(frames)
     images = {frame.time: _halve(_image(frame, spots)) for pair in pairs for frame in pair}
-    cut = _cut(frames, images)
+    trust = _trust(frames, images)
     found = []
     for before, after in pairs:
         seen = _halve((~_blind(before, after)).astype("u1")) > 0
         vectors = track(images[before.time], images[after.time], seen)
         column, row = vectors[:, :2].T.astype("i8")
+        weight = trust[row, column]
         vectors[:, :2] = 2 * vectors[:, :2] + 0.5
         vectors[:, 2:] *= 2 / _minutes(before, after)
-        found.append((vectors, ~cut[row, column]))
-    vectors, whole = (np.concatenate(part) for part in zip(*found, strict=True))
-    if np.count_nonzero(whole) >= FEW:
-        vectors = vectors[whole]
+        found.append(np.column_stack([vectors, weight]))
+    vectors = np.vstack(found)
     if not len(vectors):
         return np.zeros((*nodes, 2), "f4"), 0
     vectors = gather(vectors, _block(shape))
@@ -370,7 +375,7 @@ def _width(geometry: Geometry) -> tuple[float, float]:
 
 
 def _dis(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tuple[NDArray[np.float32], int]:
-    before, after = _pairs(frames, APART_MINUTES)[0]
+    before, after = _pairs(frames)[0]
     first, second = _image(before, spots), _image(after, spots)
     if min(first.shape) < 32:
         return _constant(frames, nodes, spots)
@@ -385,7 +390,8 @@ def _dis(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tuple[
     row, column = np.nonzero(weight > 0.1) if (weight > 0.1).any() else np.nonzero(weight)
     cells = np.array([first.shape[1] / nodes[1], first.shape[0] / nodes[0]])
     at = (np.stack([column, row], axis=-1) + 0.5) * cells - 0.5
-    vectors = np.hstack([at, total[row, column] / weight[row, column, None]]).astype("f4")
+    alike = np.ones((len(at), 1))
+    vectors = np.hstack([at, total[row, column] / weight[row, column, None], alike]).astype("f4")
     flow = spread(vectors, first.shape, nodes, _width(after.geometry))
     return flow / _minutes(before, after), len(vectors)
 
@@ -396,7 +402,7 @@ def _darts(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tupl
     used = [frames[-1]]
     for frame in reversed(frames[:-1]):
         regular = abs(_minutes(frame, used[-1]) - step) < 0.2 * step
-        if not regular or (len(used) > 4 and _minutes(frame, frames[-1]) > 2 * APART_MINUTES):
+        if not regular or (len(used) > 4 and _minutes(frame, frames[-1]) > PROOF_MINUTES):
             break
         used.append(frame)
     images = np.stack([_image(f, spots) for f in reversed(used)]).astype("f4")
@@ -409,7 +415,7 @@ def _darts(frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots) -> tupl
 def _constant(
     frames: Sequence[Grid], nodes: tuple[int, int], spots: Spots
 ) -> tuple[NDArray[np.float32], int]:
-    before, after = _pairs(frames, APART_MINUTES)[0]
+    before, after = _pairs(frames)[0]
     first, second = _image(before, spots).astype("f4"), _image(after, spots).astype("f4")
     if not (first.any() and second.any()):
         return np.zeros((*nodes, 2), "f4"), 0

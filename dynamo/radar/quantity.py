@@ -42,9 +42,9 @@ def to_reflectivity(grid: Grid, *, a: float = 300.0, b: float = 1.4) -> Grid:
     if not (a > 0 and b > 0):
         raise DataError(f"Z = a R^b needs positive coefficients, not a={a:g}, b={b:g}")
     floor = QUANTITIES["reflectivity"].floor
-    echo = grid.status == Cell.ECHO
+    echo = grid.status == np.uint8(Cell.ECHO)
     raining = echo & (grid.values > 0)
-    values = np.where(grid.status >= Cell.MISSING, np.float32(np.nan), np.float32(floor))
+    values = np.where(grid.status >= np.uint8(Cell.MISSING), np.float32(np.nan), np.float32(floor))
     dbz = 10 * np.log10(a) + 10 * b * np.log10(grid.values[raining])
     values[raining] = np.maximum(dbz, floor)
     status = np.where(echo & ~raining, np.uint8(Cell.UNDETECT), grid.status)

@@ -47,8 +47,8 @@ def standing(images: Iterable[NDArray[np.uint8]], height: float) -> NDArray[np.b
 
 
 def standing_edges(images: Sequence[NDArray[np.uint8]], height: float) -> NDArray[np.bool_]:
-    """Return the cells that have `height` in all of `images`, beside a cell that is 0 in all of them."""
+    """Return the cells that have `height` in all of `images`, within two cells of one that is 0 in all."""
     least, most = np.minimum.reduce(images), np.maximum.reduce(images)
-    dry = np.asarray(cv2.dilate((most == 0).astype("u1"), np.ones((3, 3), "u1"))) > 0
+    dry = np.asarray(cv2.dilate((most == 0).astype("u1"), np.ones((5, 5), "u1"))) > 0
     edges: NDArray[np.bool_] = dry & (least >= height)
     return edges

@@ -93,10 +93,13 @@ def line(mark: str) -> int:
 @pytest.mark.parametrize(
     ("workflow", "ring"),
     [
-        ("two", "ping <- pong <- ping"),
-        ("three", "ping-0 <- ping-1 <- pong <- ping-0"),
-        ("itself", "ping <- ping"),
-        ("fan", "ping-07 <- gather <- ping-07"),
+        ("two", "ping reads 'b.txt' of pong (line 30), which reads 'a.txt' of ping"),
+        (
+            "three",
+            "of ping-1 (line 37), which reads 'b.txt' of pong (line 36), which reads 'a.txt' of ping-0",
+        ),
+        ("itself", "ping reads its own output 'a.txt'"),
+        ("fan", "ping-07 reads 'sum.txt' of gather (line 49), which reads 'part7.txt' of ping-07"),
     ],
 )
 def test_a_cycle_is_told_with_its_tasks_and_its_line_before_anything_runs(tmp_path, workflow, ring):
@@ -125,6 +128,6 @@ def test_a_cycle_described_at_run_time_fails_its_task_alone(tmp_path):
     (failure,) = summary["failures"]
     assert failure["task"] == "later"
     assert f"{tmp_path / 'flow.py'}:{line('later')}: " in failure["error"]
-    assert failure["error"].endswith("later/ping-0 <- later/pong <- later/ping-0")
+    assert failure["error"].endswith("which reads 'later/a.txt' of later/ping-0")
     assert sorted(p.name for p in (tmp_path / "products").rglob("*.txt")) == ["m.txt", "other.txt"]
     assert "Traceback" not in done.stderr

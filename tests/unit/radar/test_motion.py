@@ -16,6 +16,7 @@ from dynamo.radar import lucas_kanade
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.motion import METHODS, Motion, estimate_motion, read_motion, write_motion
 from dynamo.radar.readers import read
+from dynamo.radar.still import standing_edges
 
 START = datetime(2020, 6, 1, 12, tzinfo=UTC)
 PLANE = Geometry(0, 200_000, 1000, -1000, 160, 120, "EPSG:3857")
@@ -281,6 +282,66 @@ def test_still_cells_are_kept_in_the_file(tmp_path):
         file["still"][0] = PLANE.nx * PLANE.ny
     with pytest.raises(DataError, match=r"motion\.nc: 'still'"):
         read_motion(tmp_path / "motion.nc")
+
+
+def cut_off(u, v, *, told):
+    """Rain that moves, seen by a radar whose range ends within it; the grid says so, or shows no echo there."""
+    x, y = np.meshgrid(np.arange(160), np.arange(120))
+    far = np.hypot(x - 80, y - 60) > 50
+    rain = [np.where(far, 0, 20 + blobs(u * m, v * m) / 2) for m in (0, 5, 10, 15)]
+    return [at(5 * i, r, out_of_range=far if told else None) for i, r in enumerate(rain)]
+
+
+@pytest.mark.parametrize(("told", "seen"), [(True, 0.95), (False, 0.65)])
+def test_the_range_of_a_radar_does_not_hold_the_rain_back(told, seen):
+    """Motion is that of the rain inside; even where the grid does not name the edge, most of it is seen."""
+    u, v = middle(estimate_motion(cut_off(0.8, -0.5, told=told)))
+    assert seen * 0.8 < u < 0.85
+    assert -0.55 < v < -seen * 0.5
+
+
+def test_a_long_line_is_seen_to_move_along_itself():
+    """Cells in a squall line that slide along it at two cells a minute are followed, not only the line's front."""
+    x, y = np.meshgrid(np.arange(160), np.arange(120))
+    line = [
+        50 * np.exp(-((x - 60 - m) ** 2) / 50) * (0.75 + 0.25 * np.sin((y + 2 * m) / 6)) for m in range(11)
+    ]
+    u, v = middle(estimate_motion([at(m, field) for m, field in enumerate(line)]))
+    assert (u, v) == pytest.approx((1, -2), abs=0.2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), number=st.integers(1, 60), u=st.floats(-3, 3), v=st.floats(-3, 3))
+def test_equal_vectors_spread_to_an_equal_field(seed, number, u, v):
+    """Wherever the vectors are and whatever they weigh, a field of one motion comes out as it went in."""
+    rng = np.random.default_rng(seed)
+    vectors = np.column_stack(
+        [rng.random((number, 2)) * 100, *np.full((2, number), [[u], [v]]), rng.random(number) + 0.01]
+    )
+    field = lucas_kanade.spread(vectors.astype("f4"), (100, 100), (10, 10), (5.0, 7.0))
+    assert field == pytest.approx(np.broadcast_to([u, v], (10, 10, 2)), abs=1e-4)
+
+
+def test_near_vectors_rule_and_weights_count():
+    """A node takes the motion of the vector beside it, unless that weighs next to nothing."""
+    vectors = np.array([[5, 5, 1, 0, 1], [95, 95, 0, 1, 1]], "f4")
+    field = lucas_kanade.spread(vectors, (100, 100), (10, 10), (5.0, 5.0))
+    assert field[0, 0] == pytest.approx((1, 0), abs=0.01)
+    assert field[9, 9] == pytest.approx((0, 1), abs=0.01)
+    vectors[0, 4] = 1e-6
+    assert lucas_kanade.spread(vectors, (100, 100), (10, 10), (5.0, 5.0))[0, 0] == pytest.approx(
+        (0, 1), abs=0.1
+    )
+
+
+def test_only_steep_edges_that_stand_are_edges():
+    """A cut through echo that is there in all images is named on its bright side; one that moves is not."""
+    still, moved = np.zeros((2, 20, 20), "u1")
+    still[:, :10] = 90
+    moved[:, :14] = 90
+    assert np.flatnonzero(standing_edges([still, still], 30).any(axis=0)).tolist() == [8, 9]
+    assert not standing_edges([still, moved], 30).any()
+    assert not standing_edges([still, still], 100).any()
 
 
 @settings(max_examples=25, deadline=None)
