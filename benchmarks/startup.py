@@ -13,6 +13,7 @@ workspace, its work included, and the time of its beginning has no budget of its
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,9 @@ from dynamo.journal import Journal, Workspace
 from frames import Frames, frames
 from peer import figure, measured, peer_python
 from rows import Row, best, main
+
+# Where it is set, each start compiles all modules that were edited since they were last compiled; a user has them so.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 HELLO = Path(__file__).resolve().parents[1] / "examples" / "00-hello" / "hello.py"
 
