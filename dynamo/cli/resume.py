@@ -58,6 +58,7 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
         cores=settings["cores"],
         memory=settings["memory"],
         modules=tuple(settings["modules"]),
+        first=click.get_current_context().obj,
         quiet=quiet,
         as_json=as_json,
     )

@@ -74,6 +74,7 @@ def command(
         memory=prepared.engine.memory,
         modules=modules,
         inline=inline,
+        first=click.get_current_context().obj,
         quiet=quiet,
         as_json=as_json,
     )

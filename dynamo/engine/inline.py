@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dynamo.engine.workers import Reported
-from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
-from dynamo.worker.log import Screen
 
 __all__ = ["AHEAD", "Inline", "InlineWorker"]
 
@@ -37,11 +35,14 @@ class Inline:
     """The same face as `Workers`, without processes."""
 
     def __init__(self, folder: Path) -> None:
+        from dynamo.worker.execute import Runner
+        from dynamo.worker.log import Screen
+
         self._runner = Runner(str(folder / "inline"), Screen())
         self._waiting: deque[InlineWorker] = deque()
         self.busy: list[InlineWorker] = []
 
-    def start(self, count: int) -> None:
+    def start(self, count: int, calls: Sequence[str] = ()) -> None:
         """Need no start."""
 
     def reserve(self, memory: int = 0) -> InlineWorker:  # noqa: ARG002 - the same face as `Workers`

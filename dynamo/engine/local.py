@@ -28,6 +28,7 @@ from dynamo.engine.machine import available_cores, available_memory, total_memor
 from dynamo.engine.ready import Unit
 from dynamo.engine.request import Request
 from dynamo.engine.run import Run
+from dynamo.engine.spawn import Spawned
 from dynamo.engine.workers import Gone, Reported, Worker, Workers
 from dynamo.errors import InternalError, UserError
 from dynamo.graph.model import Graph, Needs
@@ -73,6 +74,8 @@ class LocalEngine:
         crashes.
     observer
         Called with every `Event`, once what it tells is durable.
+    first
+        A worker process that was started before, see `dynamo.engine.spawn`; not for `inline`.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class LocalEngine:
         modules: Sequence[str] | None = None,
         inline: bool = False,
         observer: Observer = _ignore,
+        first: Spawned | None = None,
     ) -> None:
         self.workspace = workspace
         self.cores = cores or available_cores()
@@ -93,7 +97,9 @@ class LocalEngine:
         self.journal = Journal(workspace.journal)
         self._folder, self._lock = workspace.engine_folder()
         folders = [os.path.abspath(p) for p in sys.path] if modules is None else modules
-        self.workers: Workers | Inline = Inline(self._folder) if inline else Workers(self._folder, folders)
+        self.workers: Workers | Inline = (
+            Inline(self._folder) if inline else Workers(self._folder, folders, first)
+        )
         self._queue: list[tuple[int, float, int, Run, Unit]] = []
         self._order = count()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
@@ -116,9 +122,9 @@ class LocalEngine:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
 
-    def warm(self, count: int | None = None) -> None:
-        """Start workers now, so that they are up when the first task is ready."""
-        self.workers.start(min(count or self.cores, self.cores))
+    def warm(self, count: int | None = None, calls: Sequence[str] = ()) -> None:
+        """Start workers now, so that they are up when a task is ready; see `Workers.start` for `calls`."""
+        self.workers.start(min(count or self.cores, self.cores), calls)
 
     def run(self, request: Request) -> Summary:
         """Run one graph to its end; see `run_all`."""

@@ -10,7 +10,6 @@ import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,19 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import psutil
 
 from dynamo.engine.limits import Lost
-from dynamo.engine.machine import resident
+from dynamo.engine.machine import descendants, resident
+from dynamo.engine.spawn import Spawned
 from dynamo.errors import WorkspaceError
 from dynamo.worker.job import Job, Report
 
 __all__ = ["Gone", "Reported", "Worker", "Workers"]
-
-#: One thread a task unless it asks for more cores: numeric libraries would else start one per core of the machine.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +54,7 @@ class Worker:
     """
 
     slot: int
-    process: subprocess.Popen[bytes]
-    connection: socket.socket
+    spawned: Spawned
     log: str
     sandbox: str
     job: Job | None = None
@@ -69,6 +62,21 @@ class Worker:
     begun: float = 0.0
     base: int = 0
     buffer: bytes = b""
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process."""
+        return self.spawned.process
+
+    @property
+    def connection(self) -> socket.socket:
+        """Our end of its socket."""
+        return self.spawned.connection
+
+    def tell(self, message: Any) -> None:
+        """Send a message; should the worker have died meanwhile, `Workers.wait` will say so."""
+        with suppress(OSError):
+            self.connection.sendall(orjson.dumps(message) + b"\n")
 
     @property
     def name(self) -> str:
@@ -89,20 +97,30 @@ class Workers:
         Where their scratch logs and sandboxes lie.
     modules
         Folders that come first on the workers' module path, which does not have the current folder.
+    first
+        A process that is to be the first worker.
     """
 
-    def __init__(self, folder: Path, modules: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, modules: Sequence[str] = (), first: Spawned | None = None) -> None:
         self.folder = folder
         self.modules = list(modules)
+        self._first = first
         self.idle: list[Worker] = []
         self.busy: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._oom = _oom_kills()
 
-    def start(self, count: int) -> None:
-        """Have at least `count` workers idle, so that the first tasks do not wait for an interpreter."""
-        while len(self.idle) < count:
+    def start(self, count: int, calls: Sequence[str] = ()) -> None:
+        """Have at least `count` workers, so that the first tasks do not wait for an interpreter.
+
+        Those that are idle import what the functions that `calls` name will import, until they get a job. Only
+        calls whose code versions are known may be named: what is edited later makes another version, and workers
+        that imported it as it was are then let go.
+        """
+        while len(self.idle) + len(self.busy) < count:
             self.idle.append(self._spawn())
+        for worker in self.idle if calls else ():
+            worker.tell({"prepare": calls})
 
     def retire(self) -> None:
         """End the workers that have nothing to do; `reserve` starts others."""
@@ -128,8 +146,7 @@ class Workers:
         """Give `job` to a reserved worker; should it have died meanwhile, `wait` will say so."""
         worker.job, worker.begun = job, time.monotonic()
         worker.left = [order.id for order in job.orders]
-        with suppress(OSError):
-            worker.connection.sendall(orjson.dumps(job) + b"\n")
+        worker.tell(job)
 
     def wait(self, seconds: float) -> Iterator[Reported | Gone]:
         """Wait for at most `seconds` and yield what has happened."""
@@ -176,44 +193,23 @@ class Workers:
     def _spawn(self) -> Worker:
         taken = {w.slot for w in (*self.idle, *self.busy)}
         slot = next(n for n in range(len(taken) + 1) if n not in taken)
-        here, there = socket.socketpair()
-        log, sandbox = f"{self.folder}/{slot}.log", f"{self.folder}/{slot}"
+        first, self._first = self._first, None
         try:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "dynamo.worker",
-                    str(there.fileno()),
-                    log,
-                    sandbox,
-                    *self.modules,
-                ],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[there.fileno()],
-                start_new_session=True,
-                env={**ONE_THREAD, **os.environ},
-            )
+            spawned = first if first is not None and first.process.poll() is None else Spawned()
         except OSError as error:
             raise WorkspaceError(f"cannot start a worker process: {error}") from error
-        finally:
-            there.close()
-        worker = Worker(slot, process, here, log, sandbox)
-        self._selector.register(here, selectors.EVENT_READ, worker)
+        worker = Worker(slot, spawned, f"{self.folder}/{slot}.log", f"{self.folder}/{slot}")
+        worker.tell({"log": worker.log, "sandbox": worker.sandbox, "modules": self.modules})
+        self._selector.register(worker.connection, selectors.EVENT_READ, worker)
         return worker
 
     def _bury(self, worker: Worker) -> Lost:
-        """Kill the worker's group, reap it, and say how it had ended."""
-        with suppress(psutil.Error):
-            for child in psutil.Process(worker.process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    child.kill()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(worker.process.pid, signal.SIGKILL)
-        returncode = worker.process.wait()
+        """Kill the worker and all it started, in whatever session, reap it, and say how it had ended."""
+        for pid in descendants(worker.process.pid):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         self._selector.unregister(worker.connection)
-        worker.connection.close()
+        returncode = worker.spawned.end()
         before, self._oom = self._oom, _oom_kills()
         return Lost(returncode, oom=self._oom > before)
 

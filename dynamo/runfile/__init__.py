@@ -32,7 +32,7 @@ __all__ = [
     "schema",
 ]
 
-# pydantic takes 80 ms to import; only who reads a run file pays.
+# Only who reads a run file pays for what reads it.
 _HOME = {
     "EngineOptions": "preparation",
     "Fault": "faults",

@@ -10,17 +10,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
 
 from dynamo.errors import Place, RunFileError, nearest
 from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite
 from dynamo.runfile.environment import expand
-from dynamo.runfile.faults import Faults
-from dynamo.runfile.model import EngineRule, InputRule, ProductsRule, RunFile
+from dynamo.runfile.faults import Faults, say
+from dynamo.runfile.model import RunFile, read_run_file
+from dynamo.runfile.values import At
 
-__all__ = ["Draft", "load", "read", "say"]
+__all__ = ["Draft", "load", "read"]
 
 #: Top-level keys whose text may refer to the environment.
 _EXPANDED = ("inputs", "params", "products", "workspace")
@@ -117,17 +115,21 @@ def _expanded(root: Node, faults: Faults, environment: Mapping[str, str]) -> Nod
 
 
 def _validate(draft: Draft) -> None:
-    """Fill `draft.runfile`, leaving out what is faulty."""
-    data = draft.root.data()
+    """Fill `draft.runfile`, leaving out what is faulty; an unknown key is told rather than what it lacks."""
     _refuse_nothing(draft, draft.root, ())
-    try:
-        draft.runfile = RunFile.model_validate(data)
-    except ValidationError as error:
-        for one in sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden"):
-            _add(draft, one)
-            _leave_out(draft, data, one["loc"])
-        if "workflow" in data:
-            draft.runfile = RunFile.model_validate(data)
+    draft.runfile, wrong = read_run_file(draft.root.data())
+    for at, known in wrong.unknown:
+        hint = nearest(str(at[-1]), known) or f"; known are {', '.join(known)}"
+        draft.faults.add(draft.root.key(at), f"unknown key {at[-1]!r}{hint}")
+        _lose(draft, at)
+    for at in wrong.missing:
+        outer = draft.root.find(at[:-1])
+        if not any(nearest(key, [str(at[-1])]) for key in outer.value):  # else the typo says it all
+            draft.faults.add(outer.mark, f"the key {at[-1]!r} is missing", lacking=str(at[-1]))
+        _lose(draft, at)
+    for at, message in wrong.values:
+        draft.faults.add(draft.root.find(at).mark, f"{draft.root.last_key(at)}: {message}")
+        _lose(draft, at)
 
 
 def _refuse_nothing(draft: Draft, node: Node, path: tuple[str, ...]) -> None:
@@ -140,75 +142,5 @@ def _refuse_nothing(draft: Draft, node: Node, path: tuple[str, ...]) -> None:
             _refuse_nothing(draft, value, at)
 
 
-def _leave_out(draft: Draft, data: dict[str, Any], loc: tuple[int | str, ...]) -> None:
-    if len(loc) > 1 and loc[0] == "inputs" and isinstance(data.get("inputs"), dict):
-        draft.lost.add(loc[:2])
-        data["inputs"].pop(loc[1], None)
-    else:
-        draft.lost.add(loc[:1])
-        data.pop(str(loc[0]), None)
-
-
-def _add(draft: Draft, error: Any) -> None:
-    """Turn one error of pydantic into a fault with a place and plain words."""
-    loc, kind = error["loc"], error["type"]
-    node = draft.root.find(loc)
-    if kind == "extra_forbidden":
-        known = _keys_at(loc)
-        hint = nearest(str(loc[-1]), known) or f"; known are {', '.join(known)}"
-        draft.faults.add(draft.root.key(loc), f"unknown key {loc[-1]!r}{hint}")
-    elif kind == "missing":
-        outer = draft.root.find(loc[:-1])
-        if not any(nearest(key, [str(loc[-1])]) for key in outer.value):  # else the typo says it all
-            draft.faults.add(outer.mark, f"the key {loc[-1]!r} is missing", lacking=str(loc[-1]))
-    else:
-        draft.faults.add(node.mark, f"{draft.root.last_key(loc)}: {describe(error, node.data())}")
-
-
-_EXPECTED = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "set_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "none_required": "nothing",
-}
-
-
-def describe(error: Any, value: Any) -> str:
-    """Say in plain words what pydantic's `error` means for `value`."""
-    kind, more = error["type"], error.get("ctx", {})
-    if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, not {say(value)}"
-    if kind == "value_error":
-        return str(more["error"])
-    if kind in ("literal_error", "enum"):
-        words = [w.strip("' ") for w in str(more["expected"]).replace(" or ", ",").split(",")]
-        return f"expected {more['expected']}, not {say(value)}{nearest(str(value), words)}"
-    if kind in ("string_too_short", "too_short") and not value:
-        return "is empty"
-    message = str(error["msg"])
-    return f"{message[:1].lower()}{message[1:]}, not {say(value)}".replace("input should be", "should be")
-
-
-def say(value: Any) -> str:
-    """Return a value as the user knows it, shortened."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
-    models: dict[str, type[BaseModel]] = {"inputs": InputRule, "products": ProductsRule, "engine": EngineRule}
-    model = RunFile if len(loc) == 1 else models[str(loc[0])]
-    return [f.alias or name for name, f in model.model_fields.items()]
+def _lose(draft: Draft, at: At) -> None:
+    draft.lost.add(at[:2] if at[0] == "inputs" else at[:1])

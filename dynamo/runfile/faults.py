@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dynamo.errors import Place, RunFileError
 
-__all__ = ["Fault", "Faults", "FaultyRunFileError"]
+__all__ = ["Fault", "Faults", "FaultyRunFileError", "say"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +58,15 @@ class Faults:
                 self._found.values(), key=lambda f: (f.place.file != self.file, f.place.line, f.place.column)
             )
             raise FaultyRunFileError(tuple(own))
+
+
+def say(value: Any) -> str:
+    """Return a value as the user knows it, shortened."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

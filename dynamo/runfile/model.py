@@ -1,36 +1,28 @@
 """What a run file says, as types: the single source of the JSON Schema and of every check of a value.
 
-Enters: plain YAML values. Leaves: a frozen `RunFile`. Goes wrong: pydantic's ``ValidationError``, which
-`dynamo.runfile.draft` turns into places and plain words.
+Enters: plain YAML values. Leaves: a frozen `RunFile`. Goes wrong: each thing that is wrong is told to a `Tell`,
+with where it stands and in plain words; what can be read without it is read.
+
+A table of keys for each mapping, each with how its value is read and how an editor should check it. A library
+for this would take half of the time that a user waits for the first task.
 """
 
 from __future__ import annotations
 
-import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from typing import Any, NamedTuple
 
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_bytes, parse_seconds
+from dynamo.runfile.faults import say
 from dynamo.runfile.times import parse_time, reader_of
+from dynamo.runfile.values import At, Read, Tell, by, count, text, text_by, texts
 
-if TYPE_CHECKING:
-    from pydantic import GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
-
-__all__ = ["FIELDS", "EngineRule", "InputRule", "ProductsRule", "RunFile"]
+__all__ = [
+    "FIELDS", "KEYS", "NEEDED", "EngineRule", "InputRule", "Key", "ProductsRule", "RunFile", "read_run_file",
+]  # fmt: skip
 
 #: What may stand in braces in a products template.
 FIELDS = {
@@ -40,24 +32,50 @@ FIELDS = {
 }
 
 
-def _one_as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+@dataclass(frozen=True, slots=True)
+class InputRule:
+    """The files of one input. A path or a list of paths alone is short for `files`."""
+
+    files: list[str]
+    last: int | None = None
+    from_: datetime | None = None
+    to: datetime | None = None
+    within: float | None = None
+    time: str | None = None
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether a file whose name has no time cannot be judged."""
+        return any(v is not None for v in (self.from_, self.to, self.within, self.time))
 
 
-def _nothing_as_empty(value: Any) -> Any:
-    return {} if value is None else value
+@dataclass(frozen=True, slots=True)
+class ProductsRule:
+    """Where the outputs go. A template alone is short for `to`."""
+
+    to: str = "products/{run}"
+    only: list[str] | None = None
 
 
-def _files_as_rule(value: Any) -> Any:
-    return {"files": value} if isinstance(value, (str, list)) else value
+@dataclass(frozen=True, slots=True)
+class EngineRule:
+    """What runs the tasks, and how much of this machine it may use. A name alone is short for `name`."""
+
+    name: str = "local"
+    cores: int | None = None
+    memory: int | None = None
 
 
-def _template_as_rule(value: Any) -> Any:
-    return {"to": value} if isinstance(value, str) else value
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A dynamo run file: which workflow to run, on which data, and where the products go."""
 
-
-def _name_as_rule(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    workflow: str
+    inputs: Mapping[str, InputRule] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    products: ProductsRule = ProductsRule()
+    engine: EngineRule = EngineRule()
+    workspace: str = ".dynamo"
 
 
 def _some_bytes(value: Any) -> int:
@@ -67,7 +85,7 @@ def _some_bytes(value: Any) -> int:
     return size
 
 
-def _is_reference(value: str) -> str:
+def _is_reference(value: str) -> None:
     where, colon, name = value.rpartition(":")
     if not (where and colon and name.isidentifier()):
         raise ValueError(
@@ -75,12 +93,13 @@ def _is_reference(value: str) -> str:
         )
     if ("/" in where or "\\" in where) and not where.endswith(".py"):
         raise ValueError(f"{where!r} is not the path of a Python file: it does not end in .py")
-    return value
 
 
-def _is_template(value: str) -> str:
+def _is_template(value: str) -> None:
+    from string import Formatter
+
     try:
-        parts = list(string.Formatter().parse(value))
+        parts = list(Formatter().parse(value))
     except ValueError as error:
         raise ValueError(f"{value!r} is not a template: {error}") from None
     for _, name, form, conversion in parts:
@@ -93,127 +112,186 @@ def _is_template(value: str) -> str:
             )
         if form or conversion:
             raise ValueError(f"the field {{{name}}} takes no format")
+
+
+def _engine(value: Any, at: At, tell: Tell) -> Any:
+    if not isinstance(value, str) or value != "local":
+        tell(at, f"expected 'local', not {say(value)}{nearest(str(value), ['local'])}")
     return value
 
 
-def _is_pattern(value: str) -> str:
-    reader_of(value)
-    return value
+def _rule(form: type, short: str, kinds: type | tuple[type, ...]) -> Read:
+    """Read a mapping by the keys of `form`; a value of `kinds` is short for a mapping with `short` alone."""
+
+    def read(value: Any, at: At, tell: Tell) -> Any:
+        return _mapping(form, {short: value} if isinstance(value, kinds) else value, at, tell)
+
+    return read
 
 
-class _Or:
-    """Other forms of a value, for the JSON Schema; a validator before turns them into the one that is typed."""
+def _input(value: Any, at: At, tell: Tell) -> Any:
+    rule = _rule(InputRule, "files", (str, list))(value, at, tell)
+    if rule and rule.from_ and rule.to and rule.to < rule.from_:
+        tell(at, "'to' is before 'from'")
+    return rule
 
-    def __init__(self, *others: JsonSchemaValue) -> None:
-        self.others = others
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [*self.others, handler(schema)]}
+def _inputs(value: Any, at: At, tell: Tell) -> dict[str, InputRule]:
+    found: dict[str, InputRule] = {}
+    for name, rule in _params(value, at, tell).items():
+        before = len(tell)
+        read = _input(rule, (*at, name), tell)
+        if len(tell) == before:
+            found[name] = read
+    return found
+
+
+def _params(value: Any, at: At, tell: Tell) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    tell.expected("a mapping", value, at)
+    return {}
+
+
+class Key(NamedTuple):
+    """One key of a mapping.
+
+    Parameters
+    ----------
+    read
+        How its value is read.
+    schema, description
+        What an editor checks of its value (JSON Schema), and says about it.
+    attribute
+        Its name in the type, where that is not the key.
+    """
+
+    read: Read
+    schema: Mapping[str, Any]
+    description: str
+    attribute: str = ""
 
 
 _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Files = Annotated[list[Text], Field(min_length=1), BeforeValidator(_one_as_list), _Or(_TEXT)]
-Moment = Annotated[datetime, BeforeValidator(parse_time), WithJsonSchema({"type": "string"})]
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_seconds),
-    WithJsonSchema({"anyOf": [_TEXT, {"type": "number", "minimum": 0}]}),
-]
-Bytes = Annotated[
-    int, BeforeValidator(_some_bytes), WithJsonSchema({"anyOf": [_TEXT, {"type": "integer", "minimum": 1}]})
-]
+_TIME = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 1}
+_NULL = {"type": "null"}
 
 
-class _Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def _or(*schemas: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": list(schemas)}
 
 
-class InputRule(_Rule):
-    """The files of one input. A path or a list of paths alone is short for `files`."""
-
-    files: Files = Field(description="A path or glob, or a list of these; relative to the run file.")
-    last: int | None = Field(
-        default=None, ge=1, description="Keep the newest N of what the other rules leave."
-    )
-    from_: Moment | None = Field(
-        default=None,
-        alias="from",
-        description="Keep data of this time or later (ISO 8601; UTC where no offset is given).",
-    )
-    to: Moment | None = Field(default=None, description="Keep data of this time or earlier (ISO 8601).")
-    within: Seconds | None = Field(
-        default=None, description="Keep data at most this much older than the newest, like '10 min'."
-    )
-    time: Annotated[Text, AfterValidator(_is_pattern)] | None = Field(
-        default=None,
-        description="Where the time stands in a file name, like '*_%Y%m%d-%H%M%S*'; "
-        "the common stamps are found without it.",
-    )
-
-    @model_validator(mode="after")
-    def _window_is_not_empty(self) -> InputRule:
-        if self.from_ and self.to and self.to < self.from_:
-            raise ValueError("'to' is before 'from'")
-        return self
-
-    @property
-    def needs_time(self) -> bool:
-        """Whether a file whose name has no time cannot be judged."""
-        return any(v is not None for v in (self.from_, self.to, self.within, self.time))
+def _form(form: type) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{form.__name__}"}
 
 
-class ProductsRule(_Rule):
-    """Where the outputs go. A template alone is short for `to`."""
+#: The keys of every mapping, by the type that it becomes.
+KEYS: Mapping[type, Mapping[str, Key]] = {
+    InputRule: {
+        "files": Key(
+            texts, _or(_TEXT, _TEXTS), "A path or glob, or a list of these; relative to the run file."
+        ),
+        "last": Key(count, _COUNT, "Keep the newest N of what the other rules leave."),
+        "from": Key(
+            by(parse_time),
+            _TIME,
+            "Keep data of this time or later (ISO 8601; UTC where no offset is given).",
+            "from_",
+        ),
+        "to": Key(by(parse_time), _TIME, "Keep data of this time or earlier (ISO 8601)."),
+        "within": Key(
+            by(parse_seconds),
+            _or(_TEXT, {"type": "number", "minimum": 0}),
+            "Keep data at most this much older than the newest, like '10 min'.",
+        ),
+        "time": Key(
+            text_by(reader_of),
+            _TEXT,
+            "Where the time stands in a file name, like '*_%Y%m%d-%H%M%S*'; "
+            "the common stamps are found without it.",
+        ),
+    },
+    ProductsRule: {
+        "to": Key(
+            text_by(_is_template),
+            {**_TEXT, "default": "products/{run}"},
+            "Folder of products, relative to the run file; may hold {run}, {workflow} and {time}.",
+        ),
+        "only": Key(texts, _or(_TEXT, _TEXTS), "Publish only outputs whose names match one of these globs."),
+    },
+    EngineRule: {
+        "name": Key(_engine, {"const": "local", "default": "local"}, "Which engine."),
+        "cores": Key(count, _COUNT, "CPU cores to use at most; all by default."),
+        "memory": Key(
+            by(_some_bytes), _or(_TEXT, _COUNT), "Memory to use at most, like '4 GiB'; all by default."
+        ),
+    },
+    RunFile: {
+        "workflow": Key(
+            text_by(_is_reference),
+            {**_TEXT, "examples": ["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"]},
+            "The workflow: package.module:function or ./file.py:function.",
+        ),
+        "inputs": Key(
+            _inputs,
+            _or(_NULL, {"type": "object", "additionalProperties": _or(_TEXT, _TEXTS, _form(InputRule))}),
+            "The files of each input of the workflow.",
+        ),
+        "params": Key(
+            _params,
+            _or(_NULL, {"type": "object", "additionalProperties": True}),
+            "Parameters of the workflow that differ from its defaults.",
+        ),
+        "products": Key(
+            _rule(ProductsRule, "to", str),
+            {**_or(_TEXT, _form(ProductsRule)), "default": "products/{run}"},
+            "Where the outputs go.",
+        ),
+        "engine": Key(
+            _rule(EngineRule, "name", str),
+            {**_or({"const": "local"}, _form(EngineRule)), "default": "local"},
+            "What runs the tasks.",
+        ),
+        "workspace": Key(
+            text,
+            {**_TEXT, "default": ".dynamo"},
+            "Folder of the journal and of stored results, relative to the run file.",
+        ),
+    },
+}
+#: Keys without which a mapping says nothing.
+NEEDED: Mapping[type, str] = {InputRule: "files", RunFile: "workflow"}
 
-    to: Annotated[Text, AfterValidator(_is_template)] = Field(
-        default="products/{run}",
-        description="Folder of products, relative to the run file; may hold {run}, {workflow} and {time}.",
-    )
-    only: Files | None = Field(
-        default=None, description="Publish only outputs whose names match one of these globs."
-    )
+
+def _mapping(form: type, value: Any, at: At, tell: Tell) -> Any:
+    """Read a mapping by the keys of `form`, without those that are faulty; None where one of them is needed."""
+    if not isinstance(value, dict):
+        tell.expected("a mapping", value, at)
+        return None
+    keys = KEYS[form]
+    tell.unknown += [((*at, name), list(keys)) for name in value if name not in keys]
+    read: dict[str, Any] = {}
+    for name, key in keys.items():
+        if name not in value:
+            continue
+        before = len(tell)
+        one = key.read(value[name], (*at, name), tell)
+        if len(tell) == before or name == "inputs":  # of the inputs, those are left that are right
+            read[key.attribute or name] = one
+    needed = NEEDED.get(form)
+    if needed in read or needed is None:
+        return form(**read)
+    if needed not in value:
+        tell.missing.append((*at, needed))
+    return None
 
 
-class EngineRule(_Rule):
-    """What runs the tasks, and how much of this machine it may use. A name alone is short for `name`."""
-
-    name: Literal["local"] = Field(default="local", description="Which engine.")
-    cores: int | None = Field(default=None, ge=1, description="CPU cores to use at most; all by default.")
-    memory: Bytes | None = Field(
-        default=None, description="Memory to use at most, like '4 GiB'; all by default."
-    )
-
-
-InputField = Annotated[InputRule, BeforeValidator(_files_as_rule), _Or(_TEXT, _TEXTS)]
-
-
-class RunFile(_Rule):
-    """A dynamo run file: which workflow to run, on which data, and where the products go."""
-
-    workflow: Annotated[Text, AfterValidator(_is_reference)] = Field(
-        description="The workflow: package.module:function or ./file.py:function.",
-        examples=["dynamo.workflows.nowcast:nowcast", "./workflow.py:chain"],
-    )
-    inputs: Annotated[dict[str, InputField], BeforeValidator(_nothing_as_empty), _Or({"type": "null"})] = (
-        Field(default_factory=dict, description="The files of each input of the workflow.")
-    )
-    params: Annotated[dict[str, Any], BeforeValidator(_nothing_as_empty), _Or({"type": "null"})] = Field(
-        default_factory=dict, description="Parameters of the workflow that differ from its defaults."
-    )
-    products: Annotated[ProductsRule, BeforeValidator(_template_as_rule), _Or(_TEXT)] = Field(
-        default=ProductsRule(),
-        description="Where the outputs go.",
-        json_schema_extra={"default": "products/{run}"},
-    )
-    engine: Annotated[EngineRule, BeforeValidator(_name_as_rule), _Or({"const": "local"})] = Field(
-        default=EngineRule(), description="What runs the tasks.", json_schema_extra={"default": "local"}
-    )
-    workspace: Text = Field(
-        default=".dynamo",
-        description="Folder of the journal and of stored results, relative to the run file.",
-    )
+def read_run_file(value: Mapping[str, Any]) -> tuple[RunFile | None, Tell]:
+    """Return what a run file says without what is faulty (None without its workflow), and what that is."""
+    tell = Tell()
+    run: RunFile | None = _mapping(RunFile, value, (), tell)
+    return run, tell

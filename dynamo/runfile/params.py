@@ -7,16 +7,15 @@ Goes wrong: faults at the line and column of the value.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, ForwardRef
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, ForwardRef, Union, get_args, get_origin
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-
-from dynamo.errors import Place
+from dynamo.errors import Place, nearest
 from dynamo.graph.signature import REQUIRED, Parameter, Role, Signature
 from dynamo.runfile.document import Node, parse
-from dynamo.runfile.draft import Draft, describe
-from dynamo.runfile.faults import Faults, FaultyRunFileError
+from dynamo.runfile.draft import Draft
+from dynamo.runfile.faults import Faults, FaultyRunFileError, say
 from dynamo.runfile.names import match, place_of_option, written
 
 __all__ = ["read_params"]
@@ -58,21 +57,85 @@ def _check(
     parameter: Parameter, node: Node, faults: Faults, place: Place | None, made: dict[str, Any]
 ) -> None:
     """Put the value of `node` into `made` where it fits its annotation."""
-    annotation = _annotation(parameter)
+    annotation, data = _annotation(parameter), node.data()
+    value = _UNCLEAR if node.expanded else plainly(annotation, data)
+    if value is _UNCLEAR:
+        _check_any(parameter.name, annotation, node, faults, place, made)
+    else:
+        made[parameter.name] = value
+
+
+_UNCLEAR: Any = object()
+
+
+def plainly(annotation: Any, value: Any) -> Any:
+    """Return `value` as what `annotation` says where both are of the commonest kinds.
+
+    Else return a mark for which pydantic must be asked, which takes 0.1 s to import.
+    """
+    if annotation is Any or annotation in {bool, int, str}:
+        return value if annotation is Any or type(value) is annotation else _UNCLEAR
+    if annotation is float:
+        return float(value) if type(value) in {int, float} else _UNCLEAR
+    form, inner = get_origin(annotation), get_args(annotation)
+    if form in {Union, UnionType} and len(inner) == 2 and NoneType in inner:
+        return None if value is None else plainly(inner[inner[0] is NoneType], value)
+    if form in {list, Sequence} and len(inner) == 1 and type(value) is list:
+        found = [plainly(inner[0], one) for one in value]
+        return _UNCLEAR if any(one is _UNCLEAR for one in found) else found
+    return _UNCLEAR
+
+
+def _check_any(
+    name: str, annotation: Any, node: Node, faults: Faults, place: Place | None, made: dict[str, Any]
+) -> None:
+    """Do as `_check` for any annotation that pydantic knows."""
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
     try:
         adapter = TypeAdapter(annotation)
     except (PydanticUserError, NameError):
-        message = f"{parameter.name}: its type {annotation} cannot be written in a run file"
-        faults.add(place or node.mark, message)
+        faults.add(place or node.mark, f"{name}: its type {annotation} cannot be written in a run file")
         return
     try:
         # As JSON, where strict means what YAML can say; text from the environment may be a number.
-        made[parameter.name] = adapter.validate_json(json.dumps(node.data()), strict=not node.expanded)
+        made[name] = adapter.validate_json(json.dumps(node.data()), strict=not node.expanded)
     except ValidationError as error:
         for one in error.errors():
             bad = node.find(one["loc"])
-            message = describe(one, bad.data())
-            faults.add(place or bad.mark, message if place else f"{parameter.name}: {message}")
+            message = _describe(one, bad.data())
+            faults.add(place or bad.mark, message if place else f"{name}: {message}")
+
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "none_required": "nothing",
+}
+
+
+def _describe(error: Any, value: Any) -> str:
+    """Say in plain words what pydantic's `error` means for `value`."""
+    kind, more = error["type"], error.get("ctx", {})
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, not {say(value)}"
+    if kind == "value_error":
+        return str(more["error"])
+    if kind in ("literal_error", "enum"):
+        words = [w.strip("' ") for w in str(more["expected"]).replace(" or ", ",").split(",")]
+        return f"expected {more['expected']}, not {say(value)}{nearest(str(value), words)}"
+    if kind in ("string_too_short", "too_short") and not value:
+        return "is empty"
+    message = str(error["msg"])
+    return f"{message[:1].lower()}{message[1:]}, not {say(value)}".replace("input should be", "should be")
 
 
 def _annotation(parameter: Parameter) -> Any:

@@ -76,9 +76,6 @@ class Prepared:
     workspace: Path
 
 
-_ANY = InputRule.model_validate({"files": "*"})
-
-
 def prepare(
     path: str | os.PathLike[str],
     *,
@@ -167,7 +164,7 @@ def _inputs(
     for name in match(draft, signature, "inputs", overrides):
         rule, over = draft.runfile.inputs.get(name), overrides.get(name)
         if over:
-            rule = (rule or _ANY).model_copy(update={"files": list(over)})
+            rule = replace(rule or InputRule([]), files=list(over))
         if rule is None:
             continue  # its own fault is told already
         try:

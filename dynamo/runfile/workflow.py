@@ -7,7 +7,6 @@ Goes wrong: `UserError` that says what is missing, with the nearest name, or whe
 from __future__ import annotations
 
 import sys
-import sysconfig
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,6 @@ from dynamo.runfile.paths import under
 from dynamo.worker.loading import load_module, load_object, split_call
 
 __all__ = ["guilty", "load_workflow"]
-
-#: Where frames of a traceback lie that say nothing to the user: this package, Python itself, what is frozen in it.
-_FOREIGN = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), "<")
 
 
 def load_workflow(reference: str, base: Path) -> Workflow:
@@ -60,6 +56,10 @@ def _not_a_workflow(name: str, found: Any, reference: str) -> str:
 
 def guilty(error: BaseException) -> Place | None:
     """Return the last place of `error`'s traceback in the user's own files, if there is one."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_FOREIGN)]
+    from sysconfig import get_path
+
+    # This package, Python itself, and what is frozen in it say nothing to the user.
+    foreign = (str(Path(__file__).resolve().parents[1]), get_path("stdlib"), "<")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(foreign)]
     own = [f for f in frames if "site-packages" not in f.filename]
     return Place(own[-1].filename, own[-1].lineno or 0) if own else None

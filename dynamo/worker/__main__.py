@@ -1,6 +1,8 @@
-"""The worker process: reads jobs from a socket, a line each, and answers with reports, a line each.
+"""The worker process: reads messages from a socket, a line of JSON each, and answers jobs with reports, a line each.
 
-It lives as long as the other end does: when that closes, it kills its own process group.
+The first message says where it works: ``log``, ``sandbox``, ``modules``. After it come jobs, and ``prepare``: calls
+whose imports are to be made while there is no job. It lives as long as the other end does: when that closes, it
+kills its own process group.
 """
 
 from __future__ import annotations
@@ -10,44 +12,83 @@ import faulthandler
 import os
 import select
 import signal
-import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import orjson
 
 from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
 from dynamo.worker.log import Log
+from dynamo.worker.prepare import prepare
 
 __all__ = ["main"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+class _Messages:
+    """What comes over the socket, message by message."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._buffer = b""
+        self._coming = select.poll()
+        self._coming.register(fd, select.POLLIN)
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            line, end, rest = self._buffer.partition(b"\n")
+            if end:
+                self._buffer = rest
+                yield orjson.loads(line)
+                continue
+            more = os.read(self._fd, 1 << 20)
+            if not more:
+                return
+            self._buffer += more
+
+    def answer(self, message: Any) -> None:
+        """Send a message."""
+        left = memoryview(orjson.dumps(message) + b"\n")
+        while left:
+            left = left[os.write(self._fd, left) :]
+
+    def waiting(self) -> bool:
+        """Whether another message has come, or begins to."""
+        return bool(self._buffer or self._coming.poll(0))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve jobs; the arguments are the socket's file descriptor, log, sandbox, and folders of modules."""
-    fd, log_path, folder, *path = sys.argv[1:] if arguments is None else arguments
+    """Serve jobs; the argument is the socket's file descriptor."""
+    fd = int((sys.argv[1:] if arguments is None else arguments)[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
-    sys.path[:0] = [p for p in path if p not in sys.path]
     _keep_orphans()
-    runner = Runner(folder, Log(log_path))
+    os.set_inheritable(fd, False)  # commands of tasks have no use for it
+    threading.Thread(target=_end_with, args=(fd,), daemon=True).start()
+    messages = _Messages(fd)
+    place: dict[str, Any] = next(iter(messages), {})
+    if not place:
+        _end_group()
+    sys.path[:0] = [p for p in place["modules"] if p not in sys.path]
+    runner = Runner(place["sandbox"], Log(place["log"]))
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
-    connection = socket.socket(fileno=int(fd))
-    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
-    with connection.makefile("rb") as lines:
-        for line in lines:
-            for report in runner.run(Job.from_json(orjson.loads(line))):
-                connection.sendall(orjson.dumps(report) + b"\n")
+    for message in messages:
+        if "prepare" in message:
+            prepare(message["prepare"], place["sandbox"], messages.waiting)
+            continue
+        for report in runner.run(Job.from_json(message)):
+            messages.answer(report)
     _end_group()
 
 
-def _end_with(connection: socket.socket) -> None:
+def _end_with(fd: int) -> None:
     """Kill this process group once the other end is gone, even in the middle of a task."""
     hung_up = select.poll()
-    hung_up.register(connection, 0)  # no event but the hang-up itself
+    hung_up.register(fd, 0)  # no event but the hang-up itself
     hung_up.poll()
     _end_group()
 

@@ -9,7 +9,6 @@ import errno
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -117,6 +116,8 @@ def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str]) -
 
 
 def _command(order: Order) -> int:
+    import subprocess
+
     try:
         done = subprocess.run(order.argv, stdin=subprocess.DEVNULL, check=False)
     except OSError as error:

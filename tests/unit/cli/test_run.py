@@ -106,6 +106,59 @@ def bench(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Bench:
     return Bench(tmp_path, capfd)
 
 
+@pytest.mark.parametrize(
+    ("runfile", "words"),
+    [
+        ("workflow: ./flow.py:flow\ninptus: {}\n", "did you mean 'inputs'?"),
+        ("workflow: ./flow.py:folw\n", "did you mean 'flow'?"),
+        ("workflow: ./flow.py:flow\ninputs: {frame: none.txt}\n", "no file 'none.txt'"),
+    ],
+)
+def test_no_worker_outlives_a_run_file_with_faults(bench, runfile, words):
+    """One is started before the run file is read; it ends with the command."""
+    (bench.root / "bad.yaml").write_text(runfile)
+    before = psutil.Process().children()
+    assert words in bench.call("run", "bad.yaml", code=2)
+    assert psutil.Process().children() == before
+
+
+def test_only_what_runs_tasks_starts_a_worker(bench, monkeypatch):
+    """Neither looking nor planning does, nor a run in one process."""
+    monkeypatch.setattr("dynamo.engine.spawn.Spawned", None)
+    for arguments in (
+        ["check", "flow.yaml"],
+        ["plan", "flow.yaml"],
+        ["run", "flow.yaml", "--inline"],
+        ["status"],
+        ["runs"],
+    ):
+        bench.call(*arguments)
+
+
+def test_a_run_imports_only_what_it_needs(bench):
+    """What takes long to import and is not for every run is not imported by the engine of a plain one."""
+    heavy = {
+        "pydantic",
+        "psutil",
+        "numpy",
+        "cv2",
+        "h5py",
+        "rich",
+        "asyncio",
+        "email",
+        "networkx",
+        "importlib.metadata",
+    }
+    code = (
+        "import sys\nfrom dynamo.cli import main\n"
+        "try: main(['run', 'flow.yaml', '--quiet', '--param', 'text=a'])\n"
+        f"finally: print('imported:', sorted({heavy!r} & set(sys.modules)))"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=bench.root, text=True)
+    assert "done: 3 ran" in out
+    assert "imported: []" in out
+
+
 def test_a_run_and_its_second_time(bench):
     """The first run makes the products, the second reuses all and says so; plan, runs, status and logs agree."""
     assert "flow: 3 to run, 0 to reuse" in bench.call("plan", "flow.yaml")

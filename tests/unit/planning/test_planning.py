@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import random
 import sys
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from dynamo.errors import UserError, WorkflowError
 from dynamo.graph import Graph, Needs, Task
 from dynamo.journal.records import Parts, Result
-from dynamo.planning import CodeVersions, Selection, decide, key_of, make_plan, parts_of, units
+from dynamo.planning import CodeVersions, Selection, decide, key_of, make_plan, parts_of, source, units
 from dynamo.worker.job import Made
 
 TASK = Task("t", "t", "python", "m:f", {"a": "x", "b": ("y", "z")}, {"o": "out"}, {"p": 1, "q": None})
@@ -333,6 +334,19 @@ def test_the_science_counts(tmp_path):
     assert {path.name for path in code._sources} == {"flow.py"}
 
 
+def test_every_import_of_the_science_is_seen():
+    """Its files are not parsed; what the quick look finds is all that a parser finds."""
+    folder = Path(source.__file__).resolve().parents[1] / "radar"
+    for path in folder.rglob("*.py"):
+        there = {
+            f"{n.module}.{a.name}" if isinstance(n, ast.ImportFrom) else a.name
+            for n in ast.walk(ast.parse(path.read_bytes()))
+            if isinstance(n, (ast.Import, ast.ImportFrom))
+            for a in n.names
+        }
+        assert there <= source._parse(path).whole.imports, path.name
+
+
 def test_code_that_cannot_be_versioned_is_an_error(tmp_path):
     """No source, no file, and no Python are each told; there is no silent lack of a version."""
     (tmp_path / "bad.py").write_text("def x(:\n")
@@ -348,7 +362,6 @@ def test_code_that_cannot_be_versioned_is_an_error(tmp_path):
 
 def test_what_was_found_in_a_file_is_kept_for_the_next_process(tmp_path, monkeypatch):
     """An unchanged file is not parsed again, and gives the same version; a changed one is."""
-    from dynamo.planning import code
 
     class Kept(dict):
         def parsed(self, path, state):
@@ -360,14 +373,14 @@ def test_what_was_found_in_a_file_is_kept_for_the_next_process(tmp_path, monkeyp
     path = tmp_path / "chain.py"
     path.write_text("from dynamo import task\nLIMIT = 3\n@task\ndef one(out): return LIMIT\n")
     memory = Kept()
-    first = code.CodeVersions(memory).of(f"{path}:one")
+    first = CodeVersions(memory).of(f"{path}:one")
     assert len(memory) == 1
-    code._parsed.clear()
-    monkeypatch.setattr(code, "_parse", lambda _: pytest.fail("parsed again"))
-    assert code.CodeVersions(memory).of(f"{path}:one") == first
+    source._parsed.clear()
+    monkeypatch.setattr(source, "_parse", lambda _: pytest.fail("parsed again"))
+    assert CodeVersions(memory).of(f"{path}:one") == first
     monkeypatch.undo()
     path.write_text(path.read_text().replace("LIMIT = 3", "LIMIT = 30"))
-    assert code.CodeVersions(memory).of(f"{path}:one") != first
+    assert CodeVersions(memory).of(f"{path}:one") != first
 
 
 def test_a_task_reached_through_a_helper_counts(tmp_path):

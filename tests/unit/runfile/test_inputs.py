@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.runfile.inputs import NotFoundError, find
-from dynamo.runfile.model import InputRule
+from dynamo.runfile.model import read_run_file
 
 NOW = datetime(2017, 3, 29, 8, 0, tzinfo=UTC)
 
@@ -24,8 +24,14 @@ def folder(tmp_path):
     return tmp_path
 
 
+def rule_of(rule):
+    run, wrong = read_run_file({"workflow": "a:b", "inputs": {"x": rule}})
+    assert not wrong
+    return run.inputs["x"]
+
+
 def found_by(folder, **rule):
-    return [f.path.name for f in find(InputRule.model_validate(rule), folder, NOW)]
+    return [f.path.name for f in find(rule_of(rule), folder, NOW)]
 
 
 def test_files_come_in_the_order_of_their_times(folder):
@@ -94,7 +100,7 @@ def test_a_link_keeps_its_name(tmp_path):
     """The name that the user sees says the time, not the name of what is linked to."""
     (tmp_path / "raw").touch()
     (tmp_path / "a_20170329-0730.nc").symlink_to("raw")
-    (found,) = find(InputRule.model_validate({"files": "a_*"}), tmp_path, NOW)
+    (found,) = find(rule_of({"files": "a_*"}), tmp_path, NOW)
     assert found.path == tmp_path.resolve() / "a_20170329-0730.nc"
     assert found.time == datetime(2017, 3, 29, 7, 30, tzinfo=UTC)
 
@@ -139,7 +145,7 @@ def test_a_frame_from_the_future_is_an_error(tmp_path):
     with pytest.raises(NotFoundError, match=r"'a_20170329-0811\.nc' is from the future"):
         found_by(tmp_path, files="*", last=2)
     assert found_by(tmp_path, files="*", to="2017-03-29T08:00Z") == ["a_20170329-0800.nc"]
-    found = find(InputRule.model_validate({"files": "*"}), tmp_path, NOW + timedelta(minutes=1))
+    found = find(rule_of({"files": "*"}), tmp_path, NOW + timedelta(minutes=1))
     assert len(found) == 2
 
 
@@ -154,6 +160,6 @@ def test_what_is_kept_is_the_newest_part(tmp_path_factory, minutes, last, within
     folder = tmp_path_factory.mktemp("frames")
     for minute in minutes:
         (folder / f"a_20170329-06{minute:02d}.nc").touch()
-    kept = find(InputRule.model_validate({"files": "*.nc", "last": last, "within": within}), folder, NOW)
+    kept = find(rule_of({"files": "*.nc", "last": last, "within": within}), folder, NOW)
     times = [f.time.minute for f in kept]
     assert times == sorted(m for m in minutes if (max(minutes) - m) * 60 <= within)[-last:]

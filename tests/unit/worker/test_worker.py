@@ -262,12 +262,13 @@ def test_a_worker_process_serves_jobs_and_ends_with_its_master(tmp_path):
         ),
     )
     here, there = socket.socketpair()
-    arguments = [str(there.fileno()), str(tmp_path / "log"), str(tmp_path / "box")]
+    place = {"log": str(tmp_path / "log"), "sandbox": str(tmp_path / "box"), "modules": []}
     with here, subprocess.Popen(
-        [sys.executable, "-m", "dynamo.worker", *arguments], pass_fds=[there.fileno()], start_new_session=True
+        [sys.executable, "-m", "dynamo.worker", str(there.fileno())], pass_fds=[there.fileno()], start_new_session=True
     ) as process:  # fmt: skip
         there.close()
         with here.makefile("rwb") as wire:
+            wire.write(orjson.dumps(place) + b"\n" + orjson.dumps({"prepare": [call, "none:such"]}) + b"\n")
             wire.write(orjson.dumps(Job("j", orders, str(tmp_path / "store"))) + b"\n")
             wire.flush()
             one, two, no = [Report.from_json(orjson.loads(wire.readline())) for _ in range(3)]
