@@ -61,8 +61,11 @@ WHITE_DBZ = 60.0
 STILL_MINUTES = 15.0
 PROOF_MINUTES = 10.0
 STILL_DB = 8.0
-# So many cells (of the halved grid) in a window are an edge and not a fleck.
+# So many cells (of the halved grid) in a window are an edge and not a fleck. What is seen beside an edge weighs next
+# to nothing where the grid says that a radar's range ends there, and little where that is only likely.
 EDGE_CELLS = 5
+EDGE_WEIGHT = 0.001
+DOUBT_WEIGHT = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +112,8 @@ def estimate_motion(frames: Sequence[Grid], *, method: str = "lk") -> Motion:
     Parameters
     ----------
     frames
-        Oldest first, one geometry and quantity. The newest ten minutes are used (for still echo fifteen), or
-        three frames.
+        Oldest first, one geometry and quantity. The newest ten minutes are used (for what stands still fifteen),
+        or three frames.
     method
         A name of `METHODS`.
 
@@ -319,13 +322,15 @@ def _trust(frames: Sequence[Grid], images: dict[datetime, NDArray[np.uint8]]) ->
     such, or the flank of a line that moves along itself: they lose against better vectors nearby, no more.
     """
     newest = frames[-1]
-    trust = np.where(_in_window(_halve(newest.known.astype("u1")) == 0), np.float32(0.001), np.float32(1))
+    trust = np.where(
+        _in_window(_halve(newest.known.astype("u1")) == 0), np.float32(EDGE_WEIGHT), np.float32(1)
+    )
     oldest = next(f for f in frames if _minutes(f, newest) <= STILL_MINUTES)
     if _minutes(oldest, newest) >= PROOF_MINUTES - 0.1:
         first = images.get(oldest.time)
         first = _halve(_image(oldest, None)) if first is None else first
         edges = standing_edges([first, *images.values()], STILL_DB * 255 / WHITE_DBZ)
-        trust = np.where(_in_window(edges), np.float32(0.05) * trust, trust)
+        trust = np.where(_in_window(edges), np.float32(DOUBT_WEIGHT) * trust, trust)
     return trust
 
 
@@ -349,7 +354,8 @@ def _lucas_kanade(
     if min(shape) < 32:
         return _constant(frames, nodes, spots)
     pairs = _pairs(frames)
-    images = {frame.time: _halve(_image(frame, spots)) for pair in pairs for frame in pair}
+    used = {frame.time: frame for pair in pairs for frame in pair}
+    images = {moment: _halve(_image(frame, spots)) for moment, frame in used.items()}
     trust = _trust(frames, images)
     found = []
     for before, after in pairs:
