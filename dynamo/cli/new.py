@@ -92,6 +92,6 @@ def _write(target: Path, texts: dict[str, str]) -> None:
         make_storm(made / "frames", frames=FRAMES)
         made.chmod(0o755)  # made for the user's own eyes only
         made.replace(target)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nothing half made is left behind
         shutil.rmtree(made)
         raise

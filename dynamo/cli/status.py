@@ -46,8 +46,8 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
 
 
 def _facts(journal: Journal, workspace: Workspace, record: RunRecord) -> dict[str, Any]:
-    tasks = journal.tasks(record.id)
     live = workspace.is_live(record.id)
+    tasks = journal.tasks(record.id, live=live)
     steps: dict[str, dict[str, int]] = {}
     for step, ids in journal.graph(record.id).steps.items():
         states = [tasks[i].state if i in tasks else "waiting" for i in ids]

@@ -153,7 +153,7 @@ class LocalEngine:
                     runs.append(self._begin(request))
                 while not all(run.over for run in runs):
                     self._turn(runs)
-            except BaseException:
+            except BaseException:  # also Ctrl-C: the journal is left as `resume` needs it
                 self._abandon(runs)
                 raise
             return [self._end(run) for run in runs]

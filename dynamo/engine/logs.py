@@ -12,24 +12,41 @@ __all__ = ["LIMIT", "cut", "rescue", "shorten"]
 #: A log longer than this loses its middle.
 LIMIT = 8 << 20
 _KEEP = 1 << 20
-#: What is kept of the end of a log that is being written: what comes last says most, should nothing follow.
-_TAIL = 1 << 16
+#: Of fallocate(2) in Linux.
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
 
 def cut(path: str) -> int:
-    """Cut a log that is being written to its beginning and end where it is too long; return the bytes dropped."""
+    """Free what lies between the beginning and the end of a log that is being written, where it is too long.
+
+    Returns the bytes dropped. Where the file system can, they become a hole, which whoever writes does not notice;
+    elsewhere the log is written anew, and what comes in that moment is lost.
+    """
     try:
         if os.path.getsize(path) <= LIMIT:
             return 0
         with open(path, "a+b", buffering=0) as file:  # for appending, as whoever writes it has it open
             size = file.seek(0, os.SEEK_END)
-            file.seek(size - _TAIL)
-            end = file.read(_TAIL)
-            file.truncate(_KEEP)
-            file.write(end)
-        return size - _KEEP - _TAIL
+            if not _punch(file.fileno(), _KEEP, size - 2 * _KEEP):
+                file.seek(size - _KEEP)
+                end = file.read(_KEEP)
+                file.truncate(_KEEP)
+                file.write(end)
+        return size - 2 * _KEEP
     except FileNotFoundError:
         return 0
+
+
+def _punch(file: int, begin: int, length: int) -> bool:
+    """Turn a part of a file into a hole; whether that was possible."""
+    import ctypes
+
+    fallocate = getattr(ctypes.CDLL(None), "fallocate", None)
+    if fallocate is None:
+        return False
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
+    done: int = fallocate(file, _KEEP_SIZE | _PUNCH_HOLE, begin, length)
+    return done == 0
 
 
 def shorten(path: str) -> int:

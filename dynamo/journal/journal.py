@@ -147,10 +147,12 @@ class Journal:
         """Record how a task of a run stands, and why."""
         self._db.write(_SET_TASK, (run, task, step, state, reason, key))
 
-    def tasks(self, run: str) -> dict[str, TaskRecord]:
-        """Return the tasks of a run that no longer wait, by id; one that runs stands as such."""
+    def tasks(self, run: str, *, live: bool = True) -> dict[str, TaskRecord]:
+        """Return the tasks of a run that no longer wait, by id; of a `live` one also those that are running."""
         rows = self._db.execute("SELECT task, step, state, reason, key FROM tasks WHERE run = ?", (run,))
         found = {row[0]: TaskRecord(*row) for row in rows}
+        if not live:
+            return found
         rows = self._db.execute(
             "SELECT task, step, 'running', reason, NULL FROM attempts WHERE run = ? AND outcome = 'running'",
             (run,),

@@ -104,9 +104,9 @@ def gather(workspace: Workspace, journal: Journal, run: str, *, now: float | Non
     record = journal.run(run)
     graph = journal.graph(record.id)
     # A resumed run may have described other tasks at run time than the first time; those count no more.
-    tasks = {i: task for i, task in journal.tasks(record.id).items() if i in graph.tasks}
-    attempts = [a for a in journal.attempts(record.id) if a.task in graph.tasks]
     live = record.state != "running" or workspace.is_live(record.id)
+    tasks = {i: task for i, task in journal.tasks(record.id, live=live).items() if i in graph.tasks}
+    attempts = [a for a in journal.attempts(record.id) if a.task in graph.tasks]
     states = {i: tasks[i].state if i in tasks else WAITING for i in graph.tasks}
     return RunFacts(
         run=record,

@@ -57,9 +57,27 @@ def test_logs_are_cut_and_shortened(tmp_path):
     assert b"left out ...]" in text
     assert len(text) < LIMIT
     log.write_bytes(b"begin" + b"x" * LIMIT + b"end")
-    assert cut(str(log)) + log.stat().st_size == LIMIT + 8
+    assert cut(str(log)) == LIMIT + 8 - (2 << 20)
     assert log.read_bytes().endswith(b"xend")
     assert rescue(str(tmp_path / "none"), str(tmp_path / "a" / "b")) == 0
     assert not (tmp_path / "a").exists()
     rescue(str(log), str(tmp_path / "a" / "b"))
-    assert (tmp_path / "a" / "b").read_bytes().startswith(b"begin")
+    text = (tmp_path / "a" / "b").read_bytes()
+    assert text.startswith(b"begin")
+    assert text.endswith(b"xend")
+    assert b"\0" not in text
+
+
+@pytest.mark.parametrize("holes", [True, False])
+def test_a_log_that_is_cut_frees_its_middle_and_goes_on(tmp_path, monkeypatch, holes):
+    """What is written after the cut follows, with holes or without; the disk gets its room back."""
+    if not holes:
+        monkeypatch.setattr("dynamo.engine.logs._punch", lambda *_: False)
+    log = tmp_path / "log"
+    with log.open("ab", buffering=0) as file:
+        file.write(b"begin" + b"x" * 3 * LIMIT + b"so far")
+        assert cut(str(log)) == 3 * LIMIT + 11 - (2 << 20)
+        assert log.stat().st_blocks * 512 < (2 << 20) + (1 << 16)
+        file.write(b" and on")
+    assert log.read_bytes().endswith(b"so far and on")
+    assert log.read_bytes().startswith(b"begin")

@@ -94,6 +94,7 @@ def test_lost_attempts_and_their_tasks(journal):
         journal.end_attempt("r", 1, "ok", Report("a", "ok", 2.0, 3.0))
         journal.set_task("r", "a", "t", "done", "", "k")
         assert {t.task: t.state for t in journal.tasks("r").values()} == {"a": "done", "b": "running"}
+        assert list(journal.tasks("r", live=False)) == ["a"]
         assert journal.lose_attempts("r", 9.0) == ["b"]
     assert list(journal.tasks("r")) == ["a"]
     assert {a.task: (a.outcome, a.ended) for a in journal.attempts("r")} == {

@@ -137,7 +137,7 @@ def test_a_run_whose_engine_is_gone_is_interrupted(chains):
     """The journal says running, but nobody holds its lock; its tasks did not run."""
     with Journal(chains.workspace.journal) as journal, journal.change():
         journal.add_run("r", chains.graph("steps"), {}, 100.0)
-        journal.start_attempt("r", "follow-0", 1, "w0", 102.5)
+        journal.start_attempt("r", "follow-0", 1, "w0", 102.5, "follow", "never run before")
     page = report(chains, "r")
     assert [(s["class"]) for s in page.all("span") if "state" in (s.get("class") or "")] == [
         "state interrupted"
@@ -151,7 +151,7 @@ def test_tasks_that_the_graph_no_longer_has_are_left_out(chains):
     run = chains.run(chains.graph("failing"), "r")
     with Journal(chains.workspace.journal) as journal, journal.change():
         journal.set_task(run, "gone/task", "gone/step", "failed", "an old error", None)
-        journal.start_attempt(run, "gone/task", 1, "w9", 0.0)
+        journal.start_attempt(run, "gone/task", 1, "w9", 0.0, "gone/step", "never run before")
     page = report(chains, run)
     assert "an old error" not in page.visible
     assert "w9" not in page.visible
