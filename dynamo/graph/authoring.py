@@ -6,342 +6,22 @@ Outside, a task is an ordinary function, and a workflow returns its `Graph`.
 
 from __future__ import annotations
 
-import gc
-import os
-import subprocess
-import sys
-from collections import namedtuple
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, update_wrapper
-from typing import Any, TypeAlias, cast, overload
+from typing import Any, TypedDict, Unpack, overload
 
-from dynamo.errors import UserError, WorkflowError
-from dynamo.graph.build import Builder, File, building
-from dynamo.graph.model import Graph, Kind, Needs
-from dynamo.graph.signature import Role, Signature, place_of
+from dynamo.errors import WorkflowError, nearest
+from dynamo.graph.build import building
+from dynamo.graph.callee import Command, Function, TaskFunction, Workflow
+from dynamo.graph.model import Needs
+from dynamo.graph.signature import place_of
 from dynamo.graph.units import parse_bytes, parse_seconds
 
-__all__ = ["Command", "TaskFunction", "Workflow", "command", "fuse", "task", "workflow"]
-
-#: The user's function. What it is called with differs inside a workflow (files of the graph, names) and outside
-#: (paths), so only its body is type-checked, not the calls.
-Function: TypeAlias = Callable[..., Any]
+__all__ = ["Command", "Resources", "TaskFunction", "Workflow", "command", "fuse", "task", "workflow"]
 
 
-class Callee:
-    """What the three decorators share: the user's function, its signature, and its name far away."""
-
-    kind: Kind = "python"
-
-    def __init__(self, function: Function, needs: Needs) -> None:
-        update_wrapper(cast("Function", self), function)
-        self.function = function
-        self.needs = needs
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.call}>"
-
-    @cached_property
-    def signature(self) -> Signature:
-        """The parameters and their roles; read at first use, so that annotations may name later things."""
-        signature = Signature.of(self.function)
-        self.check(signature)
-        return signature
-
-    def check(self, signature: Signature) -> None:
-        """Raise `WorkflowError` where `signature` does not suit this kind of function."""
-        if not signature.of_role(Role.OUTPUT):
-            raise WorkflowError(
-                f"{signature.name}() declares no `Output`: a task must leave a file; annotate the parameter "
-                "that names it, like `polygons: Output`",
-                place=place_of(self.function),
-            )
-
-    @cached_property
-    def call(self) -> str:
-        """``module:function``, or ``path/to/file.py:function`` for a file that is not a module."""
-        name = self.function.__qualname__
-        if "<lambda>" in name:
-            raise WorkflowError(
-                "a lambda has no name that a worker could find it by; write it with def",
-                place=place_of(self.function),
-            )
-        if "<locals>" in name:
-            raise WorkflowError(
-                f"{name} is defined inside a function; define it at the top of a file, so that a worker can find it",
-                place=place_of(self.function),
-            )
-        module = self.function.__module__
-        path = getattr(sys.modules.get(module), "__dynamo_path__", None)
-        if module == "__main__":
-            path = getattr(sys.modules["__main__"], "__file__", None)
-        return f"{path or module}:{name}"
-
-    @cached_property
-    def returned(self) -> Function | None:
-        """What a call in a workflow returns where there are several outputs: a named tuple."""
-        outputs = self.signature.of_role(Role.OUTPUT)
-        if len(outputs) == 1:
-            return None
-        return namedtuple(self.signature.name, [p.name for p in outputs], rename=True)  # noqa: PYI024
-
-    def describe(self, builder: Builder, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Add a node for this call and return its output file or files."""
-        frame = sys._getframe(2)  # noqa: SLF001 - the line of the user's call, for every later message
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        signature = self.signature
-        bound = signature.bind(args, kwargs, place)
-        made = builder.add(
-            signature,
-            bound,
-            call=self.call,
-            kind=self.kind,
-            needs=self.needs,
-            place=place,
-            argv=self.arguments(bound, place),
-        )
-        if self.returned is None:
-            return next(iter(made.values()), None)
-        return self.returned(*(made.get(p.name) for p in signature.of_role(Role.OUTPUT)))
-
-    def arguments(self, bound: dict[str, Any], place: str) -> tuple[str, ...]:  # noqa: ARG002 - see Command
-        """Return the argument list, for a command."""
-        return ()
-
-
-class TaskFunction(Callee):
-    """A Python function as a task."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Add a node to the workflow under description; outside one, just call the function."""
-        builder = building.get()
-        if builder is None:
-            return self.function(*args, **kwargs)
-        return self.describe(builder, args, kwargs)
-
-
-class Command(Callee):
-    """A command line as a task: the function returns the argument list."""
-
-    kind: Kind = "command"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Add a node to the workflow under description; outside one, run the command here and now."""
-        builder = building.get()
-        if builder is not None:
-            return self.describe(builder, args, kwargs)
-        said = self.function(*args, **kwargs)
-        line = [os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in said]
-        done = subprocess.run(line, check=False)
-        if done.returncode:
-            raise UserError(f"{self.signature.name}: {line[0]} ended with exit code {done.returncode}")
-        return None
-
-    def arguments(self, bound: dict[str, Any], place: str) -> tuple[str, ...]:
-        """Call the user's function with file names, and return what it says as text."""
-        named = {}
-        for name, parameter in self.signature.parameters.items():
-            value = bound[name]
-            if parameter.role is Role.VALUE or value is None:
-                named[name] = value
-            elif parameter.many:
-                named[name] = [v if isinstance(v, File) else File(os.fspath(v)) for v in value]
-            else:
-                named[name] = value if isinstance(value, File) else File(os.fspath(value))
-        token = building.set(None)
-        try:
-            line = self.function(**named)
-        finally:
-            building.reset(token)
-        if not isinstance(line, Sequence) or isinstance(line, str) or not line:
-            raise WorkflowError(
-                f"{place}: {self.signature.name}() must return its argument list, like "
-                f"['merge', '-o', grid], not {line!r}"
-            )
-        return tuple(a.name if isinstance(a, File) else str(a) for a in line)
-
-
-class Workflow(Callee):
-    """A function that describes a graph by calling tasks.
-
-    A plain workflow called inside another is described in place. With ``runtime=True`` the call is one node;
-    once its inputs exist, the function is called with files that can be opened, and what it describes is
-    added to the run. Its declared outputs must then be made by the tasks it calls.
-    """
-
-    kind: Kind = "expand"
-
-    def __init__(self, function: Function, needs: Needs, *, runtime: bool) -> None:
-        super().__init__(function, needs)
-        self.runtime = runtime
-
-    def check(self, signature: Signature) -> None:
-        """Require declared outputs of a run-time workflow, and none of a plain one."""
-        if self.runtime:
-            super().check(signature)
-        elif signature.of_role(Role.OUTPUT):
-            raise WorkflowError(
-                f"{signature.name}() declares an `Output`, which only a run-time workflow does: "
-                "name the outputs in the calls of its tasks",
-                place=place_of(self.function),
-            )
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Describe: inside a workflow, add to its graph; outside, return a `Graph`."""
-        builder = building.get()
-        if builder is None:
-            return self.graph(*args, **kwargs)
-        if self.runtime:
-            return self.describe(builder, args, kwargs)
-        frame = sys._getframe(1)  # noqa: SLF001 - the line of the user's call, for every later message
-        self.signature.bind(args, kwargs, f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        with builder.within(self.signature.name):
-            return self.function(*args, **kwargs)
-
-    def graph(self, *args: Any, **kwargs: Any) -> Graph:
-        """Return the graph for these inputs (paths) and parameters."""
-        place = str(place_of(self.function))
-        bound = self.signature.bind(args, kwargs, place)
-        builder = Builder(self.signature.name)
-        with _described(builder):
-            if self.runtime:
-                self.describe(builder, (), self._sourced(builder, bound, place))
-            else:
-                self.function(**self._sourced(builder, bound, place))
-            return builder.graph()
-
-    def expand(
-        self, task_id: str, paths: dict[str, Any], outputs: dict[str, Any], params: dict[str, Any]
-    ) -> Graph:
-        """Describe what a run-time workflow adds, now that its inputs exist.
-
-        `paths` maps each input parameter to ``(name, path)`` or a list of these; file names and task ids of the
-        result stand under ``task_id/``, but for the declared `outputs`. Raises `WorkflowError` where a declared
-        output is made by no task.
-        """
-        names = [n for v in outputs.values() for n in ([v] if isinstance(v, str) else v)]
-        builder = Builder(task_id, prefix=f"{task_id}/", keep=frozenset(names))
-        files = {
-            p: [File(n, str(f)) for n, f in v] if isinstance(v, list) else File(v[0], str(v[1]))
-            for p, v in paths.items()
-        }
-        for v in files.values():
-            for file in v if isinstance(v, list) else [v]:
-                builder.sources[file.name] = ""
-        given = {**files, **outputs, **params}
-        absent = [p for p in self.signature.parameters if p not in given]  # ``Input | None`` that got None
-        with _described(builder):
-            self.function(**given, **dict.fromkeys(absent))
-        graph = builder.graph()
-        for name in names:
-            if name not in graph.producer:
-                raise WorkflowError(
-                    f"{self.signature.name}() calls no task that makes its declared output {name!r}",
-                    place=place_of(self.function),
-                )
-        return graph
-
-    def _sourced(self, builder: Builder, bound: dict[str, Any], place: str) -> dict[str, Any]:
-        """Replace the paths given for inputs by files of the graph."""
-        made = dict(bound)
-        for parameter in self.signature.of_role(Role.INPUT):
-            name, value = parameter.name, bound[parameter.name]
-            if value is None:
-                continue
-            if parameter.many:
-                if isinstance(value, (str, os.PathLike)):
-                    raise WorkflowError(f"{place}: {self.signature.name}({name}=) takes a list of paths")
-                made[name] = [builder.source(name, v, many=True) for v in value]
-            elif isinstance(value, (str, os.PathLike)):
-                made[name] = builder.source(name, value)
-            else:
-                raise WorkflowError(f"{place}: {self.signature.name}({name}=) needs a path, not {value!r}")
-        return made
-
-
-@contextmanager
-def _described(builder: Builder) -> Iterator[None]:
-    token = building.set(builder)
-    # All that is made here stays; to look for what does not would take a quarter of the time of a large graph.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        building.reset(token)
-        if collects:
-            gc.enable()
-
-
-@contextmanager
-def fuse(label: str) -> Iterator[None]:
-    """Let one job run all tasks called inside, one after another in one process.
-
-    Each task keeps its own record, log and reuse; what is saved is a dispatch and a transfer per task.
-    """
-    builder = building.get()
-    if builder is None:
-        yield
-        return
-    outer, builder.label = builder.label, label
-    try:
-        yield
-    finally:
-        builder.label = outer
-
-
-def _needs(
-    function: Function,
-    memory: str | int,
-    timeout: str | float,
-    deadline: str | float,
-    **plain: Any,
-) -> Needs:
-    for name, least in (("cores", 1), ("retries", 0), ("priority", None)):
-        value = plain[name]
-        if type(value) is not int or (least is not None and value < least):
-            expected = "a whole number" if least is None else f"a whole number from {least}"
-            raise WorkflowError(
-                f"{function.__name__}(): {name}={value!r} is not {expected}", place=place_of(function)
-            )
-    try:
-        return Needs(
-            memory=parse_bytes(memory),
-            timeout=parse_seconds(timeout),
-            deadline=parse_seconds(deadline),
-            **plain,
-        )
-    except ValueError as error:
-        raise WorkflowError(f"{function.__name__}(): {error}", place=place_of(function)) from None
-
-
-@overload
-def task(function: Function, /) -> TaskFunction: ...
-@overload
-def task(
-    *,
-    cores: int = ...,
-    memory: str | int = ...,
-    timeout: str | float = ...,
-    deadline: str | float = ...,
-    priority: int = ...,
-    retries: int = ...,
-    image: str = ...,
-) -> Callable[[Function], TaskFunction]: ...
-def task(
-    function: Function | None = None,
-    /,
-    *,
-    cores: int = 1,
-    memory: str | int = 0,
-    timeout: str | float = 0,
-    deadline: str | float = 0,
-    priority: int = 0,
-    retries: int = 0,
-    image: str = "",
-) -> Any:
-    """Mark a Python function as a task: files in, files out, the other parameters as JSON.
+class Resources(TypedDict, total=False):
+    """What `task` and `command` can be told; what is left out is as in `Needs`.
 
     Parameters
     ----------
@@ -351,6 +31,58 @@ def task(
         ``"512 MiB"``, ``"2 GB"`` or a number of bytes.
     timeout, deadline
         ``"60 s"``, ``"5 min"`` or a number of seconds.
+    """
+
+    cores: int
+    memory: str | int
+    timeout: str | float
+    deadline: str | float
+    priority: int
+    retries: int
+    image: str
+
+
+#: The least that each whole number may be.
+_LEAST: dict[str, int | None] = {"cores": 1, "retries": 0, "priority": None}
+
+
+def _needs(function: Function, resources: Resources) -> Needs:
+    """Read what a user gave; raises `WorkflowError` at the function's own line."""
+    try:
+        return Needs(**{name: _need(name, value) for name, value in resources.items()})
+    except ValueError as error:
+        raise WorkflowError(f"{function.__name__}(): {error}", place=place_of(function)) from None
+
+
+def _need(name: str, value: Any) -> Any:
+    if name not in Resources.__annotations__:
+        known = list(Resources.__annotations__)
+        raise ValueError(f"no option {name!r}{nearest(name, known)}; known are {', '.join(known)}")
+    if name == "memory":
+        return parse_bytes(value)
+    if name in ("timeout", "deadline"):
+        return parse_seconds(value)
+    if name in _LEAST:
+        least = _LEAST[name]
+        if type(value) is not int or (least is not None and value < least):
+            expected = "a whole number" if least is None else f"a whole number from {least}"
+            raise ValueError(f"{name}={value!r} is not {expected}")
+    elif not isinstance(value, str):
+        raise ValueError(f"{name}={value!r} is not a name")
+    return value
+
+
+@overload
+def task(function: Function, /) -> TaskFunction: ...
+@overload
+def task(**resources: Unpack[Resources]) -> Callable[[Function], TaskFunction]: ...
+def task(function: Function | None = None, /, **resources: Unpack[Resources]) -> Any:
+    """Mark a Python function as a task: files in, files out, the other parameters as JSON.
+
+    Parameters
+    ----------
+    resources
+        What it needs of the machine, how long it may take and how urgent it is: see `Resources`.
 
     Raises
     ------
@@ -367,19 +99,7 @@ def task(
     """
 
     def mark(f: Function) -> TaskFunction:
-        return TaskFunction(
-            f,
-            _needs(
-                f,
-                memory,
-                timeout,
-                deadline,
-                cores=cores,
-                priority=priority,
-                retries=retries,
-                image=image,
-            ),
-        )
+        return TaskFunction(f, _needs(f, resources))
 
     return mark if function is None else mark(function)
 
@@ -387,32 +107,17 @@ def task(
 @overload
 def command(function: Function, /) -> Command: ...
 @overload
-def command(
-    *,
-    cores: int = ...,
-    memory: str | int = ...,
-    timeout: str | float = ...,
-    deadline: str | float = ...,
-    priority: int = ...,
-    retries: int = ...,
-    image: str = ...,
-) -> Callable[[Function], Command]: ...
-def command(
-    function: Function | None = None,
-    /,
-    *,
-    cores: int = 1,
-    memory: str | int = 0,
-    timeout: str | float = 0,
-    deadline: str | float = 0,
-    priority: int = 0,
-    retries: int = 0,
-    image: str = "",
-) -> Any:
+def command(**resources: Unpack[Resources]) -> Callable[[Function], Command]: ...
+def command(function: Function | None = None, /, **resources: Unpack[Resources]) -> Any:
     """Mark a function that returns an argument list as a command task.
 
     The function is called while the workflow is described, with file names that are valid in the folder the
-    command runs in, so nothing of Python is needed where it runs. Options as for `task`.
+    command runs in, so nothing of Python is needed where it runs.
+
+    Parameters
+    ----------
+    resources
+        As for `task`: see `Resources`.
 
     Examples
     --------
@@ -423,19 +128,7 @@ def command(
     """
 
     def mark(f: Function) -> Command:
-        return Command(
-            f,
-            _needs(
-                f,
-                memory,
-                timeout,
-                deadline,
-                cores=cores,
-                priority=priority,
-                retries=retries,
-                image=image,
-            ),
-        )
+        return Command(f, _needs(f, resources))
 
     return mark if function is None else mark(function)
 
@@ -465,3 +158,20 @@ def workflow(function: Function | None = None, /, *, runtime: bool = False) -> A
         return Workflow(f, Needs(), runtime=runtime)
 
     return mark if function is None else mark(function)
+
+
+@contextmanager
+def fuse(label: str) -> Iterator[None]:
+    """Let one job run all tasks called inside, one after another in one process.
+
+    Each task keeps its own record, log and reuse; what is saved is a dispatch and a transfer per task.
+    """
+    builder = building.get()
+    if builder is None:
+        yield
+        return
+    outer, builder.label = builder.label, label
+    try:
+        yield
+    finally:
+        builder.label = outer

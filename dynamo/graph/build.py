@@ -78,7 +78,7 @@ class File(os.PathLike[str]):
 
 def _line_of_user() -> str:
     """Return ``file:line`` of the innermost frame that is neither ours nor the standard library's."""
-    frame = sys._getframe(2)  # noqa: SLF001 - as in `dynamo.graph.authoring`
+    frame = sys._getframe(2)  # noqa: SLF001 - as in `dynamo.graph.callee`
     library = str(PurePosixPath(os.__file__).parent)
     while frame.f_back is not None and frame.f_code.co_filename.startswith((library, "<")):
         frame = frame.f_back

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from dynamo.errors import UserError
-from dynamo.graph.authoring import Callee, Workflow
+from dynamo.graph.callee import Callee, Workflow
 from dynamo.worker.job import Job, Made, Order, Outcome, Report
 from dynamo.worker.loading import load_object
 from dynamo.worker.log import Log, Screen

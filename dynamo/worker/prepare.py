@@ -14,7 +14,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
-from dynamo.graph.authoring import Callee
+from dynamo.graph.callee import Callee
 from dynamo.worker.loading import load_object
 
 __all__ = ["first_imports", "prepare"]

@@ -269,6 +269,8 @@ def test_a_wrong_definition_is_told_at_its_line(load, text, words):
         ("cores='2'", "cores='2' is not a whole number"),
         ("retries=-1", "retries=-1 is not a whole number from 0"),
         ("priority=1.5", "priority=1.5 is not a whole number"),
+        ("image=3", "image=3 is not a name"),
+        ("memroy='1 GB'", "no option 'memroy' (did you mean 'memory'?)"),
     ],
 )
 def test_wrong_needs_are_told_when_the_file_is_read(load, at, options, words):
