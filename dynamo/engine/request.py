@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,4 +37,4 @@ def new_run_id(workflow: str, now: float) -> str:
     'nowcast-19700101T000000-'
     """
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
-    return f"{workflow}-{stamp}-{secrets.token_hex(2)}"
+    return f"{workflow}-{stamp}-{os.urandom(2).hex()}"

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +149,7 @@ class Database:
 
     def _migrate(self) -> None:
         """Bring the schema up to date: each ``NNNN_*.sql`` once, in order, in one transaction."""
-        scripts = sorted(
-            (f for f in files("dynamo.journal").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name
-        )
+        scripts = sorted(Path(__file__).parent.glob("*.sql"))
         version = self._version()
         if version > len(scripts):
             raise WorkspaceError(

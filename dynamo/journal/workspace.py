@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +87,7 @@ class Workspace:
                     file.close()
                 if file is not None or not (old / "lock").exists():
                     shutil.rmtree(old, ignore_errors=True)
-            folder = self.sandboxes / f"{os.getpid()}-{secrets.token_hex(4)}"
+            folder = self.sandboxes / f"{os.getpid()}-{os.urandom(4).hex()}"
             folder.mkdir()
             lock = (folder / "lock").open("w")
             fcntl.flock(lock, fcntl.LOCK_EX)
