@@ -58,23 +58,37 @@ class Check:
 
 
 # first:last:stride of the frames to start from: a start costs the peer up to a minute.
-STARTS = {"casa": "8::1", "mrms": "8:21:3", "opera": "2:7:1"}
+STARTS = {"casa": "8::1", "mrms": "8:21:6", "opera": "2:7:2"}
 CHECKS = (
-    Check("CASA backwards", "casa*", range(8, 30, 4), backwards=True),
-    Check("CASA every 3 minutes", "casa*", range(3, 11, 2), every=3),
-    Check("CASA every 4 minutes, backwards", "casa*", range(2, 8, 2), every=4, backwards=True, unseen=True),
-    Check("MRMS backwards", "mrms*", range(9, 21, 6), backwards=True),
-    Check("MRMS every 6 minutes", "mrms*", range(3, 7), every=3, unseen=True),
+    Check("CASA backwards", "grids/casa*.nc", range(8, 30, 6), backwards=True),
+    Check("CASA every 3 minutes", "grids/casa*.nc", range(3, 11, 3), every=3),
+    Check(
+        "CASA every 4 minutes, backwards",
+        "grids/casa*.nc",
+        range(2, 8, 3),
+        every=4,
+        backwards=True,
+        unseen=True,
+    ),
+    Check("MRMS backwards", "grids/mrms*.nc", range(12, 13), backwards=True),
+    Check("MRMS every 6 minutes", "grids/mrms*.nc", range(3, 7, 2), every=3, unseen=True),
     Check(
         "OPERA backwards, its south-eastern 600 x 600",
-        "opera*",
-        range(2, 7),
+        "grids/opera*.nc",
+        range(2, 7, 3),
         backwards=True,
         crop=400,
         unseen=True,
     ),
-    Check("KNMI, 20 dBZ", "RAD_NL25*", range(2, 6), threshold=20.0),
-    Check("KNMI backwards, 30 dBZ", "RAD_NL25*", range(2, 6), backwards=True, threshold=30.0, unseen=True),
+    Check("KNMI, 20 dBZ", "frames/RAD_NL25*.h5", range(2, 6, 2), threshold=20.0),
+    Check(
+        "KNMI backwards, 30 dBZ",
+        "frames/RAD_NL25*.h5",
+        range(2, 6, 2),
+        backwards=True,
+        threshold=30.0,
+        unseen=True,
+    ),
 )
 
 
@@ -133,7 +147,7 @@ def checks(samples: Path, peer: str | None) -> str:
     lines = [CHECKED, "| sequence | method | " + " | ".join(f"{lead} min" for lead in LEADS) + " |"]
     lines.append("|" + "---|" * (len(LEADS) + 2))
     for check in CHECKS:
-        paths = sorted(samples.glob(f"*/{check.source}"))
+        paths = sorted(samples.glob(check.source))
         frames = [frame for path in paths for frame in read(path)]
         runs = measure(check.name, remade(frames, check), check.starts, peer, check.threshold, METHODS[:1])
         scores = pooled(runs)
