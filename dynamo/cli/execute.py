@@ -14,6 +14,7 @@ from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
 from dynamo.graph.units import format_seconds
 
 if TYPE_CHECKING:
+    from dynamo.cli.progress import Progress
     from dynamo.engine import Event, Failure, Request, Summary
     from dynamo.engine.spawn import Spawned
     from dynamo.graph import Graph
@@ -67,13 +68,18 @@ def execute(
         except KeyboardInterrupt:
             print(f"interrupted; go on with: {resuming(request.run, workspace)}", file=sys.stderr)
             return INTERRUPTED
+    _tell(summary, workspace, progress, quiet=quiet, as_json=as_json)
+    return exit_code(summary)
+
+
+def _tell(summary: Summary, workspace: Workspace, progress: Progress, *, quiet: bool, as_json: bool) -> None:
+    """Print how the run ended."""
     if as_json:
         print(json.dumps({**asdict(summary), "ok": summary.ok}, indent=2))
-    else:
-        if not sys.stderr.isatty() and not quiet:
-            print(progress.text(), file=sys.stderr, end="")
-        print(words(summary, workspace))
-    return exit_code(summary)
+        return
+    if not sys.stderr.isatty() and not quiet:
+        print(progress.text(), file=sys.stderr, end="")
+    print(words(summary, workspace))
 
 
 def _calls(graph: Graph) -> list[str]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dynamo.cli.options import overriding, runfile_of, selecting, selection
+
+if TYPE_CHECKING:
+    from dynamo.engine import Products
+    from dynamo.planning import Selection
+    from dynamo.runfile import Prepared
 
 __all__ = ["command"]
 
@@ -42,7 +48,6 @@ def command(
     """
     from dynamo.cli.execute import execute
     from dynamo.engine import Products, Request, new_run_id
-    from dynamo.graph.digest import to_json
     from dynamo.journal import Workspace
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
@@ -54,25 +59,12 @@ def command(
     workspace = Workspace.open(prepared.workspace)
     run = new_run_id(prepared.graph.name, time.time())
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
-    modules = (str(prepared.path.parent),)
-    settings = {
-        "runfile": str(prepared.path),
-        "engine": "local",
-        "cores": cores or prepared.engine.cores,
-        "memory": prepared.engine.memory,
-        "products": products.folder,
-        "only": list(products.only),
-        "modules": list(modules),
-        "selection": {"force": force, "only": only, "until": until},
-        "params": {name: to_json(value) for name, value in prepared.params.items()},
-        "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
-    }
     code = execute(
         workspace,
-        Request(run, prepared.graph, products, chosen, settings=settings),
+        Request(run, prepared.graph, products, chosen, settings=_settings(prepared, products, chosen, cores)),
         cores=cores or prepared.engine.cores,
         memory=prepared.engine.memory,
-        modules=modules,
+        modules=(str(prepared.path.parent),),
         inline=inline,
         first=click.get_current_context().obj,
         quiet=quiet,
@@ -86,3 +78,21 @@ def command(
         written = write_report(workspace, run, Path(products.folder) / "report.html")
         print(f"report: {written}", file=sys.stderr if as_json else sys.stdout)
     return code
+
+
+def _settings(prepared: Prepared, products: Products, chosen: Selection, cores: int | None) -> dict[str, Any]:
+    """Return what the journal keeps of a run, so that it can be gone on with and told."""
+    from dynamo.graph.digest import to_json
+
+    return {
+        "runfile": str(prepared.path),
+        "engine": "local",
+        "cores": cores or prepared.engine.cores,
+        "memory": prepared.engine.memory,
+        "products": products.folder,
+        "only": list(products.only),
+        "modules": [str(prepared.path.parent)],
+        "selection": {"force": chosen.force, "only": chosen.only, "until": chosen.until},
+        "params": {name: to_json(value) for name, value in prepared.params.items()},
+        "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
+    }

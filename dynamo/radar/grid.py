@@ -13,7 +13,7 @@ Three kinds of "no number" are kept apart, because they mean different things to
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-__all__ = ["QUANTITIES", "Cell", "Geometry", "Grid", "Quantity"]
+__all__ = ["QUANTITIES", "Cell", "Geometry", "Grid", "Quantity", "projection"]
 
 
 class Cell(IntEnum):
@@ -61,7 +61,8 @@ QUANTITIES: Mapping[str, Quantity] = {
 
 
 @lru_cache(maxsize=64)
-def _crs(text: str) -> pyproj.CRS:
+def projection(text: str) -> pyproj.CRS:
+    """Return the coordinate reference system of this name, PROJ string or WKT."""
     import pyproj
 
     return pyproj.CRS.from_user_input(text)
@@ -71,7 +72,7 @@ def _crs(text: str) -> pyproj.CRS:
 def _to_wgs84(text: str) -> pyproj.Transformer:
     import pyproj
 
-    return pyproj.Transformer.from_crs(_crs(text), "EPSG:4326", always_xy=True)
+    return pyproj.Transformer.from_crs(projection(text), "EPSG:4326", always_xy=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Geometry:
     @property
     def is_geographic(self) -> bool:
         """Whether `x` and `y` are degrees of longitude and latitude."""
-        return self.crs == "EPSG:4326" or bool(_crs(self.crs).is_geographic)
+        return self.crs == "EPSG:4326" or bool(projection(self.crs).is_geographic)
 
     @property
     def x(self) -> NDArray[np.float64]:
@@ -273,80 +274,13 @@ class Grid:
 
     def to_xarray(self) -> xr.Dataset:
         """Return a CF-1.10 dataset with the field, ``cell_status``, the coordinates and the CRS."""
-        import xarray as xr
+        from dynamo.radar.cf_dataset import to_dataset
 
-        q, g = QUANTITIES[self.quantity], self.geometry
-        dims = ("lat", "lon") if g.is_geographic else ("y", "x")
-        flags = {
-            "flag_values": np.array(list(Cell), dtype="u1"),
-            "flag_meanings": " ".join(c.name.lower() for c in Cell),
-        }
-        names = (
-            (
-                {"standard_name": "latitude", "units": "degrees_north"},
-                {"standard_name": "longitude", "units": "degrees_east"},
-            )
-            if g.is_geographic
-            else (
-                {"standard_name": "projection_y_coordinate", "units": "m"},
-                {"standard_name": "projection_x_coordinate", "units": "m"},
-            )
-        )
-        return xr.Dataset(
-            {
-                q.name: (
-                    dims,
-                    self.values,
-                    {
-                        "standard_name": q.standard_name,
-                        "long_name": q.long_name,
-                        "units": q.units,
-                        "grid_mapping": "crs",
-                        "ancillary_variables": "cell_status",
-                    },
-                ),
-                "cell_status": (dims, self.status, {"standard_name": "status_flag", **flags}),
-                "crs": ((), 0, _crs(g.crs).to_cf()),
-            },
-            coords={
-                dims[0]: (dims[0], g.y, names[0]),
-                dims[1]: (dims[1], g.x, names[1]),
-                "time": np.datetime64(self.time.astimezone(UTC).replace(tzinfo=None), "ns"),
-                "lead_minutes": (
-                    (),
-                    self.lead_minutes,
-                    {"long_name": "minutes since the analysis", "units": "min"},
-                ),
-            },
-            attrs={
-                "Conventions": "CF-1.10",
-                "source": self.source,
-                **self.attributes,
-            },
-        )
+        return to_dataset(self)
 
     @classmethod
     def from_xarray(cls, dataset: xr.Dataset) -> Grid:
-        """Read back what `to_xarray` made (or a dataset of the same names)."""
-        name = next((n for n in QUANTITIES if n in dataset), None)
-        if name is None:
-            raise DataError(
-                f"no variable named {' or '.join(QUANTITIES)}; there are {', '.join(map(str, dataset))}"
-            )
-        field_ = dataset[name]
-        y, x = (np.asarray(dataset[d].values) for d in field_.dims[-2:])
-        crs = "EPSG:4326"
-        if "crs" in dataset and "crs_wkt" in dataset["crs"].attrs and field_.dims[-2] != "lat":
-            crs = str(dataset["crs"].attrs["crs_wkt"])
-        stamp: datetime = dataset["time"].values.astype("datetime64[us]").item()
-        known = {"Conventions", "source"}
-        return cls(
-            np.asarray(field_.values, dtype="f4"),
-            np.asarray(dataset["cell_status"].values, dtype="u1"),
-            Geometry.from_coordinates(x, y, crs),
-            stamp.replace(tzinfo=UTC),
-            name,
-            float(dataset["lead_minutes"]) if "lead_minutes" in dataset.variables else 0.0,
-            str(dataset.attrs.get("source", "")),
-            {str(k): v for k, v in dataset.attrs.items() if k not in known},
-        )
+        """Read back what `to_xarray` made (or a dataset of the same names); raises `DataError`."""
+        from dynamo.radar.cf_dataset import from_dataset
+
+        return from_dataset(dataset)

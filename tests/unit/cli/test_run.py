@@ -124,7 +124,8 @@ def test_no_worker_outlives_a_run_file_with_faults(bench, runfile, words):
 
 def test_only_what_runs_tasks_starts_a_worker(bench, monkeypatch):
     """Neither looking nor planning does, nor a run in one process."""
-    monkeypatch.setattr("dynamo.engine.spawn.Spawned", None)
+    for module in ("workers", "spawn"):
+        monkeypatch.setattr(f"dynamo.engine.{module}.Spawned", None)
     for arguments in (
         ["check", "flow.yaml"],
         ["plan", "flow.yaml"],
