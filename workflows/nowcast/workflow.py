@@ -9,11 +9,12 @@ Goes wrong: `DataError` that names the file or the frames, and what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dynamo.workflows.nowcast.frames import area_geometry, not_ahead, one_each, sweeps_up_to
+from dynamo.workflows.nowcast.kept import Identity, carrier, field_of, keep
 
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph import Input, Output, fuse, task, workflow
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dynamo.radar.extrapolation import Extrapolator
-    from dynamo.radar.grid import Geometry, Grid
     from dynamo.radar.motion import Motion
 
 __all__ = [
@@ -33,9 +32,6 @@ __all__ = [
 
 #: Severity levels of the polygons, dBZ: light, moderate, heavy, hail likely.
 LEVELS = (20.0, 35.0, 45.0, 55.0)
-
-#: How far a clock may be ahead of this machine's.
-AHEAD = timedelta(minutes=10)
 
 
 @task(memory="1 GiB", timeout="2 min", priority=10)
@@ -81,65 +77,17 @@ def ingest(
     from dynamo.radar.quantity import to_reflectivity
     from dynamo.radar.readers import read_all
 
-    grids = read_all(frames, geometry=_geometry(area, cells))
+    grids = read_all(frames, geometry=area_geometry(area, cells))
     if any("elevation" in grid.attributes for grid in grids):
-        grids = _sweeps_up_to(highest, grids)
+        grids = sweeps_up_to(highest, grids)
         minutes = timedelta(minutes=1)
         grids = composites(grids, every=every * minutes, window=window * minutes)
-    grids = _one_each(grids)
-    _not_ahead(grids[-1].time, datetime.now(UTC))
+    grids = one_each(grids)
+    not_ahead(grids[-1].time, datetime.now(UTC))
     oldest = grids[-1].time - timedelta(minutes=span)
     grids = [to_reflectivity(g) for i, g in enumerate(grids, 1) if g.time >= oldest or i > len(grids) - 3]
     write_frames(sequence, grids)
     write_grid(latest, grids[-1])
-
-
-def _geometry(area: Sequence[float] | None, cells: Sequence[int] | None) -> Geometry | None:
-    from dynamo.radar.grid import Geometry
-
-    if (area is None) != (cells is None):
-        raise DataError("`area` and `cells` go together: give both, or neither")
-    if area is None or cells is None:
-        return None
-    west, south, east, north = area
-    nx, ny = cells
-    dx, dy = (east - west) / nx, (south - north) / ny
-    return Geometry(west + dx / 2, north + dy / 2, dx, dy, nx, ny)
-
-
-def _sweeps_up_to(highest: float, grids: list[Grid]) -> list[Grid]:
-    """Leave out sweeps of a higher elevation (degrees)."""
-    elevations = {float(grid.attributes.get("elevation", 0.0)) for grid in grids}
-    kept = [grid for grid in grids if float(grid.attributes.get("elevation", 0.0)) <= highest]
-    if not kept:
-        raise DataError(f"every sweep is above {highest:g} degrees; the lowest is at {min(elevations):g}")
-    return kept
-
-
-def _one_each(grids: list[Grid]) -> list[Grid]:
-    """Return the observed frames in order of time, each time once; refuse frames of different grids."""
-    frames = {grid.time: grid for grid in grids if not grid.lead_minutes}
-    if not frames:
-        raise DataError(
-            "the files hold forecasts only, no observed frame; use dynamo.workflows.nowcast:split"
-        )
-    ordered = [frames[time] for time in sorted(frames)]
-    for grid in ordered[1:]:
-        if apart := ordered[0].geometry.difference(grid.geometry):
-            raise DataError(
-                f"the frame of {grid.time:%Y-%m-%d %H:%M} UTC does not lie on the grid of the first, "
-                f"{ordered[0].time:%H:%M}: {apart}; give `area` and `cells` to put all on one grid"
-            )
-    return ordered
-
-
-def _not_ahead(newest: datetime, now: datetime) -> None:
-    """Refuse a frame of a time that has not come: it would pass for the newest for as long as that lasts."""
-    if newest > now + AHEAD:
-        raise DataError(
-            f"the frame of {newest:%Y-%m-%d %H:%M} UTC is in the future: here it is {now:%Y-%m-%d %H:%M} UTC; "
-            "some clock is wrong, that of the radar or that of this machine"
-        )
 
 
 @task(memory="1 GiB", timeout="2 min", priority=10)
@@ -156,54 +104,8 @@ def extrapolate(frame: Input, motion: Input, grid: Output, *, lead: float) -> No
     """Move the latest frame on by `lead` minutes."""
     from dynamo.radar.netcdf import write_grid
 
-    made = write_grid(grid, _carrier(_File.at(frame), _File.at(motion))(lead))
-    _keep(_File.at(grid), made)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file by what it is: two paths to one file, unchanged since, are equal."""
-
-    identity: tuple[int | str, ...]
-    path: str = field(compare=False)
-
-    @classmethod
-    def at(cls, path: Input) -> _File:
-        try:
-            there = Path(path).stat()
-        except OSError:
-            return cls((str(path),), str(path))  # whoever reads it will say what is wrong
-        return cls((there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns), str(path))
-
-
-@lru_cache(maxsize=1)
-def _carrier(frame: _File, motion: _File) -> Extrapolator:
-    """Keep what is alike for all lead times while one process makes many of them."""
-    from dynamo.radar.extrapolation import Extrapolator
-    from dynamo.radar.motion import read_motion
-    from dynamo.radar.netcdf import read_grid
-
-    return Extrapolator(read_grid(frame.path), read_motion(motion.path))
-
-
-#: The grid that this process wrote or read last: the tasks of one lead time follow each other on one.
-_LAST: dict[_File, Grid] = {}
-
-
-def _keep(file: _File, grid: Grid) -> Grid:
-    """Remember what `file` holds; nobody may change it."""
-    grid.values.flags.writeable = grid.status.flags.writeable = False
-    _LAST.clear()
-    _LAST[file] = grid
-    return grid
-
-
-def _field(path: Input) -> Grid:
-    """Return the grid of a file, which need not be read if it was here last."""
-    from dynamo.radar.netcdf import read_grid
-
-    file = _File.at(path)
-    return _LAST.get(file) or _keep(file, read_grid(path))
+    made = write_grid(grid, carrier(Identity.at(frame), Identity.at(motion))(lead))
+    keep(Identity.at(grid), made)
 
 
 @task(memory="512 MiB", timeout="1 min")
@@ -223,7 +125,7 @@ def take(forecast: Input, grid: Output, *, lead: float) -> None:
     if lead not in steps:
         there = ", ".join(f"{minutes:g}" for minutes in sorted(steps))
         raise DataError(f"{Path(forecast).name} holds no step of {lead:g} min; there are {there}")
-    _keep(_File.at(grid), write_grid(grid, to_reflectivity(steps[lead])))
+    keep(Identity.at(grid), write_grid(grid, to_reflectivity(steps[lead])))
 
 
 @task(memory="512 MiB", timeout="1 min")
@@ -231,7 +133,7 @@ def plot(grid: Input, image: Output, bounds: Output) -> None:
     """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
     from dynamo.radar.image import write_bounds, write_png
 
-    shown = _field(grid)
+    shown = field_of(grid)
     write_png(Path(image), shown)
     write_bounds(Path(bounds), shown, image=Path(image).name)
 
@@ -245,7 +147,7 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
     from dynamo.radar.contour import contour as trace
     from dynamo.radar.geojson import hazard_properties, write_geojson
 
-    seen = _field(grid)
+    seen = field_of(grid)
     write_geojson(
         Path(polygons), trace(seen, levels, min_points=min_points), properties=hazard_properties(seen)
     )
@@ -257,7 +159,7 @@ def legend(grid: Input, image: Output) -> None:
     from dynamo.radar.image import write_legend
     from dynamo.radar.palette import colours
 
-    write_legend(Path(image), colours(_field(grid).quantity))
+    write_legend(Path(image), colours(field_of(grid).quantity))
 
 
 @task(memory="1 GiB", timeout="2 min", priority=-5)

@@ -9,6 +9,7 @@ import geojson_validator
 import numpy as np
 import orjson
 import pytest
+from dynamo.workflows.nowcast import kept
 from dynamo.workflows.nowcast import workflow as chain
 
 from dynamo.errors import DataError, WorkflowError
@@ -36,7 +37,7 @@ def test_lead_times_of_one_process_are_those_of_many(tmp_path):
         write_grid(tmp_path / "latest.nc", latest)
         for state in ("cold", "warm"):
             if state == "cold":
-                chain._carrier.cache_clear()
+                kept.carrier.cache_clear()
             for lead in (7, 3):
                 out = tmp_path / "grid.nc"
                 chain.extrapolate(tmp_path / "latest.nc", tmp_path / "motion.nc", out, lead=lead)
@@ -59,9 +60,9 @@ def test_products_do_not_depend_on_who_has_read_the_grid(tmp_path):
         folder.mkdir()
         chain.extrapolate(tmp_path / "latest.nc", tmp_path / "motion.nc", folder / "grid.nc", lead=7.5)
         (folder / "grid.nc").rename(folder / "kept.nc")
-        assert len(chain._LAST) == 1
+        assert len(kept._LAST) == 1
         if state == "read":
-            chain._LAST.clear()
+            kept._LAST.clear()
         chain.plot(folder / "kept.nc", folder / "image.png", folder / "bounds.json")
         chain.contour(folder / "kept.nc", folder / "polygons.geojson", levels=[20.0, 35.0])
         made.append({path.name: path.read_bytes() for path in folder.iterdir()})
