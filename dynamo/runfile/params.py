@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, ForwardRef, Union, get_args, get_origin
+from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from dynamo.errors import Place, nearest
 from dynamo.graph.signature import REQUIRED, Parameter, Role, Signature
@@ -78,6 +78,8 @@ def plainly(annotation: Any, value: Any) -> Any:
     if annotation is float:
         return float(value) if type(value) in {int, float} else _UNCLEAR
     form, inner = get_origin(annotation), get_args(annotation)
+    if form is Literal:
+        return value if type(value) is str and value in inner else _UNCLEAR
     if form in {Union, UnionType} and len(inner) == 2 and NoneType in inner:
         return None if value is None else plainly(inner[inner[0] is NoneType], value)
     if form in {list, Sequence} and len(inner) == 1 and type(value) is list:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dynamo.workflows.nowcast.frames import area_geometry, not_ahead, one_each, sweeps_up_to
 from dynamo.workflows.nowcast.kept import Identity, carrier, field_of, keep
@@ -29,6 +30,9 @@ __all__ = [
     "animate", "contour", "estimate_motion", "extrapolate", "ingest", "legend", "nowcast", "plot", "sheet", "split",
     "take",
 ]  # fmt: skip
+
+#: How motion is estimated: see `dynamo.radar.motion`.
+Method: TypeAlias = Literal["lk", "dis", "darts", "constant", "none", "pysteps"]
 
 #: Severity levels of the polygons, dBZ: light, moderate, heavy, hail likely.
 LEVELS = (20.0, 35.0, 45.0, 55.0)
@@ -208,7 +212,7 @@ def nowcast(
     step: int = 1,
     levels: Sequence[float] = LEVELS,
     min_points: int = 12,
-    method: str = "lk",
+    method: Method = "lk",
     area: Sequence[float] | None = None,
     cells: Sequence[int] | None = None,
     every: float = 1.0,
@@ -234,6 +238,10 @@ def nowcast(
         Also make the animation and the contact sheet.
     """
     leads = _leads(horizon, step, levels)
+    if method == "pysteps" and find_spec("pysteps") is None:
+        raise WorkflowError(
+            "`method` is 'pysteps', which is not installed: pip install 'dynamo-weather[pysteps]'"
+        )
     sequence, latest = ingest(
         frames,
         area=area,

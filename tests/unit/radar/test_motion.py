@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import h5py
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamo.errors import DataError
+from dynamo.errors import DataError, UserError
 from dynamo.radar import lucas_kanade
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.motion import METHODS, Motion, estimate_motion, read_motion, write_motion
@@ -19,6 +20,8 @@ from dynamo.radar.readers import read
 from dynamo.radar.still import standing_edges
 
 START = datetime(2020, 6, 1, 12, tzinfo=UTC)
+#: Methods that need no extra package.
+OWN = sorted(METHODS.keys() - {"pysteps"})
 PLANE = Geometry(0, 200_000, 1000, -1000, 160, 120, "EPSG:3857")
 
 
@@ -98,7 +101,7 @@ def test_rain_rate_moves_like_reflectivity():
     assert middle(estimate_motion(frames)) == pytest.approx((0.8, -0.5), abs=0.1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_calm_and_missing_frames_stand_still(method, value):
     """With no echo, or no data at all, motion is zero, finite, and rests on nothing."""
@@ -116,7 +119,7 @@ def test_a_radar_edge_is_not_tracked():
     assert middle(estimate_motion(frames)) == pytest.approx((0.8, -0.5), abs=0.1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 @pytest.mark.parametrize("shape", [(2, 2), (7, 90), (33, 40)])
 def test_small_grids_are_legal(method, shape):
     """Any grid has a finite motion, however small."""
@@ -144,7 +147,7 @@ def test_one_frame_persists():
     assert not estimate_motion(moving(1, 1)[:1], method="none").u.any()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 def test_no_frame_is_refused(method):
     """Nothing has no motion, whatever the method."""
     with pytest.raises(DataError, match="at least two"):
@@ -356,3 +359,13 @@ def test_the_nearest_points_are_the_nearest(seed, number, wide):
     distance = np.linalg.norm(at_points[:, None].astype("f8") - points, axis=2)
     got = np.sort(np.take_along_axis(distance, found, axis=1), axis=1)
     assert got == pytest.approx(np.sort(distance, axis=1)[:, :count], abs=0.05)
+
+
+def test_a_method_whose_package_is_missing_says_what_to_install(monkeypatch):
+    """pysteps is an extra: without it, the error names the package and how to get it."""
+    monkeypatch.setitem(sys.modules, "pysteps", None)
+    monkeypatch.setitem(sys.modules, "pysteps.motion.lucaskanade", None)
+    with pytest.raises(
+        UserError, match=r"needs the package pysteps: pip install 'dynamo-weather\[pysteps\]'"
+    ):
+        estimate_motion(moving(0.8, -0.5), method="pysteps")

@@ -46,8 +46,9 @@ def test_what_is_plain_is_what_pydantic_makes_of_it(kind, value):
         (Sequence[float], [1, 2.5], [1.0, 2.5]),
         (Sequence[str] | None, None, None),
         (str | None, "a", "a"),
+        (Literal["lk", "none"], "none", "none"),
     ],
 )
 def test_the_commonest_kinds_are_plain(kind, value, found):
-    """Numbers, text, and lists of them."""
+    """Numbers, text, one word of some, and lists of them."""
     assert repr(plainly(kind, value)) == repr(found)

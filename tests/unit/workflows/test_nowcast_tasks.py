@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import geojson_validator
 import numpy as np
@@ -15,7 +16,7 @@ from dynamo.workflows.nowcast import workflow as chain
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph.units import parse_bytes
 from dynamo.radar.grid import Geometry, Grid
-from dynamo.radar.motion import estimate_motion, write_motion
+from dynamo.radar.motion import METHODS, estimate_motion, write_motion
 from dynamo.radar.netcdf import write_frames, write_grid
 
 GEOMETRY = Geometry(-98.0, 33.0, 0.01, -0.01, 100, 80)
@@ -95,6 +96,18 @@ def test_parameters_of_which_nothing_could_be_made_are_refused(flow, params, say
     inputs = ["a.nc", "b.nc"] if flow is chain.nowcast else "a.nc"
     with pytest.raises(WorkflowError, match=says):
         flow(inputs, **params)
+
+
+def test_the_methods_of_motion_are_those_there_are():
+    """The workflow names them all, so that a run file with another is refused before anything runs."""
+    assert set(get_args(chain.Method)) == METHODS.keys()
+
+
+def test_a_method_that_is_not_installed_is_refused_before_anything_runs(monkeypatch):
+    """It names the package to install, while the workflow is described."""
+    monkeypatch.setattr(chain, "find_spec", lambda _: None)
+    with pytest.raises(WorkflowError, match=r"pip install 'dynamo-weather\[pysteps\]'"):
+        chain.nowcast(["a.nc", "b.nc"], method="pysteps")
 
 
 @pytest.mark.parametrize(
