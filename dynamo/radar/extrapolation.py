@@ -99,9 +99,12 @@ class Extrapolator:
         status = _look_up(self._moving.status, origin, cv2.INTER_NEAREST, beyond=Cell.OUT_OF_RANGE)
         values = _look_up(self._values, origin, cv2.INTER_LINEAR)
         # The mean of neighbours lowers every peak; the one cell that the air came from holds it up.
-        values = np.maximum(values, _look_up(self._values, origin, cv2.INTER_NEAREST), out=values)
-        np.copyto(values, np.float32(QUANTITIES[frame.quantity].floor), where=status == Cell.UNDETECT)
-        np.copyto(values, np.float32(np.nan), where=status >= Cell.MISSING)
+        values = np.asarray(cv2.max(values, _look_up(self._values, origin, cv2.INTER_NEAREST)), dtype="f4")
+        # As bytes: with members of an enumeration NumPy compares 64-bit integers, ten times as long.
+        np.copyto(
+            values, np.float32(QUANTITIES[frame.quantity].floor), where=status == np.uint8(Cell.UNDETECT)
+        )
+        np.copyto(values, np.float32(np.nan), where=status >= np.uint8(Cell.MISSING))
         values.flat[self._still] = frame.values.flat[self._still]
         status.flat[self._still] = frame.status.flat[self._still]
         return replace(
@@ -161,7 +164,7 @@ def _beyond_edges(frame: Grid) -> NDArray[np.float32]:
 
     Linear interpolation at the rim of an echo then finds echo on all sides, and neither a floor nor NaN.
     """
-    echo = frame.status == Cell.ECHO
+    echo = frame.status == np.uint8(Cell.ECHO)
     values = np.where(echo, frame.values, np.float32(0))
     total = cv2.boxFilter(values, -1, (3, 3), normalize=False)
     count = cv2.boxFilter(echo.astype("f4"), -1, (3, 3), normalize=False)
