@@ -109,7 +109,7 @@ class Progress:
         line = self.lines.setdefault(event.step, Line(event.step, 0))
         if event.kind == "started":
             line.start(event.task)
-        elif event.kind == "retried":
+        elif event.kind in ("retried", "waiting"):
             line.running.discard(event.task)
         elif event.kind in _ENDS:
             line.end(event)

@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Event", "Failure", "Kind", "Summary"]
 
-#: ``started``, ``done``, ``reused``, ``failed``, ``blocked``, ``retried`` (a lost worker), ``left`` (not selected),
-#: ``added`` (a run-time workflow described more), ``warned``.
+#: ``started``, ``done``, ``reused``, ``failed``, ``blocked``, ``retried`` (a lost worker), ``waiting`` (again, since
+#: its job ended before it began), ``left`` (not selected), ``added`` (a run-time workflow described more), ``warned``.
 Kind: TypeAlias = Literal[
-    "started", "done", "reused", "failed", "blocked", "retried", "left", "added", "warned"
+    "started", "done", "reused", "failed", "blocked", "retried", "waiting", "left", "added", "warned"
 ]
 
 

@@ -205,6 +205,8 @@ class Run:
             begun = task_id == current
             row = Report(task_id, "failed", now, now, error if begun else "the job ended before it began")
             self.journal.end_attempt(self.id, n, outcome if begun else "lost", row)
+            if not begun:
+                self._tell("waiting", self.ready.tasks[task_id], now, row.error)
         report = Report(current, "failed", now, now, error)
         again = self._try_again(self.ready.tasks[current], report, infrastructure=outcome == "lost")
         rest = tuple(t for t in waiting if t in self.ready.open)

@@ -94,6 +94,28 @@ def test_worker_that_dies_is_an_infrastructure_failure_tried_three_times(lab, ca
     assert outcomes == [(1, "lost"), (2, "lost"), (3, "lost")]
 
 
+def test_the_other_tasks_of_a_job_that_is_lost_wait_again(lab):
+    """Who watches is told that they no longer run; they are done once the job is tried again."""
+    summary = lab.run("""
+        @task
+        def shaky(out: Output):
+            note('shaky')
+            if len(open(MARKS).readlines()) == 1:
+                os.kill(os.getpid(), 9)
+            Path(out).write_text('well')
+
+        @workflow
+        def flow():
+            with fuse('job'):
+                shaky(out='first')
+                copy(make(out='second'), out='third')
+    """)
+    assert summary.ok, summary.failures
+    told = {task: [e.kind for e in lab.events if e.task == task] for task in ("shaky", "make", "copy")}
+    assert told["shaky"] == ["started", "retried", "started", "done"]
+    assert told["make"] == told["copy"] == ["started", "waiting", "started", "done"]
+
+
 def test_a_lost_worker_costs_only_one_attempt_where_the_next_succeeds(lab):
     """A task whose first worker dies is done by the second, and the run is well."""
     summary = lab.run("""
