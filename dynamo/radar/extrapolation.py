@@ -27,6 +27,8 @@ from dynamo.radar.grid import QUANTITIES, Cell
 from dynamo.radar.still import around
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from dynamo.radar.grid import Grid
@@ -36,6 +38,8 @@ __all__ = ["Extrapolator", "extrapolate"]
 
 # Motion changes over tens of km: in a minute nothing moves far enough to need a finer step.
 STEP_MINUTES = 1.0
+# Cells that are looked up at one time: what is needed for all cells of a continent at once would be 1 GB.
+BLOCK_CELLS = 1 << 21
 # Columns and rows come as one array; OpenCV's type stubs do not know that they may.
 NO_SECOND_MAP: Any = None
 
@@ -81,7 +85,6 @@ class Extrapolator:
         self._still = motion.still
         self._moving = _without(frame, motion.still) if motion.still.size else frame
         self._values = _beyond_edges(self._moving)
-        self._places = _places(ny, nx)
 
     def __call__(self, minutes: float) -> Grid:
         """Return the grid `minutes` after the frame.
@@ -94,17 +97,17 @@ class Extrapolator:
         if not (np.isfinite(minutes) and minutes >= 0):
             raise DataError(f"a lead time must be a number of minutes from 0 up, not {minutes}")
         frame, geometry = self._frame, self._frame.geometry
-        way = cv2.resize(self._way_back(minutes), (geometry.nx, geometry.ny), interpolation=cv2.INTER_LINEAR)
-        origin = np.asarray(cv2.add(self._places, way, dst=way), dtype="f4")
-        status = _look_up(self._moving.status, origin, cv2.INTER_NEAREST, beyond=Cell.OUT_OF_RANGE)
-        values = _look_up(self._values, origin, cv2.INTER_LINEAR)
-        # The mean of neighbours lowers every peak; the one cell that the air came from holds it up.
-        values = np.asarray(cv2.max(values, _look_up(self._values, origin, cv2.INTER_NEAREST)), dtype="f4")
-        # As bytes: with members of an enumeration NumPy compares 64-bit integers, ten times as long.
-        np.copyto(
-            values, np.float32(QUANTITIES[frame.quantity].floor), where=status == np.uint8(Cell.UNDETECT)
-        )
-        np.copyto(values, np.float32(np.nan), where=status >= np.uint8(Cell.MISSING))
+        values, status = np.empty(geometry.shape, "f4"), np.empty(geometry.shape, "u1")
+        floor = np.float32(QUANTITIES[frame.quantity].floor)
+        for rows, origin in self._origins(self._way_back(minutes)):
+            here, what = values[rows], status[rows]
+            _look_up(self._moving.status, origin, cv2.INTER_NEAREST, what, beyond=Cell.OUT_OF_RANGE)
+            _look_up(self._values, origin, cv2.INTER_LINEAR, here)
+            # The mean of neighbours lowers every peak; the one cell that the air came from holds it up.
+            cv2.max(here, _look_up(self._values, origin, cv2.INTER_NEAREST), dst=here)
+            # As bytes: with members of an enumeration NumPy compares 64-bit integers, ten times as long.
+            np.copyto(here, floor, where=what == np.uint8(Cell.UNDETECT))
+            np.copyto(here, np.float32(np.nan), where=what >= np.uint8(Cell.MISSING))
         values.flat[self._still] = frame.values.flat[self._still]
         status.flat[self._still] = frame.status.flat[self._still]
         return replace(
@@ -114,6 +117,33 @@ class Extrapolator:
             time=frame.time + timedelta(minutes=minutes),
             lead_minutes=frame.lead_minutes + minutes,
         )
+
+    def _origins(self, way: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield from which column and row the air of each cell came: all rows at a time, or of many cells parts."""
+        ny, nx = self._frame.geometry.shape
+        if ny * nx <= BLOCK_CELLS:
+            away = cv2.resize(way, (nx, ny), interpolation=cv2.INTER_LINEAR)
+            yield slice(0, ny), np.asarray(cv2.add(_places(ny, nx), away, dst=away), dtype="f4")
+            return
+        wide = np.asarray(cv2.resize(way, (nx, len(way)), interpolation=cv2.INTER_LINEAR), dtype="f4")
+        wide[..., 0] += np.arange(nx, dtype="f4")
+        for rows in _blocks((ny, nx)):
+            yield rows, self._origin(wide, rows)
+
+    def _origin(self, wide: NDArray[np.float32], rows: slice) -> NDArray[np.float32]:
+        """Return the same for some rows, from columns and ways back of whole rows of nodes."""
+        row = np.arange(rows.start, rows.stop, dtype="f4")
+        at = np.clip((row + np.float32(0.5)) / self._cells_per_node[1] - np.float32(0.5), 0, len(wide) - 1)
+        above = np.minimum(at.astype("i8"), len(wide) - 2)
+        # One product of small matrices: two rows of nodes weighted for each row of cells, and its own number added.
+        first, last = above[0], above[-1] + 2
+        weight = np.zeros((row.size, last - first + 1), "f4")
+        each, part = np.arange(row.size), at - above.astype("f4")
+        weight[each, above - first], weight[each, above - first + 1], weight[:, -1] = 1 - part, part, row
+        down = np.broadcast_to(np.array([0, 1], "f4"), (1, *wide.shape[1:]))
+        nodes = np.concatenate([wide[first:last], down])
+        origin: NDArray[np.float32] = weight @ nodes.reshape(len(nodes), -1)
+        return origin.reshape(row.size, -1, 2)
 
     def _way_back(self, minutes: float) -> NDArray[np.float32]:
         """Return, at the nodes, how many columns and rows away the air was `minutes` earlier."""
@@ -134,13 +164,25 @@ class Extrapolator:
 
 
 def _look_up(
-    field: NDArray[Any], at: NDArray[np.float32], how: int, beyond: int | None = None
+    field: NDArray[Any],
+    at: NDArray[np.float32],
+    how: int,
+    into: NDArray[Any] | None = None,
+    beyond: int | None = None,
 ) -> NDArray[Any]:
     """Return `field` at the columns and rows `at`; outside of it `beyond`, or its nearest edge."""
     edge: dict[str, Any] = {"borderMode": cv2.BORDER_REPLICATE}
     if beyond is not None:
         edge = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": float(beyond)}
-    return np.asarray(cv2.remap(field, at, NO_SECOND_MAP, how, **edge))
+    return np.asarray(cv2.remap(field, at, NO_SECOND_MAP, how, into, **edge))
+
+
+def _blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    """Yield the rows of a grid in parts of at most `BLOCK_CELLS`."""
+    ny, nx = shape
+    rows = max(BLOCK_CELLS // nx, 1)
+    for top in range(0, ny, rows):
+        yield slice(top, min(top + rows, ny))
 
 
 @lru_cache(maxsize=4)
@@ -164,9 +206,14 @@ def _beyond_edges(frame: Grid) -> NDArray[np.float32]:
 
     Linear interpolation at the rim of an echo then finds echo on all sides, and neither a floor nor NaN.
     """
-    echo = frame.status == np.uint8(Cell.ECHO)
-    values = np.where(echo, frame.values, np.float32(0))
-    total = cv2.boxFilter(values, -1, (3, 3), normalize=False)
-    count = cv2.boxFilter(echo.astype("f4"), -1, (3, 3), normalize=False)
-    beside: NDArray[np.float32] = np.where(echo, values, total / np.maximum(count, 1))
+    beside = np.empty(frame.geometry.shape, "f4")
+    for rows in _blocks(frame.geometry.shape):
+        top = max(rows.start - 1, 0)  # a row more above and below, which the means of the outer rows need
+        seen = slice(top, rows.stop + 1)
+        echo = frame.status[seen] == np.uint8(Cell.ECHO)
+        values = np.where(echo, frame.values[seen], np.float32(0))
+        total = cv2.boxFilter(values, -1, (3, 3), normalize=False)
+        count = cv2.boxFilter(echo.astype("f4"), -1, (3, 3), normalize=False)
+        mean = np.where(echo, values, total / np.maximum(count, 1))
+        beside[rows] = mean[rows.start - top : rows.stop - top]
     return beside
