@@ -125,7 +125,9 @@ def _check(grids: Sequence[Grid], bands: Sequence[Sequence[Band]] | None) -> Non
 def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]]) -> Window:
     """Return the part of the map that holds the echoes, bar lone specks, in metres."""
     # Strong echoes count for more: a small hard cell matters, a wide veil around the radar less.
-    seen = np.sum([indices.astype(np.float64) ** 2 for indices in painted], axis=0)
+    seen = np.zeros(painted[0].shape, "f4")
+    for indices in painted:
+        seen += np.square(indices, dtype="f4")
     if not seen.any():
         return geometry.extent
     top, bottom = _span(seen.sum(axis=1))
