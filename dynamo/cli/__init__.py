@@ -6,6 +6,7 @@ Enters: arguments. Leaves: output and an exit code (0 done, 2 you must act, 3 th
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["VERBS", "main"]
@@ -33,8 +34,29 @@ _ALONE = {"--inline", "--help", "-h"}
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that `dynamo.errors` documents."""
-    given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(_run_with_worker(given) if _runs_tasks(given) else _run(given))
+    try:
+        _open_closed()
+        given = sys.argv[1:] if arguments is None else arguments
+        code = _run_with_worker(given) if _runs_tasks(given) else _run(given)
+    except KeyboardInterrupt:  # before `call` can tell it, or after
+        from dynamo.errors import INTERRUPTED
+
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _open_closed() -> None:
+    """Open /dev/null for standard input, output and error where they are closed, as some daemons start a program.
+
+    Else the next file that is opened takes the place of one, and what is printed goes into it.
+    """
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: `fd`
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w" if fd else "r", closefd=False))
 
 
 def _runs_tasks(arguments: list[str]) -> bool:

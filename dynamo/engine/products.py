@@ -44,9 +44,9 @@ class Products:
         try:
             if _same(stored, target):
                 return target
-            # Of this engine's own: another may publish the same name at this moment.
-            own = f"{os.getpid()}-{threading.get_ident():x}"
-            part = f"{os.path.dirname(target)}/.{os.path.basename(target)[:200]}.{own}.part"
+            # Of this thread's own, for another may publish the same name at this moment; and without that name,
+            # which may be as long as one can be.
+            part = f"{os.path.dirname(target)}/.{os.getpid()}-{threading.get_ident():x}.part"
             _remove(part)
             try:
                 os.link(stored, part)

@@ -13,6 +13,8 @@ _BYTES = {
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 _SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "h": 3600, "d": 86400}
+#: Below it, all is exact enough and fits 64 bits, also where amounts are added.
+_LIMIT = 2**62
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*")
 
 
@@ -39,15 +41,32 @@ def parse_seconds(text: str | float) -> float:
 
 
 def _parse(text: str | float, units: dict[str, float] | dict[str, int], plain: str, expected: str) -> float:
-    if isinstance(text, bool) or not isinstance(text, (int, float, str)):
-        raise ValueError(f"{text!r} is not {expected}")  # noqa: TRY004 - one error for one kind of fault
-    match = _AMOUNT.fullmatch(str(text))
-    if not match:
+    if isinstance(text, str):
+        amount = _parse_text(text, units, plain, expected)
+    elif isinstance(text, (int, float)) and not isinstance(text, bool) and text >= 0:
+        amount = text
+    else:
         raise ValueError(f"{text!r} is not {expected}")
+    if amount >= _LIMIT:
+        raise ValueError(f"{_short(text)} is too large for {expected}")
+    return amount
+
+
+def _parse_text(text: str, units: dict[str, float] | dict[str, int], plain: str, expected: str) -> float:
+    match = _AMOUNT.fullmatch(text)
+    if not match:
+        raise ValueError(f"{_short(text)} is not {expected}")
     unit = match[2].lower() or plain
     if unit not in units:
-        raise ValueError(f"{text!r} is not {expected}: unknown unit {match[2]!r}{nearest(match[2], units)}")
+        raise ValueError(
+            f"{_short(text)} is not {expected}: unknown unit {_short(match[2])}{nearest(match[2], units)}"
+        )
     return float(match[1]) * units[unit]
+
+
+def _short(text: str | float) -> str:
+    told = repr(text)
+    return told if len(told) <= 60 else f"{told[:57]}..."
 
 
 def format_bytes(n: float) -> str:

@@ -18,7 +18,7 @@ import yaml
 
 from dynamo.runfile.faults import Faults
 
-__all__ = ["Mark", "Node", "parse", "rewrite"]
+__all__ = ["Mark", "Node", "parse", "rewrite", "unfit"]
 
 #: Line and column, from 1.
 Mark: TypeAlias = tuple[int, int]
@@ -33,6 +33,8 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+#: What no name of a file can hold, and what is no character: escapes in quotes and the environment can say it.
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 #: What another reader of YAML would take for something else, and what to write instead.
 _SURPRISES = [
     (re.compile(pattern, re.IGNORECASE), meaning)
@@ -179,6 +181,8 @@ class _Composer:
         mark = _mark(event.start_mark)
         if getattr(event, "tag", None):
             self.faults.add(mark, f"the tag {event.tag!r} has no meaning here; quote a value that is text")
+        if isinstance(event, yaml.ScalarEvent) and (wrong := unfit(event.value)):
+            self._stop(mark, wrong)
         if isinstance(event, yaml.DocumentStartEvent):
             if self.root is not None:
                 self._stop(mark, "a second document starts here; a run file is one")
@@ -273,6 +277,14 @@ class _Composer:
     def _stop(self, mark: Mark, message: str) -> None:
         self.faults.add(mark, message)
         self.faults.check()
+
+
+def unfit(text: str) -> str:
+    """Say which character of `text` can be no part of a text here; return an empty string where there is none."""
+    found = _UNFIT.search(text)
+    if not found:
+        return ""
+    return f"{text[: found.start()][-20:]!r} is followed by the character #x{ord(found[0]):04x}, which is not allowed"
 
 
 def rewrite(node: Node, change: Callable[[str, Mark], str]) -> Node:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dynamo.errors import Place, RunFileError, nearest
-from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite
+from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite, unfit
 from dynamo.runfile.environment import expand
 from dynamo.runfile.faults import Faults, say
 from dynamo.runfile.model import RunFile, read_run_file
@@ -105,10 +105,14 @@ def _text(file: str) -> str:
 def _expanded(root: Node, faults: Faults, environment: Mapping[str, str]) -> Node:
     def change(text: str, mark: Mark) -> str:
         try:
-            return expand(text, environment)
+            new = expand(text, environment)
         except ValueError as error:
             faults.add(mark, str(error))
             return text
+        if wrong := unfit(new):
+            faults.add(mark, wrong)
+            return text
+        return new
 
     pairs = {k: rewrite(v, change) if k in _EXPANDED else v for k, v in root.value.items()}
     return replace(root, value=pairs)

@@ -149,8 +149,8 @@ def _kept(found: Sequence[Found], rule: InputRule) -> list[Found]:
             f"they are from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
         )
     if rule.within is not None and kept[-1].time:
-        oldest = kept[-1].time - timedelta(seconds=rule.within)
-        kept = [f for f in kept if f.time and f.time >= oldest]
+        newest = kept[-1].time  # ages, for the time that long ago may be before the year 1
+        kept = [f for f in kept if f.time and (newest - f.time).total_seconds() <= rule.within]
     return kept[-rule.last :] if rule.last else kept
 
 

@@ -13,7 +13,7 @@ from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from dynamo.errors import Place, nearest
 from dynamo.graph.signature import REQUIRED, Parameter, Role, Signature
-from dynamo.runfile.document import Node, parse
+from dynamo.runfile.document import Node, parse, unfit
 from dynamo.runfile.draft import Draft
 from dynamo.runfile.faults import Faults, FaultyRunFileError, say
 from dynamo.runfile.names import match, place_of_option, written
@@ -41,6 +41,9 @@ def read_params(draft: Draft, signature: Signature, overrides: Mapping[str, str]
 
 def _parsed(text: str, parameter: Parameter, place: Place, faults: Faults) -> Node | None:
     """Read the text of a ``--param``; a fault in it is a fault of the option, which has no lines."""
+    if wrong := unfit(text):
+        faults.add(place, wrong)
+        return None
     if parameter.annotation is str:
         return Node(text, (0, 0))
     inner = Faults(place.file)
@@ -73,8 +76,11 @@ def plainly(annotation: Any, value: Any) -> Any:
 
     Else return a mark for which pydantic must be asked, which takes 0.1 s to import.
     """
-    if annotation is Any or annotation in {bool, int, str}:
-        return value if annotation is Any or type(value) is annotation else _UNCLEAR
+    if annotation is Any:
+        return value
+    # One by one: an annotation may be anything, also what has no hash, such as Annotated[int, {"unit": "dBZ"}].
+    if annotation is bool or annotation is int or annotation is str:
+        return value if type(value) is annotation else _UNCLEAR
     if annotation is float:
         return float(value) if type(value) in {int, float} else _UNCLEAR
     form, inner = get_origin(annotation), get_args(annotation)

@@ -55,7 +55,10 @@ def reader_of(pattern: str) -> Callable[[str], datetime | None]:
             seen.append(letter)
             i += 2
             continue
-        regex += ".*" if c == "*" else re.escape(c)
+        if c != "*":
+            regex += re.escape(c)
+        elif not regex.endswith(".*"):  # two in a row say no more, and take long
+            regex += ".*"
         i += 2 if c == "%" else 1
     if len(set(seen)) < len(seen):
         raise ValueError(f"{pattern!r} gives a part of the time twice; use * for one of them")
@@ -90,4 +93,7 @@ def parse_time(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a time like 2017-03-29T07:30Z") from None
     if not re.search(r"\d[T ]\d", text):
         raise ValueError(f"{text!r} is a day without a time; write {text.strip()}T00:00Z")
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is, in UTC, not of the years 1 to 9999") from None

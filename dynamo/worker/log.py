@@ -52,7 +52,8 @@ class Log:
 
     def _restore(self) -> None:
         """Have Python print to the descriptors 1 and 2 again, whatever the task did to its streams."""
-        if any(stream.closed for stream in self._streams):
+        # None: this process was started with its output closed.
+        if any(stream is None or stream.closed for stream in self._streams):
             self._streams = (os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False))
         sys.stdout, sys.stderr = self._streams
 
