@@ -9,6 +9,7 @@ MP4 encoder; each is a `DataError`.
 from __future__ import annotations
 
 from datetime import UTC
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from dynamo.radar.image import WEB, image_geometry, paint, palette_for
 from dynamo.radar.legend import extended, legend, lettering, shade
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ _SMALL, _LARGE = 360, 800  # pixels a map is at least and at most wide or tall
 
 def write_animation(
     path: Path,
-    grids: Sequence[Grid],
+    grids: Iterable[Grid],
     *,
     palette: Palette | str | None = None,
     title: str = "",
@@ -50,7 +51,8 @@ def write_animation(
     path
         ``.png`` or ``.apng``, ``.gif``, ``.mp4``.
     grids
-        In the order to be shown; all of one geometry and quantity.
+        In the order to be shown; all of one geometry and quantity. They are taken one at a time, so that what
+        is held of each is its picture of at most 800 pixels a side.
     palette
         A palette or the name of one; None means the standard one of the quantity.
     title
@@ -65,18 +67,18 @@ def write_animation(
     DataError
         For no grids, grids that do not belong together, and a suffix or encoder that is not there.
     """
-    if not grids:
+    waiting = iter(grids)
+    first = next(waiting, None)
+    if first is None:
         raise DataError("an animation needs at least one grid")
-    first = grids[0]
-    for grid in grids[1:]:
+    colouring = palette_for(first, palette)
+    canvas, place = _background(image_geometry(first.geometry, crs), colouring)
+    frames = []
+    for grid in chain([first], waiting):
         if apart := first.geometry.difference(grid.geometry):
             raise DataError(f"the grid of {grid.time:%H:%M} does not fit the first: {apart}")
         if grid.quantity != first.quantity:
             raise DataError(f"cannot mix {first.quantity} and {grid.quantity} in one animation")
-    colouring = palette_for(first, palette)
-    canvas, place = _background(image_geometry(first.geometry, crs), colouring)
-    frames = []
-    for grid in grids:
         frame = canvas.copy()
         _lay(frame[place], paint(grid, colouring, crs=crs))
         _write_line(frame, shade(colouring, lettering(_words(title, grid), 14)))

@@ -1,5 +1,8 @@
 """GeoJSON: bands in, one FeatureCollection file out (RFC 7946), always, also with nothing in it.
 
+The collection itself says of when and of what it is, and how much of the grid was known: a file without a polygon
+means that nothing was found where it could be seen, and must not be read as more.
+
 Each polygon is a Feature of its own, not a part of one MultiPolygon a level: a polygon is what is matched
 with people, tracked and told apart in a message, and it carries its own area. That costs about 200 bytes a
 polygon: a fifth of a file in widespread rain, more where there are many one-cell echoes, which
@@ -13,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from dynamo.radar.grid import QUANTITIES, Grid
@@ -23,7 +27,10 @@ if TYPE_CHECKING:
 
     from dynamo.radar.contour import Band
 
-__all__ = ["dumps", "hazard_properties", "write_geojson"]
+__all__ = ["dumps", "hazard_properties", "known_share", "write_geojson"]
+
+# What RFC 7946 section 7.1 keeps for itself, and what a collection has of its own.
+_TAKEN = {"type", "features", "coordinates", "geometries", "geometry", "properties", "known_share"}
 
 
 def hazard_properties(
@@ -60,20 +67,29 @@ def hazard_properties(
     }
 
 
+def known_share(grid: Grid) -> float:
+    """Return the share of a grid's cells of which something is known, an echo or surely none: 0 to 1."""
+    return round(int(np.count_nonzero(grid.known)) / grid.status.size, 4)
+
+
 def _stamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def dumps(bands: Iterable[Band], *, properties: Mapping[str, Any]) -> bytes:
+def dumps(bands: Iterable[Band], *, properties: Mapping[str, Any], known_share: float | None = None) -> bytes:
     """Return a FeatureCollection of all polygons of all bands, lowest level first.
 
-    Each Feature has `properties` and its own ``level`` (in ``units``) and ``area_km2`` (WGS 84 ellipsoid).
+    Each Feature has `properties` and its own ``level`` (in ``units``) and ``area_km2`` (WGS 84 ellipsoid). The
+    collection has `properties` and `known_share` as foreign members (RFC 7946 section 6.1), except names that
+    the format needs for itself.
     """
     # NumPy slices go to the encoder as they are: no coordinate ever becomes a Python number.
     features = [feature for band in bands for feature in _features(band, dict(properties))]
-    return orjson.dumps(
-        {"type": "FeatureCollection", "features": features}, option=orjson.OPT_SERIALIZE_NUMPY
-    )
+    common = {name: value for name, value in properties.items() if name not in _TAKEN}
+    if known_share is not None:
+        common["known_share"] = known_share
+    collection = {"type": "FeatureCollection", **common, "features": features}
+    return orjson.dumps(collection, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _features(band: Band, properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -88,7 +104,9 @@ def _features(band: Band, properties: dict[str, Any]) -> Iterator[dict[str, Any]
         }
 
 
-def write_geojson(path: Path, bands: Iterable[Band], *, properties: Mapping[str, Any]) -> None:
+def write_geojson(
+    path: Path, bands: Iterable[Band], *, properties: Mapping[str, Any], known_share: float | None = None
+) -> None:
     """Write bands as a FeatureCollection; a name that ends in ``.gz`` is compressed.
 
     Parameters
@@ -98,9 +116,11 @@ def write_geojson(path: Path, bands: Iterable[Band], *, properties: Mapping[str,
     bands
         As `dynamo.radar.contour.contour` gives them.
     properties
-        What all polygons have in common, as `hazard_properties` gives it.
+        What all polygons have in common, as `hazard_properties` gives it; the collection says it too.
+    known_share
+        Of the grid, as the function of this name gives it; None leaves it out.
     """
-    data = dumps(bands, properties=properties)
+    data = dumps(bands, properties=properties, known_share=known_share)
     if path.suffix == ".gz":
         from isal import igzip
 

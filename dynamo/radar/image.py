@@ -24,6 +24,7 @@ import orjson
 
 from dynamo.errors import DataError
 from dynamo.radar import png
+from dynamo.radar.geojson import known_share
 from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
 from dynamo.radar.palette import Palette, colours
 from dynamo.radar.palette import palette as find_palette
@@ -250,7 +251,8 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         With the suffix ``.pgw`` a world file (six numbers, in the CRS of the image), else JSON: ``bounds``
         (west, south, east, north in WGS 84 degrees), ``corners`` as web maps take them (``[[south, west],
         [north, east]]``), ``crs``, ``extent`` (in that CRS), ``width``, ``height``, ``quantity``, ``units``,
-        ``valid_time``, ``lead_minutes``, ``source``.
+        ``valid_time``, ``lead_minutes``, ``source``, ``known_share`` (of the cells, 0 to 1: where nothing is known
+        the image is as transparent as where it does not rain).
     grid, crs
         As given to `write_png`.
     image
@@ -271,6 +273,7 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         "width": target.nx,
         "height": target.ny,
         "lead_minutes": grid.lead_minutes,
+        "known_share": known_share(grid),
     }
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 

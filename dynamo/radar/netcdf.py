@@ -57,7 +57,7 @@ def write_grid(path: str | Path, grid: Grid) -> Grid:
 def write_frames(path: str | Path, grids: Sequence[Grid]) -> None:
     """Write grids of one quantity and one geometry along a ``time`` dimension.
 
-    `source` is taken from the first grid; attributes are kept where all grids agree on them.
+    The file's `source` names those of all grids; attributes are kept where all grids agree on them.
 
     Raises
     ------
@@ -141,13 +141,15 @@ def _times(grids: Sequence[Grid]) -> NDArray[np.float64]:
 
 
 def _attributes(grids: Sequence[Grid]) -> Attributes:
-    """Return the attributes on which all grids agree, in a fixed order, and the source."""
+    """Return the attributes on which all grids agree, in a fixed order, and the sources of all."""
     shared = dict(sorted(grids[0].attributes.items()))
     for grid in grids[1:]:
         shared = {k: v for k, v in shared.items() if grid.attributes.get(k) == v}
     if taken := RESERVED & set(shared):
         raise DataError(f"a grid's attributes may not be called {', '.join(sorted(taken))}")
-    shared |= {"source": grids[0].source} if grids[0].source else {}
+    # A composite's source is a list of its radars: each stands once, whichever frames it is in.
+    sources = dict.fromkeys(name for grid in grids for name in grid.source.split(", ") if name)
+    shared |= {"source": ", ".join(sources)} if sources else {}
     return tuple((name, type(value), value) for name, value in shared.items())
 
 

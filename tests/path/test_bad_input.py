@@ -103,6 +103,7 @@ def test_a_frame_on_another_grid_is_named_by_its_time(case, frames):
     code, text, _ = run(case)
     assert code == 2
     assert "05:02" in text
+    assert frame(case, 2).name in text
     assert "60 x 70 cells instead of 60 x 80" in text
     assert "`area` and `cells`" in text
 
@@ -167,6 +168,7 @@ def test_a_frame_whose_own_time_is_in_the_future_is_refused(case, frames):
     code, text, _ = run(case)
     assert code == 2
     assert f"{late:%Y-%m-%d %H:%M} UTC" in text
+    assert f"UTC ({frame(case, 3).name}) is in the future" in text
     assert "clock is wrong" in text
 
 
@@ -183,15 +185,30 @@ def test_a_missing_variable_is_named_with_what_is_there(case):
     assert "temperature" in text
 
 
-def test_frames_without_any_value_are_legal(case, frames):
-    """All missing is data: no motion, no polygons, and grids that say that nothing is known."""
-    for n, grid in enumerate(frames):
-        nothing = Grid.from_values(np.full(GEOMETRY.shape, np.nan), GEOMETRY, grid.time)
-        write_grid(frame(case, n), nothing)
+def test_an_outage_is_no_dry_weather(case, frames):
+    """A newest frame of which nothing is known ends the run: its file and share are named, nothing is published."""
+    nothing = Grid.from_values(np.full(GEOMETRY.shape, np.nan), GEOMETRY, frames[3].time)
+    write_grid(frame(case, 3), nothing)
     code, text, _ = run(case)
-    assert code == 0, text
-    polygons = json.loads((case / "products" / "polygons_01.geojson").read_bytes())
-    assert polygons == {"type": "FeatureCollection", "features": []}
+    assert code == 2
+    assert f"05:03 UTC ({frame(case, 3).name}), holds no usable cell" in text
+    assert "0 of 4800 are known, 100% missing, 0% out of range; is the radar out?" in text
+    assert not (case / "products").exists()
+
+
+def test_an_earlier_frame_without_any_value_is_legal(case, frames):
+    """A gap in the sequence is data: what is missing there plays no part, and the products tell what is known."""
+    nothing = Grid.from_values(np.full(GEOMETRY.shape, np.nan), GEOMETRY, frames[0].time)
+    write_grid(frame(case, 0), nothing)
+    assert 0.5 < _polygons(case)["known_share"] <= 1
+
+
+def test_an_area_without_data_is_no_dry_weather(case):
+    """Coordinates on the wrong side of the globe give no map without rain, but a question about them."""
+    code, text, _ = run(case, "--param", "area=[97, 32, 98, 33]", "--param", "cells=[50, 50]")
+    assert code == 2
+    assert "holds no usable cell in `area` [97" in text
+    assert "100% out of range; does `area` (west, south, east, north) lie where the radars look?" in text
 
 
 def test_a_wrong_parameter_is_told_before_anything_runs(case):
@@ -202,7 +219,7 @@ def test_a_wrong_parameter_is_told_before_anything_runs(case):
     assert "soon" in text
 
 
-@pytest.mark.parametrize("option", ["horizon=-5", "step=0", "levels=[]"])
+@pytest.mark.parametrize("option", ["horizon=-5", "step=0", "levels=[]", "window=0", "min_points=-1"])
 def test_a_parameter_of_which_nothing_can_be_made_is_told_before_anything_runs(case, option):
     """The parameter is named with what was given and expected; it is the user who must act."""
     code, text, summary = run(case, "--param", option)

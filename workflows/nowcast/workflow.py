@@ -8,14 +8,25 @@ Goes wrong: `DataError` that names the file or the frames, and what to do.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dynamo.workflows.nowcast.frames import area_geometry, not_ahead, one_each, sweeps_up_to
+from dynamo.workflows.nowcast.frames import (
+    area_geometry,
+    files_at,
+    has_something,
+    not_ahead,
+    one_each,
+    sweeps_up_to,
+    with_absent,
+)
 from dynamo.workflows.nowcast.kept import Identity, carrier, field_of, keep
+from dynamo.workflows.nowcast.params import check_grid, check_polygons, check_sweeps, lead_times
 
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph import Input, Output, fuse, task, workflow
@@ -36,6 +47,9 @@ Method: TypeAlias = Literal["lk", "dis", "darts", "constant", "none", "pysteps"]
 
 #: Severity levels of the polygons, dBZ: light, moderate, heavy, hail likely.
 LEVELS = (20.0, 35.0, 45.0, 55.0)
+
+#: So many lead times the animation shows at most: more would take memory without bound.
+SHOWN = 61
 
 
 @task(memory="1 GiB", timeout="2 min", priority=10)
@@ -74,7 +88,13 @@ def ingest(
     Raises
     ------
     DataError
-        A file cannot be read, the frames do not fit together, or the newest is of a time to come.
+        A file cannot be read, the frames do not fit together, or the newest is of a time to come or holds no
+        usable cell: what is not known must not pass for dry weather.
+
+    Notes
+    -----
+    A radar that earlier composites have and the newest lacks is named on stderr, which is the task's log, and in
+    the attribute ``absent_radars`` of both files.
     """
     from dynamo.radar.netcdf import write_frames, write_grid
     from dynamo.radar.polar import composites
@@ -82,12 +102,20 @@ def ingest(
     from dynamo.radar.readers import read_all
 
     grids = read_all(frames, geometry=area_geometry(area, cells))
+    minutes = timedelta(minutes=1)
+    named = partial(files_at, frames, window=window * minutes)
     if any("elevation" in grid.attributes for grid in grids):
-        grids = sweeps_up_to(highest, grids)
-        minutes = timedelta(minutes=1)
-        grids = composites(grids, every=every * minutes, window=window * minutes)
-    grids = one_each(grids)
-    not_ahead(grids[-1].time, datetime.now(UTC))
+        sweeps = sweeps_up_to(highest, grids)
+        grids, absent = with_absent(
+            composites(sweeps, every=every * minutes, window=window * minutes), sweeps
+        )
+        if absent:
+            print(
+                f"{absent}; in a composite are sweeps of the last {window:g} min (`window`)", file=sys.stderr
+            )
+    grids = one_each(grids, named)
+    not_ahead(grids[-1].time, datetime.now(UTC), named)
+    has_something(grids[-1], area, named)
     oldest = grids[-1].time - timedelta(minutes=span)
     grids = [to_reflectivity(g) for i, g in enumerate(grids, 1) if g.time >= oldest or i > len(grids) - 3]
     write_frames(sequence, grids)
@@ -149,11 +177,14 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
     Outlines of fewer than `min_points` positions are left out.
     """
     from dynamo.radar.contour import contour as trace
-    from dynamo.radar.geojson import hazard_properties, write_geojson
+    from dynamo.radar.geojson import hazard_properties, known_share, write_geojson
 
     seen = field_of(grid)
     write_geojson(
-        Path(polygons), trace(seen, levels, min_points=min_points), properties=hazard_properties(seen)
+        Path(polygons),
+        trace(seen, levels, min_points=min_points),
+        properties=hazard_properties(seen),
+        known_share=known_share(seen),
     )
 
 
@@ -172,7 +203,7 @@ def animate(grids: list[Input], animation: Output) -> None:
     from dynamo.radar.animation import write_animation
     from dynamo.radar.netcdf import read_grid
 
-    write_animation(Path(animation), [read_grid(grid) for grid in grids], title="nowcast")
+    write_animation(Path(animation), map(read_grid, grids), title="nowcast")
 
 
 @task(memory="1 GiB", timeout="2 min", priority=-10)
@@ -237,7 +268,10 @@ def nowcast(
     previews
         Also make the animation and the contact sheet.
     """
-    leads = _leads(horizon, step, levels)
+    leads = lead_times(horizon, step)
+    check_polygons(levels, min_points)
+    check_grid(area, cells)
+    check_sweeps(every, window, highest)
     if method == "pysteps" and find_spec("pysteps") is None:
         raise WorkflowError(
             "`method` is 'pysteps', which is not installed: pip install 'dynamo-weather[pysteps]'"
@@ -261,10 +295,8 @@ def nowcast(
         grids.append(grid)
     legend(latest, image="legend.png")
     if previews:
-        animate(grids, animation="nowcast.gif")
-        sheet(
-            [grids[i] for i in _six(len(grids))], motion=motion, levels=_middle(levels), figure="nowcast.png"
-        )
+        animate(_evenly(grids, SHOWN), animation="nowcast.gif")
+        sheet(_evenly(grids, 6), motion=motion, levels=_middle(levels), figure="nowcast.png")
 
 
 @workflow
@@ -277,16 +309,18 @@ def split(
     previews: bool = True,
 ) -> None:
     """Make the products of a forecast that is already in one file (31 steps of CASA's own nowcast)."""
+    leads = lead_times(horizon, step)
+    check_polygons(levels, min_points)
     grids = []
-    for lead in _leads(horizon, step, levels):
+    for lead in leads:
         with fuse(f"lead-{lead:02d}"):
             grid = take(forecast, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
             _products(grid, lead, levels, min_points)
         grids.append(grid)
     legend(grids[0], image="legend.png")
     if previews:
-        animate(grids, animation="nowcast.gif")
-        sheet([grids[i] for i in _six(len(grids))], levels=_middle(levels), figure="nowcast.png")
+        animate(_evenly(grids, SHOWN), animation="nowcast.gif")
+        sheet(_evenly(grids, 6), levels=_middle(levels), figure="nowcast.png")
 
 
 def _products(grid: Input, lead: int, levels: Sequence[float], min_points: int) -> None:
@@ -294,23 +328,11 @@ def _products(grid: Input, lead: int, levels: Sequence[float], min_points: int) 
     contour(grid, levels=levels, min_points=min_points, polygons=f"polygons_{lead:02d}.geojson")
 
 
-def _six(count: int) -> list[int]:
-    """Up to six positions of `count`, evenly, the first and the last among them."""
-    return sorted({round(i * (count - 1) / 5) for i in range(6)})
-
-
-def _leads(horizon: int, step: int, levels: Sequence[float]) -> range:
-    """Return the lead times (min); refuse parameters of which no product could be made."""
-    wrong = ""
-    if horizon < 0:
-        wrong = f"`horizon` is {horizon}; expected 0 or more minutes"
-    elif step < 1:
-        wrong = f"`step` is {step}; expected 1 or more minutes"
-    elif not len(levels):
-        wrong = "`levels` is empty; expected one level or more, in dBZ"
-    if wrong:
-        raise WorkflowError(wrong)
-    return range(0, horizon + 1, step)
+def _evenly(grids: Sequence[Input], most: int) -> list[Input]:
+    """Return up to `most` of the grids, evenly chosen, the first and the last among them."""
+    if len(grids) <= most:
+        return list(grids)
+    return [grids[round(i * (len(grids) - 1) / (most - 1))] for i in range(most)]
 
 
 def _middle(levels: Sequence[float]) -> Sequence[float]:

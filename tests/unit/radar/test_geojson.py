@@ -13,7 +13,7 @@ import pytest
 from geojson_pydantic import FeatureCollection
 
 from dynamo.radar.contour import contour
-from dynamo.radar.geojson import dumps, hazard_properties, write_geojson
+from dynamo.radar.geojson import dumps, hazard_properties, known_share, write_geojson
 from dynamo.radar.grid import Geometry, Grid
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
@@ -85,9 +85,41 @@ def test_every_kind_of_weather_gives_a_valid_file(name):
 def test_all_missing_gives_a_collection_without_features():
     """There is always a file, also when there is nothing to say."""
     grid = field_grid(quiet(), missing=True)
-    data = dumps(contour(grid, LEVELS), properties=hazard_properties(grid))
+    data = dumps(contour(grid, LEVELS), properties={})
     assert orjson.loads(data) == {"type": "FeatureCollection", "features": []}
     assert judge(data) == []
+
+
+def test_a_collection_says_of_when_it_is_and_how_much_was_known():
+    """Also without a polygon: who reads it can tell an outage from dry weather, and now from yesterday."""
+    values = quiet()
+    for grid, share in ((field_grid(values), 1.0), (field_grid(values, missing=True), 0.0)):
+        properties = hazard_properties(grid)
+        data = dumps(contour(grid, LEVELS), properties=properties, known_share=known_share(grid))
+        assert judge(data) == []
+        assert orjson.loads(data) == {
+            "type": "FeatureCollection", **properties, "known_share": share, "features": [],
+        }  # fmt: skip
+
+
+def test_no_property_takes_a_name_of_the_format():
+    """RFC 7946 section 7.1: a collection has no geometry, whatever its polygons are said to have in common."""
+    grid = field_grid(quiet((7, 9)))
+    properties = {"type": "hail", "features": 3, "geometry": "round", "properties": 1, "run": 7}
+    data = dumps(contour(grid, [45]), properties=properties)
+    (feature,) = judge(data)
+    assert feature["properties"].items() >= properties.items()
+    assert orjson.loads(data).keys() == {"type", "run", "features"}
+
+
+def test_the_known_share_counts_echo_and_surely_none():
+    """What is missing or out of range is not known."""
+    values = np.array([[50, np.nan], [np.nan, np.nan]])
+    undetect = np.array([[False, True], [False, False]])
+    out_of_range = np.array([[False, False], [True, False]])
+    geometry = Geometry(-97.9, 33.4, 0.0048, -0.004, 2, 2)
+    grid = Grid.from_values(values, geometry, NOON, undetect=undetect, out_of_range=out_of_range)
+    assert known_share(grid) == 0.5
 
 
 @pytest.mark.parametrize(

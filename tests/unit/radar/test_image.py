@@ -192,6 +192,16 @@ def test_text_and_sidecar_say_what_it_is_and_where(tmp_path):
     assert sidecar["corners"] == [[32.805, -97.005], [33.005, -96.705]]
     assert (sidecar["image"], sidecar["width"], sidecar["height"]) == ("a.png", 30, 20)
     assert sidecar["valid_time"] == info["valid_time"]
+    assert sidecar["known_share"] == 1.0
+
+
+def test_the_sidecar_tells_an_outage_from_dry_weather(tmp_path):
+    """Both are transparent; only one has cells of which something is known."""
+    values = np.full((20, 30), np.nan)
+    for half, share in ((0, 0.0), (15, 0.5), (30, 1.0)):
+        dry = np.arange(30) < half
+        write_bounds(tmp_path / "a.json", small_grid(values, undetect=np.tile(dry, (20, 1))))
+        assert json.loads((tmp_path / "a.json").read_text())["known_share"] == share
 
 
 def test_a_world_file_gives_the_first_pixel_and_the_steps(tmp_path):

@@ -217,6 +217,13 @@ def test_frames_share_one_file(tmp_path: Path):
         read_grid(tmp_path / "f.nc")
 
 
+def test_the_source_of_a_sequence_names_those_of_all_frames(tmp_path: Path):
+    """A radar that one frame lacks and another has is named, once."""
+    sources = ("addison, cleburne", "addison, cleburne, denton", "denton", "")
+    write_frames(tmp_path / "f.nc", [mixed_grid(source=source) for source in sources])
+    assert {g.source for g in read_frames(tmp_path / "f.nc")} == {"addison, cleburne, denton"}
+
+
 def test_frames_that_do_not_fit_together_are_refused(tmp_path: Path):
     """Neither another geometry, nor another quantity, nor nothing at all."""
     with pytest.raises(DataError, match="grid 1 does not lie"):

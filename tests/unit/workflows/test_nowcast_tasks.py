@@ -17,7 +17,7 @@ from dynamo.errors import DataError, WorkflowError
 from dynamo.graph.units import parse_bytes
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.motion import METHODS, estimate_motion, write_motion
-from dynamo.radar.netcdf import write_frames, write_grid
+from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
 
 GEOMETRY = Geometry(-98.0, 33.0, 0.01, -0.01, 100, 80)
 
@@ -89,6 +89,14 @@ def test_a_file_that_was_changed_is_read_anew(tmp_path):
         ({"step": 0}, "`step` is 0; expected 1 or more"),
         ({"step": -1}, "`step` is -1; expected 1 or more"),
         ({"levels": []}, "`levels` is empty; expected one level or more"),
+        (
+            {"levels": (35.0, float("nan"))},
+            r"`levels` is \[35.0, nan\]; expected finite numbers above -32 dBZ",
+        ),
+        ({"levels": [float("inf")]}, r"`levels` is \[inf\]; expected finite numbers"),
+        ({"levels": [-32, 35]}, r"`levels` is \[-32, 35\]; expected finite numbers above -32 dBZ"),
+        ({"levels": [35, 20, 35.0]}, r"`levels` is \[35, 20, 35.0\]; expected each level once"),
+        ({"min_points": -1}, "`min_points` is -1; expected 0 or more"),
     ],
 )
 def test_parameters_of_which_nothing_could_be_made_are_refused(flow, params, says):
@@ -96,6 +104,56 @@ def test_parameters_of_which_nothing_could_be_made_are_refused(flow, params, say
     inputs = ["a.nc", "b.nc"] if flow is chain.nowcast else "a.nc"
     with pytest.raises(WorkflowError, match=says):
         flow(inputs, **params)
+
+
+AREA, CELLS = (-98.0, 31.8, -96.0, 33.4), (400, 400)
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        (
+            {"area": (-96.0, 31.8, -98.0, 33.4)},
+            r"`area` is \[-96.0, 31.8, -98.0, 33.4\]; expected west, south",
+        ),
+        ({"area": (-98.0, 33.4, -96.0, 31.8)}, "`area` is .*south < north"),
+        ({"area": (-198.0, 31.8, -96.0, 33.4)}, "`area` is .*-180 to 180"),
+        ({"area": (-98.0, 31.8, -96.0, 93.4)}, "`area` is .*-90 to 90"),
+        ({"area": (-98.0, 31.8, float("nan"), 33.4)}, "`area` is .*expected west"),
+        ({"area": (-98.0, 31.8, -96.0)}, "`area` is .*expected west"),
+        ({"cells": (400,)}, r"`cells` is \[400\]; expected columns, rows: two whole numbers of 32 or more"),
+        ({"cells": (400, 0)}, "`cells` is .*32 or more"),
+        ({"cells": (400, 31)}, "`cells` is .*32 or more"),
+        ({"cells": (400.5, 400)}, "`cells` is .*whole numbers"),
+        ({"cells": None}, "`area` is given without `cells`"),
+        ({"area": None}, "`cells` is given without `area`"),
+        ({"every": 0.0}, "`every` is 0.0; expected more than 0 minutes"),
+        ({"every": float("nan")}, "`every` is nan; expected more than 0 minutes"),
+        ({"window": -1.0}, "`window` is -1.0; expected more than 0 minutes"),
+        ({"highest": 0.0}, "`highest` is 0.0; expected more than 0 degrees"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused_before_anything_runs(params, says):
+    """Each names the parameter, what was given, and what is expected."""
+    with pytest.raises(WorkflowError, match=says):
+        chain.nowcast(["a.nc", "b.nc"], **{"area": AREA, "cells": CELLS, **params})
+
+
+def test_a_grid_that_can_be_is_not_refused():
+    """The whole world, and the smallest grid."""
+    assert chain.nowcast(["a.nc"], area=(-180, -90, 180, 90), cells=[32, 32], highest=0.5, window=4).tasks
+
+
+@pytest.mark.parametrize("flow", [chain.nowcast, chain.split])
+def test_the_animation_of_many_lead_times_shows_some_of_them(flow):
+    """61 at most, evenly, the first and the last among them; all of them where there are no more."""
+    source = ["a.nc"] if flow is chain.nowcast else "a.nc"
+    for horizon, count in ((30, 31), (60, 61), (61, 61), (720, 61)):
+        (film,) = (t for t in flow(source, horizon=horizon).tasks.values() if t.step == "animate")
+        leads = [int(name[len("reflectivity_") : -len(".nc")]) for name in film.inputs["grids"]]
+        assert (len(leads), leads[0], leads[-1]) == (count, 0, horizon)
+        steps = np.diff(leads)
+        assert 1 <= steps.min() <= steps.max() <= steps.min() + 1
 
 
 def test_the_methods_of_motion_are_those_there_are():
@@ -156,11 +214,65 @@ def ingest_at(folder, *times):
 
 
 def test_a_frame_of_a_time_to_come_is_refused(tmp_path):
-    """The message names the time and says that a clock is wrong; the file's name plays no part."""
+    """The message names the time and the file, and says that a clock is wrong."""
     late = datetime.now(UTC) + timedelta(days=300)
-    with pytest.raises(DataError, match=f"{late:%Y-%m-%d %H:%M} UTC is in the future.*clock is wrong"):
+    with pytest.raises(
+        DataError, match=rf"{late:%Y-%m-%d %H:%M} UTC \(frame_1\.nc\) is in the future.*clock is wrong"
+    ):
         ingest_at(tmp_path, late - timedelta(days=400), late)
     assert not (tmp_path / "latest.nc").exists()
+
+
+def sweep(radar, minute, second=0):
+    """What a sweep is once it lies on a grid."""
+    attributes = {"radar": radar, "elevation": 1.0}
+    time = datetime(2026, 3, 25, 5, tzinfo=UTC) + timedelta(minutes=minute, seconds=second)
+    return replace(frame(minute), source=radar, attributes=attributes, time=time)
+
+
+def ingest_sweeps(folder, sweeps, **params):
+    """Give `ingest` sweeps of each radar in a file of its own, read as if it were of that radar's format."""
+    files = {}
+    for number, one in enumerate(sweeps):
+        files[folder / f"{one.source}_{number}.nc"] = one
+        write_grid(folder / f"{one.source}_{number}.nc", one)
+    chain.ingest(list(files), folder / "frames.nc", folder / "latest.nc", **params)
+    return read_grid(folder / "latest.nc"), read_frames(folder / "frames.nc")
+
+
+def test_a_radar_that_the_newest_composite_lacks_is_named(tmp_path, capsys):
+    """In the log with the time of its last sweep, in both files; the sequence still has it as a source."""
+    sweeps = [sweep("north", minute) for minute in range(6)] + [sweep("south", 0), sweep("south", 2, 30)]
+    latest, frames = ingest_sweeps(tmp_path, sweeps, window=2.5)
+    said = capsys.readouterr().err
+    assert said == (
+        "not in the newest composite, of 2026-03-25 05:05 UTC: south (last sweep 05:02:30); "
+        "in a composite are sweeps of the last 2.5 min (`window`)\n"
+    )
+    assert (latest.source, latest.attributes["absent_radars"]) == ("north", "south")
+    assert {(g.source, g.attributes["absent_radars"]) for g in frames} == {("north, south", "south")}
+
+
+def test_nothing_is_said_of_radars_that_are_all_there(tmp_path, capsys):
+    """A wider window takes the same sweep in."""
+    sweeps = [sweep("north", minute) for minute in range(6)] + [sweep("south", 0), sweep("south", 2, 30)]
+    latest, _ = ingest_sweeps(tmp_path, sweeps, window=4.0)
+    assert capsys.readouterr().err == ""
+    assert latest.source == "north, south"
+    assert "absent_radars" not in latest.attributes
+
+
+def test_sweeps_of_which_nothing_is_known_are_named(tmp_path):
+    """Those of the newest composite, by their files."""
+    sweeps = [sweep("north", minute) for minute in range(3)]
+    empty = np.full(GEOMETRY.shape, np.nan)
+    for late in (4, 5):
+        nothing = Grid.from_values(empty, GEOMETRY, sweep("north", late).time, out_of_range=empty != 0)
+        sweeps.append(replace(nothing, source="north", attributes=sweep("north", 0).attributes))
+    with pytest.raises(
+        DataError, match=r"of 2026-03-25 05:05 UTC \(north_3.nc, north_4.nc\), holds no usable"
+    ):
+        ingest_sweeps(tmp_path, sweeps, window=2.0)
 
 
 def test_a_clock_may_be_a_little_fast(tmp_path):
