@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from dynamo.runfile.characters import unfit
 from dynamo.runfile.faults import Faults
 
-__all__ = ["Mark", "Node", "parse", "rewrite", "unfit"]
+__all__ = ["Mark", "Node", "parse", "rewrite"]
 
 #: Line and column, from 1.
 Mark: TypeAlias = tuple[int, int]
@@ -33,8 +34,6 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-#: What no name of a file can hold, and what is no character: escapes in quotes and the environment can say it.
-_UNFIT = re.compile("[\0\ud800-\udfff]")
 #: What another reader of YAML would take for something else, and what to write instead.
 _SURPRISES = [
     (re.compile(pattern, re.IGNORECASE), meaning)
@@ -277,14 +276,6 @@ class _Composer:
     def _stop(self, mark: Mark, message: str) -> None:
         self.faults.add(mark, message)
         self.faults.check()
-
-
-def unfit(text: str) -> str:
-    """Say which character of `text` can be no part of a text here; return an empty string where there is none."""
-    found = _UNFIT.search(text)
-    if not found:
-        return ""
-    return f"{text[: found.start()][-20:]!r} is followed by the character #x{ord(found[0]):04x}, which is not allowed"
 
 
 def rewrite(node: Node, change: Callable[[str, Mark], str]) -> Node:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dynamo.errors import Place, RunFileError, nearest
-from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite, unfit
+from dynamo.runfile.characters import unfit
+from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite
 from dynamo.runfile.environment import expand
 from dynamo.runfile.faults import Faults, say
 from dynamo.runfile.model import RunFile, read_run_file
@@ -64,6 +65,10 @@ def load(path: str | os.PathLike[str]) -> RunFile:
 def read(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Draft:
     """Read what can be read; raise `RunFileError` only where that is nothing."""
     file = os.fspath(path)
+    if unfit(os.path.abspath(file)):  # noqa: PTH100 - pathlib says the same, and takes longer
+        raise RunFileError(
+            "the name of the file or of a folder above it is not UTF-8 text", place=Place(file)
+        )
     faults = Faults(file)
     root = parse(_text(file), faults)
     if root is None:

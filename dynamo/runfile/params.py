@@ -7,13 +7,15 @@ Goes wrong: faults at the line and column of the value.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from dynamo.errors import Place, nearest
 from dynamo.graph.signature import REQUIRED, Parameter, Role, Signature
-from dynamo.runfile.document import Node, parse, unfit
+from dynamo.runfile.characters import unfit
+from dynamo.runfile.document import Node, parse
 from dynamo.runfile.draft import Draft
 from dynamo.runfile.faults import Faults, FaultyRunFileError, say
 from dynamo.runfile.names import match, place_of_option, written
@@ -98,21 +100,36 @@ def _check_any(
     name: str, annotation: Any, node: Node, faults: Faults, place: Place | None, made: dict[str, Any]
 ) -> None:
     """Do as `_check` for any annotation that pydantic knows."""
-    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
     try:
         adapter = TypeAdapter(annotation)
-    except (PydanticUserError, NameError):
+    except Exception:  # noqa: BLE001 - an annotation may be anything, and pydantic raises what it meets
         faults.add(place or node.mark, f"{name}: its type {annotation} cannot be written in a run file")
         return
     try:
         # As JSON, where strict means what YAML can say; text from the environment may be a number.
-        made[name] = adapter.validate_json(json.dumps(node.data()), strict=not node.expanded)
+        value = adapter.validate_json(json.dumps(node.data()), strict=not node.expanded)
+        if _is_endless(value):
+            faults.add(place or node.mark, f"{name}: {say(value)} is no number that can be recorded")
+        else:
+            made[name] = value
     except ValidationError as error:
         for one in error.errors():
             bad = node.find(one["loc"])
             message = _describe(one, bad.data())
             faults.add(place or bad.mark, message if place else f"{name}: {message}")
+    except Exception as error:  # noqa: BLE001 - whatever a check of the user's own does
+        faults.add(place or node.mark, f"{name}: checking it fails: {type(error).__name__}: {error}")
+
+
+def _is_endless(value: Any) -> bool:
+    """Whether a number in it is infinite or none, as text from the environment may be read."""
+    if isinstance(value, dict):
+        return any(map(_is_endless, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_endless, value))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 _EXPECTED = {

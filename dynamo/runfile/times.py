@@ -43,6 +43,7 @@ def reader_of(pattern: str) -> Callable[[str], datetime | None]:
     >>> reader_of("MLL%y%j%H%M*")("MLL2217907250U.001.nc")
     datetime.datetime(2022, 6, 28, 7, 25, tzinfo=datetime.timezone.utc)
     """
+    pattern = re.sub(r"\*+", "*", pattern)  # two in a row say no more, and take long
     regex, seen, i = "", [], 0
     while i < len(pattern):
         c = pattern[i]
@@ -55,10 +56,7 @@ def reader_of(pattern: str) -> Callable[[str], datetime | None]:
             seen.append(letter)
             i += 2
             continue
-        if c != "*":
-            regex += re.escape(c)
-        elif not regex.endswith(".*"):  # two in a row say no more, and take long
-            regex += ".*"
+        regex += ".*" if c == "*" else re.escape(c)
         i += 2 if c == "%" else 1
     if len(set(seen)) < len(seen):
         raise ValueError(f"{pattern!r} gives a part of the time twice; use * for one of them")

@@ -22,6 +22,7 @@ class Log:
         self._libc = ctypes.CDLL(None)
         self._streams = (sys.stdout, sys.stderr)
         self._open()
+        self._restore()
 
     def _open(self) -> None:
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o644)

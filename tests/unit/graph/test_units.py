@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,15 @@ from dynamo.graph.units import format_bytes, format_seconds, parse_bytes, parse_
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("512 MiB", 512 << 20), ("2GB", 2 * 10**9), (" 1.5 kib ", 1536), (7, 7), (".5 kB", 500), ("3", 3)],
+    [
+        ("512 MiB", 512 << 20),
+        ("2GB", 2 * 10**9),
+        (" 1.5 kib ", 1536),
+        (7, 7),
+        (".5 kB", 500),
+        ("3", 3),
+        (1e16, 10**16),
+    ],
 )
 def test_bytes(text, amount):
     """Binary and decimal units, any case, with or without a space."""
@@ -20,7 +30,15 @@ def test_bytes(text, amount):
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("60 s", 60), ("5 min", 300), ("1.5h", 5400), ("20 ms", 0.02), (0.25, 0.25), ("2 d", 172800)],
+    [
+        ("60 s", 60),
+        ("5 min", 300),
+        ("1.5h", 5400),
+        ("20 ms", 0.02),
+        (0.25, 0.25),
+        (1e-5, 1e-5),
+        ("2 d", 172800),
+    ],
 )
 def test_seconds(text, amount):
     """Milliseconds to days."""
@@ -33,6 +51,21 @@ def test_what_is_no_amount_is_refused(text):
     for parse in (parse_bytes, parse_seconds):
         with pytest.raises(ValueError, match=r"is not an? "):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        *itertools.product((parse_bytes, parse_seconds), ("9" * 400, 2**62, 10**400, 1e300, float("inf"))),
+        (parse_bytes, "99999999999 TiB"),
+        (parse_seconds, "99999999999999999999 d"),
+    ],
+)
+def test_what_is_too_large_is_refused(parse, text):
+    """Amounts fit 64 bits, also added; the message is short."""
+    with pytest.raises(ValueError, match="is too large for") as told:
+        parse(text)
+    assert len(str(told.value)) < 130
 
 
 @settings(deadline=None)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from dynamo.runfile.params import _UNCLEAR, plainly
 KINDS = [
     bool, int, float, str, Any, int | None, float | None, Sequence[float], Sequence[str] | None, list[int | None],
     Sequence[Sequence[float]], Literal["a", 1], tuple[int, str], dict[str, int], int | str, float | int | None,
+    Annotated[int, {"unit": "dBZ"}], list[Annotated[str, ["no hash"]]],
 ]  # fmt: skip
 VALUES = st.recursive(
     st.none()

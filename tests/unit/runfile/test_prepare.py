@@ -219,6 +219,40 @@ def test_text_from_the_environment_may_be_a_number(folder, monkeypatch):
     assert fault.startswith("3:17: count: ")
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("inf", "{levels: ['${IT}']}"), ("x\udcff", "{title: '${IT}'}"), ("\udcff", "{count: '${IT}'}")],
+)
+def test_what_cannot_be_recorded_is_refused_from_the_environment_too(folder, monkeypatch, value, text):
+    """Infinite numbers, and bytes that are no text, at the place of the value."""
+    monkeypatch.setenv("IT", value)
+    (fault,) = faults(folder, f"inputs: {{frames: data/*.nc}}\nparams: {text}\n")
+    assert fault.startswith("3:")
+    assert "no number that can be recorded" in fault or "#xdcff" in fault
+    (fault,) = faults(folder, "inputs: {frames: data/*.nc}\n", params={"title": "a\udcff"})
+    assert fault == "--param title: 'a' is followed by the character #xdcff, which is not allowed"
+
+
+def test_an_annotation_may_hold_anything(folder):
+    """What has no hash is only what the user's own tools read; a check of the user's that fails is told."""
+    source = CHAIN.replace("count: int = 3", "count: Annotated[int, {'unit': 'dBZ'}] = 3").replace(
+        "title: str", "title: Annotated[str, AfterValidator(lambda title: title[99])]"
+    )
+    head = "from typing import Annotated\nfrom pydantic import AfterValidator\n"
+    (folder / "chain.py").write_text(head + source)
+    assert prepared(folder, "inputs: {frames: data/*.nc}\nparams: {count: 5}\n").params["count"] == 5
+    (fault,) = faults(folder, "inputs: {frames: data/*.nc}\nparams: {count: x}\n")
+    assert fault == "3:17: count: expected a whole number, not 'x'"
+    (fault,) = faults(folder, "inputs: {frames: data/*.nc}\nparams: {title: x}\n")
+    assert fault == "3:17: title: checking it fails: IndexError: string index out of range"
+
+
+def test_a_run_file_in_a_folder_whose_name_is_no_text_is_refused(folder):
+    """Its path could not be recorded."""
+    with pytest.raises(RunFileError, match="is not UTF-8 text"):
+        prepare(folder / "a\udcff" / "run.yaml")
+
+
 def test_a_type_that_yaml_cannot_say_is_told(folder):
     """Rather than guessed at."""
     with pytest.raises(FaultyRunFileError, match="cannot be written in a run file"):

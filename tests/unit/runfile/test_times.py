@@ -65,6 +65,12 @@ def test_a_pattern_that_does_not_fit_finds_nothing():
     assert reader_of("x%Y%m%d")("x20171399") is None
 
 
+def test_many_stars_are_one():
+    """A pattern of any length is held against a name at once."""
+    assert reader_of("*" * 200 + "%Y%m%dQ")("f-20170329-073000-20170329-073000.nc") is None
+    assert reader_of("**_%Y%m%d***")("a_20170329_b") == datetime(2017, 3, 29, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
@@ -95,7 +101,14 @@ def test_iso_times_are_utc(text, time):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("soon", "not a time"), (2017, "not a time"), ("2017-03-29", "a day")]
+    ("text", "words"),
+    [
+        ("soon", "not a time"),
+        (2017, "not a time"),
+        ("2017-03-29", "a day"),
+        ("9999-12-31T23:59-05:00", "not of the years 1 to 9999"),
+        ("0001-01-01T00:00+05:00", "not of the years 1 to 9999"),
+    ],
 )
 def test_other_words_are_no_time(text, words):
     """A day alone is refused: which end of it is meant is not clear."""
