@@ -70,6 +70,8 @@ class Sample:
         All its files; none for the storm, which is made on demand.
     params
         Parameters of the nowcast that suit it.
+    notes
+        Why, for some of them: comments of the run file.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Sample:
     frames: str
     files: tuple[SampleFile, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -102,6 +105,7 @@ def _registry() -> tuple[Sample, ...]:
     return tuple(
         Sample(
             **{name: case[name] for name in ("name", "what", "source", "folder", "frames", "params")},
+            notes=case.get("notes", {}),
             files=tuple(
                 SampleFile(f["name"], f["bytes"], f["sha256"], f"{case['base']}/{f['at']}/{f['name']}")
                 for f in case["files"]
@@ -303,7 +307,10 @@ def write_runfile(sample: Sample, folder: Path) -> Path:
         f'  frames: "{sample.frames}"',
     ]
     if sample.params:
-        lines += ["params:", *(f"  {name}: {json.dumps(value)}" for name, value in sample.params.items())]
+        lines.append("params:")
+    for name, value in sample.params.items():
+        note = f"  # {sample.notes[name]}" if name in sample.notes else ""
+        lines.append(f"  {name}: {json.dumps(value)}{note}")
     lines += ['products: "products/{run}"', ""]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path

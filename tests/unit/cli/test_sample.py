@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from dynamo.workflows.nowcast.workflow import ingest
 
 import dynamo.radar.samples as module
 from dynamo.cli.sample import command
 from dynamo.errors import DataError, UserError
+from dynamo.radar.netcdf import read_grid
 from dynamo.runfile import prepare
 from dynamo.runfile.times import find_time
 
@@ -62,6 +64,19 @@ def test_a_case_is_copied_with_a_run_file_that_is_right(tmp_path):
     prepared = prepare(runfile)
     assert prepared.inputs["frames"] == files
     assert prepared.graph.name == "nowcast"
+
+
+def test_the_demo_sees_with_all_three_radars(tmp_path, capsys):
+    """The run file of the squall line says why its window is so wide, and no radar blinks at its end."""
+    run("casa", "--to", tmp_path)
+    text = (tmp_path / "nowcast.yaml").read_text()
+    assert "  window: 4.0  # minutes; the last sweep of the radar at Denton" in text
+    prepared = prepare(tmp_path / "nowcast.yaml")
+    given = prepared.graph.tasks["ingest"].params
+    capsys.readouterr()
+    ingest(prepared.inputs["frames"], tmp_path / "frames.nc", tmp_path / "latest.nc", **given)
+    assert capsys.readouterr().err == ""
+    assert read_grid(tmp_path / "latest.nc").source == "addison.tx, cleburne.tx, denton.tx"
 
 
 def test_a_run_file_that_is_there_stays_as_it_is(tmp_path):
