@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import orjson
+
 from dynamo.errors import DataError
+from dynamo.graph import Graph
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.planning import CodeVersions
 from dynamo.worker.store import digest_file, stored_path
@@ -58,6 +61,12 @@ class Facts:
                 for source in self._sources:
                     self._journal.set_parsed(*source)
             self._taken, self._sources = [], []
+
+    def described(self, result: Result) -> Graph:
+        """Return what a run-time workflow described: its result is one hidden file."""
+        (made,) = result.made.values()
+        with open(stored_path(self._store, made.digest), "rb") as file:
+            return Graph.from_json(orjson.loads(file.read()))
 
     def damage(self, result: Result) -> str:
         """Say which file of a result is missing from the store or was changed there."""

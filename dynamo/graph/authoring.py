@@ -21,7 +21,7 @@ __all__ = ["Command", "Resources", "TaskFunction", "Workflow", "command", "fuse"
 
 
 class Resources(TypedDict, total=False):
-    """What `task` and `command` can be told; what is left out is as in `Needs`.
+    """What `task`, `command` and a run-time `workflow` can be told; what is left out is as in `Needs`.
 
     Parameters
     ----------
@@ -136,14 +136,24 @@ def command(function: Function | None = None, /, **resources: Unpack[Resources])
 @overload
 def workflow(function: Function, /) -> Workflow: ...
 @overload
-def workflow(*, runtime: bool = ...) -> Callable[[Function], Workflow]: ...
-def workflow(function: Function | None = None, /, *, runtime: bool = False) -> Any:
+def workflow(*, runtime: bool = ..., **resources: Unpack[Resources]) -> Callable[[Function], Workflow]: ...
+def workflow(
+    function: Function | None = None, /, *, runtime: bool = False, **resources: Unpack[Resources]
+) -> Any:
     """Mark a function that describes a graph by calling tasks.
 
     Parameters
     ----------
     runtime
         Describe it only once its inputs exist, so that it may read them (one task per storm found).
+    resources
+        As for `task`, of a run-time workflow: what it may use while it describes. See `Resources`.
+
+    Raises
+    ------
+    WorkflowError
+        At the function's own line, where resources mean nothing, or are given without ``runtime=True``: no
+        machine runs a plain workflow.
 
     Examples
     --------
@@ -155,7 +165,14 @@ def workflow(function: Function | None = None, /, *, runtime: bool = False) -> A
     """
 
     def mark(f: Function) -> Workflow:
-        return Workflow(f, Needs(), runtime=runtime)
+        needs = _needs(f, resources)
+        if resources and not runtime:
+            raise WorkflowError(
+                f"{f.__name__}(): {', '.join(resources)} would bound nothing: a plain workflow is described before "
+                "the run; give it to its tasks, or add runtime=True",
+                place=place_of(f),
+            )
+        return Workflow(f, needs, runtime=runtime)
 
     return mark if function is None else mark(function)
 

@@ -51,8 +51,8 @@ class _Draft(NamedTuple):
 class File(os.PathLike[str]):
     """A file of the graph under description: pass it on to tasks.
 
-    Its text is its name, so it can stand in the argument list of a command. It can be opened only where
-    its contents are known: in a run-time workflow.
+    Its text and its attribute `name` are its name, so it can stand in the argument list of a command. It is a path
+    that can be opened only where its contents are known: in a run-time workflow.
     """
 
     __slots__ = ("name", "path")
@@ -72,7 +72,9 @@ class File(os.PathLike[str]):
             return self.path
         raise WorkflowError(
             f"{_line_of_user()}: the contents of {self.name!r} are not known while the workflow is described: "
-            "read it in a task, or describe what depends on it in a workflow marked @workflow(runtime=True)"
+            "read it in a task, or describe what depends on it in a workflow marked @workflow(runtime=True); "
+            "if only its name is wanted, that is the attribute `name` of what the call returned, as in "
+            "`Path(file.name).stem`"
         )
 
 
@@ -133,7 +135,10 @@ class Builder:
         self._calls: dict[str, int] = {}
 
     def source(self, parameter: str, path: str | os.PathLike[str], *, many: bool = False) -> File:
-        """Add a file from outside under a name made of the parameter and the file's own name."""
+        """Add a file from outside under a name made of the parameter and the file's own name.
+
+        What a run-time workflow brings in stands under its id, apart from what the graph has.
+        """
         if isinstance(path, File):
             return path
         try:
@@ -143,10 +148,10 @@ class Builder:
                 f"{parameter}: the name {os.fspath(path)!r} is not UTF-8, so it cannot be recorded; rename the file"
             ) from None
         base = PurePosixPath(os.fspath(path).replace(os.sep, "/")).name
-        name, n = f"{parameter}/{base}" if many else base, 0
+        name, n = self.prefix + (f"{parameter}/{base}" if many else base), 0
         while self.sources.get(name, os.fspath(path)) != os.fspath(path):
             n += 1
-            name = f"{parameter}/{n}/{base}"
+            name = f"{self.prefix}{parameter}/{n}/{base}"
         self.sources[name] = os.fspath(path)
         return File(name)
 

@@ -1,7 +1,7 @@
 """The key of a task: equal keys make equal outputs, so a result can be used again anywhere.
 
 Digest over canonical JSON of the function's name, its code version, parameters, argument list, image, the names
-of its files, and the contents of its inputs.
+of its files, and the contents of its inputs; of a run-time workflow also its id.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def parts_of(task: Task, code: str, digests: Mapping[str, str]) -> Parts:
         params["argument list"] = list(task.argv)  # no parameter can have a name with a space
     if task.needs.image:
         params["container image"] = task.needs.image
+    if task.kind == "expand":
+        params["task id"] = task.id  # what it describes stands under its id
     return Parts(code, params, {n: digests[n] for n in task.input_names}, tuple(task.output_names))
 
 

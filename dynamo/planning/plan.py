@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dynamo.graph.model import Graph, Task
@@ -31,13 +31,19 @@ class Known(Protocol):
     def damage(self, result: Result) -> str:
         """Say what is wrong with a result's files; empty where nothing is."""
 
+    def described(self, result: Result) -> Graph:
+        """Return what a run-time workflow described, from its result."""
+
     def latest(self, workflow: str, task: str) -> tuple[str, Parts] | None:
         """Return the last key of a task in a workflow, and its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decision for every task, in the order of the graph."""
+    """A decision for every task, in the order of the graph.
+
+    The graph has what reused run-time workflows described; what the others will describe is not known yet.
+    """
 
     graph: Graph
     decisions: Mapping[str, Decision]
@@ -74,7 +80,8 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
 
     A task whose input is made anew counts as to be run; when that input turns out as it was, the engine
     will reuse the result after all. Likewise, a task that ``--only`` leaves out may then be reused, and one that
-    needs it may run.
+    needs it may run. What a run-time workflow described is planned too where its result is reused; where it runs
+    again, what it will describe is not known.
 
     Raises `UserError` for what a run would refuse at once: a source that cannot be read, code that is not found,
     labels that cannot fuse.
@@ -82,29 +89,60 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
     selection.check(graph)
     graph = selection.restrict(graph)
     units(graph)
-    digests = {
-        name: known.source(name, path) for name, path in graph.sources.items() if name in graph.consumers
-    }
-    decisions: dict[str, Decision] = {}
-    for task_id in graph.order():
-        task = graph.tasks[task_id]
-        unmade = [n for n in task.input_names if n not in digests]
+    return _Planner(graph, known, selection).plan()
+
+
+class _Planner:
+    """Walks the tasks in an order in which they could run, and those that a reused task described right behind it."""
+
+    def __init__(self, graph: Graph, known: Known, selection: Selection) -> None:
+        self._name, self._known, self._selection = graph.name, known, selection
+        self._tasks, self._sources = dict(graph.tasks), dict(graph.sources)
+        self._producer = dict(graph.producer)
+        self._digests = {
+            name: known.source(name, path) for name, path in graph.sources.items() if name in graph.consumers
+        }
+        self._decisions: dict[str, Decision] = {}
+        self._orders: list[Iterator[str]] = [iter(graph.order())]
+
+    def plan(self) -> Plan:
+        """Decide for each task."""
+        while self._orders:
+            task_id = next(self._orders[-1], None)
+            if task_id is None:
+                self._orders.pop()
+                continue
+            task = self._tasks[task_id]
+            decision = self._decisions[task_id] = self._decide(task)
+            if decision.result is None:
+                continue
+            if task.kind == "expand":
+                self._follow(task, self._known.described(decision.result))
+            else:
+                self._digests.update((name, made.digest) for name, made in decision.result.made.items())
+        graph = Graph(self._name, self._tasks, self._sources)
+        return Plan(graph, {task_id: self._decisions[task_id] for task_id in graph.tasks})
+
+    def _decide(self, task: Task) -> Decision:
+        unmade = [n for n in task.input_names if n not in self._digests]
         if not unmade:
-            decision, _ = settle(graph.name, task, digests, known, selection)
-            if decision.result is not None and task.kind != "expand":
-                digests.update((name, made.digest) for name, made in decision.result.made.items())
-        elif selection.leaves(task):
-            decision = Decision("leave", "left out by --only")
-        else:
-            # one input that will not be made is enough
-            left = (n for n in unmade if decisions[graph.producer[n]].action == "leave")
-            lacking = next(left, None)
-            name = lacking or unmade[0]
-            maker = graph.producer[name]
-            decision = (
-                Decision("leave", f"needs {name!r}, which {maker} would make, left out by --only")
-                if lacking
-                else Decision("run", f"input {name!r} is made anew by {maker}")
-            )
-        decisions[task_id] = decision
-    return Plan(graph, {task_id: decisions[task_id] for task_id in graph.tasks})
+            return settle(self._name, task, self._digests, self._known, self._selection)[0]
+        if self._selection.leaves(task):
+            return Decision("leave", "left out by --only")
+        # one input that will not be made is enough
+        left = (n for n in unmade if self._decisions[self._producer[n]].action == "leave")
+        lacking = next(left, None)
+        name = lacking or unmade[0]
+        maker = self._producer[name]
+        if lacking:
+            return Decision("leave", f"needs {name!r}, which {maker} would make, left out by --only")
+        return Decision("run", f"input {name!r} is made anew by {maker}")
+
+    def _follow(self, task: Task, found: Graph) -> None:
+        """Plan what `task` described, next of all; its declared outputs are made there."""
+        more = {name: path for name, path in found.sources.items() if path}
+        self._digests.update((name, self._known.source(name, path)) for name, path in more.items())
+        self._tasks.update({task.id: replace(task, outputs={}), **found.tasks})
+        self._sources.update(more)
+        self._producer.update(found.producer)
+        self._orders.append(iter(found.order()))

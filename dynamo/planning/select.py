@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -11,10 +12,16 @@ from dynamo.graph.model import Graph, Task
 
 __all__ = ["Selection"]
 
+#: What the id of a workflow has behind its step.
+_NUMBER = re.compile(r"-\d+$")
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Patterns that each match a task's id, its step, or one of its outputs.
+
+    A pattern that matches the id or step of a workflow called in the workflow matches all tasks that stand in it, also
+    those that it describes only at run time.
 
     Parameters
     ----------
@@ -61,9 +68,9 @@ class Selection:
 
 
 def _matches(task: Task, patterns: Iterable[str]) -> bool:
-    return any(
-        fnmatchcase(task.id, p)
-        or fnmatchcase(task.step, p)
-        or any(fnmatchcase(n, p) for n in task.output_names)
-        for p in patterns
-    )
+    names = [task.id, task.step, *task.output_names]
+    outer = task.id.rpartition("/")[0]
+    while outer:
+        names += [outer, _NUMBER.sub("", outer)]
+        outer = outer.rpartition("/")[0]
+    return any(fnmatchcase(name, p) for p in patterns for name in names)

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from dynamo.engine import LocalEngine, Products
+from dynamo.engine.known import Facts
 from dynamo.engine.products import Products as ProductsClass
 from dynamo.errors import DataError, UserError, WorkspaceError
 from dynamo.journal import Workspace
 from dynamo.planning import Selection, make_plan
+from dynamo.worker.store import stored_path
 
 CHAIN = """
 @workflow
@@ -199,6 +201,99 @@ def test_a_fan_out_known_only_at_run_time(lab):
     assert (again.ran, again.reused) == (0, 8)
 
 
+def test_the_plan_follows_what_reused_fan_outs_described(lab):
+    """It lists the same tasks as the run, nested ones too, and knows what their outputs are."""
+    text = """
+        @workflow(runtime=True)
+        def inner(numbers: Input, out: Output):
+            copy(make(out='part', text=Path(numbers).read_text() + '!'), out=out)
+
+        @workflow(runtime=True)
+        def outer(numbers: Input, out: Output):
+            copy(inner(numbers, out='below'), out=out)
+
+        @workflow
+        def flow():
+            copy(outer(make(out='a', text='1'), out='b'), out='c', add='+')
+    """
+    lab.write(text)
+    assert planned(lab) == {
+        "make": "never run before",
+        "outer": "input 'a' is made anew by make",
+        "copy": "input 'b' is made anew by outer",
+    }
+    summary = lab.run()
+    assert summary.ran == 7
+    reasons = planned(lab)
+    assert list(reasons) == [
+        "make", "outer", "copy", "outer/inner", "outer/copy", "outer/inner/make", "outer/inner/copy",
+    ]  # fmt: skip
+    assert set(reasons.values()) == {f"reused from run {summary.run}"}
+    lab.write(text.replace("'+'", "'-'"))
+    assert {t: r for t, r in planned(lab).items() if not r.startswith("reused")} == {
+        "copy": "parameter add changed from '+' to '-'"
+    }
+    with lab.journal() as journal:
+        key = journal.tasks(summary.run)["outer/inner/make"].key
+        Path(
+            stored_path(str(lab.workspace.store), journal.result(key).made["outer/inner/part"].digest)
+        ).unlink()
+    assert {t: r for t, r in planned(lab).items() if not r.startswith("reused")} == {
+        "outer/inner/make": "output 'outer/inner/part' is missing from the store",
+        "outer/inner/copy": "input 'outer/inner/part' is made anew by outer/inner/make",
+        "outer/copy": "input 'outer/below' is made anew by outer/inner/copy",
+        "copy": "input 'b' is made anew by outer/copy",
+    }
+
+
+def planned(lab):
+    """Return the reason of each task in the plan for `flow`."""
+    with lab.journal() as journal:
+        plan = make_plan(lab.graph(), Facts(lab.workspace, journal))
+    return {task: decision.reason for task, decision in plan.decisions.items()}
+
+
+def test_a_fan_out_under_another_id_describes_anew(lab):
+    """What it described stands under its id; a second call of the same workflow changes the id of the first."""
+    text = """
+        @workflow(runtime=True)
+        def each(source: Input, out: Output):
+            copy(source, out=out)
+
+        @workflow
+        def flow():
+            each(make(out='a'), out='b')
+    """
+    assert lab.run(text).ran == 3
+    summary = lab.run(f"{text.rstrip()}\n            each(make(out='c'), out='d')\n")
+    assert summary.ok, summary.failures
+    assert (summary.ran, summary.reused) == (4, 2)
+
+
+def test_a_file_from_outside_that_a_fan_out_reads_stays_apart(lab):
+    """One of the same name that the graph has is not taken for it, by neither."""
+    for folder in ("ours", "theirs"):
+        (lab.root / folder).mkdir()
+        (lab.root / folder / "f.txt").write_text(folder)
+    summary = lab.run(f"""
+        @workflow(runtime=True)
+        def each(source: Input, out: Output):
+            copy('{lab.root}/theirs/f.txt', out=out)
+
+        @workflow
+        def flow():
+            copy('{lab.root}/ours/f.txt', out='first')
+            each('first', out='b')
+            both('{lab.root}/ours/f.txt', 'b', out='last')
+
+        @task
+        def both(source: Input, after: Input, out: Output):
+            Path(out).write_text(Path(source).read_text() + Path(after).read_text())
+    """)
+    assert summary.ok, summary.failures
+    assert lab.published()["last"] == "ourstheirs"
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -278,8 +373,6 @@ def test_plan_and_run_decide_alike(lab):
     lab.run(text)
     lab.write(text.replace("{add}", "more"))
     graph = lab.graph()
-    from dynamo.engine.known import Facts
-
     with lab.journal() as journal:
         plan = make_plan(graph, Facts(lab.workspace, journal))
     assert {t: d.action for t, d in plan.decisions.items()} == {

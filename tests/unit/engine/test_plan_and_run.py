@@ -21,7 +21,16 @@ from dynamo.worker.store import stored_path
 
 SOURCES = ("s0", "s1")
 CODE = """
-from dynamo import Input, Output, task
+from dynamo import Input, Output, task, workflow
+
+@workflow(runtime=True)
+def each(sources: list[Input], outs: list[Output], *, add: int):
+    half = join(sources, ['half'], add=add)
+    join(half, outs, add=add)
+
+@workflow(runtime=True)
+def deep(sources: list[Input], outs: list[Output], *, add: int):
+    each(sources, outs, add=add)
 
 @task
 def join(sources: list[Input], outs: list[Output], *, add: int):
@@ -39,6 +48,14 @@ class Node:
     makes: tuple[str, ...]
     add: int
     label: str
+    #: Whether `join` makes them, or a run-time workflow that describes it: `each`, or `deep`, which describes `each`.
+    step: str = "join"
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Ids of the tasks of which a stored output can be harmed."""
+        under = {"join": "", "each": f"{self.id}/", "deep": f"{self.id}/each/"}[self.step]
+        return (self.id, f"{under}join-0", f"{under}join-1") if under else (self.id,)
 
 
 @dataclass(frozen=True)
@@ -59,8 +76,8 @@ class World:
         (folder / "flow.py").write_text(CODE % (self.code // 2) + "#" * (self.code % 2))
         tasks = {
             n.id: Task(
-                n.id, "join", "python", f"{folder}/flow.py:join", {"sources": n.reads}, {"outs": n.makes},
-                {"add": n.add}, fuse=n.label,
+                n.id, n.step, "python" if n.step == "join" else "expand", f"{folder}/flow.py:{n.step}",
+                {"sources": n.reads}, {"outs": n.makes}, {"add": n.add}, fuse=n.label,
             )
             for n in self.nodes
         }  # fmt: skip
@@ -75,20 +92,26 @@ class World:
         """Return what every file must hold."""
         files = {name: "x" * size for name, size in zip(SOURCES, self.sources, strict=True)}
         for n in self.nodes:
-            text = f"({','.join(files[r] for r in n.reads)} {n.add // 2} {self.code // 2})"
+            tail = f" {n.add // 2} {self.code // 2})"
+            text = f"({','.join(files[r] for r in n.reads)}{tail}"
+            if n.step != "join":
+                half = "each/half" if n.step == "deep" else "half"
+                files[f"{n.id}/{half}"] = text
+                text = f"({text}{tail}"
             files |= dict.fromkeys(n.makes, text)
         return files
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw chains, joins, tasks that share files, tasks of two outputs, and labels."""
+    """Draw chains, joins, tasks that share files, tasks of two outputs, labels, and run-time workflows."""
     files, nodes = list(SOURCES), []
     for n in range(draw(st.integers(1, 6))):
         reads = draw(st.lists(st.sampled_from(files[-4:]), unique=True, max_size=3))
         makes = [f"f{n}.{k}" for k in range(draw(st.integers(1, 2)))]
         label = draw(st.sampled_from(["", "", "x", "y"]))
-        nodes.append(Node(f"t{n}", tuple(reads), tuple(makes), draw(st.integers(0, 3)), label))
+        step = draw(st.sampled_from(["join", "join", "each", "deep"]))
+        nodes.append(Node(f"t{n}", tuple(reads), tuple(makes), draw(st.integers(0, 3)), label, step))
         files += makes
     return World(tuple(nodes))
 
@@ -116,9 +139,9 @@ def changed(draw: st.DrawFn, world: World) -> World:
         elif kind == "code":
             world = replace(world, code=draw(st.integers(1, 2)))
         elif kind == "remove":
-            world = replace(world, removed=(*world.removed, node.id))
+            world = replace(world, removed=(*world.removed, draw(st.sampled_from(node.inside))))
         else:
-            world = replace(world, spoiled=(*world.spoiled, node.id))
+            world = replace(world, spoiled=(*world.spoiled, draw(st.sampled_from(node.inside))))
     return world
 
 
@@ -136,6 +159,7 @@ def cases(draw: st.DrawFn) -> tuple[World, Selection, World, Selection]:
 
 
 FUSED = World((Node("t0", (), ("f0",), 0, "x"), Node("t1", ("f0",), ("f1",), 0, "x")))
+DEEP = World((Node("t0", (), ("f0",), 0, "", "deep"), Node("t1", ("f0",), ("f1",), 0, "")))
 APART = World(
     (Node("t0", (), ("f0",), 0, ""), Node("t1", (), ("f1",), 0, ""), Node("t2", ("f0", "f1"), ("f2",), 0, ""))
 )
@@ -155,8 +179,17 @@ def harm(world: World, workspace: Workspace, journal: Journal, run: str) -> None
                 path.write_text("spoiled")
 
 
+def _under(plan: Plan, task: str) -> bool:
+    """Whether the innermost run-time workflow that the plan knows of `task` was not planned as reused."""
+    while task not in plan.decisions:
+        task = task.rpartition("/")[0]
+    return plan.decisions[task].action != "reuse"
+
+
 def agree(plan: Plan, selection: Selection, ran: Mapping[str, str], reused: Mapping[str, str]) -> None:
     """Check the plan against the reasons of what ran and what was reused."""
+    # What a run-time workflow describes is planned only where its result is reused.
+    ran = {t: r for t, r in ran.items() if t in plan.decisions or not _under(plan, t)}
     planned = {a: {t for t, d in plan.decisions.items() if d.action == a} for a in ("run", "reuse", "leave")}
     assert planned["reuse"] <= set(reused), "what the plan reuses is reused"
     left = set(plan.decisions) - set(ran) - set(reused)
@@ -164,7 +197,7 @@ def agree(plan: Plan, selection: Selection, ran: Mapping[str, str], reused: Mapp
     if selection.only:
         # An input that comes out as it was may let the engine reuse what the plan left out, and so run what needs it.
         assert set(ran) <= planned["run"] | planned["leave"]
-        assert set(ran) <= set(selection.only), "--only runs no others"
+        assert {t.partition("/")[0] for t in ran} <= set(selection.only), "--only runs no others"
     else:
         assert set(ran) <= planned["run"], "nothing runs that the plan reuses"
     for task_id, decision in plan.decisions.items():
@@ -178,6 +211,16 @@ def agree(plan: Plan, selection: Selection, ran: Mapping[str, str], reused: Mapp
 @given(cases())
 @example(
     (FUSED, Selection(), replace(FUSED, nodes=(replace(FUSED.nodes[0], add=2), FUSED.nodes[1])), Selection())
+)
+@example((DEEP, Selection(), DEEP, Selection()))
+@example((DEEP, Selection(), replace(DEEP, removed=("t0/each/join-0",)), Selection()))
+@example(
+    (
+        DEEP,
+        Selection(),
+        replace(DEEP, nodes=(replace(DEEP.nodes[0], add=2), DEEP.nodes[1])),
+        Selection(only=("t0", "t1")),
+    )
 )
 @example((APART, Selection(), replace(APART, code=2), Selection(only=("t0", "t2"))))
 def test_the_engine_does_what_the_plan_says(case):
@@ -196,15 +239,15 @@ def test_the_engine_does_what_the_plan_says(case):
             plan = make_plan(graph, Facts(workspace, journal), selection)
             summary = engine.run(Request("two", graph, Products(str(out)), selection))
             assert summary.ok, summary.failures
-            told = journal.tasks("two")
+            told, whole = journal.tasks("two"), journal.graph("two")
             again = make_plan(graph, Facts(workspace, journal), replace(selection, force=()))
         ran = {t: r.reason for t, r in told.items() if r.state == "done"}
         reused = {t: r.reason for t, r in told.items() if r.state == "reused"}
         assert (summary.ran, summary.reused) == (len(ran), len(reused))
         agree(plan, selection, ran, reused)
-        finished = {n for t in told for n in graph.tasks[t].output_names}
+        finished = {n for t in told for n in whole.tasks[t].output_names}
         want = second.contents()
-        assert {p.name: p.read_text() for p in out.rglob("*") if p.is_file()} == {
+        assert {p.relative_to(out).as_posix(): p.read_text() for p in out.rglob("*") if p.is_file()} == {
             n: want[n] for n in finished
         }
         assert all(again.decisions[t].action == "reuse" for t in told), "what was done is not done again"

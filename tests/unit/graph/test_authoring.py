@@ -166,6 +166,15 @@ def test_the_contents_of_a_file_are_not_known_yet(load):
     assert os.fspath(File("x", "/some/path")) == "/some/path"
 
 
+def test_the_name_of_a_file_is_known(load):
+    """Who makes a path of a file of the graph, for its stem, is told where the name is; there it works."""
+    text = "@workflow\ndef flow():\n    make(Path(make('in/x.nc')).stem + '.json')\n"
+    with pytest.raises(WorkflowError, match=r"attribute `name`.*`Path\(file\.name\)\.stem`"):
+        load(text)()
+    graph = load(text.replace("make('in/x.nc')", "make('in/x.nc').name"))()
+    assert sorted(graph.producer) == ["in/x.nc", "x.json"]
+
+
 # Each row: what stands in the workflow, on which line the fault is told (its text), and the words.
 CALLS = [
     ("make()", "needs a file name for its output 'out'"),
@@ -279,6 +288,24 @@ def test_wrong_needs_are_told_when_the_file_is_read(load, at, options, words):
         load(f"@task({options})\ndef bad(out: Output): ...\n@workflow\ndef flow(): bad('x')\n")
     assert words in str(raised.value)
     assert str(raised.value).startswith(at(f"@task({options})"))
+
+
+def test_a_run_time_workflow_has_needs(load, at):
+    """It is bounded like a task; on a plain workflow, which nothing runs, they are refused at its line."""
+    text = """
+        @workflow({}timeout="2 s", memory="1 GiB")  # HERE
+        def each(source: Input, out: Output = 'y'): make(out)
+
+        @workflow
+        def flow(): each(make('x'))
+    """
+    needs = load(text.format("runtime=True, "))().tasks["each"].needs
+    assert (needs.timeout, needs.memory) == (2.0, 1 << 30)
+    with pytest.raises(WorkflowError, match=r"timeout, memory would bound nothing.*runtime=True") as raised:
+        load(text.format(""))
+    assert str(raised.value).startswith(at("# HERE"))
+    with pytest.raises(WorkflowError, match="did you mean 'timeout'"):
+        load(text.format("runtime=True, timeot=1, "))
 
 
 @pytest.mark.parametrize(

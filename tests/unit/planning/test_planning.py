@@ -148,6 +148,9 @@ class Facts:
     def damage(self, result: Result) -> str:
         return ""
 
+    def described(self, result: Result) -> Graph:
+        raise AssertionError
+
     def latest(self, workflow: str, task: str) -> tuple[str, Parts] | None:
         return None
 
@@ -186,6 +189,25 @@ def test_selections():
         UserError, match=r"--force contur: no task, step or output of that name \(did you mean 'contour'"
     ):
         Selection(force=("contur",)).check(graph("contour>x"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matched"),
+    [
+        ("part-0", {"part-0/a", "part-0/in/b"}),
+        ("part", {"part-0/a", "part-0/in/b", "part-1/a"}),
+        ("part-0/in", {"part-0/in/b"}),
+        ("part-1/a", {"part-1/a"}),
+        ("other", {"other"}),
+    ],
+)
+def test_a_workflow_is_selected_whole(pattern, matched):
+    """Its id or step selects all tasks in it, in workflows inside it too, and no others."""
+    whole = graph("part-0/a>part-0/in/b", "part-1/a>other", "parts>other")
+    chosen = Selection(only=(pattern,), force=(pattern,))
+    chosen.check(whole)
+    assert {i for i, t in whole.tasks.items() if not chosen.leaves(t)} == matched
+    assert {i for i, t in whole.tasks.items() if chosen.forces(t)} == matched
 
 
 def test_labels_fuse_where_that_is_legal():
