@@ -11,9 +11,10 @@ def find_storms(frame: Input, storms: Output, *, dbz: float = 40.0) -> None:
     import cv2
     import numpy as np
 
+    from dynamo.radar.quantity import to_reflectivity
     from dynamo.radar.readers import read
 
-    values = np.nan_to_num(read(frame)[-1].values, nan=-32.0)
+    values = np.nan_to_num(to_reflectivity(read(frame)[-1]).values, nan=-32.0)
     count, labels = cv2.connectedComponents((values >= dbz).astype("u1"))
     found = [
         {"cells": int((labels == n).sum()), "dbz": float(values[labels == n].max())} for n in range(1, count)

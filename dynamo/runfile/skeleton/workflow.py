@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from dynamo import Input, Output, task, workflow
+from dynamo.radar.quantity import to_reflectivity
 from dynamo.radar.readers import read
 
 
 @task
 def measure(frame: Input, numbers: Output, *, threshold: float) -> None:
-    """Measure one frame of reflectivity: area (km2) at `threshold` (dBZ) or above, and the maximum (dBZ)."""
-    grid = read(Path(frame))[-1]
+    """Measure one frame: area (km2) at `threshold` (dBZ) or above, and the maximum (dBZ)."""
+    grid = to_reflectivity(read(frame)[-1])  # some networks, such as KNMI and MRMS, send mm/h instead of dBZ
     width, height = grid.geometry.cell_size_km()
     strong = np.count_nonzero(grid.values >= threshold)  # cells without a value are NaN and do not count
     found = {
@@ -62,7 +63,11 @@ def draw(table: Input, chart: Output, *, threshold: float) -> None:
 
 @workflow
 def my_chain(frames: list[Input], threshold: float = 35.0) -> None:
-    """Describe the chain; nothing is computed here."""
-    numbers = [measure(frame, f"numbers/{n:02d}.json", threshold=threshold) for n, frame in enumerate(frames)]
+    """Describe the chain; nothing is computed here.
+
+    A measurement is named after its frame, not numbered: when a new frame comes and the oldest goes, the others
+    keep their names, and so their results.
+    """
+    numbers = [measure(frame, f"{frame.name}.json", threshold=threshold) for frame in frames]
     table = tabulate(numbers, table="storms.csv")
     draw(table, chart="storms.png", threshold=threshold)

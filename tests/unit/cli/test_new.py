@@ -2,14 +2,21 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
+import dynamo
 from dynamo.cli import main
+from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.netcdf import write_grid
+from dynamo.radar.quantity import to_reflectivity
 from dynamo.runfile import prepare
 from dynamo.worker.loading import load_module
 
@@ -53,6 +60,36 @@ def test_its_tasks_work_as_functions(skeleton, tmp_path):
     assert lines[1:] == sorted(lines[1:])
     assert float(lines[1].split(",")[2]) >= 40
     assert (tmp_path / "storms.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rain_rates_are_measured_in_dbz(skeleton, tmp_path):
+    """A frame in mm/h, as some networks send it, has the area and the maximum of the same rain in dBZ."""
+    own = load_module(str(skeleton / "workflow.py"))
+    geometry = Geometry(-98.0, 33.0, 0.01, -0.01, 40, 40)
+    time = datetime(2024, 6, 1, 12, tzinfo=UTC)
+    rain = Grid.from_values(np.full((40, 40), 50.0), geometry, time, quantity="rain_rate")
+    for grid in (rain, to_reflectivity(rain)):
+        write_grid(tmp_path / f"{grid.quantity}.nc", grid)
+        own.measure(tmp_path / f"{grid.quantity}.nc", tmp_path / f"{grid.quantity}.json", threshold=45.0)
+    one, other = (json.loads((tmp_path / f"{q}.json").read_text()) for q in ("rain_rate", "reflectivity"))
+    assert one["maximum_dbz"] == pytest.approx(
+        other["maximum_dbz"], abs=0.25
+    )  # dBZ is stored in steps of 0.5
+    assert one["area_km2"] == other["area_km2"]
+    assert one["area_km2"] > 0
+
+
+def test_a_frame_that_was_measured_is_not_measured_again(skeleton, tmp_path):
+    """A minute later, with a new frame there and the oldest gone, one frame of the twelve is new."""
+    folder = tmp_path / "rolling"
+    shutil.copytree(skeleton, folder)
+    newest = max(folder.glob("frames/*.nc"))
+    newest.rename(folder / newest.name)
+    first = dynamo.run(prepare(folder / "my-storms.yaml").graph, workspace=folder / "w", inline=True)
+    (folder / newest.name).rename(newest)
+    second = dynamo.run(prepare(folder / "my-storms.yaml").graph, workspace=folder / "w", inline=True)
+    assert (first.ran, first.reused) == (14, 0)
+    assert (second.ran, second.reused) == (3, 11)
 
 
 def test_its_own_tests_pass(skeleton):
