@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from dynamo.errors import UserError, nearest
 from dynamo.graph.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
-    from dynamo.journal import Attempt
+    from dynamo.journal import Attempt, RunRecord, Workspace
 
 __all__ = ["command"]
 
@@ -40,9 +41,9 @@ def command(task: str | None, run: str | None, workspace: Path, *, as_json: bool
         raise UserError(
             f"no task or step {task!r} in run {record.id}{nearest(task, [*graph.steps, *graph.tasks])}"
         )
-    wanted = {task} if task in graph.tasks else set(graph.steps.get(task or "", graph.tasks))
-    chosen = [a for a in attempts if a.task in wanted]
     one = task is not None and task in graph.tasks
+    wanted = (task,) if one and task else graph.steps.get(task or "", tuple(graph.tasks))
+    chosen = [a for a in attempts if a.task in wanted]
     log = Path(found.log(record.id, chosen[-1].task, chosen[-1].n)) if one and chosen else None
     if as_json:
         facts: dict[str, Any] = {"run": record.id, "attempts": [asdict(a) for a in chosen]}
@@ -53,11 +54,30 @@ def command(task: str | None, run: str | None, workspace: Path, *, as_json: bool
     _show(chosen)
     if not chosen:
         what = f"{task} did not run" if one else "nothing ran"
-        why = "its result was" if one else "every result was"
-        print(f"{what} in {record.id}: {why} reused, or it waits", file=sys.stderr)
+        print(f"{what} in {record.id}: {_why_not(found, record, wanted)}", file=sys.stderr)
     elif log is not None:
         _copy(log)
     return 0
+
+
+def _why_not(workspace: Workspace, run: RunRecord, tasks: Sequence[str]) -> str:
+    """Say why `tasks` have no attempt in `run`; of one whose result was reused, also where to look."""
+    from dynamo.journal import Journal
+
+    live = workspace.is_live(run.id)
+    waits = "it waits" if live else "left out by --only, or the run ended before its turn"
+    with Journal(workspace.journal) as journal:
+        known = journal.tasks(run.id, live=live)
+        reasons = Counter(known[t].reason if t in known else waits for t in tasks)
+        if len(tasks) > 1:
+            return "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+        (reason,) = reasons
+        key = known[tasks[0]].key if tasks[0] in known else None
+        made = journal.result(key) if key else None
+        # The result may have been made again since, or its run removed.
+        if made is None or made.run not in reason or all(r.id != made.run for r in journal.runs()):
+            return reason
+    return f"{reason}; see dynamo logs {made.task} --run {made.run}"
 
 
 def _show(attempts: Sequence[Attempt]) -> None:

@@ -10,6 +10,7 @@ import ast
 import keyword
 import re
 import shutil
+import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -73,6 +74,11 @@ def _check(name: str, function: str, workflow: str) -> None:
         raise UserError(f"{name!r} is no name for a workflow: letters, digits, - and _, a letter first")
     if keyword.iskeyword(function) or keyword.issoftkeyword(function):
         raise UserError(f"{name!r} is a word of Python; choose another name")
+    if function == "dynamo" or function in sys.stdlib_module_names:
+        raise UserError(
+            f"{name!r} is the name of a module that every run needs, and a folder of that name could be taken for it; "
+            "choose another name"
+        )
     tree = ast.parse(workflow)
     taken = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     taken |= {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.alias))}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.alike import alike, some
 from dynamo.cli.execute import resuming
 from dynamo.cli.options import workspace_option
 
 if TYPE_CHECKING:
+    from dynamo.graph import Graph
     from dynamo.journal import Journal, RunRecord, Workspace
 
 __all__ = ["command"]
@@ -29,7 +32,9 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
-        facts = _facts(journal, found, journal.run(run))
+        record = journal.run(run)
+        graph = journal.graph(record.id)
+        facts = _facts(journal, found, record, graph)
     if as_json:
         print(json.dumps(facts, indent=2))
         return 0
@@ -38,18 +43,25 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     for step, counts in facts["steps"].items():
         told = ", ".join(f"{n} {state}" for state, n in counts.items() if n and state != "tasks")
         print(f"  {step:{width}}  {counts['tasks']:5}  {told}")
-    for task, error in facts["failures"].items():
-        print(f"  failed: {task}: {error}")
+    _show_failures(facts["failures"], graph)
     if facts["state"] in ("failed", "interrupted"):
         print(f"go on with: {resuming(facts['run'], found)}")
     return 0
 
 
-def _facts(journal: Journal, workspace: Workspace, record: RunRecord) -> dict[str, Any]:
+def _show_failures(failures: Mapping[str, str], graph: Graph) -> None:
+    """Tell failures as `dynamo run` does: those alike once, with the names of the others."""
+    for (task, error), *others in alike(failures.items(), lambda f: (graph.tasks[f[0]].step, f[1])):
+        print(f"  failed: {task}: {error}")
+        if others:
+            print(f"    failed alike: {some([task for task, _ in others])}")
+
+
+def _facts(journal: Journal, workspace: Workspace, record: RunRecord, graph: Graph) -> dict[str, Any]:
     live = workspace.is_live(record.id)
     tasks = journal.tasks(record.id, live=live)
     steps: dict[str, dict[str, int]] = {}
-    for step, ids in journal.graph(record.id).steps.items():
+    for step, ids in graph.steps.items():
         states = [tasks[i].state if i in tasks else "waiting" for i in ids]
         steps[step] = {"tasks": len(ids), **{s: states.count(s) for s in (*_STATES, "waiting")}}
     return {

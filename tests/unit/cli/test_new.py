@@ -135,6 +135,7 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     [
         ("1st", "is no name"), ("a b", "is no name"), ("../x", "is no name"), ("", "is no name"), ("été", "is no name"),
         ("class", "word of Python"), ("match", "word of Python"), ("measure", "the skeleton itself uses"),
+        ("dynamo", "a module that every run needs"), ("json", "a module that every run needs"),
         ("list", "the skeleton itself uses"), ("workflow", "the skeleton itself uses"),
     ],
 )  # fmt: skip

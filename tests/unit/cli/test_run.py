@@ -55,6 +55,28 @@ def flow(frame: Input):
 """
 
 
+MANY = """
+from dynamo import Input, Output, task, workflow
+
+@task
+def bad(frame: Input, out: Output, *, n: int):
+    raise ValueError(f'no echo in {n}')
+
+@task
+def worse(frame: Input, out: Output):
+    raise ValueError('nothing')
+
+@task
+def last(source: Input, out: Output): ...
+
+@workflow
+def flow(frame: Input):
+    made = [bad(frame, out=f'{n}.txt', n=n) for n in range(12)]
+    worse(frame, out='worse.txt')
+    last(made[0], out='last.txt')
+"""
+
+
 class Bench:
     """A folder with a run file, in which ``dynamo`` is called."""
 
@@ -172,7 +194,12 @@ def test_a_run_and_its_second_time(bench):
     status = json.loads(bench.call("status", "--json"))
     assert status["steps"]["first"]["reused"] == 2
     assert "second attempt 1 on w0-" in bench.call("logs", "--run", bench.run_id(1))
-    assert "its result was reused" in bench.call("logs", "second")
+    first = bench.run_id(1)
+    assert bench.call("logs", "second") == (
+        f"second did not run in {bench.run_id()}: reused from run {first}; see dynamo logs second --run {first}\n"
+    )
+    assert f"nothing ran in {bench.run_id()}: 2 reused from run {first}" in bench.call("logs", "first")
+    assert f"nothing ran in {bench.run_id()}: 3 reused from run {first}" in bench.call("logs")
 
 
 def test_changed_parameters_and_code_run_what_they_reach(bench):
@@ -268,6 +295,24 @@ def test_a_failed_task_is_exit_2_and_resume_goes_on(bench):
     bench.write("pass")
     assert "1 ran, 2 reused" in bench.call("resume", "-q")
     assert "ended well; name the run to go on with" in bench.call("resume", code=2)
+
+
+def test_the_status_tells_failures_alike_once(bench):
+    """As the end of the run does: the first of a step, and the names of the others; logs say why a task did not run."""
+    (bench.root / "flow.py").write_text(MANY)
+    bench.call("run", "flow.yaml", "-q", code=2)
+    told = bench.call("status").splitlines()
+    failed = [n for n, line in enumerate(told) if line.startswith("  failed: ")]
+    assert len(failed) == 2
+    assert told[failed[0]].startswith("  failed: bad-00: ValueError: no echo in 0 (")
+    assert told[failed[0] + 1] == (
+        "    failed alike: bad-01, bad-02, bad-03, bad-04, bad-05, bad-06, bad-07, bad-08 and 3 more"
+    )
+    assert told[failed[1]].startswith("  failed: worse: ")
+    assert len(json.loads(bench.call("status", "--json"))["failures"]) == 13
+    assert bench.call("logs", "last").endswith(": bad-00 failed\n")
+    bench.call("run", "flow.yaml", "-q", "--only", "worse", code=2)
+    assert bench.call("logs", "bad-00").endswith(": left out by --only, or the run ended before its turn\n")
 
 
 def test_a_lost_worker_is_exit_3(bench):
