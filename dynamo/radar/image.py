@@ -86,7 +86,7 @@ def write_png(
     -----
     Text in the file: ``bounds`` (west south east north, WGS 84 degrees), ``crs``, ``extent`` (the same, in the
     CRS), ``quantity``, ``units``, ``valid_time``, ``lead_minutes``, ``palette``, ``index`` (how to get a value
-    back) and ``source``. The same grid gives the same bytes.
+    back), ``source`` and ``known_share`` (of the cells, 0 to 1). The same grid gives the same bytes.
     """
     colouring = palette_for(grid, palette)
     indices = paint(grid, colouring, crs=crs)
@@ -239,6 +239,7 @@ def _text(grid: Grid, crs: str | None) -> dict[str, str]:
         "valid_time": grid.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "lead_minutes": f"{grid.lead_minutes:g}",
         "source": grid.source,
+        "known_share": f"{known_share(grid):g}",
     }
 
 

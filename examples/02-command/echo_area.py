@@ -18,4 +18,4 @@ def join(numbers: list[Input], total: Output) -> list[object]:
 @workflow
 def echo_area(tables: list[Input]) -> None:
     """Count each table, then list the counts."""
-    join([count_lines(table, number=f"count_{i}.txt") for i, table in enumerate(tables)], total="counts.txt")
+    join([count_lines(table, number=f"{table.name}.txt") for table in tables], total="counts.txt")

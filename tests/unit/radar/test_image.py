@@ -192,7 +192,7 @@ def test_text_and_sidecar_say_what_it_is_and_where(tmp_path):
     assert sidecar["corners"] == [[32.805, -97.005], [33.005, -96.705]]
     assert (sidecar["image"], sidecar["width"], sidecar["height"]) == ("a.png", 30, 20)
     assert sidecar["valid_time"] == info["valid_time"]
-    assert sidecar["known_share"] == 1.0
+    assert (sidecar["known_share"], info["known_share"]) == (1.0, "1")
 
 
 def test_the_sidecar_tells_an_outage_from_dry_weather(tmp_path):
