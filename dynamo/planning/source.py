@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import re
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -18,20 +18,18 @@ from typing import Any, Protocol, TypeAlias
 import orjson
 
 from dynamo.errors import Place, UserError
+from dynamo.planning.uses import ANY, is_plain, used_by
 
-__all__ = ["HOME", "Memory", "Piece", "Source", "State", "source_in", "state_of"]
+__all__ = ["ANY", "FORMAT", "Memory", "Piece", "Source", "State", "source_in", "state_of"]
 
-#: The folder in which the package `dynamo` lies.
-HOME = Path(__file__).resolve().parents[2]
-_SCIENCE = str(HOME / "dynamo" / "radar") + "/"
 _MARKS = frozenset({"task", "command", "workflow"})
-#: A statement that imports, in our own sources; a line of a docstring that looks like one does no harm.
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]+)", re.MULTILINE)
+#: To be raised with every change to what is kept of a file, or to how it is told.
+FORMAT = 2
 #: The parsed form of the same source differs between Python versions.
 _PYTHON = sys.version_info[:2]
 
-#: Inode, time of change (ns) and size of a file.
-State: TypeAlias = tuple[int, int, int]
+#: Inode, times of change of content and of the inode (ns), and size of a file.
+State: TypeAlias = tuple[int, int, int, int]
 #: Path to the file's state when it was parsed, and what was found: an engine that stays asks every minute.
 _parsed: dict[Path, tuple[State, Source]] = {}
 
@@ -47,7 +45,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file: its marked functions, the rest, and the names that each definition of the rest uses."""
+    """A parsed file: its marked functions, the rest, and the names that each plain definition of the rest uses.
+
+    The names of `rest` are those that its other statements use: these are carried out when the file is loaded,
+    so what they name may be reached by any task.
+    """
 
     tasks: dict[str, Piece]
     rest: Piece
@@ -65,10 +67,10 @@ class Memory(Protocol):
         """Keep what was found in a file in this state."""
 
 
-def state_of(path: Path) -> State:
-    """Return what changes when a file does: inode, time of change (ns), size."""
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+def state_of(path: str | Path) -> State:
+    """Return what changes when a file does: inode, times of change (ns), size."""
+    found = os.stat(path)  # noqa: PTH116 - asked for every file after every task
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def source_in(path: Path, memory: Memory | None) -> tuple[State, Source]:
@@ -79,7 +81,7 @@ def source_in(path: Path, memory: Memory | None) -> tuple[State, Source]:
         raise UserError(f"cannot read {path}: {error}") from error
     known = _parsed.get(path)
     if known is None or known[0] != state:
-        known = _parsed[path] = (state, _remembered(path, repr((*state, _PYTHON)), memory))
+        known = _parsed[path] = (state, _remembered(path, repr((FORMAT, *state, _PYTHON)), memory))
     return known
 
 
@@ -110,7 +112,7 @@ def _piece_of(kept: dict[str, Any]) -> Piece:
 def _parse(path: Path) -> Source:
     try:
         text = path.read_bytes()
-        if str(path).startswith(_SCIENCE):
+        if path.suffix != ".py":
             return _as_it_is(text)
         tree = ast.parse(text, str(path))
     except SyntaxError as error:
@@ -118,12 +120,27 @@ def _parse(path: Path) -> Source:
         raise UserError(f"not valid Python: {error.msg}", place=place) from error
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
+    _drop_docstrings(tree)
     marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n)}
-    rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name in marked)]
+    rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and marked.get(n.name) is n)]
     tasks = {name: _piece([*node.body, node.args, *_others(node)]) for name, node in marked.items()}
-    others = _piece(rest)
-    helpers = {name: _names(node) for node in rest for name in _defines(node)}
+    handed = {name for name, node in marked.items() if _others(node)}  # to decorators, which may keep them
+    others, helpers = _rest(rest, handed)
     return Source(tasks, others, _joined(others, tasks) if tasks else others, helpers)
+
+
+def _rest(nodes: Sequence[ast.stmt], always: set[str]) -> tuple[Piece, dict[str, frozenset[str]]]:
+    """Return what is left of a file without its tasks, and the names that each of its plain definitions uses."""
+    helpers: dict[str, frozenset[str]] = {}
+    imports: set[str] = set()
+    for node in nodes:
+        names, imported = used_by([node])
+        imports |= imported
+        for name in _defines(node):
+            helpers[name] = helpers.get(name, frozenset()) | names
+        if not is_plain(node):
+            always |= names
+    return Piece(_digest(nodes), frozenset(imports), frozenset(always)), helpers
 
 
 def _joined(rest: Piece, tasks: Mapping[str, Piece]) -> Piece:
@@ -137,18 +154,9 @@ def _joined(rest: Piece, tasks: Mapping[str, Piece]) -> Piece:
     )
 
 
-def _names(top: ast.AST) -> frozenset[str]:
-    return frozenset(node.id for node in ast.walk(top) if isinstance(node, ast.Name))
-
-
 def _as_it_is(text: bytes) -> Source:
-    """Take a file byte by byte; its imports may be more than there are, but never fewer."""
-    imports: set[str] = set()
-    for base, names in _IMPORT.findall(text.decode()):
-        listed = re.sub(r"#[^\n]*|[()]", "", names).split(",")
-        plain = [part.split()[0] for part in listed if part.strip()]
-        imports.update([base, *(f"{base.rstrip('.')}.{name}" for name in plain)] if base else plain)
-    piece = Piece(hashlib.sha256(text).hexdigest(), frozenset(imports), frozenset())
+    """Take a file that is no Python source, such as an extension module, as one piece."""
+    piece = Piece(hashlib.sha256(text).hexdigest(), frozenset(), frozenset())
     return Source({}, piece, piece, {})
 
 
@@ -156,7 +164,8 @@ def _defines(node: ast.stmt) -> Iterator[str]:
     """Yield the names that a statement at the top of a file gives a meaning."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield node.name
-    for target in ast.walk(node) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) else ():
+        return
+    for target in ast.walk(node):
         if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
             yield target.id
 
@@ -177,30 +186,25 @@ def _others(node: ast.FunctionDef) -> list[ast.expr]:
 
 
 def _piece(nodes: Sequence[ast.AST]) -> Piece:
-    imports: set[str] = set()
-    names: set[str] = set()
-    digest = hashlib.sha256()
-    for top in nodes:
-        for node in ast.walk(top):
-            _drop_docstring(node)
-            if isinstance(node, ast.Import):
-                imports.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                base = "." * node.level + (node.module or "")
-                imports.add(base)
-                imports.update(
-                    f"{base.rstrip('.')}.{a.name}" if node.module else f"{base}{a.name}" for a in node.names
-                )
-            elif isinstance(node, ast.Name):
-                names.add(node.id)
-        if not _is_text(top):
-            digest.update(ast.dump(top).encode())
-    return Piece(digest.hexdigest(), frozenset(imports), frozenset(names))
+    names, imports = used_by(nodes)
+    return Piece(_digest(nodes), imports, names)
 
 
-def _drop_docstring(node: ast.AST) -> None:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and _is_text(node.body[0]):
-        node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+def _digest(nodes: Iterable[ast.AST]) -> str:
+    found = hashlib.sha256()
+    for node in nodes:
+        if not _is_text(node):
+            found.update(f"{ast.dump(node)}\n".encode())
+    return found.hexdigest()
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    queue: list[ast.AST] = [*tree.body]
+    for node in queue:  # grows while it is read
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and _is_text(node.body[0]):
+            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+        for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+            queue.extend(getattr(node, field, ()))
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -7,17 +7,32 @@ import importlib
 import importlib.util
 import os
 import sys
-from importlib.machinery import SourceFileLoader
+from collections.abc import Iterable
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynamo.errors import Place, UserError, nearest
 
-__all__ = ["load_module", "load_object", "split_call"]
+if TYPE_CHECKING:
+    from importlib.abc import PathEntryFinder
+
+__all__ = ["load_module", "load_object", "read_afresh", "split_call"]
 
 #: Path as written to the file's state when it was loaded, and the module.
-_loaded: dict[str, tuple[tuple[int, int, int], ModuleType]] = {}
+_loaded: dict[str, tuple[tuple[int, int, int, int], ModuleType]] = {}
+#: Folders, each with a separator at its end, in which people work.
+_fresh: set[str] = set()
+_STANDARD = os.path.dirname(os.__file__) + os.sep
 
 
 def split_call(call: str) -> tuple[str, str]:
@@ -70,18 +85,60 @@ def _from_file(where: str) -> ModuleType:
         state = os.stat(where)
     except OSError:
         raise UserError(f"no file {where}") from None
-    version = (state.st_ino, state.st_mtime_ns, state.st_size)
+    version = (state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
     known = _loaded.get(where)
     if known is None or known[0] != version:
         known = _loaded[where] = (version, _execute(Path(where).resolve()))
     return known[1]
 
 
-class _Fresh(SourceFileLoader):
-    """Compiles the file each time: Python's cache goes by whole seconds, and would run what a file was before."""
+def read_afresh(folders: Iterable[str]) -> None:
+    """Import what lies in `folders`, at whatever depth, from its source and never from Python's cache.
 
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the face of a loader
+    That cache goes by whole seconds: a file edited twice in one, to the same size, would run as it was before.
+    What is installed there (``site-packages``), the standard library and dynamo go on using it.
+    """
+    new = {os.path.join(os.path.abspath(folder), "") for folder in folders} - _fresh
+    if not new:
+        return
+    _fresh.update(new)
+    if _finder not in sys.path_hooks:
+        sys.path_hooks.insert(0, _finder)
+    for folder in [known for known in sys.path_importer_cache if _is_fresh(known)]:
+        del sys.path_importer_cache[folder]
+
+
+class _Fresh(SourceFileLoader):
+    """Compiles a file each time it is loaded."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        if fullname.partition(".")[0] == "dynamo":
+            return super().get_code(fullname)
         return self.source_to_code(self.get_data(self.path), self.path)
+
+
+_find_in = FileFinder.path_hook(
+    (ExtensionFileLoader, EXTENSION_SUFFIXES),
+    (_Fresh, SOURCE_SUFFIXES),
+    (SourcelessFileLoader, BYTECODE_SUFFIXES),
+)
+
+
+def _finder(path: str) -> PathEntryFinder:
+    """Return what finds modules in a folder; `ImportError` leaves that to Python (see ``sys.path_hooks``)."""
+    if not _is_fresh(path):
+        raise ImportError(f"{path} is read as Python does")
+    return _find_in(path)
+
+
+def _is_fresh(path: str) -> bool:
+    inner = os.path.join(os.path.abspath(path), "")
+    installed = (
+        inner.startswith(_STANDARD)
+        or f"{os.sep}site-packages{os.sep}" in inner
+        or f"{os.sep}dist-packages{os.sep}" in inner
+    )
+    return not installed and any(inner.startswith(folder) for folder in _fresh)
 
 
 def _execute(path: Path) -> ModuleType:
@@ -90,6 +147,7 @@ def _execute(path: Path) -> ModuleType:
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    read_afresh([folder])
     spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file")
