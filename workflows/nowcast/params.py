@@ -18,6 +18,9 @@ __all__ = ["check_grid", "check_polygons", "check_sweeps", "lead_times"]
 #: On fewer cells along a side echoes cannot be tracked: see `dynamo.radar.motion_methods`.
 FEWEST = 32
 
+#: dBZ that stand for "nothing detected", as in `dynamo.radar.grid`, which is not imported to describe a graph.
+FLOOR = -32.0
+
 
 def lead_times(horizon: int, step: int) -> range:
     """Return the lead times, minutes: 0 to `horizon` in steps of `step`."""
@@ -28,14 +31,11 @@ def lead_times(horizon: int, step: int) -> range:
 
 def check_polygons(levels: Sequence[float], min_points: int) -> None:
     """Refuse levels (dBZ) of which no polygon could be made, or two the same."""
-    from dynamo.radar.grid import QUANTITIES
-
-    floor = QUANTITIES["reflectivity"].floor
     if not len(levels):
         raise WorkflowError("`levels` is empty; expected one level or more, in dBZ")
-    usable = all(_is_number(level) and level > floor for level in levels)
+    usable = all(_is_number(level) and level > FLOOR for level in levels)
     _expect(
-        usable, "levels", levels, f"finite numbers above {floor:g} dBZ, which stands for nothing detected"
+        usable, "levels", levels, f"finite numbers above {FLOOR:g} dBZ, which stands for nothing detected"
     )
     _expect(len(set(levels)) == len(levels), "levels", levels, "each level once")
     _expect(min_points >= 0, "min_points", min_points, "0 or more positions")
@@ -55,7 +55,9 @@ def check_grid(area: Sequence[float] | None, cells: Sequence[int] | None) -> Non
         )  # fmt: skip
     if (area is None) != (cells is None):
         lacking, given = ("area", "cells") if area is None else ("cells", "area")
-        raise WorkflowError(f"`{given}` is given without `{lacking}`; they go together: give both, or neither")
+        raise WorkflowError(
+            f"`{given}` is given without `{lacking}`; they go together: give both, or neither"
+        )
 
 
 def check_sweeps(every: float, window: float, highest: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
@@ -10,12 +12,12 @@ import geojson_validator
 import numpy as np
 import orjson
 import pytest
-from dynamo.workflows.nowcast import kept
+from dynamo.workflows.nowcast import kept, params
 from dynamo.workflows.nowcast import workflow as chain
 
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph.units import parse_bytes
-from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.grid import QUANTITIES, Geometry, Grid
 from dynamo.radar.motion import METHODS, estimate_motion, write_motion
 from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
 
@@ -137,6 +139,21 @@ def test_a_grid_that_cannot_be_is_refused_before_anything_runs(params, says):
     """Each names the parameter, what was given, and what is expected."""
     with pytest.raises(WorkflowError, match=says):
         chain.nowcast(["a.nc", "b.nc"], **{"area": AREA, "cells": CELLS, **params})
+
+
+def test_the_floor_of_levels_is_that_of_reflectivity():
+    """What stands for "nothing detected" is written down twice, and is one number."""
+    assert QUANTITIES["reflectivity"].floor == params.FLOOR
+
+
+def test_a_nowcast_is_described_without_numpy():
+    """`dynamo plan` and `dynamo check` need not wait for it."""
+    code = (
+        "import sys; from dynamo.workflows.nowcast import nowcast; "
+        "nowcast(['a.nc'], area=(-98, 31, -96, 33), cells=(50, 50)); print('numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_grid_that_can_be_is_not_refused():
