@@ -84,7 +84,7 @@ class CodeVersions:
     def _version(self, call: str) -> str:
         where, name = split_call(call)
         start, search = self._start(where)
-        source = self._source(start.path, search)
+        source = self._source(start.path)
         pieces = [source.rest, *_closure(source, name)] if name in source.tasks else [source.whole]
         reached, back = self._reached(start, frozenset().union(*(p.imports for p in pieces)), search)
         if pieces[0] is not source.whole and (back or any(ANY in p.names for p in pieces)):
@@ -94,7 +94,7 @@ class CodeVersions:
         for piece in pieces:
             found.update(f"{piece.digest}\n".encode())
         for module, path in sorted(reached.items()):
-            found.update(f"{module} {self._source(path, search).whole.digest}\n".encode())
+            found.update(f"{module} {self._source(path).whole.digest}\n".encode())
         files = [start.path, *(path for path in reached.values() if path != RADAR)]
         self._reach[call] = (*dict.fromkeys(files), *(self._science if _SCIENCE in reached else ()))
         return found.hexdigest()[:32]
@@ -102,16 +102,18 @@ class CodeVersions:
     def _start(self, where: str) -> tuple[_Module, Search]:
         """Return the module that a call names, and where its imports are looked for."""
         path = Path(where).resolve() if where.endswith(".py") else None
-        first = str(path.parent) if path is not None else ""
-        search = self._searches.get(first)
-        if search is None:
-            search = self._searches[first] = Search(first, self._modules)
+        search = self._search(str(path.parent) if path is not None else "")
         if path is not None:
             return _Module("", path), search
         found = search.find(where)
         if found is None or found.file is None or found.file.suffix != ".py":
             raise UserError(f"cannot find the source of {where}, so its version cannot be told")
         return _Module(where, found.file), search
+
+    def _search(self, first: str) -> Search:
+        if first not in self._searches:
+            self._searches[first] = Search(first, self._modules)
+        return self._searches[first]
 
     def _reached(
         self, start: _Module, imports: Iterable[str], search: Search
@@ -120,7 +122,7 @@ class CodeVersions:
         queue = self._targets(start, imports, search)
         back = any(module.path == start.path and module.bound for module in queue)
         if start.name:
-            queue.extend(self._chain(start.name, start.name.partition(".")[0], search)[:-1])
+            queue.extend(self._targets(start, [start.name], search))  # the packages it lies in
         found: dict[str, Path] = {}
         bound: set[str] = set()
         for module in queue:  # grows while it is read
@@ -138,7 +140,7 @@ class CodeVersions:
     def _leads_of(self, module: _Module, search: Search) -> list[_Module]:
         key = (search, module.name, module.path)
         if key not in self._leads:
-            self._leads[key] = self._targets(module, self._source(module.path, search).whole.imports, search)
+            self._leads[key] = self._targets(module, self._source(module.path).whole.imports, search)
         return self._leads[key]
 
     def _targets(self, module: _Module, imports: Iterable[str], search: Search) -> list[_Module]:
@@ -153,22 +155,22 @@ class CodeVersions:
             self._chains[key] = tuple(_loaded(name, own, search))
         return self._chains[key]
 
-    def _source(self, path: Path, search: Search) -> Source:
+    def _source(self, path: Path) -> Source:
         known = self._sources.get(path)
         if known is None:
             if path == RADAR:
-                known = self._read_science(search)
+                known = self._read_science()
             else:
                 self._states[path], known = source_in(path, self._memory)
             self._sources[path] = known
         return known
 
-    def _read_science(self, search: Search) -> Source:
+    def _read_science(self) -> Source:
         """Return `dynamo.radar` as one file, which imports the readers of all packages."""
         states, digest = science_in(self._memory)
         self._states.update(states)
         self._science = tuple(states)
-        readers = search.entry_points(_READERS)
+        readers = self._search("").entry_points(_READERS)
         found = hashlib.sha256(f"{digest} {readers}".encode()).hexdigest()
         piece = Piece(found, frozenset(module for _, module in readers), frozenset())
         return Source({}, piece, piece, {})

@@ -81,7 +81,7 @@ class Search:
     def _look(self, name: str) -> Found | None:
         parent, _, last = name.rpartition(".")
         above = self.find(parent) if parent else None
-        if parent and above is None:
+        if parent and (above is None or not above.folders):
             return None
         folders = above.folders if above else self._folders
         spaces: list[str] = []
