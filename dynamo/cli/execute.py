@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["execute", "resuming"]
 
 _SHOWN = 8
+#: How a disk that is full, or over its quota, is told.
+_NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 
 def execute(
@@ -99,6 +103,9 @@ def words(summary: Summary, workspace: Workspace) -> str:
     """Say how a run ended: failures first, then what it made and how long it took."""
     lines = [_failure(alike) for alike in _alike(summary.failures)]
     lines += [f"warning: {w}" for w in summary.warnings]
+    if summary.unpublished:
+        more = len(summary.unpublished) - 1
+        lines.append(f"failed: {summary.unpublished[0]}" + (f" (and {more} more products)" if more else ""))
     counts = f"{summary.ran} ran, {summary.reused} reused"
     if summary.failures or summary.blocked:
         counts += f", {len(summary.failures)} failed, {summary.blocked} could not run"
@@ -155,7 +162,9 @@ def _failure(alike: Sequence[Failure]) -> str:
     """Tell the first of some like failures in full, and name the others."""
     failure, *others = alike
     lines = [f"failed: {failure.task} ({failure.place}): {failure.error}"]
-    if failure.infrastructure:
+    if failure.infrastructure and any(words in failure.error for words in _NO_ROOM):
+        lines.append("  its disk is full: make room, then dynamo resume tries it again")
+    elif failure.infrastructure:
         lines.append(
             "  its worker was lost; unless the task itself is to blame, dynamo resume tries it again"
         )

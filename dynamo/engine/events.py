@@ -62,7 +62,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended."""
+    """How a run ended; `unpublished` says of each product that could not be put in its place why."""
 
     run: str
     workflow: str
@@ -76,8 +76,9 @@ class Summary:
     seconds: float
     first: float
     warnings: tuple[str, ...] = ()
+    unpublished: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether all that should run did."""
-        return not self.failures and not self.blocked
+        """Whether all that should run did, and all products are in their place."""
+        return not (self.failures or self.blocked or self.unpublished)

@@ -19,7 +19,7 @@ RETRIES = 2
 class Breach:
     """A limit that a task broke; its process group is then killed."""
 
-    outcome: Literal["timeout", "memory"]
+    outcome: Literal["timeout", "memory", "lost"]
     error: str
 
 

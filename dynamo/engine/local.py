@@ -44,6 +44,8 @@ __all__ = ["LocalEngine"]
 TICK = 0.2
 #: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
 PATIENCE = 10.0
+#: Seconds that a worker with a job may still be importing what it was told to before.
+PREPARING = 60.0
 #: Share of the machine's free memory that declared needs of tasks side by side may add up to.
 MEMORY_SHARE = 0.9
 
@@ -226,7 +228,7 @@ class LocalEngine:
     def _turn(self, runs: list[Run]) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it."""
         happened = list(self.workers.wait(TICK)) if self._jobs else []
-        broken = self._watch()
+        broken = self._watch({event.worker for event in happened})
         now, starting = time.time(), []
         # A turn in which nothing happened leaves the journal alone. Where its disk is full, what runs may fail of
         # that too, and leave room.
@@ -282,19 +284,27 @@ class LocalEngine:
         self._note_cut(run, current.id, rescue(worker.log, current.log))
         with suppress(OSError):
             keep(worker.sandbox, current.keep)
-        again = run.lost(worker.left, error, outcome, now)
+        began = now - (time.monotonic() - worker.begun)
+        again = run.lost(worker.left, error, outcome, began, now)
         self._enqueue(run, [*again, *run.ready.take()])
 
-    def _watch(self) -> list[tuple[Worker, Breach]]:
-        """Look after what runs, once a tick, since it reads /proc: cut logs, return who broke a limit."""
+    def _watch(self, reported: set[Any]) -> list[tuple[Worker, Breach]]:
+        """Look after what runs, once a tick, since it reads /proc: cut logs, return who broke a limit.
+
+        Of workers that have just `reported`, what is known is of the task before.
+        """
         if isinstance(self.workers, Inline) or time.monotonic() - self._looked < TICK:
             return []
         self._looked = time.monotonic()
         broken = []
         for worker in list(self.workers.busy):
-            if worker.job is None or not worker.left:
+            if worker.job is None or not worker.left or worker in reported:
                 continue
             run, _ = self._jobs[worker.job.id]
+            if worker.preparing:  # limits are for the task, which has not begun
+                if time.monotonic() - worker.begun > PREPARING:
+                    broken.append((worker, Breach("lost", "an import that was made ahead did not end")))
+                continue
             needs = run.ready.tasks[worker.left[0]].needs
             resident = worker.resident() if needs.memory else 0
             worker.base = min(worker.base, resident)

@@ -19,21 +19,22 @@ _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 def cut(path: str) -> int:
     """Free what lies between the beginning and the end of a log that is being written, where it is too long.
 
-    Returns the bytes dropped. Where the file system can, they become a hole, which whoever writes does not notice;
-    elsewhere the log is written anew, and what comes in that moment is lost.
+    Where the file system can, that becomes a hole, which whoever writes does not notice, and `shorten` drops it in
+    the end. Elsewhere the log is written anew, and what comes in that moment is lost. Returns the bytes dropped.
     """
     try:
         if os.path.getsize(path) <= LIMIT:
             return 0
         with open(path, "a+b", buffering=0) as file:  # for appending, as whoever writes it has it open
             size = file.seek(0, os.SEEK_END)
-            if not _punch(file.fileno(), _KEEP, size - 2 * _KEEP):
-                file.seek(size - _KEEP)
-                end = file.read(_KEEP)
-                file.truncate(_KEEP)
-                file.write(end)
+            if _punch(file.fileno(), _KEEP, size - 2 * _KEEP):
+                return 0
+            file.seek(size - _KEEP)
+            end = file.read(_KEEP)
+            file.truncate(_KEEP)
+            file.write(end)
         return size - 2 * _KEEP
-    except FileNotFoundError:
+    except OSError:  # gone, or no room: a log is no reason to end a run
         return 0
 
 
@@ -51,18 +52,19 @@ def _punch(file: int, begin: int, length: int) -> bool:
 
 def shorten(path: str) -> int:
     """Keep only the beginning and the end of a finished log that is too long; return the bytes dropped."""
-    size = os.path.getsize(path)
-    if size <= LIMIT:
-        return 0
-    dropped = size - 2 * _KEEP
-    with open(path, "r+b") as file:
-        file.seek(size - _KEEP)
-        end = file.read()
-        file.seek(_KEEP)
-        file.write(f"\n[... {format_bytes(dropped)} left out ...]\n".encode())
-        file.write(end)
-        file.truncate()
-    return dropped
+    with suppress(OSError):  # gone, or no room: a log is no reason to end a run
+        size = os.path.getsize(path)
+        if size > LIMIT:
+            dropped = size - 2 * _KEEP
+            with open(path, "r+b") as file:
+                file.seek(size - _KEEP)
+                end = file.read()
+                file.seek(_KEEP)
+                file.write(f"\n[... {format_bytes(dropped)} left out ...]\n".encode())
+                file.write(end)
+                file.truncate()
+            return dropped
+    return 0
 
 
 def rescue(scratch: str, target: str) -> int:

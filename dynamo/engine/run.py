@@ -73,6 +73,7 @@ class Run:
         self._keys: dict[str, tuple[str, Parts, str]] = {}
         self._failures: dict[str, Failure] = {}
         self._products: list[str] = []
+        self._unpublished: list[str] = []
         self._counts = {"done": 0, "reused": 0, "left": 0}
         self.warnings: list[str] = []
 
@@ -194,20 +195,23 @@ class Run:
             return []
         return self._try_again(task, report, infrastructure=report.outcome == "trouble")
 
-    def lost(self, left: list[str], error: str, outcome: AttemptOutcome, now: float) -> list[Unit]:
+    def lost(
+        self, left: list[str], error: str, outcome: AttemptOutcome, began: float, now: float
+    ) -> list[Unit]:
         """Take in that a worker died or was killed; return units to be tried again.
 
-        The first of `left` was running; the others had not begun.
+        The first of `left` was running, since `began`; the others had not begun.
         """
         current, *waiting = left
         for task_id in left:
             n = self.running.pop(task_id)
             begun = task_id == current
-            row = Report(task_id, "failed", now, now, error if begun else "the job ended before it began")
+            since, why = (began, error) if begun else (now, "the job ended before it began")
+            row = Report(task_id, "failed", since, now, why)
             self.journal.end_attempt(self.id, n, outcome if begun else "lost", row)
             if not begun:
                 self._tell("waiting", self.ready.tasks[task_id], now, row.error)
-        report = Report(current, "failed", now, now, error)
+        report = Report(current, "failed", began, now, error)
         again = self._try_again(self.ready.tasks[current], report, infrastructure=outcome == "lost")
         rest = tuple(t for t in waiting if t in self.ready.open)
         if again and rest:
@@ -330,7 +334,12 @@ class Run:
     def publish(self) -> None:
         """Put the products that became durable into their folder."""
         for name, path in self.outbox:
-            self._products.append(self.request.products.publish(name, path))
+            try:
+                self._products.append(self.request.products.publish(name, path))
+            except (
+                UserError
+            ) as error:  # all others are still wanted; to go on with the run publishes it again
+                self._unpublished.append(str(error))
         self.outbox.clear()
 
     def summary(self, now: float) -> Summary:
@@ -344,6 +353,7 @@ class Run:
             blocked=len(self.ready.blocked),
             left=self._counts["left"],
             products=tuple(self._products),
+            unpublished=tuple(self._unpublished),
             folder=self.request.products.folder,
             seconds=now - self.began,
             first=max(self.first - self.began, 0.0),

@@ -29,6 +29,7 @@ class Spawned:
     """
 
     def __init__(self) -> None:
+        self._ended = False
         self.connection, there = socket.socketpair()
         try:
             self.process = subprocess.Popen(
@@ -46,7 +47,8 @@ class Spawned:
 
     def end(self) -> int:
         """Kill its group, reap it, and return how it ended; once is enough."""
-        if self.process.returncode is None:
+        if not self._ended:  # also where it was reaped already: its children live on in its group
+            self._ended = True
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.connection.close()

@@ -50,7 +50,8 @@ class Worker:
 
     ``begun`` is the monotonic time at which its current task began; ``left`` are the ids of the tasks of its
     job that have not been reported, the current one first. ``base`` is what the process held before its current
-    task, bytes; it is measured only for tasks that declare memory.
+    task, bytes; it is measured only for tasks that declare memory. While it is ``preparing`` it imports, and will
+    say when it is through.
     """
 
     slot: int
@@ -62,6 +63,7 @@ class Worker:
     begun: float = 0.0
     base: int = 0
     buffer: bytes = b""
+    preparing: bool = False
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -120,6 +122,7 @@ class Workers:
         while len(self.idle) + len(self.busy) < count:
             self.idle.append(self._spawn())
         for worker in self.idle if calls else ():
+            worker.preparing = True
             worker.tell({"prepare": calls})
 
     def retire(self) -> None:
@@ -150,8 +153,13 @@ class Workers:
 
     def wait(self, seconds: float) -> Iterator[Reported | Gone]:
         """Wait for at most `seconds` and yield what has happened."""
-        for key, _ in self._selector.select(seconds):
-            worker: Worker = key.data
+        spoke = self._selector.select(seconds)
+        for worker in [w for w in self.busy if all(key.data is not w for key, _ in spoke)]:
+            if worker.process.poll() is not None:  # a child that it forked still holds its end of the socket
+                self.busy.remove(worker)
+                yield Gone(worker, self._bury(worker))
+        for key, _ in spoke:
+            worker = key.data
             try:
                 data = worker.connection.recv(1 << 16)
             except OSError:
@@ -166,9 +174,14 @@ class Workers:
                 continue
             *lines, worker.buffer = (worker.buffer + data).split(b"\n")
             for line in lines:
-                report = Report.from_json(orjson.loads(line))
-                worker.left.remove(report.task)
+                said = orjson.loads(line)
                 worker.begun = time.monotonic()
+                if "ready" in said:  # what it imported before its job does not count as the job's
+                    worker.preparing = False
+                    worker.base = worker.resident()
+                    continue
+                report = Report.from_json(said)
+                worker.left.remove(report.task)
                 if not worker.left:
                     self.busy.remove(worker)
                     self.idle.append(worker)

@@ -23,8 +23,9 @@ BUSY_SECONDS = 30
 #: memory for pages, so that a turn of many tasks does not read again what it wrote (negative: KiB).
 CHECKPOINT_PAGES = 4000
 CACHE = -16_000
-#: Seconds between tries while the disk is full.
+#: Seconds between tries while the disk is full, or while another process makes the file.
 PAUSE = 0.05
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class _DiskFullError(WorkspaceError):
@@ -67,7 +68,7 @@ class Database:
         self._applied = dict.fromkeys(self._rows, 0)
         self._changing = self._direct = False
         try:
-            self.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             self.execute("PRAGMA synchronous = NORMAL")
             self.execute("PRAGMA foreign_keys = ON")
             self.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -77,6 +78,18 @@ class Database:
             self._db.close()
             raise
 
+    def _write_ahead(self) -> None:
+        """Have a new file written ahead; SQLite does not wait by itself while another process does the same."""
+        until = time.monotonic() + BUSY_SECONDS
+        while self.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                self.execute("PRAGMA journal_mode = WAL")
+            except WorkspaceError as error:
+                busy = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in _BUSY
+                if not busy or time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE)
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -84,8 +97,8 @@ class Database:
     @contextmanager
     def change(self, patience: float = 0.0) -> Iterator[None]:
         """All writes inside are one transaction; where the disk is full, try for `patience` seconds."""
-        self._begin()
         try:
+            self._begin()  # inside: Ctrl-C may come when it has begun
             yield
             self._commit(time.monotonic() + patience)
         finally:

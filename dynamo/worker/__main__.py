@@ -1,8 +1,8 @@
 """The worker process: reads messages from a socket, a line of JSON each, and answers jobs with reports, a line each.
 
 The first message says where it works: ``log``, ``sandbox``, ``modules``. After it come jobs, and ``prepare``: calls
-whose imports are to be made while there is no job. It lives as long as the other end does: when that closes, it
-kills its own process group.
+whose imports are to be made while there is no job; it says ``ready`` after them. It lives as long as the other end
+does: when that closes, it kills its own process group.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     _keep_orphans()
     os.set_inheritable(fd, False)  # commands of tasks have no use for it
+    os.register_at_fork(after_in_child=lambda: os.close(fd))  # nor have children, which may outlive us
     threading.Thread(target=_end_with, args=(fd,), daemon=True).start()
     messages = _Messages(fd)
     place: dict[str, Any] = next(iter(messages), {})
@@ -79,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for message in messages:
         if "prepare" in message:
             prepare(message["prepare"], place["sandbox"], messages.waiting)
+            with suppress(OSError):  # what an import says is not for the log of the next task
+                os.truncate(place["log"], 0)
+            messages.answer({"ready": True})
             continue
         for report in runner.run(Job.from_json(message)):
             messages.answer(report)

@@ -78,7 +78,7 @@ class Runner:
         outcome: Outcome = "ok"
         error, exit_code = "", None
         try:
-            files = _perform(order, self._sandbox, store, made)
+            files = _perform(order, self._sandbox, store, made, self._peak)
         except _Failure as failure:
             error = _named(_plain(str(failure)), order, self._sandbox.folder, store)
             exit_code, outcome = failure.exit_code, failure.outcome
@@ -90,7 +90,7 @@ class Runner:
         return Report(order.id, outcome, started, ended, error, exit_code, files, used, peak, logged)
 
 
-def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str]) -> dict[str, Made]:
+def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str], peak: Peak) -> dict[str, Made]:
     """Run the task and return its outputs; raise `_Failure` in words."""
     try:
         sandbox.prepare(order, store, made)
@@ -98,7 +98,7 @@ def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str]) -
         raise _Failure(f"its sandbox could not be made: {error}", outcome="trouble") from error
     exit_code = None
     if order.kind == "command":
-        exit_code = _command(order)
+        exit_code = _command(order, peak)
     else:
         _python(order, sandbox)
     absent = sandbox.missing_outputs(order)
@@ -115,19 +115,22 @@ def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str]) -
         raise _Failure(f"its outputs could not be kept: {error}", outcome="trouble") from error
 
 
-def _command(order: Order) -> int:
+def _command(order: Order, peak: Peak) -> int:
     import subprocess
 
     try:
-        done = subprocess.run(order.argv, stdin=subprocess.DEVNULL, check=False)
+        process = subprocess.Popen(order.argv, stdin=subprocess.DEVNULL)
     except OSError as error:
         raise _Failure(f"cannot start {order.argv[0]!r}: {error.strerror}") from error
     except ValueError as error:  # a zero byte in an argument
         raise _Failure(f"cannot start {order.argv[0]!r}: {error}") from error
-    if done.returncode < 0:
-        raise _Failure(f"{order.argv[0]} was killed by signal {-done.returncode}", done.returncode)
-    if done.returncode:
-        raise _Failure(f"{order.argv[0]} ended with exit code {done.returncode}", done.returncode)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = code = os.waitstatus_to_exitcode(status)
+    peak.note(used.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    if code < 0:
+        raise _Failure(f"{order.argv[0]} was killed by signal {-code}", code)
+    if code:
+        raise _Failure(f"{order.argv[0]} ended with exit code {code}", code)
     return 0
 
 

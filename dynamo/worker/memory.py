@@ -19,7 +19,8 @@ class Peak:
 
     def __init__(self) -> None:
         self._status = self._clear = -1
-        self._size, self._fresh = 0, False
+        self._resident, self._fresh = 0, False
+        self._child = 0
         if sys.platform == "linux":
             self._status = os.open("/proc/self/status", os.O_RDONLY)
             with suppress(OSError):  # a container may forbid it: the peak is then that of the whole process
@@ -27,19 +28,28 @@ class Peak:
 
     def reset(self) -> None:
         """Forget the largest resident size so far."""
+        self._child = 0
         if self._clear >= 0 and not self._fresh:
             os.pwrite(self._clear, b"5", 0)
             self._fresh = True
 
-    def read(self, seconds: float = MOMENT) -> int:
-        """Return the largest resident size since `reset` in bytes; 0 where the system does not say.
+    def note(self, child: int) -> None:
+        """Take in what a child process needed at most, bytes."""
+        self._child = max(self._child, child)
 
-        After less than a `MOMENT` it is what was read before: no more than a few MB can have come to it.
+    def read(self, seconds: float = MOMENT) -> int:
+        """Return the largest resident size since `reset`, or of a child, in bytes; 0 where the system does not say.
+
+        After less than a `MOMENT` it is what was held before: no more than a few MB can have come to it.
         """
-        if self._status < 0 or (seconds < MOMENT and self._size):
-            return self._size
+        if self._status < 0 or (seconds < MOMENT and self._resident):
+            return max(self._resident, self._child)
         text = os.pread(self._status, 4096, 0)
-        at = text.find(b"VmHWM:")
-        self._size = int(text[at + 6 :].split(None, 1)[0]) * 1024 if at >= 0 else 0
-        self._fresh = False
-        return self._size
+        self._resident, self._fresh = _kilobytes(text, b"VmRSS:"), False
+        return max(_kilobytes(text, b"VmHWM:"), self._child)
+
+
+def _kilobytes(text: bytes, row: bytes) -> int:
+    """Return a row of ``/proc/self/status`` in bytes."""
+    at = text.find(row)
+    return int(text[at + len(row) :].split(None, 1)[0]) * 1024 if at >= 0 else 0

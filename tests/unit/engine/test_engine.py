@@ -124,10 +124,25 @@ def test_products_are_copied_to_another_file_system(lab, monkeypatch):
 
 
 def test_a_product_folder_that_cannot_be_written_is_the_users_to_mend(lab):
-    """A file where the folder of products should be is told with its path."""
+    """A file where the folder of products should be is told with its path; all runs, and is published on resume."""
     lab.out.write_text("in the way")
-    with pytest.raises(UserError, match=f"cannot publish {lab.out}/"):
-        lab.run(CHAIN)
+    summary = lab.run(CHAIN)
+    assert not summary.ok
+    assert summary.ran == 3
+    assert len(summary.unpublished) == 3
+    assert summary.unpublished[0].startswith(f"cannot publish {lab.out}/")
+    lab.out.unlink()
+    with lab.engine() as engine:
+        again = engine.run(lab.request(lab.graph(), run=summary.run, resume=True))
+    assert (again.ok, again.ran, len(lab.published())) == (True, 0, 3)
+
+
+def test_a_product_that_is_in_the_way_leaves_the_others_alone(lab):
+    """A folder where one product should be costs that product, and no other."""
+    (lab.out / "b").mkdir(parents=True)
+    summary = lab.run(CHAIN)
+    assert [f"{lab.out}/b" in said for said in summary.unpublished] == [True]
+    assert len(summary.products) == 2
 
 
 def test_only_chosen_outputs_are_published(lab):

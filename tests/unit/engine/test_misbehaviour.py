@@ -579,3 +579,51 @@ def test_a_script_may_run_a_workflow_of_a_module_beside_it(lab):
     done = subprocess.run([sys.executable, script], cwd=lab.root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert lab.published() == {"word.txt": "hail"}
+
+
+def test_what_is_imported_ahead_is_not_charged_to_a_task(lab):
+    """Time and memory of an import that a waiting worker made for another task are not those of the job it gets."""
+    (lab.root / "heavy.py").write_text(
+        "import time\nheld = bytearray(300 << 20)\nprint('heavy speaks', flush=True)\ntime.sleep(1.5)\n"
+    )
+    lab.write("""
+        @task
+        def large(out: Output):
+            import heavy
+            Path(out).write_text('well')
+
+        @task(memory='100 MiB', timeout='1 s')
+        def small(out: Output):
+            print('small speaks')
+            Path(out).write_text('well')
+
+        @workflow
+        def flow():
+            small(out='small')
+    """)
+    graph = lab.graph()
+    with lab.engine() as engine:
+        call = next(iter(graph.tasks.values())).call
+        engine.warm(1, [call.replace("small", "large")])
+        summary = engine.run(lab.request(graph))
+    assert summary.ok, summary.failures
+    assert Path(lab.workspace.log(summary.run, "small", 1)).read_text() == "small speaks\n"
+
+
+def test_a_worker_that_dies_is_missed_though_its_child_lives(lab):
+    """A child that the task forked holds no end of the socket, nor is it waited for."""
+    summary = lab.run("""
+        @task
+        def bad(out: Output):
+            if not os.fork():
+                import time
+                time.sleep(600)
+            os.kill(os.getpid(), 9)
+
+        @workflow
+        def flow():
+            bad(out='out.txt')
+    """)
+    assert summary.failures[0].infrastructure
+    with lab.journal() as journal:
+        assert all(a.ended > a.started for a in journal.attempts(summary.run))

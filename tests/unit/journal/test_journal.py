@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,33 @@ def test_what_was_executed_at_once_is_not_tried_again(small_disk, fill_disk):
         with pytest.raises(WorkspaceError, match="disk is full"):
             replace()
         assert [r.id for r in journal.runs()] == ["r0"]
+
+
+def test_ctrl_c_as_a_transaction_begins_leaves_none_open(journal, monkeypatch):
+    """The signal may come when SQLite has begun it and before Python knows."""
+    begin = journal._db._begin
+
+    def interrupted():
+        begin()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal._db, "_begin", interrupted)
+        with pytest.raises(KeyboardInterrupt), journal.change():
+            pass
+    with journal.change():
+        journal.add_run("r", GRAPH, {}, 1.0)
+    assert [r.id for r in journal.runs()] == ["r"]
+
+
+def test_many_open_a_new_journal_at_one_time(tmp_path):
+    """Each waits for the one that makes the file."""
+    code = "import sys; from pathlib import Path; from dynamo.journal import Journal; Journal(Path(sys.argv[1])).runs()"
+    for n in range(3):
+        line = [sys.executable, "-c", code, str(tmp_path / f"{n}.db")]
+        started = [subprocess.Popen(line, stderr=subprocess.PIPE) for _ in range(6)]
+        said = [process.communicate()[1] for process in started]
+        assert [process.returncode for process in started] == [0] * 6, said
 
 
 def test_rows_are_applied_after_those_they_refer_to(journal):

@@ -271,6 +271,7 @@ def test_a_worker_process_serves_jobs_and_ends_with_its_master(tmp_path):
             wire.write(orjson.dumps(place) + b"\n" + orjson.dumps({"prepare": [call, "none:such"]}) + b"\n")
             wire.write(orjson.dumps(Job("j", orders, str(tmp_path / "store"))) + b"\n")
             wire.flush()
+            assert orjson.loads(wire.readline()) == {"ready": True}
             one, two, no = [Report.from_json(orjson.loads(wire.readline())) for _ in range(3)]
         here.close()
         assert process.wait(30) == -9
