@@ -24,7 +24,7 @@ __all__ = ["ANY", "FORMAT", "Memory", "Piece", "Source", "State", "source_in", "
 
 _MARKS = frozenset({"task", "command", "workflow"})
 #: To be raised with every change to what is kept of a file, or to how it is told.
-FORMAT = 2
+FORMAT = 3
 #: The parsed form of the same source differs between Python versions.
 _PYTHON = sys.version_info[:2]
 
@@ -121,10 +121,13 @@ def _parse(path: Path) -> Source:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
     _drop_docstrings(tree)
-    marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n)}
+    taken = _taken(tree.body)
+    marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n, taken)}
     rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and marked.get(n.name) is n)]
-    tasks = {name: _piece([*node.body, node.args, *_others(node)]) for name, node in marked.items()}
-    handed = {name for name, node in marked.items() if _others(node)}  # to decorators, which may keep them
+    tasks = {name: _piece([*node.body, node.args, *_others(node, taken)]) for name, node in marked.items()}
+    handed = {
+        name for name, node in marked.items() if _others(node, taken)
+    }  # to decorators, which may keep them
     others, helpers = _rest(rest, handed)
     return Source(tasks, others, _joined(others, tasks) if tasks else others, helpers)
 
@@ -170,17 +173,33 @@ def _defines(node: ast.stmt) -> Iterator[str]:
             yield target.id
 
 
-def _is_marked(node: ast.FunctionDef) -> bool:
-    return len(_others(node)) < len(node.decorator_list)
+def _taken(nodes: Iterable[ast.stmt]) -> frozenset[str]:
+    """Return the names to which the file itself gives a meaning other than dynamo's."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names = {(a.asname or a.name).partition(".")[0]: a.name for a in node.names}
+            found.update(name for name, module in names.items() if module.partition(".")[0] != "dynamo")
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or (node.module or "").partition(".")[0] != "dynamo":
+                found.update(a.asname or a.name for a in node.names)
+        else:
+            found.update(_defines(node))
+    return frozenset(found)
 
 
-def _others(node: ast.FunctionDef) -> list[ast.expr]:
-    """The decorators that are not ours: they may change what the function does."""
+def _is_marked(node: ast.FunctionDef, taken: frozenset[str]) -> bool:
+    return len(_others(node, taken)) < len(node.decorator_list)
+
+
+def _others(node: ast.FunctionDef, taken: frozenset[str]) -> list[ast.expr]:
+    """Return the decorators that are not ours: they may change what the function does."""
     found = []
     for mark in node.decorator_list:
         target = mark.func if isinstance(mark, ast.Call) else mark
+        inner = target.value if isinstance(target, ast.Attribute) else target
         name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-        if name not in _MARKS:
+        if name not in _MARKS or getattr(inner, "id", "") in taken:
             found.append(mark)
     return found
 

@@ -224,6 +224,17 @@ def test_a_package_that_offers_its_tasks_leaves_them_apart(project):
     assert not project.changes({"p/flow.py": HEAD + text.replace("1", "2") + USE}, "p.flow:one")
 
 
+@pytest.mark.parametrize(
+    "line", ["from mine import task\n", "import mine\n", "def task(**_): return print\n"]
+)
+def test_a_decorator_that_only_has_the_name_of_ours_counts(project, line):
+    """With what it is given: it may do anything with the function."""
+    mark = "@mine.task" if line.startswith("import") else "@task"
+    text = f"{line}{mark}(scale=1)\ndef one(o): pass\n"
+    project.write({"chain.py": text})
+    assert project.changes({"chain.py": text.replace("scale=1", "scale=2")})
+
+
 @pytest.fixture
 def radar(project, monkeypatch):
     """Put a copy of some files in the place of the science."""
