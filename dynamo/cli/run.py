@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.argument("runfile", required=False)
 @overriding
 @selecting
-@click.option("--cores", type=click.IntRange(min=1), help="Use at most this many cores.")
+@click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores.")
 @click.option("--inline", is_flag=True, help="Run all in one process, one after another, for a debugger.")
 @click.option("--report", is_flag=True, help="Write the report of the run into its products folder.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
@@ -82,8 +82,6 @@ def command(
 
 def _settings(prepared: Prepared, products: Products, chosen: Selection, cores: int | None) -> dict[str, Any]:
     """Return what the journal keeps of a run, so that it can be gone on with and told."""
-    from dynamo.graph.digest import to_json
-
     return {
         "runfile": str(prepared.path),
         "engine": "local",
@@ -93,6 +91,16 @@ def _settings(prepared: Prepared, products: Products, chosen: Selection, cores: 
         "only": list(products.only),
         "modules": [str(prepared.path.parent)],
         "selection": {"force": chosen.force, "only": chosen.only, "until": chosen.until},
-        "params": {name: to_json(value) for name, value in prepared.params.items()},
+        "params": {name: _told(value) for name, value in prepared.params.items()},
         "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
     }
+
+
+def _told(value: Any) -> Any:
+    """Return a parameter as the journal can hold it: a time, say, as its text."""
+    from dynamo.graph.digest import NotJSON, to_json
+
+    try:
+        return to_json(value)
+    except NotJSON:
+        return str(value)

@@ -193,7 +193,7 @@ def _graph(workflow: Workflow, arguments: Mapping[str, Any], base: Path) -> Grap
         graph = workflow.graph(**arguments)
     except DynamoError:
         raise
-    except Exception as error:  # whatever the user's workflow does when it is called
+    except (Exception, SystemExit) as error:  # whatever the user's workflow does when it is called
         raise UserError(
             f"describing {workflow.signature.name} fails: {type(error).__name__}: {error}",
             place=guilty(error),

@@ -367,6 +367,14 @@ def test_a_workflow_that_raises_is_told_with_its_line(folder):
     assert str(caught.value).startswith(f"{folder}/chain.py:46: describing broken fails: ZeroDivisionError")
 
 
+def test_a_workflow_that_leaves_python_is_told(folder):
+    """``sys.exit`` while the workflow is described is its fault, not the end of the command."""
+    chain = folder / "chain.py"
+    chain.write_text(chain.read_text() + "\n\n@workflow\ndef leaving():\n    raise SystemExit(0)\n")
+    with pytest.raises(UserError, match="describing leaving fails: SystemExit: 0"):
+        prepared(folder, workflow="./chain.py:leaving")
+
+
 def test_the_faults_of_a_run_file_come_with_those_of_its_workflow(folder):
     """A wrong function name does not hide an unknown key."""
     told = faults(folder, "trigger: 1\n", workflow="./chain.py:chan")
