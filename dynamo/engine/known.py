@@ -29,6 +29,7 @@ class Facts:
         versions = CodeVersions(self)
         self.code: Callable[[str], str] = versions.of
         self.unchanged: Callable[[str], bool] = versions.unchanged
+        self.code_states = versions.states
         self.parsed = journal.parsed
         self.result = journal.result
         self.latest: Callable[[str, str], tuple[str, Parts] | None] = journal.latest

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ from dynamo.graph.model import Graph, Needs
 from dynamo.graph.units import format_bytes
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.records import AttemptOutcome
+from dynamo.planning.source import State
 from dynamo.worker.job import Job
 from dynamo.worker.sandbox import keep
 
@@ -107,7 +109,8 @@ class LocalEngine:
         self._jobs: dict[str, tuple[Run, Needs]] = {}
         self._facts = Facts(workspace, self.journal)
         self._looked = 0.0
-        self._versions: dict[str, str] = {}
+        #: Source files as they were when workers may have imported them.
+        self._read: dict[Path, State] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -173,12 +176,13 @@ class LocalEngine:
 
     def _renew(self, calls: set[str]) -> None:
         """Let go the workers that may have imported code as it was before it was edited."""
-        versions = {call: self._facts.code(call) for call in calls}
-        if isinstance(self.workers, Workers) and any(
-            self._versions.get(call, version) != version for call, version in versions.items()
-        ):
+        for call in calls:
+            self._facts.code(call)
+        states = self._facts.code_states()
+        edited = any(self._read.get(path, state) != state for path, state in states.items())
+        if edited and isinstance(self.workers, Workers):
             self.workers.retire()
-        self._versions.update(versions)
+        self._read.update(states)
 
     def _memory(self) -> int:
         return self._given_memory or int(available_memory() * MEMORY_SHARE)

@@ -569,6 +569,33 @@ def test_two_engines_on_one_workspace(lab):
     assert set(lab.published().values()) == {"made"}
 
 
+def test_a_helper_that_is_edited_runs_as_it_is_in_a_warm_engine(lab):
+    """Also where it is another task that imports it now: no worker keeps the code as it was."""
+    helper = lab.root / "helper.py"
+    text = """
+        @task
+        def first(out: Output):
+            import helper
+            Path(out).write_text(helper.said)
+
+        @task
+        def second(out: Output):
+            import helper
+            Path(out).write_text(helper.said)
+
+        @workflow
+        def flow(n: int = 1):
+            (first if n == 1 else second)(out=f'{n}')
+    """
+    helper.write_text("said = 'as it was'\n")
+    lab.write(text)
+    with lab.engine() as engine:
+        engine.run(lab.request(lab.graph(n=1), run="one"))
+        helper.write_text("said = 'as it is now'\n")
+        engine.run(lab.request(lab.graph(n=2), run="two"))
+    assert lab.published() == {"1": "as it was", "2": "as it is now"}
+
+
 def test_one_run_cannot_be_under_way_twice(lab):
     """A run whose lock another process holds is refused in words."""
     lab.write(CHAIN)
