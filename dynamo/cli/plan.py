@@ -49,7 +49,7 @@ def command(
     prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
     workspace = Workspace.open(prepared.workspace)
     with Journal(workspace.journal) as journal:
-        facts = Facts(workspace, journal)
+        facts = Facts(workspace, journal, (str(prepared.path.parent),))
         plan = make_plan(prepared.graph, facts, selection(force, only, until))
         facts.keep()
     if as_json:

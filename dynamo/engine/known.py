@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import orjson
 
@@ -17,16 +17,19 @@ __all__ = ["Facts"]
 
 
 class Facts:
-    """Answers for `dynamo.planning.plan.Known`; a digest taken once is kept while the file looks unchanged."""
+    """Answers for `dynamo.planning.plan.Known`; a digest taken once is kept while the file looks unchanged.
 
-    def __init__(self, workspace: Workspace, journal: Journal) -> None:
+    `modules` are the folders from which workers import first.
+    """
+
+    def __init__(self, workspace: Workspace, journal: Journal, modules: Iterable[str] = ()) -> None:
         self._store = str(workspace.store)
         self._journal = journal
         #: Path to the size and time of change (ns) of an outside file when its digest was taken.
         self.states: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int, int, str]] = []
         self._sources: list[tuple[str, str, bytes]] = []
-        versions = CodeVersions(self)
+        versions = CodeVersions(self, modules)
         self.code: Callable[[str], str] = versions.of
         self.unchanged: Callable[[str], bool] = versions.unchanged
         self.code_states = versions.states

@@ -96,6 +96,7 @@ class LocalEngine:
         self.workspace = workspace
         self.cores = cores or available_cores()
         self._given_memory = memory
+        self._modules = tuple(modules or ())
         self.memory = self._memory()
         self.observer = observer
         self.journal = Journal(workspace.journal)
@@ -107,7 +108,7 @@ class LocalEngine:
         self._queue: list[tuple[int, float, int, Run, Unit]] = []
         self._order = count()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
-        self._facts = Facts(workspace, self.journal)
+        self._facts = Facts(workspace, self.journal, self._modules)
         self._looked = 0.0
         #: Source files as they were when workers may have imported them.
         self._read: dict[Path, State] = {}
@@ -165,7 +166,7 @@ class LocalEngine:
 
     def _begin(self, request: Request) -> Run:
         request.selection.check(request.graph)
-        self._facts = Facts(self.workspace, self.journal)
+        self._facts = Facts(self.workspace, self.journal, self._modules)
         run = Run(request, self.workspace, self.journal, self._facts, self._check_fit, time.time())
         self._facts.keep()
         self._renew({task.call for task in run.graph.tasks.values()})

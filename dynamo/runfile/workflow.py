@@ -14,7 +14,7 @@ from typing import Any
 from dynamo.errors import DynamoError, Place, UserError
 from dynamo.graph import Command, TaskFunction, Workflow
 from dynamo.runfile.paths import under
-from dynamo.worker.loading import load_module, load_object, split_call
+from dynamo.worker.loading import load_module, load_object, read_afresh, split_call
 
 __all__ = ["guilty", "load_workflow"]
 
@@ -30,6 +30,7 @@ def load_workflow(reference: str, base: Path) -> Workflow:
         reference = f"{under(base, where)}:{name}"
     elif str(base) not in sys.path:
         sys.path.insert(0, str(base))
+        read_afresh([str(base)])
     try:
         found = load_object(reference)
     except DynamoError:

@@ -22,6 +22,7 @@ import orjson
 
 from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
+from dynamo.worker.loading import read_afresh
 from dynamo.worker.log import Log
 from dynamo.worker.prepare import prepare
 
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not place:
         _end_group()
     sys.path[:0] = [p for p in place["modules"] if p not in sys.path]
+    read_afresh(place["modules"])
     runner = Runner(place["sandbox"], Log(place["log"]))
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)

@@ -370,7 +370,9 @@ def test_a_workflow_that_raises_is_told_with_its_line(folder):
 def test_a_workflow_that_leaves_python_is_told(folder):
     """``sys.exit`` while the workflow is described is its fault, not the end of the command."""
     chain = folder / "chain.py"
-    chain.write_text(chain.read_text() + "\n\n@workflow\ndef leaving(frames: list[Input]):\n    raise SystemExit(0)\n")
+    chain.write_text(
+        chain.read_text() + "\n\n@workflow\ndef leaving(frames: list[Input]):\n    raise SystemExit(0)\n"
+    )
     with pytest.raises(UserError, match="describing leaving fails: SystemExit: 0"):
         prepared(folder, workflow="./chain.py:leaving")
 
