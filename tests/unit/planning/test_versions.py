@@ -117,16 +117,16 @@ def test_the_folders_of_the_workers_are_looked_into(project):
 def test_what_is_installed_does_not_count_but_for_the_tasks_own_package(project):
     """Nor is it read; a chain that is itself installed is followed within its package."""
     files = {
-        "mine/flow.py": HEAD + "from . import near\nfrom other import K\n" + USE,
-        "mine/near.py": "",
+        "installed_chain/flow.py": HEAD + "from . import near\nfrom other import K\n" + USE,
+        "installed_chain/near.py": "",
         "other.py": "K = 1",
     }
     project.write({f"lib/site-packages/{name}": text for name, text in files.items()})
     project.write({"chain.py": HEAD + "from other import K\n" + USE})
     sys.path.insert(0, str(project.folder / "lib/site-packages"))
     assert not project.changes({"lib/site-packages/other.py": "K = 2"})
-    assert not project.changes({"lib/site-packages/other.py": "K = 3"}, "mine.flow:one")
-    assert project.changes({"lib/site-packages/mine/near.py": "K = 3"}, "mine.flow:one")
+    assert not project.changes({"lib/site-packages/other.py": "K = 3"}, "installed_chain.flow:one")
+    assert project.changes({"lib/site-packages/installed_chain/near.py": "K = 3"}, "installed_chain.flow:one")
 
 
 def test_a_link_from_site_packages_to_where_one_works_is_followed(project):
