@@ -6,7 +6,6 @@ Outside, a task is an ordinary function, and a workflow returns its `Graph`.
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any, TypeAlias, cast
 
 from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.build import Builder, File, building
+from dynamo.graph.collection import uncollected
 from dynamo.graph.model import Graph, Kind, Needs
 from dynamo.graph.signature import Role, Signature, place_of
 
@@ -262,12 +262,8 @@ class Workflow(Callee):
 @contextmanager
 def _described(builder: Builder) -> Iterator[None]:
     token = building.set(builder)
-    # All that is made here stays; to look for what does not would take a quarter of the time of a large graph.
-    collects = gc.isenabled()
-    gc.disable()
     try:
-        yield
+        with uncollected():
+            yield
     finally:
         building.reset(token)
-        if collects:
-            gc.enable()

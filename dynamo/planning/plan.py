@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dynamo.graph.collection import uncollected
 from dynamo.graph.model import Graph, Task
 from dynamo.journal.records import Parts, Result
 from dynamo.planning.decision import Decision, decide
@@ -88,8 +89,9 @@ def make_plan(graph: Graph, known: Known, selection: Selection = Selection()) ->
     """
     selection.check(graph)
     graph = selection.restrict(graph)
-    units(graph)
-    return _Planner(graph, known, selection).plan()
+    with uncollected():
+        units(graph)
+        return _Planner(graph, known, selection).plan()
 
 
 class _Planner:
