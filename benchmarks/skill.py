@@ -338,7 +338,7 @@ What the motion rests on (how far apart frames are, the window, how motion is sm
 chosen by its reasons and on these: CASA forwards, backwards, cropped by 3 cells and every second minute; MRMS from
 frames 6 and 15, both ways; OPERA and KNMI both ways. It was then held against sequences that had no part in it: CASA
 every third minute and mirrored, MRMS from other frames and cropped, OPERA and KNMI with every second frame left out.
-CASA was better there too (CSI / FSS at 10 minutes 0.12 / 0.47 before, 0.14 / 0.52 now), the others lost up to 0.01,
+CASA was better there too (CSI / FSS at 10 minutes 0.12 / 0.47 before, 0.14 / 0.52 now), the others lost up to 0.03,
 by too much smoothing and by edges that were none; both were softened for that. Sequences marked * were looked at only
 after that. Thinned out and backwards they are harder than the real ones: take them as comparisons between methods.
 
