@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynamo.cli.alike import alike, some
 from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
 from dynamo.graph.units import format_seconds
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["execute", "resuming"]
 
-_SHOWN = 8
 #: How a disk that is full, or over its quota, is told.
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
@@ -101,7 +100,7 @@ def exit_code(summary: Summary) -> int:
 
 def words(summary: Summary, workspace: Workspace) -> str:
     """Say how a run ended: failures first, then what it made and how long it took."""
-    lines = [_failure(alike) for alike in _alike(summary.failures)]
+    lines = [_failure(group) for group in alike(summary.failures, lambda f: (f.step, f.error))]
     lines += [f"warning: {w}" for w in summary.warnings]
     if summary.unpublished:
         more = len(summary.unpublished) - 1
@@ -138,29 +137,15 @@ def _products(summary: Summary) -> list[str]:
     return [f"products: {_near(summary.folder)} ({counted})"]
 
 
-def _some(names: Sequence[str]) -> str:
-    """Name the first few, and count the rest."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
 def _near(path: str) -> str:
     """The path as seen from here, where that is shorter."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
-def _alike(failures: Sequence[Failure]) -> list[list[Failure]]:
-    """Put together the failures of one step that say the same but for numbers."""
-    groups: dict[tuple[str, str], list[Failure]] = {}
-    for failure in failures:
-        groups.setdefault((failure.step, re.sub(r"\d+", "#", failure.error)), []).append(failure)
-    return list(groups.values())
-
-
-def _failure(alike: Sequence[Failure]) -> str:
+def _failure(group: Sequence[Failure]) -> str:
     """Tell the first of some like failures in full, and name the others."""
-    failure, *others = alike
+    failure, *others = group
     lines = [f"failed: {failure.task} ({failure.place}): {failure.error}"]
     if failure.infrastructure and any(words in failure.error for words in _NO_ROOM):
         lines.append("  its disk is full: make room, then dynamo resume tries it again")
@@ -174,8 +159,8 @@ def _failure(alike: Sequence[Failure]) -> str:
     if failure.sandbox:
         lines.append(f"  its folder was kept: {failure.sandbox}")
     if others:
-        lines.append(f"  failed alike: {_some([f.task for f in others])}")
-    blocked = [task for f in alike for task in f.blocked]
+        lines.append(f"  failed alike: {some([f.task for f in others])}")
+    blocked = [task for f in group for task in f.blocked]
     if blocked:
-        lines.append(f"  could not run because of it: {_some(blocked)}")
+        lines.append(f"  could not run because of it: {some(blocked)}")
     return "\n".join(lines)
