@@ -9,8 +9,12 @@ import shutil
 import threading
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from dynamo.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Products"]
 
@@ -33,6 +37,11 @@ class Products:
     def wants(self, name: str) -> bool:
         """Whether the output `name` is a product."""
         return bool(self.folder) and (not self.only or any(fnmatchcase(name, p) for p in self.only))
+
+    def unused(self, published: Sequence[str]) -> list[str]:
+        """Return the patterns that none of the published paths was wanted for."""
+        names = [path.removeprefix(f"{self.folder}/") for path in published]
+        return [p for p in self.only if self.folder and not any(fnmatchcase(name, p) for name in names)]
 
     def publish(self, name: str, stored: str) -> str:
         """Put the stored file into the folder under `name`, and return its path.

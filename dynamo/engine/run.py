@@ -344,6 +344,8 @@ class Run:
 
     def summary(self, now: float) -> Summary:
         """Return how the run ended."""
+        whole = not (self._failures or self.ready.blocked or self._counts["left"])
+        unused = self.request.products.unused(self._products) if whole else []
         return Summary(
             run=self.id,
             workflow=self.graph.name,
@@ -357,7 +359,7 @@ class Run:
             folder=self.request.products.folder,
             seconds=now - self.began,
             first=max(self.first - self.began, 0.0),
-            warnings=tuple(self.warnings),
+            warnings=(*self.warnings, *(f"products: no output has a name like {p!r}" for p in unused)),
         )
 
 

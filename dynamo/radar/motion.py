@@ -27,7 +27,6 @@ from dynamo.radar.cf_header import set_attribute
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.motion_images import find_spots, minutes_between
 from dynamo.radar.motion_methods import GAP_MINUTES, METHODS, nodes_for
-from dynamo.radar.still import SPOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,11 +106,13 @@ def estimate_motion(frames: Sequence[Grid], *, method: str = "lk") -> Motion:
     flow, vectors, still = np.zeros((*nodes, 2), "f4"), 0, np.empty(0, "i8")
     if method != "none":
         _check(frames)
-        spots, minutes = find_spots(frames)
-        flow, vectors = METHODS[method](frames, nodes, spots)
-        if spots is not None:
-            gone = cv2.resize(np.linalg.norm(flow, axis=-1).astype("f4"), spots.shape[::-1]) * minutes
-            still = np.flatnonzero(spots & (np.asarray(gone) > SPOT) & (newest.status == Cell.ECHO))
+        widths, minutes = find_spots(frames)
+        flow, vectors = METHODS[method](frames, nodes, None if widths is None else widths > 0)
+        if widths is not None:
+            # It stands still if the rain around it has gone farther than it is wide.
+            gone = cv2.resize(np.linalg.norm(flow, axis=-1).astype("f4"), widths.shape[::-1]) * minutes
+            left = (widths > 0) & (np.asarray(gone) > widths)
+            still = np.flatnonzero(left & (newest.status == Cell.ECHO))
     flow = flow.astype("f4")
     u, v = np.ascontiguousarray(flow[..., 0]), np.ascontiguousarray(flow[..., 1])
     return Motion(u, v, newest.geometry, newest.time, method, vectors, still)

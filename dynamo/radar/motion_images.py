@@ -69,16 +69,16 @@ def tracked_image(frame: Grid, spots: NDArray[np.bool_] | None) -> NDArray[np.ui
     return np.asarray(cv2.multiply(image, solid), dtype="u1")
 
 
-def find_spots(frames: Sequence[Grid]) -> tuple[NDArray[np.bool_] | None, float]:
-    """Return where echo may stand still, if anywhere, and over how many minutes that was seen."""
+def find_spots(frames: Sequence[Grid]) -> tuple[NDArray[np.uint8] | None, float]:
+    """Return how wide the spots are that may stand still, if there are any, and over how many minutes that was seen."""
     newest = frames[-1]
     recent = [f for f in frames if minutes_between(f, newest) <= STILL_MINUTES]
     minutes = minutes_between(recent[0], newest)
     if len(recent) < 3 or minutes < PROOF_MINUTES - 0.1:
         return None, minutes
-    spots = standing(map(as_bytes, reversed(recent)), STILL_DB * 255 / WHITE_DBZ)
-    spots &= ~near_unknown(newest)
-    return (spots if spots.any() else None), minutes
+    widths = standing(map(as_bytes, reversed(recent)), STILL_DB * 255 / WHITE_DBZ)
+    widths[near_unknown(newest)] = 0
+    return (widths if widths.any() else None), minutes
 
 
 def near_unknown(*frames: Grid) -> NDArray[np.bool_]:

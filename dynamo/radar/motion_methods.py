@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from dynamo.radar.darts import darts
+from dynamo.radar.hindcast import Look, moving
 from dynamo.radar.lucas_kanade import NEW, gather, spread, track
 from dynamo.radar.motion_images import (
     PROOF_MINUTES,
@@ -43,6 +44,8 @@ GAP_MINUTES = 30.0
 PAIRS = 2
 # Motion is smoothed over so many kilometres, whatever the size of the cells.
 SMOOTH_KM = 7.0
+# Whether it fits the frames better than standing still is judged over so many.
+PROVED_KM = 15.0
 # Motion varies over tens of cells; this many nodes along the longer side keep that and cost little.
 NODES = 50
 FINEST_NODE = 10
@@ -90,20 +93,30 @@ def _lucas_kanade(
     used = {frame.time: frame for pair in pairs for frame in pair}
     images = {moment: halve(tracked_image(frame, spots)) for moment, frame in used.items()}
     trust = trust_in(frames, images)
-    found = []
+    found, looks = [], []
     for before, after in pairs:
         seen = halve((~near_unknown(before, after)).astype("u1")) > 0
-        vectors = track(images[before.time], images[after.time], seen)
+        first, second, apart = images[before.time], images[after.time], minutes_between(before, after)
+        vectors = track(first, second, seen)
         column, row = vectors[:, :2].T.astype("i8")
         weight = trust[row, column]
         vectors[:, :2] = 2 * vectors[:, :2] + 0.5
-        vectors[:, 2:] *= 2 / minutes_between(before, after)
+        vectors[:, 2:] *= 2 / apart
         found.append(np.column_stack([vectors, weight]))
+        looks.append(Look(first, second, apart / 2, trust * seen))
     vectors = np.vstack(found)
     if not len(vectors):
         return np.zeros((*nodes, 2), "f4"), 0
     vectors = gather(vectors, block_of(shape))
-    return spread(vectors, shape, nodes, _width(newest.geometry)), len(vectors)
+    flow = spread(vectors, shape, nodes, _width(newest.geometry))
+    fits = moving(looks, flow, _in_nodes(PROVED_KM, newest.geometry, nodes))
+    return flow * fits[..., None], len(vectors)
+
+
+def _in_nodes(km: float, geometry: Geometry, nodes: tuple[int, int]) -> tuple[float, float]:
+    """Return `km` in rows and columns of nodes."""
+    east, north = geometry.cell_size_km()
+    return km / north * nodes[0] / geometry.ny, km / east * nodes[1] / geometry.nx
 
 
 def _width(geometry: Geometry) -> tuple[float, float]:

@@ -18,32 +18,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SPOT", "around", "standing", "standing_edges"]
+__all__ = ["around", "standing", "standing_edges"]
 
-# Cells: what is wider is weather. A spot must also be left behind by more than this in the time looked at.
-SPOT = 7
-
-
-def around(image: NDArray[Any]) -> NDArray[Any]:
-    """Return `image`, bytes or float32, with spots levelled to what surrounds them (an opening)."""
-    return np.asarray(cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((SPOT, SPOT), "u1")))
+# Cells: what is wider than the last is weather. A narrow spot shows sooner than a wide one that it stands still.
+WIDTHS = (3, 5, 7)
 
 
-def standing(images: Iterable[NDArray[np.uint8]], height: float) -> NDArray[np.bool_]:
-    """Return where all of `images` have a spot that is `height` above its surroundings, and the cells beside.
+def around(image: NDArray[Any], width: int = WIDTHS[-1]) -> NDArray[Any]:
+    """Return `image`, bytes or float32, with spots up to `width` cells wide levelled to what surrounds them.
 
-    A cell that moves by more than its own width in the time of the images is never in the result by itself;
-    the caller knows the motion and must see to that.
+    An opening, by a square of so many cells.
     """
-    common: NDArray[Any] | None = None
+    return np.asarray(cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((width, width), "u1")))
+
+
+def standing(images: Iterable[NDArray[np.uint8]], height: float) -> NDArray[np.uint8]:
+    """Return how wide, in cells, the spot is that all of `images` have at each cell or beside it; 0 for none.
+
+    A spot is `height` above its surroundings. One that moves by more than its width in the time of the images
+    is never in the result by itself; the caller knows the motion and must see to that.
+    """
+    common: list[NDArray[Any]] = []
     for image in images:
-        spots = np.asarray(cv2.subtract(image, around(image))) >= height
-        common = spots if common is None else common & spots
-        if not common.any():
+        spots = [np.asarray(cv2.subtract(image, around(image, width))) >= height for width in WIDTHS]
+        common = [a & b for a, b in zip(common, spots, strict=True)] if common else spots
+        if not common[-1].any():  # the widest kind holds the others
             break
-    if common is None:
-        return np.zeros((0, 0), dtype=bool)
-    return np.asarray(cv2.dilate(common.astype("u1"), np.ones((3, 3), "u1"))) > 0
+    if not common:
+        return np.zeros((0, 0), "u1")
+    widths = np.zeros(common[0].shape, "u1")
+    for width, spots_so_wide in reversed(list(zip(WIDTHS, common, strict=True))):
+        widths[np.asarray(cv2.dilate(spots_so_wide.astype("u1"), np.ones((3, 3), "u1"))) > 0] = width
+    return widths
 
 
 def standing_edges(images: Sequence[NDArray[np.uint8]], height: float) -> NDArray[np.bool_]:

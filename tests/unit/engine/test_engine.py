@@ -154,6 +154,16 @@ def test_only_chosen_outputs_are_published(lab):
     assert list(lab.published()) == ["b"]
 
 
+def test_a_pattern_that_no_output_matches_is_told(lab):
+    """One that matches is not told."""
+    lab.write(CHAIN)
+    products = Products(str(lab.out), ("b*", "d*"))
+    with lab.engine() as engine:
+        summary = engine.run(lab.request(lab.graph(), products=products))
+    assert summary.ok
+    assert summary.warnings == ("products: no output has a name like 'd*'",)
+
+
 def test_fused_tasks_share_a_process_and_keep_their_own_record(lab):
     """Tasks of one label run in one worker; each has its attempt, log and reuse."""
     text = """

@@ -268,6 +268,29 @@ def test_still_spots_are_found_and_do_not_hold_the_rain_back():
     assert middle(motion) == pytest.approx((1.2, -0.6), abs=0.1)
 
 
+def test_a_narrow_spot_is_proved_sooner_than_a_wide_one():
+    """In 15 minutes at 0.3 cells a minute, air passes a spot of one cell and not yet one of five."""
+    spots = np.zeros(PLANE.shape, dtype=bool)
+    spots[30:90:20, 20:80:20] = True
+    wide = np.zeros_like(spots)
+    wide[40:45, 120:125] = True
+    frames = [at(m, np.where(spots | wide, 58, np.maximum(blobs(0.3 * m, 0), 5))) for m in (0, 5, 10, 15)]
+    still = np.zeros(PLANE.shape, dtype=bool)
+    still.flat[estimate_motion(frames).still] = True
+    assert still[spots].all()
+    assert not still[wide].any()
+
+
+def test_a_bright_band_stays_at_its_range_while_the_rain_moves(samples):
+    """Where a ring of melting snow stands around a radar nothing is carried away; the rain elsewhere is."""
+    frames = read(next((samples / "grids").glob("opera_*.nc")))[:3]
+    speed = estimate_motion(frames).speed_kmh()
+    rows, columns = (1000 / n for n in speed.shape)
+    east_of_the_radar = np.s_[int(860 // rows), int(460 // columns)]
+    assert speed[east_of_the_radar] == 0
+    assert np.median(speed) > 50
+
+
 @pytest.mark.parametrize(
     "frames", [spotted(0, 0)[0], moving(1.2, -0.6, (0, 5, 10, 15)), spotted(1.2, 0)[0][:2]]
 )
