@@ -6,9 +6,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dynamo.engine.source import Source
 from dynamo.engine.workers import Reported
 from dynamo.worker.job import Job
 
@@ -66,6 +68,11 @@ class Inline:
                     yield Reported(worker, report)
         finally:
             os.chdir(here)
+
+    @contextmanager
+    def listening(self, caller: Source) -> Iterator[None]:  # noqa: ARG002 - the same face as `Workers`
+        """Hear nobody: what is to be run is there."""
+        yield
 
     def drop(self) -> None:
         """Forget the jobs that have not begun."""

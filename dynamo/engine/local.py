@@ -29,6 +29,7 @@ from dynamo.engine.machine import available_cores, available_memory, total_memor
 from dynamo.engine.ready import Unit
 from dynamo.engine.request import Request
 from dynamo.engine.run import Run
+from dynamo.engine.source import Given, Source
 from dynamo.engine.spawn import Spawned
 from dynamo.engine.workers import Gone, Reported, Worker, Workers
 from dynamo.errors import InternalError, UserError
@@ -44,6 +45,8 @@ __all__ = ["LocalEngine"]
 
 #: Seconds between looks at the memory, logs and time-outs of running tasks.
 TICK = 0.2
+#: Seconds between looks while nothing is to be run, where nobody calls.
+IDLE = 1.0
 #: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
 PATIENCE = 10.0
 #: Seconds that a worker with a job may still be importing what it was told to before.
@@ -149,20 +152,49 @@ class LocalEngine:
         KeyboardInterrupt
             On Ctrl-C or SIGTERM, after the workers were ended and the runs marked as interrupted.
         """
-        self.memory = self._memory()
+        given = Given(requests)
+        self.serve(given)
+        return given.summaries()
+
+    def serve(self, source: Source) -> None:
+        """Run what `source` gives, when it gives it, side by side, until it says that no more will come.
+
+        Raises as `run_all` does, but for requests that `source` takes back.
+        """
+        runs: dict[Run, ExitStack] = {}
         with ExitStack() as stack:
             stack.enter_context(_terminable())
-            runs: list[Run] = []
+            stack.enter_context(self.workers.listening(source))
             try:
-                for request in requests:
-                    stack.enter_context(self.workspace.lock(request.run))
-                    runs.append(self._begin(request))
-                while not all(run.over for run in runs):
-                    self._turn(runs)
+                while (wanted := source.take([run.id for run in runs])) is not None:
+                    for request in wanted:
+                        self._admit(request, runs, source)
+                    self._turn(list(runs), more=bool(wanted))
+                    for run in [run for run in runs if run.over]:
+                        lock = runs.pop(run)
+                        source.ended(self._end(run))
+                        lock.close()
             except BaseException:  # also Ctrl-C: the journal is left as `resume` needs it
-                self._abandon(runs)
+                self._abandon(list(runs))
                 raise
-            return [self._end(run) for run in runs]
+            finally:
+                for lock in runs.values():
+                    lock.close()
+
+    def _admit(self, request: Request, runs: dict[Run, ExitStack], source: Source) -> None:
+        """Begin a run, or tell `source` why it cannot."""
+        if not runs:
+            self.memory = self._memory()
+        lock = ExitStack()
+        try:
+            lock.enter_context(self.workspace.lock(request.run))
+            runs[self._begin(request)] = lock
+        except UserError as error:
+            lock.close()
+            source.refused(request, error)
+        except BaseException:
+            lock.close()
+            raise
 
     def _begin(self, request: Request) -> Run:
         request.selection.check(request.graph)
@@ -230,14 +262,18 @@ class LocalEngine:
             due = run.began + needs.deadline if needs.deadline else float("inf")
             heapq.heappush(self._queue, (-needs.priority, due, next(self._order), run, unit))
 
-    def _turn(self, runs: list[Run]) -> None:
-        """Wait for news, then record it and what starts next as one transaction, then act on it."""
-        happened = list(self.workers.wait(TICK)) if self._jobs else []
+    def _turn(self, runs: list[Run], *, more: bool) -> None:
+        """Wait for news, then record it and what starts next as one transaction, then act on it.
+
+        Where there are `more` runs than in the turn before, nothing is waited for.
+        """
+        rest = 0.0 if more else TICK if runs else IDLE
+        happened = list(self.workers.wait(rest)) if self._jobs or not runs else []
         broken = self._watch({event.worker for event in happened})
         now, starting = time.time(), []
         # A turn in which nothing happened leaves the journal alone. Where its disk is full, what runs may fail of
         # that too, and leave room.
-        if happened or broken or not self._jobs:
+        if happened or broken or more or (runs and not self._jobs):
             with self.journal.change(PATIENCE if self._jobs else 0.0):
                 for event in happened:
                     self._take_in(event, now)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import orjson
 
 from dynamo.engine.limits import Lost
 from dynamo.engine.machine import descendants, resident
+from dynamo.engine.source import Source
 from dynamo.engine.spawn import Spawned
 from dynamo.errors import WorkspaceError
 from dynamo.worker.job import Job, Report
@@ -151,9 +152,21 @@ class Workers:
         worker.left = [order.id for order in job.orders]
         worker.tell(job)
 
+    @contextmanager
+    def listening(self, caller: Source) -> Iterator[None]:
+        """Let `wait` end early when `caller` has something to be read."""
+        if caller.fileno() < 0:
+            yield
+            return
+        key = self._selector.register(caller, selectors.EVENT_READ)
+        try:
+            yield
+        finally:
+            self._selector.unregister(key.fileobj)
+
     def wait(self, seconds: float) -> Iterator[Reported | Gone]:
         """Wait for at most `seconds` and yield what has happened."""
-        spoke = self._selector.select(seconds)
+        spoke = [(key, mask) for key, mask in self._selector.select(seconds) if key.data is not None]
         for worker in [w for w in self.busy if all(key.data is not w for key, _ in spoke)]:
             if worker.process.poll() is not None:  # a child that it forked still holds its end of the socket
                 self.busy.remove(worker)
