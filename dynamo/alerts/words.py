@@ -1,0 +1,138 @@
+"""Words: an alert as people read it, for mail, logs, the head lines of CAP, and the receiver.
+
+An `Alert` enters, plain text leaves; times are UTC, as everywhere. Nothing can go wrong: names come from outside,
+and whatever would not be text on one line (line breaks, control characters, broken Unicode) is taken out.
+
+Minutes to come are counted from when the alert was made. Of old data that is played again, which is made long
+after its analysis time, they are counted from the analysis time.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from dynamo.alerts.alert import Alert
+
+__all__ = ["compass", "describe", "hazard_words", "headline", "now_of", "plain"]
+
+#: Made later than this after the analysis, or earlier than this before it, the data is played again.
+REPLAY = timedelta(hours=1)
+
+_POINTS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"]
+# Joiners are part of names in many scripts; the other format characters turn text around or hide it.
+_JOINERS = "\u200c\u200d"
+
+
+@lru_cache(maxsize=4096)
+def plain(text: str) -> str:
+    """Return `text` on one line, of characters that every form may hold: XML, mail headers, terminals, UTF-8."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    return " ".join("".join(c if _is_plain(c) else " " for c in text).split())
+
+
+def _is_plain(c: str) -> bool:
+    if c in _JOINERS:
+        return True
+    nothing = ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF  # Unicode: never a character
+    return not nothing and unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def compass(bearing_deg: float) -> str:
+    """Return the nearest of the 16 points of the compass; 0 is north, 90 is east.
+
+    >>> compass(0), compass(225), compass(359)
+    ('N', 'SW', 'N')
+    """
+    return _POINTS[round(bearing_deg / 22.5) % 16]
+
+
+def now_of(alert: Alert) -> datetime:
+    """Return the time from which minutes to come are counted."""
+    return alert.sent if abs(alert.sent - alert.issued) <= REPLAY else alert.issued
+
+
+def hazard_words(alert: Alert) -> str:
+    """Return what comes, as in ``STORM 45 dBZ``."""
+    return plain(f"{alert.hazard} {alert.level:g} {alert.units}")
+
+
+def headline(alert: Alert) -> str:
+    """Return one line: what comes where and when; it says so where it is an exercise, an update or the end."""
+    mark = "EXERCISE: " if alert.exercise else ""
+    if alert.kind == "cancelled":
+        return f"{mark}All clear: {plain(alert.hazard)} no longer {_where(alert)}"
+    update = "Update: " if alert.kind == "updated" else ""
+    return f"{mark}{update}{hazard_words(alert)} {_comes(alert)}"
+
+
+def _where(alert: Alert) -> str:
+    place = plain(alert.subscriber)
+    return f"within {alert.within_km:g} km of {place}" if alert.within_km > 0 else f"at {place}"
+
+
+def _comes(alert: Alert) -> str:
+    """Say that it comes, and when: `onset` is when it is within the distance that was asked for."""
+    near = alert.within_km > 0
+    if alert.onset is None:
+        return _where(alert)
+    now = now_of(alert)
+    if alert.onset > now:
+        verb = f"comes {_where(alert)}" if near else f"reaches {plain(alert.subscriber)}"
+        minutes = math.floor((alert.onset - now) / timedelta(minutes=1))
+        soon = f"in {minutes} min" if minutes else "in less than a minute"
+        return f"{verb} {soon} ({_clock(alert.onset)})"
+    if alert.ends is not None and alert.ends < now:
+        return f"was {_where(alert)} until {_clock(alert.ends)}"
+    return f"is {_where(alert)} now"
+
+
+def describe(alert: Alert) -> str:
+    """Return a short text of a few lines: level, times, distance and direction, and what was told before."""
+    lines = ["This is an exercise: nobody is in danger."] if alert.exercise else []
+    if alert.kind == "cancelled":
+        lines.append(
+            f"All clear for {plain(alert.subscriber)}: the {plain(alert.hazard)} that was told of "
+            f"({hazard_words(alert)}) is no longer {_where(alert)}."
+        )
+    else:
+        lines += [*_times(alert), _distance(alert)]
+    lines += _told(alert)
+    lines.append(
+        f"From radar data of {_date(alert.issued)}. Do not rely on this after {_date(alert.expires)}."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _times(alert: Alert) -> list[str]:
+    said = f"{hazard_words(alert)} or more {_where(alert)}"
+    start = f" from {_date(alert.onset)}" if alert.onset else ""
+    # The last valid time is often the end of the forecast, not of the storm.
+    end = f", at least until {_date(alert.ends)}" if alert.ends else ""
+    return [f"{said}{start}{end}."]
+
+
+def _distance(alert: Alert) -> str:
+    if alert.inside:
+        return "It passes over the place itself."
+    return f"At its nearest it is {alert.distance_km:.1f} km to the {compass(alert.bearing_deg)}."
+
+
+def _told(alert: Alert) -> list[str]:
+    """Say since when it is known, and what this replaces."""
+    if not alert.references:
+        return []
+    first, last = alert.references[0], alert.references[-1]
+    since = f"First told at {_date(first.sent)}. " if first is not last else ""
+    return [f"{since}This replaces the alert of {_date(last.sent)} ({plain(last.id)})."]
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%H:%M} UTC"
+
+
+def _date(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
