@@ -1,0 +1,90 @@
+"""GeoJSON FeatureCollections: a file in, what it says of itself and its features out.
+
+What can go wrong is a `DataError` that names the file and the place in it: missing, damaged, no JSON, none of
+these collections.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dynamo.errors import DataError, Place
+
+__all__ = ["Feature", "read_bytes", "read_collection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature of a collection, and where it stands."""
+
+    path: Path
+    number: int
+    id: Any
+    geometry: Any
+    properties: dict[str, Any]
+
+    def fault(self, message: str) -> DataError:
+        """Return the error that says this of the feature."""
+        name = f" ({self.id!r})" if isinstance(self.id, str | int) else ""
+        return DataError(f"feature {self.number}{name}: {message}", place=Place(str(self.path)))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, decompressed if its name ends in ``.gz``.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or its compressed data are damaged.
+    """
+    place = Place(str(path))
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if path.suffix == ".gz" else data
+    except EOFError:
+        raise DataError("the file is truncated: its compressed data end too early", place=place) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"the file is not gzip, or damaged: {error}", place=place) from error
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror or error}", place=place) from error
+
+
+def read_collection(path: Path) -> tuple[dict[str, Any], list[Feature]]:
+    """Return what a FeatureCollection says beside its features (foreign members too), and the features.
+
+    Raises
+    ------
+    DataError
+        It is no FeatureCollection.
+    """
+    data = read_bytes(path)
+    if not data.strip():
+        raise DataError("the file is empty; expected a GeoJSON FeatureCollection", place=Place(str(path)))
+    try:
+        said = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        cut = " (truncated?)" if error.pos >= len(error.doc.rstrip()) else ""
+        place = Place(str(path), error.lineno, error.colno)
+        raise DataError(f"the file is not JSON{cut}: {error.msg}", place=place) from error
+    kind = said.get("type") if isinstance(said, dict) else type(said).__name__
+    if not isinstance(said, dict) or kind != "FeatureCollection":
+        raise DataError(f"the file holds a {kind}; expected a FeatureCollection", place=Place(str(path)))
+    features = said.pop("features", None)
+    if not isinstance(features, list):
+        raise DataError("the collection has no list of features", place=Place(str(path)))
+    return said, [_feature(path, number, feature) for number, feature in enumerate(features, 1)]
+
+
+def _feature(path: Path, number: int, said: Any) -> Feature:
+    if not isinstance(said, dict) or said.get("type") != "Feature":
+        raise DataError(f"feature {number} is no Feature", place=Place(str(path)))
+    properties = said.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise DataError(f"the properties of feature {number} are no object", place=Place(str(path)))
+    return Feature(path, number, said.get("id"), said.get("geometry"), properties)
