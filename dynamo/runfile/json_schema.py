@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dynamo.runfile.model import KEYS, NEEDED, RunFile
+from dynamo.runfile.keys import KEYS, NEEDED
+from dynamo.runfile.model import RunFile
 
 __all__ = ["schema", "schema_text"]
 
@@ -30,7 +31,7 @@ def _object(form: type) -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-    return {**made, "required": [NEEDED[form]]} if form in NEEDED else made
+    return {**made, "required": list(NEEDED[form])} if form in NEEDED else made
 
 
 def schema_text() -> str:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dynamo.errors import RunFileError
 from dynamo.runfile import FaultyRunFileError, load
-from dynamo.runfile.model import KEYS, ProductsRule
+from dynamo.runfile.keys import KEYS
+from dynamo.runfile.model import ProductsRule
 
 FULL = """\
 workflow: ./chain.py:chain
