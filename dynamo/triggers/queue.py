@@ -1,0 +1,102 @@
+"""Back-pressure: which of the windows that wait start now, and which never will. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Choice", "FeedRule", "Waiting", "choose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A window of a feed that waits, or runs, by its data time (Unix seconds)."""
+
+    feed: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRule:
+    """What holds for the windows of one feed.
+
+    Parameters
+    ----------
+    priority
+        Feeds with a higher one come first.
+    limit
+        How many of its windows run at once; None for as many as there is room for.
+    stale
+        By how many seconds of data time the newest window of the feed may be newer than one that is still started.
+        No clock enters, so that replayed data ages as it did.
+    newest_only
+        Whether one that must wait is given up as soon as there is a newer one.
+    """
+
+    priority: int = 0
+    limit: int | None = None
+    stale: float = math.inf
+    newest_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Windows that start now, in this order, and windows that are superseded, each with the reason."""
+
+    start: tuple[Waiting, ...] = ()
+    superseded: tuple[tuple[Waiting, str], ...] = ()
+
+
+def choose(
+    waiting: Sequence[Waiting],
+    running: Sequence[Waiting],
+    limit: int,
+    rules: Mapping[str, FeedRule],
+    newest: Mapping[str, float] | None = None,
+) -> Choice:
+    """Decide, so that at most `limit` windows run at once.
+
+    First come feeds of higher priority, among them those of which less runs, then the newest data. `newest` is
+    the time of the newest window of each feed that also ran, where it ended already.
+    """
+    latest = dict(newest or {})
+    for window in [*waiting, *running]:
+        latest[window.feed] = max(latest.get(window.feed, -math.inf), window.time)
+    superseded: list[tuple[Waiting, str]] = []
+    queues: dict[str, list[Waiting]] = {}  # the newest last
+    for window in sorted(set(waiting), key=lambda w: w.time):
+        behind = latest[window.feed] - window.time
+        if behind > _rule(rules, window.feed).stale:
+            superseded.append((window, f"{behind:.0f} s behind the newest data"))
+        else:
+            queues.setdefault(window.feed, []).append(window)
+    start = _start(queues, Counter(w.feed for w in running), limit - len(running), rules)
+    for feed, queue in queues.items():
+        if _rule(rules, feed).newest_only:
+            superseded += [(w, "there is newer data") for w in queue if w.time < latest[feed]]
+    return Choice(tuple(start), tuple(superseded))
+
+
+def _rule(rules: Mapping[str, FeedRule], feed: str) -> FeedRule:
+    return rules.get(feed, FeedRule())
+
+
+def _start(
+    queues: dict[str, list[Waiting]], running: Counter[str], room: int, rules: Mapping[str, FeedRule]
+) -> list[Waiting]:
+    """Take from the queues what starts."""
+    start: list[Waiting] = []
+    while len(start) < room:
+        free = [
+            feed
+            for feed, queue in queues.items()
+            if queue and running[feed] < (_rule(rules, feed).limit or math.inf)
+        ]
+        if not free:
+            break
+        feed = max(free, key=lambda f: (_rule(rules, f).priority, -running[f], queues[f][-1].time))
+        start.append(queues[feed].pop())
+        running[feed] += 1
+    return start
