@@ -1,0 +1,83 @@
+"""Folder: one file an alert, for programs that watch a folder.
+
+An alert enters, a file appears, whole or not at all; its name begins with the time and holds the id of the
+delivery, so a repeated delivery makes no second file while the first is there. Goes wrong: the disk, which may be
+better at the next try. A process killed while it writes leaves a hidden file that ends in ``.part``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+from urllib.parse import quote
+
+from dynamo.alerts.alert import Alert
+from dynamo.alerts.forms import Form, Message, write
+from dynamo.delivery.channel import Outcome
+
+__all__ = ["Folder"]
+
+
+class Folder:
+    """A channel that drops files.
+
+    Parameters
+    ----------
+    name
+        What the run file calls it.
+    folder
+        Where; made when the first alert comes.
+    form
+        What is in the files; as ``cloudevents-binary`` that is GeoJSON.
+    """
+
+    def __init__(self, name: str, folder: Path, form: Form = "geojson") -> None:
+        self.name = name
+        self.folder = folder
+        self.form = form
+
+    async def send(self, alert: Alert, delivery: str) -> Outcome:
+        """Write the file, unless it is there."""
+        try:
+            message = write(alert, self.form)
+            at = f"{alert.sent.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+            file = self.folder / f"{at}-{quote(delivery, safe='')}{message.suffix}"
+            return await asyncio.to_thread(_drop, file, message)
+        except OSError as error:
+            return Outcome("again", f"{error.filename or self.folder}: {error.strerror or error}")
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _drop(file: Path, message: Message) -> Outcome:
+    if file.exists():
+        return Outcome("sent", f"{file.name} was there already")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, part = tempfile.mkstemp(suffix=".part", prefix=".", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(message.body)
+            target.flush()
+            os.fchmod(target.fileno(), 0o644)  # others read it: a temporary file is its owner's alone
+            os.fsync(target.fileno())
+        Path(part).replace(file)
+    except BaseException:
+        with suppress(OSError):
+            Path(part).unlink()
+        raise
+    _sync(file.parent)
+    return Outcome("sent", file.name)
+
+
+def _sync(folder: Path) -> None:
+    """Make the name of a file last, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
