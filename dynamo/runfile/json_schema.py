@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import dynamo.runfile.alerts
+import dynamo.runfile.trigger  # noqa: F401 - both fill in their tables
 from dynamo.runfile.keys import KEYS, NEEDED
 from dynamo.runfile.model import RunFile
 
@@ -15,7 +17,9 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a run file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$defs": {form.__name__: _object(form) for form in KEYS if form is not RunFile},
+        "$defs": {
+            name: _object(form) for name, form in sorted((f.__name__, f) for f in KEYS) if form is not RunFile
+        },
         **_object(RunFile),
         "title": "dynamo run file",
     }

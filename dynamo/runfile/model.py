@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_bytes, parse_seconds
@@ -20,6 +20,10 @@ from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, KEYS, NEEDED, NULL, TEXT, TEXTS, Key, form_of, mapping, one_of, rule
 from dynamo.runfile.times import parse_time, reader_of
 from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
+
+if TYPE_CHECKING:
+    from dynamo.runfile.alerts import AlertsRule
+    from dynamo.runfile.trigger import TriggerRule
 
 __all__ = ["FIELDS", "EngineRule", "InputRule", "ProductsRule", "RunFile", "read_run_file"]
 
@@ -75,6 +79,8 @@ class RunFile:
     products: ProductsRule = ProductsRule()
     engine: EngineRule = EngineRule()
     workspace: str = ".dynamo"
+    trigger: TriggerRule | None = None
+    alerts: AlertsRule | None = None
 
 
 def _some_bytes(value: Any) -> int:
@@ -143,6 +149,18 @@ def _params(value: Any, at: At, tell: Tell) -> dict[str, Any]:
         return value
     tell.expected("a mapping", value, at)
     return {}
+
+
+def _trigger(value: Any, at: At, tell: Tell) -> Any:
+    from dynamo.runfile.trigger import TriggerRule  # a run that is not watched has no use for it
+
+    return mapping(TriggerRule, value, at, tell)
+
+
+def _alerts(value: Any, at: At, tell: Tell) -> Any:
+    from dynamo.runfile.alerts import AlertsRule
+
+    return mapping(AlertsRule, value, at, tell)
 
 
 _TIME = {"type": "string"}
@@ -223,6 +241,8 @@ KEYS.update(
                 {**TEXT, "default": ".dynamo"},
                 "Folder of the journal and of stored results, relative to the run file.",
             ),
+            "trigger": Key(_trigger, {"$ref": "#/$defs/TriggerRule"}, "When `dynamo watch` runs it."),
+            "alerts": Key(_alerts, {"$ref": "#/$defs/AlertsRule"}, "Whom `dynamo watch` tells of hazards."),
         },
     }
 )

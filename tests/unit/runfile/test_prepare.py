@@ -379,7 +379,7 @@ def test_a_workflow_that_leaves_python_is_told(folder):
 
 def test_the_faults_of_a_run_file_come_with_those_of_its_workflow(folder):
     """A wrong function name does not hide an unknown key."""
-    told = faults(folder, "trigger: 1\n", workflow="./chain.py:chan")
+    told = faults(folder, "tigger: 1\n", workflow="./chain.py:chan")
     assert [t.split(" ")[0] for t in told] == ["1:11:", "2:1:"]
 
 
