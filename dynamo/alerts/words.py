@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from dynamo.alerts.alert import Alert
 
-__all__ = ["compass", "describe", "hazard_words", "headline", "now_of", "plain"]
+__all__ = ["compass", "describe", "hazard_words", "headline", "now_of", "plain", "sentence"]
 
 #: Made later than this after the analysis, or earlier than this before it, the data is played again.
 REPLAY = timedelta(hours=1)
@@ -63,10 +63,15 @@ def hazard_words(alert: Alert) -> str:
 def headline(alert: Alert) -> str:
     """Return one line: what comes where and when; it says so where it is an exercise, an update or the end."""
     mark = "EXERCISE: " if alert.exercise else ""
+    kind = {"new": "", "updated": "Update: ", "cancelled": "All clear: "}[alert.kind]
+    return f"{mark}{kind}{sentence(alert)}"
+
+
+def sentence(alert: Alert) -> str:
+    """Return what comes where and when, as in the headline, but without what kind of alert it is."""
     if alert.kind == "cancelled":
-        return f"{mark}All clear: {plain(alert.hazard)} no longer {_where(alert)}"
-    update = "Update: " if alert.kind == "updated" else ""
-    return f"{mark}{update}{hazard_words(alert)} {_comes(alert)}"
+        return f"{plain(alert.hazard)} no longer {_where(alert)}"
+    return f"{hazard_words(alert)} {_comes(alert)}"
 
 
 def _where(alert: Alert) -> str:

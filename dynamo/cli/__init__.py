@@ -24,6 +24,7 @@ VERBS = {
     "logs": "Show what a task wrote.",
     "report": "Write the report of a run as one HTML file.",
     "resume": "Go on with a run that was interrupted or failed.",
+    "receive": "Take alerts on this machine and print them, for a first try.",
     "gc": "Remove runs and files that nothing needs any more.",
 }
 

@@ -132,10 +132,11 @@ def _check_address(name: str, address: str) -> None:
     try:
         ((_, spec),) = getaddresses([address])
         said = Address(addr_spec=spec)
-        if not (said.username and said.domain) or address != plain(address):
-            raise ValueError(address)
+        good = bool(said.username and said.domain) and address == plain(address)
     except (ValueError, IndexError, MessageError):
-        raise UserError(f"channel {name!r}: {address!r} is no mail address") from None
+        good = False
+    if not good:
+        raise UserError(f"channel {name!r}: {address!r} is no mail address")
 
 
 def compose(alert: Alert, delivery: str, sender: str, to: Sequence[str], form: Form) -> EmailMessage:
