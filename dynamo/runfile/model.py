@@ -154,7 +154,10 @@ def _params(value: Any, at: At, tell: Tell) -> dict[str, Any]:
 def _trigger(value: Any, at: At, tell: Tell) -> Any:
     from dynamo.runfile.trigger import TriggerRule  # a run that is not watched has no use for it
 
-    return mapping(TriggerRule, value, at, tell)
+    rule = mapping(TriggerRule, value, at, tell)
+    if rule and rule.every and rule.cron:
+        tell(at, "'every' and 'cron' are two clocks; give one")
+    return rule
 
 
 def _alerts(value: Any, at: At, tell: Tell) -> Any:

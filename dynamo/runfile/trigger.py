@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_seconds
 from dynamo.runfile.faults import say
-from dynamo.runfile.keys import COUNT, KEYS, TEXT, Key, one_of
+from dynamo.runfile.keys import COUNT, KEYS, TEXT, Key, form_of, mapping, one_of
 from dynamo.runfile.values import At, Read, Tell, by, count, text_by
 
-__all__ = ["TriggerRule", "choice"]
+__all__ = ["NeedRule", "TriggerRule", "choice"]
 
 Backlog = Literal["all", "latest", "none"]
 Same = Literal["first", "last"]
 
 
 @dataclass(frozen=True, slots=True)
+class NeedRule:
+    """What a window needs of one input."""
+
+    files: int = 1
+    source: str | None = None
+    sources: int = 1
+    quorum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerRule:
     """What starts a run: files that arrive, joined by the time of their data, or the clock."""
 
+    join: float = 0.0
+    wait: float = 20.0
+    late: float = 0.0
+    needs: Mapping[str, NeedRule] = field(default_factory=dict)
     every: float | None = None
     cron: str | None = None
     zone: str = "UTC"
-    wait: float = 20.0
-    need: int | None = None
     same: Same = "first"
     backlog: Backlog = "latest"
     at_once: int = 2
@@ -73,22 +87,63 @@ def _zone(value: str) -> None:
         raise ValueError(f"unknown time zone {value!r}{nearest(value, available_timezones())}") from None
 
 
+def _pattern(value: str) -> None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is no regular expression: {error}") from None
+
+
+def _needs(value: Any, at: At, tell: Tell) -> Any:
+    if not isinstance(value, dict):
+        tell.expected("a mapping", value, at)
+        return {}
+    return {name: _need(one, (*at, name), tell) for name, one in value.items()}
+
+
+def _need(value: Any, at: At, tell: Tell) -> Any:
+    need = mapping(NeedRule, value, at, tell)
+    if need and need.quorum is not None and need.quorum > need.sources:
+        tell(at, f"a quorum of {need.quorum} is more than the {need.sources} sources there are")
+    return need
+
+
 _SECONDS = one_of(TEXT, {"type": "number", "minimum": 0})
 
+KEYS[NeedRule] = {
+    "files": Key(count, {**COUNT, "default": 1}, "How many files a run needs at least."),
+    "source": Key(
+        text_by(_pattern),
+        TEXT,
+        "A regular expression whose group tells, in a file name, who made it (a radar).",
+    ),
+    "sources": Key(count, {**COUNT, "default": 1}, "How many sources make it complete."),
+    "quorum": Key(count, COUNT, "How many sources are enough when `wait` is over; all by default."),
+}
 KEYS[TriggerRule] = {
-    "every": Key(
-        by(_some_seconds), _SECONDS, "One run for each such period of data, like '1 min'; else one a file."
+    "join": Key(
+        by(parse_seconds), {**_SECONDS, "default": 0}, "Data times so far apart at most belong to one run."
     ),
-    "cron": Key(
-        text_by(_cron), TEXT, "Run at these times of the clock, like '*/5 * * * *', not when files come."
-    ),
-    "zone": Key(text_by(_zone), {**TEXT, "default": "UTC"}, "The time zone of `cron`."),
     "wait": Key(
         by(parse_seconds),
         {**_SECONDS, "default": "20 s"},
-        "For so long are inputs waited for that are still missing, from the first of their time on.",
+        "For so long is what is missing waited for, from the first file of a window on.",
     ),
-    "need": Key(count, COUNT, "How many files a period must have to be complete; run at once when it has."),
+    "late": Key(
+        by(parse_seconds),
+        {**_SECONDS, "default": 0},
+        "How much older than the newest window data may be and still be run.",
+    ),
+    "needs": Key(
+        _needs,
+        {"type": "object", "additionalProperties": form_of(NeedRule)},
+        "What a run needs of each input.",
+    ),
+    "every": Key(
+        by(_some_seconds), _SECONDS, "Run by the clock, in such steps of the day, not when files come."
+    ),
+    "cron": Key(text_by(_cron), TEXT, "Run by the clock, at times like '*/5 * * * *'."),
+    "zone": Key(text_by(_zone), {**TEXT, "default": "UTC"}, "The time zone of the clock."),
     "same": Key(
         choice("first", "last"),
         {"enum": ["first", "last"], "default": "first"},

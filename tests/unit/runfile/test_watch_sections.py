@@ -9,14 +9,18 @@ import yaml
 from dynamo.runfile import FaultyRunFileError, load
 from dynamo.runfile.alerts import MatchRule, parse_km, parse_level
 from dynamo.runfile.json_schema import schema
-from dynamo.runfile.trigger import TriggerRule
+from dynamo.runfile.trigger import NeedRule, TriggerRule
 
 GOOD = """\
 workflow: ./chain.py:chain
 trigger:
-  every: 1 min
+  join: 45 s
   wait: 20 s
-  need: 3
+  late: 2 min
+  needs:
+    sweeps: {files: 2, source: "^([a-z]+)", sources: 8, quorum: 5}
+  every: 1 min
+  zone: Europe/Paris
   same: last
   backlog: all
   at_once: 4
@@ -51,7 +55,12 @@ FAULTS = [
         "zone: Europe/Berln",
         "unknown time zone 'Europe/Berln' (did you mean 'Europe/Berlin'?)",
     ),
-    ("need: 3", "need: 0", "need: should be at least 1, not 0"),
+    ("files: 2", "files: 0", "files: should be at least 1, not 0"),
+    ("^([a-z]+)", "^([a-z]+", "is no regular expression"),
+    ("quorum: 5", "quorum: 9", "a quorum of 9 is more than the 8 sources there are"),
+    ("{files: 2, ", "{fils: 2, ", "unknown key 'fils' (did you mean 'files'?)"),
+    ("join: 45 s", "join: soon", "join: 'soon' is not a time like"),
+    ("late: 2 min", "late: [1]", "late: [1] is not a time like"),
     ("same: last", "same: lst", "expected 'first', 'last', not 'lst' (did you mean 'last'?)"),
     ("backlog: all", "backlog: every", "expected 'all', 'latest', 'none'"),
     ("at_once: 4", "at_once: many", "at_once: expected a whole number"),
@@ -92,8 +101,9 @@ def test_all_is_read(tmp_path):
     """Every key of both sections arrives, and one mapping alone is a list of it."""
     run = load(written(tmp_path, GOOD))
     assert run.trigger == TriggerRule(
-        every=60.0, wait=20.0, need=3, same="last", backlog="all", at_once=4, stale=300.0
-    )
+        join=45.0, wait=20.0, late=120.0, needs={"sweeps": NeedRule(2, "^([a-z]+)", 8, 5)}, every=60.0,
+        zone="Europe/Paris", same="last", backlog="all", at_once=4, stale=300.0,
+    )  # fmt: skip
     alerts = run.alerts
     assert alerts is not None
     assert alerts.rules == [MatchRule("STORM", 45.0, 10.0, 1800.0, ["ops"]), MatchRule("HAIL")]
@@ -119,7 +129,12 @@ def test_a_fault_is_told_in_its_line(tmp_path, old, new, said):
 def test_an_editor_takes_what_is_read():
     """The published schema takes the full file, and refuses an unknown key of each section."""
     jsonschema.validate(yaml.safe_load(GOOD), schema())
-    for old, new in (("every:", "evry:"), ("faults:", "falts:"), ("hazard: HAIL", "hazrd: HAIL")):
+    for old, new in (
+        ("every:", "evry:"),
+        ("quorum:", "qourum:"),
+        ("faults:", "falts:"),
+        ("hazard: HAIL", "hazrd: HAIL"),
+    ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(yaml.safe_load(GOOD.replace(old, new)), schema())
 
