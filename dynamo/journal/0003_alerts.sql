@@ -34,7 +34,7 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_time ON alerts (made);
 CREATE INDEX alerts_by_episode ON alerts (episode, revision);
 
--- The outbox. Rows of one channel are sent one after another, in the order of seq.
+-- The outbox. Rows of one channel are sent one after another, in the order of seq; `queues` says whose turn it is.
 CREATE TABLE deliveries (
     seq      INTEGER PRIMARY KEY AUTOINCREMENT,
     id       TEXT NOT NULL UNIQUE,      -- the same on the wire at every try
@@ -44,14 +44,30 @@ CREATE TABLE deliveries (
     state    TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'dead', 'dropped')),
     due      REAL NOT NULL,             -- not before, Unix seconds
     expires  REAL NOT NULL,
-    leased   REAL NOT NULL DEFAULT 0,   -- a sender has it until then
-    sender   TEXT NOT NULL DEFAULT '',
-    tries    INTEGER NOT NULL DEFAULT 0,
+    tries    INTEGER NOT NULL DEFAULT 0, -- since it was written, or taken out of the dead letters
+    begun    REAL,                      -- when the first of these was
     ended    REAL,
     reason   TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX deliveries_waiting ON deliveries (channel, seq) WHERE state = 'waiting';
 CREATE INDEX deliveries_by_alert ON deliveries (alert);
+CREATE INDEX deliveries_by_episode ON deliveries (episode, channel, seq);
+CREATE INDEX deliveries_dead ON deliveries (seq) WHERE state = 'dead';
+
+-- One row for each channel for which anything waits, so that a sender finds its work without looking at what waits
+-- behind it. Made with the first delivery that waits.
+CREATE TABLE queues (
+    channel  TEXT PRIMARY KEY,
+    ready    REAL NOT NULL,             -- when its first delivery is due, or until when a sender has leased it
+    failing  INTEGER NOT NULL,          -- whether its first delivery has failed before
+    sender   TEXT NOT NULL DEFAULT ''   -- who leased it
+) STRICT, WITHOUT ROWID;
+CREATE INDEX queues_by_turn ON queues (failing, ready);
+CREATE TRIGGER deliveries_queued AFTER INSERT ON deliveries WHEN NEW.state = 'waiting'
+BEGIN
+    INSERT INTO queues (channel, ready, failing)
+    SELECT NEW.channel, NEW.due, 0 WHERE NOT EXISTS (SELECT 1 FROM queues WHERE channel = NEW.channel);
+END;
 
 CREATE TABLE tries (
     delivery  TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,

@@ -1,0 +1,56 @@
+"""What passes between the outbox and a sender: frozen data, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dynamo.alerts.alert import Alert
+from dynamo.delivery.channel import Outcome
+from dynamo.delivery.retry import Verdict
+
+__all__ = ["Batch", "Item", "Tried"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One delivery whose turn it is.
+
+    Parameters
+    ----------
+    seq, id
+        Its place in the outbox, and its id on the wire.
+    alert
+        What to say.
+    expires
+        Not to be sent after that, Unix seconds.
+    tries, begun
+        How often it was tried in vain, and when first (Unix seconds; None for never).
+    """
+
+    seq: int
+    id: str
+    alert: Alert
+    expires: float
+    tries: int
+    begun: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries of one channel that a sender has leased, in order; `failing` says that the first failed before."""
+
+    channel: str
+    items: tuple[Item, ...]
+    failing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One try: of which delivery, when (Unix seconds), how long it took, how it ended, what becomes of it."""
+
+    channel: str
+    seq: int
+    at: float
+    seconds: float
+    outcome: Outcome
+    verdict: Verdict
