@@ -1,0 +1,259 @@
+"""The life cycle of an alert: what one subscriber is told after one cycle, and what stays untold.
+
+::
+
+    (nothing) ── match ──> new ── more, sooner, longer ──> updated ── clear for N cycles ──> cancelled
+                            └──────────── clear for N cycles ───────────────────────────────────┘
+
+Pure: a state and a match enter, a state and perhaps an alert leave. All that is decided is decided by the times
+of the data, so that the same cycle judged again, at any later time, gives the same.
+
+A phone must not ring every minute. What is compared is therefore not the last cycle but the most that was told:
+a level that comes and goes is told once. Only that the hazard stays longer than was said lets a person begin to
+judge anew, and that is told at most once in each `Policy.ends_step`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Literal, TypeAlias
+
+import orjson
+
+from dynamo.alerts.alert import Alert, Kind, Reference
+from dynamo.alerts.match import Match
+from dynamo.alerts.state import State
+from dynamo.errors import UserError
+
+__all__ = ["Cycle", "Judgement", "Policy", "alert_id", "decide", "episode_id", "exercise", "judgement"]
+
+#: Of a cycle as a whole. ``late``: newer data were judged before, nothing changes. ``unknown``: too little was
+#: seen to call any place clear; what was seen is told.
+Judgement: TypeAlias = Literal["judged", "late", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is worth an alert.
+
+    Parameters
+    ----------
+    clear_after
+        Number of cycles in a row without the hazard, after which it is over.
+    arrival_step
+        Seconds; an onset that is earlier by more than this is told.
+    ends_step
+        Seconds; an end that is later by more than this is told.
+    expiry
+        Seconds after its end for which an alert may still be believed, where no other follows. At least
+        `ends_step`, so that an alert does not expire while the hazard is there and cycles come.
+    all_clear_expiry
+        Seconds for which it is worth saying that it is over.
+    least_known
+        Share of a field, 0 to 1, that must have been seen for the rest to count as clear.
+
+    Raises
+    ------
+    UserError
+        A value is out of range.
+    """
+
+    clear_after: int = 3
+    arrival_step: float = 300.0
+    ends_step: float = 900.0
+    expiry: float = 1800.0
+    all_clear_expiry: float = 86_400.0
+    least_known: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.clear_after < 1:
+            raise UserError(f"clear_after is the number of clear cycles, at least 1, not {self.clear_after}")
+        if min(self.arrival_step, self.ends_step, self.all_clear_expiry) < 0:
+            raise UserError("steps and expiry of alerts are seconds, not negative")
+        if self.expiry < self.ends_step:
+            raise UserError(
+                f"alerts would expire, after {self.expiry:g} s, before it is told that a hazard stays longer, "
+                f"after {self.ends_step:g} s"
+            )
+        if not 0 <= self.least_known <= 1:
+            raise UserError(f"least_known is a share from 0 to 1, not {self.least_known:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One run whose products are judged for one kind of hazard.
+
+    Parameters
+    ----------
+    feed
+        The workflow that made them.
+    run
+        Its id.
+    hazard
+        The kind.
+    issued
+        Analysis time of the data.
+    now
+        When it is judged.
+    known_share
+        The share of the field, 0 to 1, in which anything could be seen at analysis time.
+    """
+
+    feed: str
+    run: str
+    hazard: str
+    issued: datetime
+    now: datetime
+    known_share: float = 1.0
+
+
+def judgement(cycle: Cycle, newest: datetime | None, policy: Policy) -> Judgement:
+    """Say whether a cycle counts; `newest` is the analysis time of the newest that did."""
+    if newest is not None and cycle.issued <= newest:
+        return "late"
+    return "judged" if cycle.known_share >= max(policy.least_known, 1e-9) else "unknown"
+
+
+def episode_id(feed: str, subscriber: str, hazard: str, issued: datetime) -> str:
+    """Return the id of the episode that begins with data of `issued`: the same for the same."""
+    parts = orjson.dumps((feed, subscriber, hazard, issued.timestamp()))
+    return blake2b(parts, digest_size=10).hexdigest()
+
+
+def alert_id(episode: str, revision: int) -> str:
+    """Return the id of one alert of an episode."""
+    return f"{episode}-{revision}"
+
+
+def decide(
+    state: State | None, match: Match | None, cycle: Cycle, policy: Policy
+) -> tuple[State | None, Alert | None]:
+    """Return where a subscriber stands after a cycle that is not late, and what is told.
+
+    Parameters
+    ----------
+    state
+        Before; None where nothing is under way.
+    match
+        What the cycle found; None where nothing comes within the distance.
+
+    Returns
+    -------
+    tuple
+        The very same `state` where nothing changed; None where nothing is under way (any more). No alert where
+        nothing need be told.
+    """
+    if match is None:
+        return (state, None) if state is None else _clear(state, cycle, policy)
+    if state is None:
+        return _tell(None, match, cycle, policy)
+    change = _change(state, match, cycle, policy)
+    if change:
+        return _tell(state, match, cycle, policy, anew=change == "longer")
+    return (state._replace(clear=0) if state.clear else state), None
+
+
+def exercise(match: Match, feed: str, now: datetime, nonce: str, policy: Policy) -> Alert:
+    """Return a test of the way to a subscriber: an alert that is marked as one and belongs to no episode.
+
+    `match` is pretended; `nonce` tells this test from all others.
+    """
+    cycle = Cycle(feed, "", match.hazard, now, now)
+    _, alert = _tell(None, match, cycle, policy)
+    episode = episode_id(nonce, match.subscriber, match.hazard, now)
+    return replace(alert, episode=episode, id=alert_id(episode, 0), exercise=True)
+
+
+def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal["", "more", "longer"]:
+    """Say what a match is against what was told: nothing new, more of it, or that it stays longer."""
+    issued = cycle.issued.timestamp()
+    if match.ends.timestamp() > state.ends + policy.ends_step or issued >= state.expires:
+        return "longer"
+    # Where the told onset has passed, the hazard is there: it cannot come sooner.
+    sooner = state.onset > issued and match.onset.timestamp() < state.onset - policy.arrival_step
+    more = match.level > state.top or (match.inside and not state.inside)
+    return "more" if more or sooner or not set(state.channels).issuperset(match.channels) else ""
+
+
+def _tell(
+    state: State | None, match: Match, cycle: Cycle, policy: Policy, *, anew: bool = False
+) -> tuple[State, Alert]:
+    """Tell a match; `anew`: what was told before is no longer what the next is compared with."""
+    marks = None if anew else state
+    episode = state.episode if state else episode_id(cycle.feed, match.subscriber, cycle.hazard, cycle.issued)
+    sent = state.sent if state else ()
+    expires = max(match.ends, cycle.issued) + timedelta(seconds=policy.expiry)
+    onset, ends = match.onset.timestamp(), match.ends.timestamp()
+    after = State(
+        episode=episode,
+        sent=(*sent, cycle.now.timestamp()),
+        clear=0,
+        channels=tuple(sorted({*(state.channels if state else ()), *match.channels})),
+        top=max(marks.top, match.level) if marks else match.level,
+        onset=min(marks.onset, onset) if marks else onset,
+        ends=max(marks.ends, ends) if marks else ends,
+        inside=match.inside or (marks is not None and marks.inside),
+        expires=expires.timestamp(),
+        subscriber=match.subscriber,
+        lon=match.lon,
+        lat=match.lat,
+        level=match.level,
+        units=match.units,
+        distance_km=match.distance_km,
+        bearing_deg=match.bearing_deg,
+        within_km=match.within_km,
+    )
+    return after, _alert(after, "updated" if state else "new", cycle, expires, match)
+
+
+def _clear(state: State, cycle: Cycle, policy: Policy) -> tuple[State | None, Alert | None]:
+    """Count a cycle in which nothing was found, where it saw enough to say so."""
+    if judgement(cycle, None, policy) == "unknown":
+        return state, None
+    if state.clear + 1 < policy.clear_after:
+        return state._replace(clear=state.clear + 1), None
+    over = state._replace(sent=(*state.sent, cycle.now.timestamp()))
+    expires = cycle.issued + timedelta(seconds=policy.all_clear_expiry)
+    return None, _alert(over, "cancelled", cycle, expires)
+
+
+def _alert(
+    after: State,
+    kind: Kind,
+    cycle: Cycle,
+    expires: datetime,
+    match: Match | None = None,
+) -> Alert:
+    """Return the last alert of a state."""
+    *before, _ = after.sent
+    return Alert(
+        id=alert_id(after.episode, len(before)),
+        episode=after.episode,
+        revision=len(before),
+        kind=kind,
+        feed=cycle.feed,
+        run=cycle.run,
+        subscriber=after.subscriber,
+        lon=after.lon,
+        lat=after.lat,
+        hazard=cycle.hazard,
+        level=after.level,
+        units=after.units,
+        issued=cycle.issued,
+        sent=cycle.now,
+        onset=match.onset if match else None,
+        ends=match.ends if match else None,
+        inside=match is not None and match.inside,
+        distance_km=after.distance_km,
+        bearing_deg=after.bearing_deg,
+        within_km=after.within_km,
+        expires=expires,
+        references=tuple(
+            Reference(alert_id(after.episode, n), datetime.fromtimestamp(at, UTC))
+            for n, at in enumerate(before)
+        ),
+        polygons=match.polygons if match else None,
+        source=match.source if match else "",
+    )

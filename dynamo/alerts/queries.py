@@ -1,0 +1,178 @@
+"""Questions to the journal about alerts: for the command line, the audit and the metrics."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import orjson
+
+from dynamo.alerts.alert import Alert
+from dynamo.alerts.records import CycleRecord, Delivery, Queue, Try
+from dynamo.errors import UserError
+from dynamo.journal.database import Database
+
+__all__ = ["AlertQueries"]
+
+_DELIVERIES = "SELECT id, alert, channel, state, due, expires, ended, reason FROM deliveries"
+
+
+class AlertQueries:
+    """The reading half of the alert store."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # Alerts
+
+    def alerts(
+        self,
+        *,
+        active: bool = False,
+        subscriber: str | None = None,
+        hazard: str | None = None,
+        since: datetime | None = None,
+        limit: int = -1,
+    ) -> list[Alert]:
+        """Return alerts, the latest first.
+
+        Parameters
+        ----------
+        active
+            Only the last alert of each episode that is not over.
+        subscriber, hazard, since
+            Only of these, and made at or after `since`.
+        limit
+            At most so many; negative for all.
+        """
+        conditions = {
+            "a.subscriber = ?": subscriber,
+            "a.hazard = ?": hazard,
+            "a.made >= ?": since and since.timestamp(),
+        }
+        given = {sql: value for sql, value in conditions.items() if value is not None}
+        source = "alerts a"
+        if active:
+            source = (
+                "episodes e JOIN alerts a ON a.id = json_extract(e.state, '$[0]') || '-' ||"
+                " (json_array_length(e.state, '$[1]') - 1)"
+            )
+        where = " AND ".join(given) or "1"
+        # Of the texts below, none comes from outside.
+        rows = self._db.execute(
+            f"SELECT a.body FROM {source} WHERE {where} ORDER BY a.made DESC, a.rowid DESC LIMIT ?",  # noqa: S608
+            (*given.values(), limit),
+        )
+        return [_alert(body) for (body,) in rows]
+
+    def alert(self, name: str) -> Alert:
+        """Return one alert by its id or the beginning of it, of an episode named so its last.
+
+        Raises
+        ------
+        UserError
+            There is none, or it may be any of several.
+        """
+        rows = self._db.execute("SELECT body FROM alerts WHERE id = ?", (name,)).fetchall()
+        if rows:
+            return _alert(rows[0][0])
+        rows = self._db.execute(
+            "SELECT episode, id, body FROM alerts WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1"
+            " ORDER BY id LIMIT 1000",
+            (name,),
+        ).fetchall() if name else []  # fmt: skip
+        episodes = {episode: (found, body) for episode, found, body in rows}
+        if not episodes:
+            raise UserError(f"no alert {name!r}; `dynamo alerts list` names them")
+        if len(episodes) > 1:
+            raise UserError(f"{name!r} may be any of {', '.join(i for i, _ in list(episodes.values())[:5])}")
+        return self.episode(next(iter(episodes)))[-1]
+
+    def episode(self, episode: str) -> list[Alert]:
+        """Return all alerts of an episode, the first first."""
+        rows = self._db.execute("SELECT body FROM alerts WHERE episode = ? ORDER BY revision", (episode,))
+        return [_alert(body) for (body,) in rows]
+
+    # Deliveries
+
+    def deliveries(self, alert: str) -> list[Delivery]:
+        """Return how each delivery of an alert stands, with its tries."""
+        return self._deliveries("WHERE alert = ? ORDER BY seq", (alert,))
+
+    def dead_letters(self, channel: str | None = None) -> list[Delivery]:
+        """Return the deliveries that were given up, of one channel or of all, the first first."""
+        chosen = "WHERE state = 'dead' AND (?1 IS NULL OR channel = ?1) ORDER BY seq"
+        return self._deliveries(chosen, (channel,))
+
+    def _deliveries(self, chosen: str, parameters: tuple[str | None, ...]) -> list[Delivery]:
+        rows = self._db.execute(f"{_DELIVERIES} {chosen}", parameters).fetchall()
+        tried: dict[str, list[Try]] = defaultdict(list)
+        found = self._db.execute(
+            "SELECT delivery, n, at, seconds, outcome, status, response FROM tries"  # noqa: S608
+            f" WHERE delivery IN (SELECT id FROM deliveries {chosen}) ORDER BY delivery, n",
+            parameters,
+        )
+        for delivery, n, at, *rest in found:
+            tried[delivery].append(Try(n, _time(at), *rest))
+        return [
+            Delivery(i, alert, channel, state, _time(due), _time(expires), None if ended is None else _time(ended),
+                     reason, tuple(tried[i]))
+            for i, alert, channel, state, due, expires, ended, reason in rows
+        ]  # fmt: skip
+
+    # Cycles and counts
+
+    def newest(self, feed: str, hazard: str) -> datetime | None:
+        """Return the analysis time of the newest judged cycle of a feed and hazard."""
+        (issued,) = self._db.execute(
+            "SELECT max(issued) FROM cycles WHERE feed = ? AND hazard = ?", (feed, hazard)
+        ).fetchone()
+        return None if issued is None else _time(issued)
+
+    def cycles(self, run: str) -> list[CycleRecord]:
+        """Return how a run was judged, for each kind of hazard."""
+        return self._cycles("WHERE run = ? ORDER BY hazard", (run,))
+
+    def newest_cycles(self) -> list[CycleRecord]:
+        """Return the newest judged cycle of each feed and hazard."""
+        return self._cycles(
+            "WHERE outcome <> 'late' AND issued = (SELECT max(c.issued) FROM cycles c"
+            " WHERE c.feed = cycles.feed AND c.hazard = cycles.hazard) ORDER BY feed, hazard"
+        )
+
+    def _cycles(self, chosen: str, parameters: tuple[str, ...] = ()) -> list[CycleRecord]:
+        rows = self._db.execute(
+            f"SELECT run, hazard, feed, issued, judged, outcome FROM cycles {chosen}",  # noqa: S608
+            parameters,
+        )
+        return [
+            CycleRecord(run, hazard, feed, _time(issued), _time(judged), outcome)
+            for run, hazard, feed, issued, judged, outcome in rows
+        ]
+
+    def active(self) -> dict[tuple[str, str], int]:
+        """Return how many episodes are not over, by feed and hazard."""
+        rows = self._db.execute("SELECT feed, hazard, count(*) FROM episodes GROUP BY feed, hazard")
+        return {(feed, hazard): n for feed, hazard, n in rows}
+
+    def queues(self) -> list[Queue]:
+        """Return what waits for each channel; cheap, however much was sent."""
+        rows = self._db.execute(
+            "SELECT q.channel, q.n, a.made FROM (SELECT channel, count(*) AS n, min(seq) AS seq FROM deliveries"
+            " WHERE state = 'waiting' GROUP BY channel) q JOIN deliveries d ON d.seq = q.seq"
+            " JOIN alerts a ON a.id = d.alert ORDER BY q.channel"
+        )
+        return [Queue(channel, n, _time(made)) for channel, n, made in rows]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the number of deliveries in the journal by channel and state; looks at each of them."""
+        rows = self._db.execute("SELECT channel, state, count(*) FROM deliveries GROUP BY channel, state")
+        return {(channel, state): n for channel, state, n in rows}
+
+
+def _alert(body: str) -> Alert:
+    return Alert.from_json(orjson.loads(body))
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

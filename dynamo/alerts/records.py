@@ -1,0 +1,61 @@
+"""What the journal holds of alerts beside the alerts themselves, as frozen rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from dynamo.alerts.lifecycle import Judgement
+
+__all__ = ["CycleRecord", "Delivery", "DeliveryState", "Queue", "Try"]
+
+DeliveryState: TypeAlias = Literal["waiting", "sent", "dead", "dropped"]
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """One run that was judged for one kind of hazard; `issued` is its analysis time."""
+
+    run: str
+    hazard: str
+    feed: str
+    issued: datetime
+    judged: datetime
+    outcome: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try of a delivery: when, for how many seconds, and what was answered."""
+
+    n: int
+    at: datetime
+    seconds: float
+    outcome: Literal["sent", "again", "refused"]
+    status: int | None
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One alert on its way through one channel: how that stands, why, and its tries, the first first."""
+
+    id: str
+    alert: str
+    channel: str
+    state: DeliveryState
+    due: datetime
+    expires: datetime
+    ended: datetime | None
+    reason: str
+    tries: tuple[Try, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits for one channel: how many deliveries, and when the oldest of their alerts was made."""
+
+    channel: str
+    waiting: int
+    oldest: datetime

@@ -1,0 +1,75 @@
+"""State: where one subscriber stands with one kind of hazard, between two cycles.
+
+Frozen data and its JSON, nothing else. A named tuple and a JSON array, times in Unix seconds: a cycle reads a
+hundred thousand of these in a second and changes few. What can go wrong: a text that is no state (`InternalError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+
+from dynamo.errors import InternalError
+
+__all__ = ["State"]
+
+
+class State(NamedTuple):
+    """An episode that is not over: what was told in it, and for how many cycles nothing has been seen.
+
+    Parameters
+    ----------
+    episode
+        Its id.
+    sent
+        When each of its alerts was made, the first first: their number is the next revision.
+    clear
+        How many cycles in a row saw nothing.
+    channels
+        On which it was told, sorted.
+    top, onset, ends, inside
+        The most that was told: highest level, earliest onset, latest end, whether inside. A match must exceed
+        these to be told. They begin anew when it is told that the hazard stays longer.
+    expires
+        When the last alert does.
+    subscriber, lon, lat, level, units, distance_km, bearing_deg, within_km
+        What the last alert said, for the all clear.
+    """
+
+    episode: str
+    sent: Sequence[float]
+    clear: int
+    channels: Sequence[str]
+    top: float
+    onset: float
+    ends: float
+    inside: bool
+    expires: float
+    subscriber: str
+    lon: float
+    lat: float
+    level: float
+    units: str
+    distance_km: float
+    bearing_deg: float
+    within_km: float
+
+    def dump(self) -> str:
+        """Return it as text: an array in the order of the fields."""
+        return orjson.dumps(tuple(self), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+    @classmethod
+    def load(cls, text: str) -> State:
+        """Return what `dump` gave; tuples come back as lists.
+
+        Raises
+        ------
+        InternalError
+            It is no state.
+        """
+        try:
+            return cls._make(orjson.loads(text))
+        except (orjson.JSONDecodeError, TypeError) as error:
+            raise InternalError(f"the journal holds a state that cannot be read: {error}") from error
