@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,7 +27,7 @@ __all__ = ["command"]
     "secrets",
     multiple=True,
     metavar="env:NAME",
-    help="What signs the alerts: the name of an environment variable, or whsec_... itself. Repeat it for several.",
+    help="What signs the alerts: env:NAME, file:PATH, or whsec_... itself. Repeat it for several.",
 )
 @click.option("--count", type=click.IntRange(min=1), help="End after so many verified alerts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -48,9 +49,16 @@ def command(port: int, secrets: tuple[str, ...], count: int | None, *, as_json: 
 
 def _found(said: str) -> str:
     """Return the secret that ``--secret`` names."""
-    if not said.startswith("env:"):
+    where, _, name = said.partition(":")
+    if where == "file":
+        try:
+            return Path(name).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"--secret {said}: {getattr(error, 'strerror', None) or 'it is no text'}"
+            ) from None
+    if where != "env":
         return said
-    name = said.removeprefix("env:")
     if not os.environ.get(name):
         raise UserError(f"--secret {said}: the environment has no {name!r}{nearest(name, os.environ)}")
     return os.environ[name]
@@ -64,7 +72,8 @@ async def _receive(receiver: Receiver, made: str, count: int | None, *, as_json:
                 "in the shell that watches:\n"
                 f"  export ALERT_SECRET={made}\n"
                 "in the run file, under alerts:\n"
-                f'  webhooks: [{{url: "{receiver.url}", secret: env:ALERT_SECRET}}]',
+                f'  webhooks: [{{name: receiver, url: "{receiver.url}", secret: env:ALERT_SECRET, '
+                f"allow: {receiver.host}}}]",
                 file=sys.stderr,
             )
         left = count

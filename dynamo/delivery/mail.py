@@ -36,6 +36,7 @@ Security = Literal["starttls", "tls", "none"]
 
 #: Seconds that a server may be silent.
 STEP = 10.0
+_PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Server:
     Parameters
     ----------
     host, port
-        Of the server; the usual ports are 587 with ``starttls``, 465 with ``tls``, 25 with ``none``.
+        Of the server; port 0 means the usual one: 587 with ``starttls``, 465 with ``tls``, 25 with ``none``.
     security
         How the connection is encrypted.
     user, password
@@ -55,13 +56,14 @@ class Server:
     """
 
     host: str
-    port: int = 587
+    port: int = 0
     security: Security = "starttls"
     user: str = ""
     password: str = field(default="", repr=False)
     trust: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "port", self.port or _PORTS[self.security])
         if self.user and self.security == "none":
             raise UserError(f"mail by {self.host}: a password is not sent unencrypted; use starttls or tls")
 

@@ -57,7 +57,7 @@ class Program:
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], form: Form = "cloudevents", timeout: float = 30.0
+        self, name: str, command: Sequence[str], form: Form = "geojson", timeout: float = 30.0
     ) -> None:
         if not command or any("\0" in part for part in command):
             raise UserError(
