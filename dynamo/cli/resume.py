@@ -23,9 +23,8 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
     What was done is not done again, unless its code or inputs have changed since.
     """
     from dynamo.cli.execute import execute
-    from dynamo.engine import Products, Request
+    from dynamo.engine.again import again
     from dynamo.journal import Journal, Workspace
-    from dynamo.planning import Selection
 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
@@ -37,27 +36,13 @@ def command(run: str | None, workspace: Path, *, quiet: bool, as_json: bool) -> 
                 raise UserError(f"{last}; name the run to go on with, see `dynamo runs`")
         else:
             record = journal.run(run)
-        graph = journal.graph(record.id, expanded=False)
-    settings = record.settings
-    if "selection" not in settings:
-        raise UserError(
-            f"run {record.id} was not started by `dynamo run`; go on with it where it was started"
-        )
-    chosen = {k: tuple(v) for k, v in settings["selection"].items()}
-    request = Request(
-        record.id,
-        graph,
-        Products(settings["products"], tuple(settings["only"])),
-        Selection(**chosen),
-        resume=True,
-        settings=settings,
-    )
+        request = again(journal, record.id)
     return execute(
         found,
         request,
-        cores=settings["cores"],
-        memory=settings["memory"],
-        modules=tuple(settings["modules"]),
+        cores=request.settings["cores"],
+        memory=request.settings["memory"],
+        modules=tuple(request.settings["modules"]),
         first=click.get_current_context().obj,
         quiet=quiet,
         as_json=as_json,

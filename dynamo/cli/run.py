@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from dynamo.cli.options import overriding, runfile_of, selecting, selection
-
-if TYPE_CHECKING:
-    from dynamo.engine import Products
-    from dynamo.planning import Selection
-    from dynamo.runfile import Prepared
 
 __all__ = ["command"]
 
@@ -51,6 +45,7 @@ def command(
     from dynamo.journal import Workspace
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
+    from dynamo.runfile.settings import settings
 
     path, force = runfile_of(runfile, force)
     prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
@@ -61,7 +56,9 @@ def command(
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
     code = execute(
         workspace,
-        Request(run, prepared.graph, products, chosen, settings=_settings(prepared, products, chosen, cores)),
+        Request(
+            run, prepared.graph, products, chosen, settings=settings(prepared, products.folder, chosen, cores)
+        ),
         cores=cores or prepared.engine.cores,
         memory=prepared.engine.memory,
         modules=(str(prepared.path.parent),),
@@ -78,29 +75,3 @@ def command(
         written = write_report(workspace, run, Path(products.folder) / "report.html")
         print(f"report: {written}", file=sys.stderr if as_json else sys.stdout)
     return code
-
-
-def _settings(prepared: Prepared, products: Products, chosen: Selection, cores: int | None) -> dict[str, Any]:
-    """Return what the journal keeps of a run, so that it can be gone on with and told."""
-    return {
-        "runfile": str(prepared.path),
-        "engine": "local",
-        "cores": cores or prepared.engine.cores,
-        "memory": prepared.engine.memory,
-        "products": products.folder,
-        "only": list(products.only),
-        "modules": [str(prepared.path.parent)],
-        "selection": {"force": chosen.force, "only": chosen.only, "until": chosen.until},
-        "params": {name: _told(value) for name, value in prepared.params.items()},
-        "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
-    }
-
-
-def _told(value: Any) -> Any:
-    """Return a parameter as the journal can hold it: a time, say, as its text."""
-    from dynamo.graph.digest import NotJSON, to_json
-
-    try:
-        return to_json(value)
-    except NotJSON:
-        return str(value)

@@ -1,0 +1,37 @@
+"""What the journal keeps of how a run was asked for, so that it can be gone on with and told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynamo.graph.digest import NotJSON, to_json
+from dynamo.planning.select import Selection
+from dynamo.runfile.preparation import Prepared
+
+__all__ = ["settings"]
+
+
+def settings(
+    prepared: Prepared, folder: str, selection: Selection, cores: int | None = None
+) -> dict[str, Any]:
+    """Return the settings of a run whose products go into `folder`."""
+    return {
+        "runfile": str(prepared.path),
+        "engine": "local",
+        "cores": cores or prepared.engine.cores,
+        "memory": prepared.engine.memory,
+        "products": folder,
+        "only": list(prepared.products.only),
+        "modules": [str(prepared.path.parent)],
+        "selection": {"force": selection.force, "only": selection.only, "until": selection.until},
+        "params": {name: _told(value) for name, value in prepared.params.items()},
+        "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
+    }
+
+
+def _told(value: Any) -> Any:
+    """Return a parameter as the journal can hold it: a time, say, as its text."""
+    try:
+        return to_json(value)
+    except NotJSON:
+        return str(value)
