@@ -5,7 +5,7 @@ Frozen data and its JSON, nothing else. What can go wrong: a text that is no ale
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
@@ -98,7 +98,7 @@ class Alert:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; times are RFC 3339, UTC."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: _plain(getattr(self, name)) for name in _NAMES}
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Alert:
@@ -110,7 +110,7 @@ class Alert:
             It is no alert.
         """
         try:
-            values = {f.name: said[f.name] for f in fields(cls)}
+            values = {name: said[name] for name in _NAMES}
             for name in ("issued", "sent", "onset", "ends", "expires"):
                 values[name] = values[name] and datetime.fromisoformat(values[name])
             values["references"] = tuple(
@@ -123,11 +123,20 @@ class Alert:
         return cls(**values)
 
 
+_NAMES = tuple(field.name for field in fields(Alert))
+_PLAIN = frozenset({float, int, str, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
+    # The many numbers of a polygon first; `asdict` would copy each of them.
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, Reference):
+        return {"id": value.id, "sent": _plain(value.sent)}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value

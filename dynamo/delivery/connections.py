@@ -50,15 +50,15 @@ class Connections:
         if self._users <= 0 and self._session is not None:
             session, self._session = self._session, None
             await session.close()
-            await session.resolver.close()  # type: ignore[attr-defined]
+            await self._resolver.close()
 
     def session(self) -> aiohttp.ClientSession:
         """Return the session of the running event loop."""
         if self._session is None:
             _more_files()
-            resolver = GuardedResolver(self.guard)
+            self._resolver = GuardedResolver(self.guard)
             connector = aiohttp.TCPConnector(
-                resolver=resolver, limit=0, keepalive_timeout=KEEP, use_dns_cache=True, ttl_dns_cache=10
+                resolver=self._resolver, limit=0, keepalive_timeout=KEEP, use_dns_cache=True, ttl_dns_cache=10
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
