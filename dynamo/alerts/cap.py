@@ -34,7 +34,7 @@ from xml.etree import ElementTree as ET
 
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.reading import alert_from
-from dynamo.alerts.words import describe, hazard_words, headline, now_of, plain
+from dynamo.alerts.words import describe, hazard_words, headline, now_of, plain, where
 from dynamo.errors import DataError
 
 __all__ = ["CONTENT_TYPE", "IMMEDIATE", "LIKELY", "NAMESPACE", "SENDER", "SEVERITY", "dumps", "loads"]
@@ -157,9 +157,8 @@ def _areas(alert: Alert) -> Iterator[list[tuple[str, str]]]:
     if alert.polygons:
         rings = [_ring(polygon[0]) for polygon in _polygons(alert.polygons)]
         yield [("areaDesc", f"{hazard_words(alert)} or more"), *(("polygon", ring) for ring in rings)]
-    near = f"within {alert.within_km:g} km of " if alert.within_km > 0 else ""
     circle = f"{_degrees(alert.lat)},{_degrees(alert.lon)} {_degrees(alert.within_km)}"
-    yield [("areaDesc", f"{near}{plain(alert.subscriber)}"), ("circle", circle)]
+    yield [("areaDesc", where(alert)), ("circle", circle)]
 
 
 def _polygons(geometry: dict[str, Any]) -> list[Any]:
@@ -174,7 +173,7 @@ def _ring(ring: list[Any]) -> str:
 
 
 def _degrees(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    return f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")  # + 0.0: no minus zero
 
 
 def _time(time: datetime) -> str:

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from dynamo.alerts.alert import Alert
 
-__all__ = ["compass", "describe", "hazard_words", "headline", "now_of", "plain", "sentence"]
+__all__ = ["compass", "describe", "hazard_words", "headline", "now_of", "plain", "sentence", "where"]
 
 #: Made later than this after the analysis, or earlier than this before it, the data is played again.
 REPLAY = timedelta(hours=1)
@@ -70,29 +70,30 @@ def headline(alert: Alert) -> str:
 def sentence(alert: Alert) -> str:
     """Return what comes where and when, as in the headline, but without what kind of alert it is."""
     if alert.kind == "cancelled":
-        return f"{plain(alert.hazard)} no longer {_where(alert)}"
+        return f"{plain(alert.hazard)} no longer {where(alert)}"
     return f"{hazard_words(alert)} {_comes(alert)}"
 
 
-def _where(alert: Alert) -> str:
+def where(alert: Alert) -> str:
+    """Return the place, as in ``within 10 km of Baylor``, or ``at Baylor`` where no distance was asked for."""
     place = plain(alert.subscriber)
-    return f"within {alert.within_km:g} km of {place}" if alert.within_km > 0 else f"at {place}"
+    return f"within {alert.within_km:.4g} km of {place}" if alert.within_km > 0 else f"at {place}"
 
 
 def _comes(alert: Alert) -> str:
     """Say that it comes, and when: `onset` is when it is within the distance that was asked for."""
     near = alert.within_km > 0
     if alert.onset is None:
-        return _where(alert)
+        return where(alert)
     now = now_of(alert)
     if alert.onset > now:
-        verb = f"comes {_where(alert)}" if near else f"reaches {plain(alert.subscriber)}"
+        verb = f"comes {where(alert)}" if near else f"reaches {plain(alert.subscriber)}"
         minutes = math.floor((alert.onset - now) / timedelta(minutes=1))
         soon = f"in {minutes} min" if minutes else "in less than a minute"
         return f"{verb} {soon} ({_clock(alert.onset)})"
     if alert.ends is not None and alert.ends < now:
-        return f"was {_where(alert)} until {_clock(alert.ends)}"
-    return f"is {_where(alert)} now"
+        return f"was {where(alert)} until {_clock(alert.ends)}"
+    return f"is {where(alert)} now"
 
 
 def describe(alert: Alert) -> str:
@@ -101,7 +102,7 @@ def describe(alert: Alert) -> str:
     if alert.kind == "cancelled":
         lines.append(
             f"All clear for {plain(alert.subscriber)}: the {plain(alert.hazard)} that was told of "
-            f"({hazard_words(alert)}) is no longer {_where(alert)}."
+            f"({hazard_words(alert)}) is no longer {where(alert)}."
         )
     else:
         lines += [*_times(alert), _distance(alert)]
@@ -113,7 +114,7 @@ def describe(alert: Alert) -> str:
 
 
 def _times(alert: Alert) -> list[str]:
-    said = f"{hazard_words(alert)} or more {_where(alert)}"
+    said = f"{hazard_words(alert)} or more {where(alert)}"
     start = f" from {_date(alert.onset)}" if alert.onset else ""
     # The last valid time is often the end of the forecast, not of the storm.
     end = f", at least until {_date(alert.ends)}" if alert.ends else ""
