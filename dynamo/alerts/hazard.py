@@ -138,9 +138,11 @@ class _Common:
 
     def number(self, name: str) -> float | None:
         said = self._said(name)
-        if said is not None and not _is_number(said):
+        if said is None:
+            return None
+        if not _is_number(said):
             raise self.fault(f"{name} is {said!r}; expected a number")
-        return None if said is None else float(said)
+        return float(said)
 
 
 def _is_number(value: Any) -> bool:
@@ -172,7 +174,9 @@ def _rings(feature: Feature) -> list[Any]:
     """Return the coordinates of each polygon of a feature, checked as far as arrays cannot."""
     kind = feature.geometry.get("type") if isinstance(feature.geometry, dict) else None
     if not isinstance(feature.geometry, dict) or kind not in {"Polygon", "MultiPolygon"}:
-        raise feature.fault(f"its geometry is a {kind or 'thing without a type'}; expected a Polygon or MultiPolygon")
+        raise feature.fault(
+            f"its geometry is a {kind or 'thing without a type'}; expected a Polygon or MultiPolygon"
+        )
     coordinates = feature.geometry.get("coordinates")
     polygons = [coordinates] if kind == "Polygon" else coordinates
     if not isinstance(polygons, list) or not all(_is_rings(polygon) for polygon in polygons):
@@ -195,7 +199,9 @@ def _build(parts: list[Any], owners: list[Feature]) -> NDArray[Any]:
         for polygon, owner in zip(parts, owners, strict=True):
             if _positions(list(chain.from_iterable(polygon))) is None:
                 raise owner.fault("not all of its positions are longitude and latitude in degrees")
-        positions = np.concatenate([np.array([[p[0], p[1]] for p in flat], "f8")])  # with and without a height
+        positions = np.concatenate(
+            [np.array([[p[0], p[1]] for p in flat], "f8")]
+        )  # with and without a height
     rings = np.concatenate([[0], np.cumsum(lengths)])
     whole = np.concatenate([[0], np.cumsum([len(polygon) for polygon in parts])])
     starts = rings[:-1]
@@ -235,7 +241,9 @@ def _uncut(polygons: NDArray[Any]) -> NDArray[Any]:
 
 
 def _eastward(positions: NDArray[Any]) -> NDArray[Any]:
-    return np.column_stack([np.where(positions[:, 0] < 0, positions[:, 0] + 360, positions[:, 0]), positions[:, 1]])
+    return np.column_stack(
+        [np.where(positions[:, 0] < 0, positions[:, 0] + 360, positions[:, 0]), positions[:, 1]]
+    )
 
 
 def _valid(polygons: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Match"]
+if TYPE_CHECKING:
+    from dynamo.alerts.hazard import HazardField
+    from dynamo.alerts.subscriber import Subscribers
+
+__all__ = ["Match", "match"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,28 @@ class Match:
     channels: tuple[str, ...]
     polygons: dict[str, Any] | None = None
     source: str = ""
+
+
+def match(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match]:
+    """Return who is near what, by kind of hazard and then in the order of the subscribers.
+
+    A polygon counts for a rule if its level is at or above the rule's lowest; severity nests, so a place in a
+    band of 45 is in that of 20 too. `inside`, distance and times are those of any such polygon, `level` is the
+    highest that comes within the distance, and `polygons` the nearest polygon of that level at the first
+    time that it does. Distances are geodesics on the WGS 84 ellipsoid, and a hole is no part of its polygon.
+
+    Parameters
+    ----------
+    subscribers
+        Who asks for what.
+    fields
+        All lead times of one cycle, of one or several kinds of hazard, in any order.
+
+    Raises
+    ------
+    DataError
+        Fields of one kind have different units.
+    """
+    from dynamo.alerts.matching import matches
+
+    return matches(subscribers, fields)

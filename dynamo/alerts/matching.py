@@ -1,0 +1,184 @@
+"""Matching: subscribers and all hazards of one cycle in, one `Match` for each subscriber and kind near it out.
+
+Each polygon is held against the rules of the places in its neighbourhood, all at once; a rule is held against
+a polygon only while the answer could change what is known of it. A million of them against a thousand
+polygons take seconds. What can go wrong: polygons of one kind in different units (`DataError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from dynamo.alerts.contest import Contest
+from dynamo.alerts.drawn import drawn
+from dynamo.alerts.match import Match
+from dynamo.alerts.nearness import Box, Near, nearness
+from dynamo.alerts.plane import Plane, regions
+from dynamo.alerts.told import Table, told
+from dynamo.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dynamo.alerts.hazard import HazardField
+    from dynamo.alerts.subscriber import Subscribers
+
+__all__ = ["matches"]
+
+
+def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match]:
+    """Return the matches, by hazard and then in the order of the subscribers."""
+    found: list[Match] = []
+    for hazard in sorted({field.hazard for field in fields}):
+        own = sorted((f for f in fields if f.hazard == hazard), key=lambda f: (f.valid_time, f.lead_minutes))
+        if len({field.units for field in own}) > 1:
+            units = sorted({field.units for field in own})
+            raise DataError(f"hazards of kind {hazard!r} come in several units: {', '.join(units)}")
+        asks = _Asks.of(subscribers, hazard)
+        if len(asks.rows):
+            found += _Search(asks, own).run()
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asks:
+    """The rules that ask for one kind of hazard, each with its place; `rows` are their numbers."""
+
+    subscribers: Subscribers
+    rows: NDArray[np.intp]
+    owner: NDArray[Any]
+    lon: NDArray[Any]
+    lat: NDArray[Any]
+    limit: NDArray[Any]
+    min_level: NDArray[Any]
+    max_lead: NDArray[Any]
+
+    @classmethod
+    def of(cls, subscribers: Subscribers, hazard: str) -> _Asks:
+        codes = [n for n, name in enumerate(subscribers.hazards) if name in {hazard, ""}]
+        rows = np.isin(subscribers.hazard, codes).nonzero()[0]
+        rows = rows[np.argsort(subscribers.owner[rows], kind="stable")]
+        owner = subscribers.owner[rows]
+        return cls(
+            subscribers,
+            rows,
+            owner,
+            subscribers.lon[owner],
+            subscribers.lat[owner],
+            subscribers.within_km[rows] * 1000,
+            subscribers.min_level[rows],
+            subscribers.max_lead_minutes[rows],
+        )
+
+
+class _Search:
+    """What is known of each rule so far, while polygon after polygon is held against them."""
+
+    def __init__(self, asks: _Asks, fields: Sequence[HazardField]) -> None:
+        self._asks, self._fields = asks, fields
+        self._time = np.repeat(np.arange(len(fields)), [len(field.levels) for field in fields])
+        self._levels = np.concatenate([field.levels for field in fields])
+        self._polygons = np.concatenate([field.polygons for field in fields])
+        self._plane_of = np.zeros(len(self._levels), int)
+        self._number_in_plane = np.zeros(len(self._levels), int)
+        self._planes: list[Plane] = []
+        count = len(asks.rows)
+        self._best = np.full(count, -np.inf)
+        self._first_best = np.full(count, len(fields))
+        self._onset = np.full(count, len(fields))
+        self._ends = np.full(count, -1)
+        self._inside = np.zeros(count, bool)
+        self._nearest, self._highest = Contest(count), Contest(count)
+
+    def run(self) -> list[Match]:
+        for members in regions(self._polygons) if len(self._polygons) else []:
+            self._region(members)
+        rows = (self._ends >= 0).nonzero()[0]
+        return self._told(rows) if len(rows) else []
+
+    def _region(self, members: NDArray[np.intp]) -> None:
+        asks = self._asks
+        plane = Plane.of(self._polygons[members], asks.lon, asks.lat, asks.limit)
+        if not len(plane.rows):
+            return
+        self._plane_of[members], self._number_in_plane[members] = len(self._planes), np.arange(len(members))
+        self._planes.append(plane)
+        # One with a wide limit must not make all others look far: limits within a factor of two go together.
+        _, kinds = np.frexp(np.maximum(plane.limit, 1000.0))
+        boxes = []
+        for kind in np.unique(kinds):
+            places = (kinds == kind).nonzero()[0]
+            reach = float(plane.reach[places].max()) * (1 + plane.slack) + 1.0
+            boxes.append((reach, Box(plane.x, plane.y, places)))
+        bounds = shapely.bounds(plane.polygons)
+        # The first and the last time first: then onset and end are known of all that is near all the time.
+        # Within a time from the lowest level: what is inside that needs no distances.
+        times = self._time[members]
+        turn = np.minimum(times, len(self._fields) - 1 - times)
+        for n in np.lexsort((self._levels[members], times, turn)).tolist():
+            for reach, box in boxes:
+                places = box.within(bounds[n], reach)
+                places = places[self._matters(int(members[n]), plane.rows[places])]
+                if len(places):
+                    near = nearness(plane, n, bounds[n], places)
+                    self._note(int(members[n]), plane.rows[near.places], near)
+
+    def _matters(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether this polygon could change what is known of each of some rules."""
+        time, level = self._time[polygon], self._levels[polygon]
+        open_ = ~self._inside[rows] | (time < self._onset[rows]) | (time > self._ends[rows])
+        best = self._best[rows]
+        open_ |= (level > best) | ((level == best) & (time <= self._first_best[rows]))
+        open_ &= level >= self._asks.min_level[rows]
+        open_ &= self._fields[time].lead_minutes <= self._asks.max_lead[rows]
+        return np.asarray(open_)
+
+    def _note(self, polygon: int, rows: NDArray[np.intp], near: Near) -> None:
+        time, level = self._time[polygon], self._levels[polygon]
+        self._onset[rows] = np.minimum(self._onset[rows], time)
+        self._ends[rows] = np.maximum(self._ends[rows], time)
+        self._inside[rows[near.inside]] = True
+        self._nearest.enter(polygon, rows, near, ~self._inside[rows])
+        best, first = self._best[rows], self._first_best[rows]
+        better = (level > best) | ((level == best) & (time < first))
+        self._highest.restart(rows[better])
+        self._best[rows[better]], self._first_best[rows[better]] = level, time
+        self._highest.enter(polygon, rows, near, better | ((level == best) & (time == first)))
+
+    def _told(self, rows: NDArray[np.intp]) -> list[Match]:
+        """Return what is known of the rules that matched, as one `Match` for each subscriber."""
+        _, metres, bearing = self._nearest.decide(self._exact, self._is_outside, measured=True)
+        top, _, _ = self._highest.decide(self._exact, self._is_highest, measured=False)
+        metres[self._inside] = bearing[self._inside] = 0.0
+        table = Table(
+            owner=self._asks.owner[rows],
+            rule=self._asks.rows[rows],
+            level=self._best[rows],
+            polygon=top[rows],
+            onset=self._onset[rows],
+            ends=self._ends[rows],
+            inside=self._inside[rows],
+            km=metres[rows] / 1000,
+            bearing=bearing[rows],
+        )
+        pictures = {n: drawn(self._polygons[n]) for n in np.unique(table.polygon).tolist()}
+        sources = {n: self._fields[self._time[n]].source for n in pictures}
+        return told(self._asks.subscribers, table, self._fields, pictures, sources)
+
+    def _is_outside(self, _polygon: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        return np.asarray(~self._inside[rows])
+
+    def _is_highest(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        is_best = self._levels[polygon] == self._best[rows]
+        return np.asarray(is_best & (self._time[polygon] == self._first_best[rows]))
+
+    def _exact(self, polygon: int, places: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return metres and bearing from places of the polygon's plane to its nearest edge."""
+        plane = self._planes[self._plane_of[polygon]]
+        number: int = self._number_in_plane[polygon]
+        return plane.geodesic(number, places)
