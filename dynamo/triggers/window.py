@@ -127,8 +127,8 @@ class Windows:
         for arrival in sorted([*released, *arrivals], key=lambda a: (a.time or 0.0, a.path, a.mtime)):
             self._arrive(arrival, now, wall)
         for tick in ticks:
-            if not self._is_made(tick):
-                self._join(tick, now)
+            if tick not in {span.last for span in (*self._made, *self._open)}:
+                insort(self._open, _Span(tick, tick, now), key=_last)
         windows = self._settle(now)
         outcomes, self._outcomes = self._outcomes, []
         return Step(tuple(windows), tuple(outcomes), self._due(now, wall))
@@ -164,7 +164,6 @@ class Windows:
                 history.remove(frame)
                 if self._opened(frame) is not None:
                     self._say(frame, "gone")
-        self._open = [span for span in self._open if not self._is_empty(span)]
 
     # One arrival
 
@@ -222,7 +221,7 @@ class Windows:
         near = self._open[bisect_left(self._open, time - tolerance, key=_last) :][:2]
         near = [span for span in near if span.spread(time) <= tolerance]
         if near:
-            span = min(near, key=lambda span: span.spread(time))
+            span = min(near, key=lambda span: span.spread(time) - (span.last - span.first))
             span.first, span.last = min(span.first, time), max(span.last, time)
         else:
             insort(self._open, _Span(time, time, now), key=_last)
@@ -242,7 +241,8 @@ class Windows:
 
     def _settle(self, now: float) -> list[Window]:
         """Make the windows that are complete, that waited long enough, or that newer ones overtook."""
-        ready = {s.last for s in self._open if self._is_complete(s) or now - s.since >= self.rules.wait}
+        self._open = [span for span in self._open if not self._is_empty(span)]  # files deleted or overwritten
+        ready = {s.last for s in self._open if self._is_complete(s) or now >= s.since + self.rules.wait}
         if not ready:
             return []
         ready |= {s.last for s in self._open if s.last < max(ready) - self.rules.lateness}

@@ -1,0 +1,162 @@
+"""One feed: what is seen goes in, windows to run come out, and all of it is in the journal before it is told.
+
+After ``kill -9`` at any moment, a new `Inbox` on the same store goes on: files that arrived meanwhile are in the first
+`seen`, windows that were queued or running are in `pending`. Goes wrong: `WorkspaceError`; the store and this
+object may then differ, so make a new one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dynamo.errors import InternalError
+from dynamo.triggers.arrival import Arrival, Reading, Seen
+from dynamo.triggers.rules import Backlog, Rules
+from dynamo.triggers.store import Ended, Feed, Queued, Store
+from dynamo.triggers.window import Step, Window, Windows
+
+__all__ = ["Inbox"]
+
+#: For how many seconds a full disk is waited for.
+PATIENCE = 30.0
+
+
+class Inbox:
+    """The arrivals and windows of one feed.
+
+    Parameters
+    ----------
+    store
+        The journal; several feeds may share it, in one thread.
+    feed
+        The feed's name, the same at each start.
+    rules
+        How inputs are joined.
+    readings
+        How names are read, by input.
+    backlog
+        What the first `seen` of the very first start does with what is there.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        feed: str,
+        rules: Rules,
+        readings: Mapping[str, Reading],
+        *,
+        backlog: Backlog = "latest",
+    ) -> None:
+        missing = {i.name for i in rules.inputs} ^ set(readings)
+        if missing:
+            raise InternalError(f"rules and readings differ in the inputs {', '.join(sorted(missing))}")
+        self.feed = feed
+        self.due: float | None = None
+        self._store, self._rules, self._readings, self._backlog = store, rules, readings, backlog
+        self._state = store.feed(feed)
+        self._ticks: set[float] = set()  # those whose windows wait
+        self._again: list[Arrival] = []
+        self._lost: list[Arrival] = []
+        self._windows = self._restore()
+
+    def _restore(self) -> Windows:
+        """Take up what an earlier process knew; what waited for its window waits anew."""
+        if self._state is None:
+            return Windows(self._rules)
+        store, low = self._store, self._state.low
+        waiting = [a for a in store.undecided(self.feed) if a.input in self._readings]
+        for arrival in waiting:
+            (self._again if Path(arrival.path).exists() else self._lost).append(arrival)
+        known = {
+            frame: None
+            for name in self._readings
+            for frame in store.frames(self.feed, name)
+            if Path(frame.path).exists()
+        }
+        frames = [frame for frame in known if frame not in set(waiting)]
+        made = store.spans(self.feed, low - self._rules.tolerance)
+        return Windows(self._rules, frames=frames, made=made, low=low)
+
+    @property
+    def last_tick(self) -> float | None:
+        """The last tick of the feed's clock that was taken, or when the feed began; None before it did."""
+        return max(self._ticks, default=self._state.tick if self._state else None)
+
+    def seen(
+        self, files: Iterable[Seen], now: float, wall: float, *, gone: Iterable[str] = ()
+    ) -> list[Queued]:
+        """Take files that are whole, and paths that are no more; return the windows that came of it.
+
+        The first call of a process comes before all others, with all that is on disk. `now` is monotonic, `wall`
+        Unix seconds. A window that is passed over is among the returned, in that state.
+        """
+        arrivals = [self._readings[f.input].arrival(f) for f in files]
+        fresh = [a for a in arrivals if not self._store.is_known(self.feed, a)]
+        for path in gone:
+            self._windows.remove(path)
+        again, self._again = self._again, []
+        if self._state is None:
+            step = self._windows.begin(fresh, self._backlog, now, wall)
+        else:
+            step = self._windows.step([*again, *fresh], now, wall)
+        return self._record(step, fresh, wall)
+
+    def tick(self, now: float, wall: float, tick: float | None = None) -> list[Queued]:
+        """Let time pass, and take a tick of the feed's clock, if any; return the windows that came of it."""
+        if self._state is None:
+            raise InternalError("an inbox is first told what is there")
+        known = tick is not None and self._store.window(self.feed, tick) is not None
+        if tick is not None:
+            self._ticks.add(tick)
+        step = self._windows.step((), now, wall, self._ticks if not known else ())
+        return self._record(step, (), wall, tick if known else None)
+
+    def _record(
+        self, step: Step, fresh: Iterable[Arrival], wall: float, known: float | None = None
+    ) -> list[Queued]:
+        """Write what was decided, in one transaction."""
+        before = self._state or Feed(-math.inf, wall, wall)
+        taken = [w.time for w in step.windows if w.time in self._ticks] + ([] if known is None else [known])
+        after = Feed(self._windows.low, max(taken, default=before.tick), before.since)
+        self._ticks -= set(taken)
+        self.due = step.due
+        if step.windows or step.outcomes or self._lost or after != self._state:
+            new = set(fresh)
+            with self._store.change(PATIENCE):
+                for arrival, outcome in step.outcomes:
+                    if arrival in new:
+                        self._store.add_arrival(self.feed, arrival, wall, outcome)
+                        new.discard(arrival)  # what comes after changes what was added
+                    else:
+                        self._store.set_outcome(self.feed, arrival, outcome)
+                for arrival in self._lost:
+                    self._store.set_outcome(self.feed, arrival, "gone")
+                for window in step.windows:
+                    self._store.add_window(self.feed, window, wall)
+                self._store.set_feed(self.feed, after)
+        self._state, self._lost = after, []
+        return [_recorded(self.feed, window, wall) for window in step.windows]
+
+    # What becomes of windows
+
+    def pending(self) -> list[Queued]:
+        """Return the windows that are queued, and those that are running with the id of their run; oldest first."""
+        return self._store.pending(self.feed)
+
+    def taken(self, time: float, run: str, wall: float) -> None:
+        """Record that the window of this data time is run as `run`, before that begins."""
+        with self._store.change(PATIENCE):
+            self._store.start(self.feed, time, run, wall)
+
+    def finished(self, time: float, state: Ended, wall: float, reason: str = "") -> None:
+        """Record how a window ended: done, failed or superseded. One that ended already stays as it is."""
+        with self._store.change(PATIENCE):
+            self._store.end(self.feed, time, state, reason, wall)
+
+
+def _recorded(feed: str, window: Window, wall: float) -> Queued:
+    if window.passed:
+        return Queued(feed, window, "passed", window.passed, "", wall, None, wall)
+    return Queued(feed, window, "queued", "", "", wall, None, None)
