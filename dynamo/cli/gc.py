@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.option("--dry-run", "-n", is_flag=True, help="Only say what would be removed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
-    """Remove old runs, and stored results that no run used lately. Published products stay.
+    """Remove old runs, alerts that are over, and stored results that no run used lately. Published products stay.
 
     What a run needs that is under way is never removed, nor what it has made.
     """
@@ -42,5 +42,6 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
     what = "would remove" if dry_run else "removed"
     print(
         f"{what} {freed.runs} runs, {freed.results} results and {freed.files} files ({format_bytes(freed.size)})"
+        + (f", and {freed.alerts} alerts" if freed.alerts else "")
     )
     return 0

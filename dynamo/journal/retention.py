@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dynamo.errors import UserError
 from dynamo.journal.journal import Journal
+from dynamo.journal.old_alerts import forget_alerts
 from dynamo.journal.records import RunRecord
 from dynamo.journal.workspace import Workspace
 from dynamo.worker.store import stored_path
@@ -23,16 +24,17 @@ _LOCKS = 64
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """How much was removed (or would be): runs, results, files, and bytes."""
+    """How much was removed (or would be): runs, results, files, bytes, and alerts."""
 
     runs: int
     results: int
     files: int
     size: int
+    alerts: int = 0
 
 
 def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: bool = False) -> Freed:
-    """Remove runs that ended, and results and files last used, before the Unix time `before`.
+    """Remove runs and alerts that ended, and results and files last used, before the Unix time `before`.
 
     A run that is under way keeps itself and all that was used since it began: its own results count as used
     when they are made or reused, and a worker marks a stored file as used before it relies on it.
@@ -40,6 +42,7 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
     records = journal.runs()
     live = {r.id for r in records if workspace.is_live(r.id)}
     before = min([before, *(r.created for r in records if r.id in live)])
+    alerts = forget_alerts(workspace.journal, before=before, dry_run=dry_run)
     old_runs = [r.id for r in records if r.id not in live and _is_old(r, before)]
     # To look at every file takes long, and a run that writes meanwhile must not wait: no transaction is open.
     found = [(digest, path, *_used(path)) for digest, path in _stored(workspace.store)]
@@ -56,7 +59,7 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
     if not dry_run:
         for path, _ in files:
             _remove(path, before)
-    return Freed(len(old_runs), len(old_results), len(files), sum(size for _, size in files))
+    return Freed(len(old_runs), len(old_results), len(files), sum(size for _, size in files), alerts)
 
 
 def _is_old(run: RunRecord, before: float) -> bool:

@@ -1,0 +1,56 @@
+"""Forgetting alerts that are over, so that a watch may run for years.
+
+Enters: a journal and a time. Leaves: how many alerts went, each with its deliveries and their tries. An episode
+goes as a whole, never one that is under way, nor one with a delivery that still waits. Cycles go too, but for the
+newest of each feed and hazard, by which older data are known to be late.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dynamo.journal.database import Database
+
+__all__ = ["forget_alerts"]
+
+#: How many alerts go in one transaction: other processes write between two.
+_BATCH = 2000
+#: Of an episode, the newest alert is old; and it does not go on; and nothing of it waits.
+_OLD = """
+SELECT a.id FROM alerts a
+WHERE a.made < ?1
+  AND a.episode NOT IN (SELECT json_extract(state, '$[0]') FROM episodes)
+  AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.episode = a.episode AND b.made >= ?1)
+  AND NOT EXISTS (
+    SELECT 1 FROM alerts b JOIN deliveries d ON d.alert = b.id
+    WHERE b.episode = a.episode AND d.state = 'waiting')
+"""
+#: A dead letter may have been put back into the queue meanwhile.
+_FORGET = """
+DELETE FROM alerts WHERE id = ?1
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = ?1 AND d.state = 'waiting')
+"""
+_OLD_CYCLES = """
+DELETE FROM cycles WHERE issued < ?1
+  AND issued < (SELECT max(c.issued) FROM cycles c WHERE c.feed = cycles.feed AND c.hazard = cycles.hazard)
+"""
+
+
+def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
+    """Forget alerts made, and cycles issued, before the Unix time `before`; return how many alerts.
+
+    Cheap where little is old. `path` is the journal; raises `WorkspaceError` where it cannot be used.
+    """
+    database = Database(path, ())
+    try:
+        old = [row[0] for row in database.execute(_OLD, (before,))]
+        if dry_run:
+            return len(old)
+        gone = 0
+        for first in range(0, len(old), _BATCH):
+            with database.change():
+                gone += sum(database.execute(_FORGET, (a,)).rowcount for a in old[first : first + _BATCH])
+        database.execute(_OLD_CYCLES, (before,))
+    finally:
+        database.close()
+    return gone
