@@ -108,7 +108,7 @@ def describe(alert: Alert) -> str:
         lines += [*_times(alert), _distance(alert)]
     lines += _told(alert)
     lines.append(
-        f"From radar data of {_date(alert.issued)}. Do not rely on this after {_date(alert.expires)}."
+        f"Made of radar data of {_date(alert.issued)}. Do not rely on this after {_date(alert.expires)}."
     )
     return "\n".join(lines) + "\n"
 

@@ -94,7 +94,7 @@ def test_the_text_tells_level_times_distance_direction_and_what_was_told_before(
         ),
         "At its nearest it is 3.2 km to the SW.",
         "First told at 2024-05-01 07:30 UTC. This replaces the alert of 2024-05-01 07:35 UTC (a1).",
-        "From radar data of 2024-05-01 07:38 UTC. Do not rely on this after 2024-05-01 08:09 UTC.",
+        "Made of radar data of 2024-05-01 07:38 UTC. Do not rely on this after 2024-05-01 08:09 UTC.",
     ]
 
 
