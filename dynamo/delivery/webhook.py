@@ -178,7 +178,8 @@ class Webhook:
             return f"cannot connect to {host}: {error.os_error.strerror or error.os_error}"
         if isinstance(error, aiohttp.ClientResponseError):
             return f"what {host} answered is not HTTP: {error.message}"
-        return f"the connection to {host} failed: {type(error).__name__}"
+        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        return f"the connection to {host} failed: {why}"
 
 
 def _host(location: str) -> str:

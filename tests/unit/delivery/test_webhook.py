@@ -187,7 +187,9 @@ def test_a_reset_and_a_closed_port_are_tried_again(alert):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         writer.transport.abort()
 
-    assert ask_raw(alert, reset).response == "127.0.0.1 closed the connection without an answer"
+    outcome = ask_raw(alert, reset)
+    assert outcome.said == "again"
+    assert outcome.response == "the connection to 127.0.0.1 failed: Connection reset by peer"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         outcome = asyncio.run(post(alert, f"http://127.0.0.1:{free.getsockname()[1]}/"))
@@ -303,8 +305,7 @@ def test_nothing_of_the_url_but_its_host_is_told(alert, serve):
 
     async def go():
         async with serve(answer) as url:
-            url += "/T00/hunter2?token=hunter3"
-            channel = hook(url)
+            channel = hook(f"{url}/T00/hunter2?token=hunter3")
             outcome = await channel.send(alert, "m")
             await channel.close()
             return repr(channel), outcome.response
