@@ -138,11 +138,10 @@ class _Common:
 
     def number(self, name: str) -> float | None:
         said = self._said(name)
-        if said is None:
-            return None
-        if not _is_number(said):
+        if said is not None and not _is_number(said):
             raise self.fault(f"{name} is {said!r}; expected a number")
-        return float(said)
+        number: float | None = said
+        return number
 
 
 def _is_number(value: Any) -> bool:
@@ -152,7 +151,8 @@ def _is_number(value: Any) -> bool:
 def _polygons(features: list[Feature]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return valid polygons and their levels, of all features that have a geometry."""
     parts: list[Any] = []
-    counts, levels, owners = [], [], []
+    counts, owners = [], []
+    levels: list[Any] = []
     for feature in features:
         if feature.geometry is None:  # RFC 7946 section 3.2: unlocated
             continue
@@ -162,7 +162,7 @@ def _polygons(features: list[Feature]) -> tuple[NDArray[Any], NDArray[Any]]:
         own = _rings(feature)
         parts += own
         counts.append(len(own))
-        levels.append(float(level))
+        levels.append(level)
         owners.append(feature)
     of = np.repeat(np.arange(len(owners)), counts)
     polygons = _build(parts, [owners[i] for i in of])

@@ -179,6 +179,5 @@ class _Search:
 
     def _exact(self, polygon: int, places: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return metres and bearing from places of the polygon's plane to its nearest edge."""
-        plane = self._planes[self._plane_of[polygon]]
-        number: int = self._number_in_plane[polygon]
-        return plane.geodesic(number, places)
+        plane: Plane = self._planes[self._plane_of[polygon]]
+        return plane.geodesic(int(self._number_in_plane[polygon]), places)

@@ -1,0 +1,148 @@
+"""Subscribers files: GeoJSON points or CSV in, `Subscribers` and what is wrong with single rows out.
+
+A CSV has a line for each rule: ``id, lon, lat`` and what it says of ``distance_km, hazard, min_level,
+max_lead_minutes, channel``; several lines of one id are several rules of it. A GeoJSON has a point for each
+subscriber, with the same names in its properties, or several such objects under ``rules``. What a row leaves out
+it takes from the run file's rule for that hazard; who asks for nothing gets all rules of the run file. What can go
+wrong is a `DataError`: no such file, no such columns, and (if `strict`) any row that is wrong, all of them told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dynamo.alerts.collection import Feature, read_bytes, read_collection
+from dynamo.alerts.rows import COLUMNS, Fault, Rows
+from dynamo.alerts.subscriber import Rule, Subscribers
+from dynamo.errors import DataError, Place, nearest
+
+__all__ = ["Fault", "read_subscribers"]
+
+_CHUNK = 100_000
+_TOLD = 20
+
+
+def read_subscribers(
+    path: Path,
+    rules: Sequence[Rule] = (),
+    *,
+    hazards: Collection[str] | None = None,
+    strict: bool = True,
+) -> tuple[Subscribers, tuple[Fault, ...]]:
+    """Return the subscribers of a file, and the rows that are wrong and left out.
+
+    Parameters
+    ----------
+    path
+        ``.csv``, ``.geojson`` or ``.json``, also with ``.gz``.
+    rules
+        What the run file asks for in the name of all.
+    hazards
+        The kinds that are known; None lets every kind pass.
+    strict
+        Whether a wrong row is an error; else the right ones work.
+
+    Raises
+    ------
+    DataError
+        The file cannot be used, or `strict` and a row is wrong.
+    """
+    rows = Rows(rules, hazards)
+    is_json = path.name.removesuffix(".gz").lower().endswith(("json",))
+    (_from_geojson if is_json else _from_csv)(path, rows)
+    subscribers, faults = rows.close()
+    if faults and strict:
+        told = [f"  {path}:{fault}" if fault.line else f"  {path}: {fault}" for fault in faults[:_TOLD]]
+        more = len(faults) - _TOLD
+        told += [f"  and {more:,} more"] if more > 0 else []
+        raise DataError("\n".join([f"{len(faults):,} faults in its rows:", *told]), place=Place(str(path)))
+    return subscribers, faults
+
+
+def _from_csv(path: Path, rows: Rows) -> None:
+    data = read_bytes(path)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # One bad byte in one line of a million: that row is told and no other is lost.
+        text = data.decode("utf-8-sig", "surrogateescape")
+    # A row is a line, always: an unclosed quotation mark then spoils one row and not the rest of the file.
+    lines = iter(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    header = _header(path, next(lines))
+    number = 2
+    while chunk := list(islice(lines, _CHUNK)):
+        kept, found = [], []
+        for line, cells in enumerate(map(_cells, chunk), number):
+            if len(cells) == len(header):
+                kept.append(line)
+                found.append(cells)
+            elif any(map(str.strip, cells)):
+                rows.fault(
+                    line, "", f"it has {len(cells)} values; expected {len(header)}, as in the first line"
+                )
+        number += len(chunk)
+        if found:
+            rows.add(kept, dict(zip(header, zip(*found, strict=True), strict=True)))
+
+
+def _cells(line: str) -> list[str]:
+    if '"' not in line:
+        return line.split(",")
+    import csv
+
+    try:
+        return next(csv.reader([line], strict=True, skipinitialspace=True))
+    except csv.Error:
+        return line.split(",")
+
+
+def _header(path: Path, line: str) -> list[str]:
+    header = [name.strip() for name in _cells(line)]
+    place = Place(str(path), 1)
+    missing = [name for name in COLUMNS if name not in header]
+    for name in ("id", "lon", "lat"):
+        if name in missing:
+            said = ", ".join(map(repr, header)) or "none"
+            raise DataError(
+                f"column {name!r} is missing{nearest(name, header)}; there are {said}", place=place
+            )
+    for name in header:
+        if name not in COLUMNS and (close := nearest(name, missing)):
+            raise DataError(f"column {name!r} is not known{close}", place=place)
+        if name in COLUMNS and header.count(name) > 1:
+            raise DataError(f"column {name!r} is there twice", place=place)
+    return header
+
+
+def _from_geojson(path: Path, rows: Rows) -> None:
+    features = read_collection(path)[1]
+    table: list[tuple[Any, ...]] = []
+    numbers: list[int] = []
+    for feature in features:
+        for row in _feature_rows(feature, rows):
+            numbers.append(feature.number)
+            table.append(row)
+    if table:
+        rows.add(numbers, dict(zip(COLUMNS, zip(*table, strict=True), strict=True)), what="feature")
+
+
+def _feature_rows(feature: Feature, rows: Rows) -> Iterator[tuple[Any, ...]]:
+    said = feature.properties
+    name = feature.id if feature.id is not None else said.get("id", said.get("name", ""))
+    geometry = feature.geometry if isinstance(feature.geometry, dict) else {}
+    at = geometry.get("coordinates")
+    if geometry.get("type") != "Point" or not isinstance(at, list) or len(at) < 2:
+        rows.fault(
+            feature.number, str(name), "it is no Point with a longitude and a latitude", what="feature"
+        )
+        return
+    rules = said.get("rules")
+    own = [said] if rules is None else rules
+    if not isinstance(own, list) or not own or not all(isinstance(rule, dict) for rule in own):
+        rows.fault(feature.number, str(name), "its rules are no list of objects", what="feature")
+        return
+    for rule in own:
+        yield (name, at[0], at[1], *(rule.get(column) for column in COLUMNS[3:]))
