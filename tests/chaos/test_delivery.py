@@ -1,0 +1,222 @@
+"""``kill -9`` of the sender at random moments, a hundred times, while the receiver answers as it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import standardwebhooks
+from aiohttp import web
+
+from dynamo.alerts.alert import Alert
+from dynamo.journal.database import Database
+
+KILLS = 100
+CHANNELS = [f"c{n}" for n in range(5)]
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+THEN = datetime(2026, 3, 25, 12, tzinfo=UTC)
+
+# One process has imported everything and makes a new sender for each line it reads: a hundred starts take no time.
+SENDERS = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from dynamo.delivery.connections import Connections
+from dynamo.delivery.guard import Guard
+from dynamo.delivery.retry import Patience
+from dynamo.delivery.sender import Sender
+from dynamo.delivery.signature import Secret
+from dynamo.delivery.webhook import Webhook
+journal, url, secret, *names = sys.argv[1:]
+
+def form(alert):
+    return alert.id.encode(), {'content-type': 'text/plain'}
+
+async def deliver():
+    connections = Connections(Guard(['127.0.0.1']))
+    options = {'timeout': 0.2, 'connections': connections}
+    channels = {name: Webhook(name, f'{url}/{name}', [Secret(secret)], form, **options) for name in names}
+    patience = Patience(first=0.02, most=0.1, most_asked=0.1)
+    await Sender(Path(journal), channels, lease=0.2, poll=0.02, patience=patience).run()
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        asyncio.run(deliver())
+        os._exit(0)
+    print(pid, flush=True)
+"""
+
+
+class Receiver:
+    """Takes what is posted, verifies it, and answers at random; remembers in which order ids first arrived."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(20260325)
+        self.sick = True
+        self.arrived: dict[str, dict[str, int]] = defaultdict(dict)
+        self.acknowledged: set[str] = set()
+        self.wrong: list[str] = []
+        self.loop = asyncio.new_event_loop()
+        self.port = 0
+        ready = threading.Event()
+        self.thread = threading.Thread(target=self._serve, args=(ready,))
+        self.thread.start()
+        ready.wait()
+
+    def _serve(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self.loop)
+        app = web.Application()
+        app.router.add_post("/{channel}", self._answer)
+        runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
+        self.loop.run_until_complete(runner.setup())
+        self.loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+        self.port = runner.addresses[0][1]
+        ready.set()
+        self.loop.run_forever()
+        self.loop.run_until_complete(runner.cleanup())
+        self.loop.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        mood = self.random.choices(
+            ("good", "bad", "busy", "reset", "slow", "deaf", "late reset"), (20, 2, 1, 1, 2, 1, 1)
+        )[0]
+        mood = mood if self.sick else "good"
+        if mood == "reset":
+            return self._reset(request)
+        body = await request.read()
+        if mood == "bad":
+            return web.Response(status=500, text="sick")
+        if mood == "busy":
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        self._take(request, body)
+        if mood == "late reset":
+            return self._reset(request)
+        await asyncio.sleep({"slow": 0.05, "deaf": 3600}.get(mood, 0))
+        self.acknowledged.add(request.headers["webhook-id"])
+        return web.Response(text="ok")
+
+    def _take(self, request: web.Request, body: bytes) -> None:
+        name = request.headers["webhook-id"]
+        try:
+            standardwebhooks.Webhook(SECRET).verify(body, dict(request.headers), json_parse=False)
+        except standardwebhooks.WebhookVerificationError as error:
+            self.wrong.append(f"{name}: {error}")
+        if body.decode() != f"alert of {name}":
+            self.wrong.append(f"{name}: {body!r}")
+        channel = self.arrived[request.match_info["channel"]]
+        channel[name] = channel.get(name, 0) + 1
+
+    @staticmethod
+    def _reset(request: web.Request) -> web.StreamResponse:
+        sock = request.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        request.transport.abort()
+        return web.Response()
+
+    def close(self) -> None:
+        """End the thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+
+class Judge:
+    """Writes alerts and their deliveries, as the judging of hazards does: both in one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        Database(path, ()).close()
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self.written: dict[str, list[str]] = defaultdict(list)
+
+    def write(self, number: int) -> None:
+        """One more alert in `number` channels, drawn in turns."""
+        self.db.execute("BEGIN IMMEDIATE")
+        for _ in range(number):
+            n = sum(map(len, self.written.values()))
+            channel, name = CHANNELS[n % len(CHANNELS)], f"m{n}"
+            alert = Alert(
+                f"alert of {name}", f"e{n}", 0, "new", "nowcast", "r", "clinic", -97.1, 32.7, "STORM", 45.0, "dBZ",
+                THEN, THEN, THEN, THEN, False, 4.0, 270.0, 10.0, datetime(2100, 1, 1, tzinfo=UTC),
+            )  # fmt: skip
+            row = (alert.id, alert.episode, 0, "new", "nowcast", "r", "clinic", "STORM", time.time())
+            self.db.execute(
+                "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, json.dumps(alert.to_json())),
+            )
+            self.db.execute(
+                "INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)"
+                " VALUES (?, ?, ?, ?, 'waiting', ?, ?)",
+                (name, alert.id, alert.episode, channel, time.time(), alert.expires.timestamp()),
+            )
+            self.written[channel].append(name)
+        self.db.execute("COMMIT")
+
+    def count(self, state: str) -> int:
+        """How many deliveries are in a state."""
+        return self.db.execute("SELECT count(*) FROM deliveries WHERE state = ?", (state,)).fetchone()[0]
+
+
+@pytest.mark.chaos
+def test_a_sender_that_is_killed_again_and_again_loses_nothing_and_keeps_the_order(tmp_path):
+    """Every delivery arrives, in the order of its channel, and the journal says so; twice only with the same id."""
+    judge, receiver, chance = Judge(tmp_path / "journal.db"), Receiver(), random.Random(7)
+    url = f"http://127.0.0.1:{receiver.port}"
+    line = [sys.executable, "-c", SENDERS, str(tmp_path / "journal.db"), url, SECRET, *CHANNELS]
+    senders = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def start() -> int:
+        senders.stdin.write("\n")
+        return int(senders.stdout.readline())
+
+    pid, sent_before = 0, []
+    try:
+        for n in range(KILLS):
+            judge.write(20)
+            before, pid = pid, start()
+            if n % 3 == 0 and before:  # for a moment there are two of them
+                time.sleep(0.05)
+            if before:
+                os.kill(before, signal.SIGKILL)
+            time.sleep(chance.uniform(0.02, 0.5))
+            sent_before.append(judge.count("sent"))
+        os.kill(pid, signal.SIGKILL)
+        receiver.sick = False
+        pid = start()
+        deadline = time.monotonic() + 60
+        while judge.count("waiting") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+    finally:
+        with suppress(ProcessLookupError):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        senders.stdin.close()
+        senders.wait(10)
+        senders.stdout.close()
+        receiver.close()
+    assert receiver.wrong == []
+    assert {channel: list(ids) for channel, ids in receiver.arrived.items()} == judge.written
+    states = dict(judge.db.execute("SELECT id, state FROM deliveries"))
+    assert set(states.values()) == {"sent"}
+    assert receiver.acknowledged == set(states), "sent is what was acknowledged, and nothing else"
+    assert judge.db.execute("SELECT count(*) FROM tries WHERE outcome = 'refused'").fetchone() == (0,)
+    assert sent_before[-1] > 0, "the senders lived long enough to do something"
+    again = sum(times > 1 for ids in receiver.arrived.values() for times in ids.values())
+    print(
+        f"{KILLS} kills, {len(states)} deliveries, {sent_before[-1]} sent before the last kill, {again} came twice"
+    )
+    judge.db.close()
