@@ -1,0 +1,326 @@
+"""The alert store: one transaction for what is told and for its deliveries; what is asked of it afterwards."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from dynamo.alerts.alert import Alert
+from dynamo.alerts.lifecycle import Cycle
+from dynamo.alerts.match import Match
+from dynamo.alerts.store import AlertStore
+from dynamo.errors import InternalError, UserError, WorkspaceError
+from dynamo.graph import Graph
+from dynamo.journal import Journal, Workspace
+from dynamo.journal.old_alerts import forget_alerts
+from dynamo.journal.retention import Freed, collect
+
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SQUARE = {"type": "Polygon", "coordinates": [[[4.0, 52.0], [5.0, 52.0], [5.0, 53.0], [4.0, 52.0]]]}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal is."""
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def store(path: Path):
+    """A store in an empty journal."""
+    with AlertStore(path) as store:
+        yield store
+
+
+def at(minute: float) -> datetime:
+    """Return a time after the start."""
+    return START + timedelta(minutes=minute)
+
+
+def cycle(minute: float, **other) -> Cycle:
+    """Return the cycle of a minute."""
+    return replace(Cycle("flow", f"run-{minute}", "STORM", at(minute), at(minute + 0.1)), **other)
+
+
+def match(subscriber: str = "s", onset: float = 20, level: float = 45, **more) -> Match:
+    """Return a match; times are minutes after the start."""
+    values = {"hazard": "STORM", "channels": ("hook", "mail"), "ends": at(onset + 10)} | more
+    return Match(
+        subscriber, 4.5, 52.5, level=level, units="dBZ", onset=at(onset), inside=False, distance_km=3.0,
+        bearing_deg=90.0, within_km=10.0, polygons=SQUARE, source="digest", **values,
+    )  # fmt: skip
+
+
+def rows(path: Path, sql: str) -> list[tuple]:
+    """Ask the journal."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(sql).fetchall()
+
+
+def set_deliveries(path: Path, state: str, where: str = "1") -> None:
+    """Let deliveries end, each with one try."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE deliveries SET state = '{state}', ended = due + 2, tries = 1 WHERE {where}")
+        db.execute(
+            "INSERT OR IGNORE INTO tries SELECT id, 1, due, 0.5, 'sent', 200, 'ok' FROM deliveries"
+            " WHERE state <> 'waiting'"
+        )
+
+
+def episode(store: AlertStore, first: float, *subscribers: str) -> list[Alert]:
+    """Judge a storm that comes and goes from a minute on."""
+    told = store.judge(cycle(first), [match(s, first) for s in subscribers])
+    for n in range(1, 4):
+        told += store.judge(cycle(first + n), [])
+    return told
+
+
+def test_what_is_told_is_recorded_with_its_deliveries(store, path):
+    """An alert reads back as it was returned; one delivery for each channel is due now, until it expires."""
+    (alert,) = store.judge(cycle(0), [match()])
+    assert store.alerts() == [alert]
+    assert store.alerts()[0].to_json() == alert.to_json()
+    deliveries = store.deliveries(alert.id)
+    assert [d.id for d in deliveries] == [f"{alert.id}@hook", f"{alert.id}@mail"]
+    assert {(d.state, d.due, d.expires, d.ended, d.tries) for d in deliveries} == {
+        ("waiting", alert.sent, alert.expires, None, ())
+    }
+    (record,) = store.cycles("run-0")
+    assert (record.outcome, record.issued, record.judged, record.feed) == ("judged", at(0), at(0.1), "flow")
+    (body,) = rows(path, "SELECT body FROM alerts")[0]
+    assert orjson.loads(body) == orjson.loads(orjson.dumps(alert.to_json()))
+
+
+def test_numbers_of_numpy_are_recorded_too(store):
+    """A match that comes out of arrays is as good as another."""
+    found = replace(match(), lon=np.float64(4.5), level=np.float32(45), inside=np.bool_(1))
+    (alert,) = store.judge(cycle(0), [found])
+    assert store.alerts() == [alert]
+    assert store.judge(cycle(1), [found]) == []
+
+
+def test_a_run_is_judged_once(store, path):
+    """The same run again gives nothing, whatever it brings; nor does it with another store on the same file."""
+    store.judge(cycle(0), [match()])
+    before = rows(path, "SELECT * FROM cycles") + rows(path, "SELECT * FROM deliveries")
+    with AlertStore(path) as other:
+        assert other.judge(cycle(0, now=at(9)), [match("t"), match(level=60)]) == []
+    assert rows(path, "SELECT * FROM cycles") + rows(path, "SELECT * FROM deliveries") == before
+
+
+def test_late_data_are_recorded_and_tell_nothing(store):
+    """Older or equal data of another run are late; another feed or hazard has its own newest."""
+    store.judge(cycle(5), [match()])
+    assert store.judge(cycle(4), [match("t")]) == []
+    assert store.judge(cycle(5, run="again"), [match("t")]) == []
+    assert [store.cycles(run)[0].outcome for run in ("run-5", "run-4", "again")] == ["judged", "late", "late"]
+    assert store.newest("flow", "STORM") == at(5)
+    assert len(store.judge(cycle(4, feed="other", run="r"), [match("t")])) == 1
+    assert len(store.judge(cycle(4, hazard="HAIL"), [match("t", hazard="HAIL")])) == 1
+    assert {(c.feed, c.hazard, c.issued) for c in store.newest_cycles()} == {
+        ("flow", "STORM", at(5)), ("other", "STORM", at(4)), ("flow", "HAIL", at(4)),
+    }  # fmt: skip
+    assert store.active() == {("flow", "STORM"): 1, ("other", "STORM"): 1, ("flow", "HAIL"): 1}
+
+
+def test_an_unknown_cycle_is_the_newest_but_clears_nothing(store):
+    """What saw nothing is recorded as such, and what came before it is late."""
+    store.judge(cycle(0), [match()])
+    for n in range(1, 9):
+        assert store.judge(cycle(n, known_share=0.0), []) == []
+    assert store.cycles("run-8")[0].outcome == "unknown"
+    assert store.newest("flow", "STORM") == at(8)
+    assert store.active() == {("flow", "STORM"): 1}
+
+
+def test_the_all_clear_goes_to_all_who_were_told(store):
+    """Updates and the end go to the channels of the episode and the new ones; then nothing is under way."""
+    store.judge(cycle(0), [match(channels=("hook",))])
+    (updated,) = store.judge(cycle(1), [match(channels=("mail",))])
+    assert [d.channel for d in store.deliveries(updated.id)] == ["hook", "mail"]
+    told = [store.judge(cycle(n), []) for n in (2, 3, 4, 5)]
+    assert [len(t) for t in told] == [0, 0, 1, 0]
+    assert [d.channel for d in store.deliveries(told[2][0].id)] == ["hook", "mail"]
+    assert [a.kind for a in store.episode(updated.episode)] == ["new", "updated", "cancelled"]
+    assert store.active() == {}
+
+
+def test_the_most_urgent_is_sent_first(store, path):
+    """Deliveries wait in the order in which people are hit, the hardest first, and the all clear last."""
+    store.judge(cycle(0), [match("over")])
+    found = [match("later", 30), match("weak", 10), match("hard", 10, 55)]
+    told = [a for n in (1, 2, 3) for a in store.judge(cycle(n), found if n == 3 else [])]
+    assert [a.subscriber for a in told] == ["hard", "weak", "later", "over"]
+    sent = rows(path, "SELECT alert FROM deliveries WHERE channel = 'hook' ORDER BY seq")
+    assert [alert for (alert,) in sent][1:] == [a.id for a in told]
+
+
+def test_matches_that_do_not_fit_are_our_fault(store, path):
+    """Two matches of one subscriber, or one of another hazard, are refused and leave nothing."""
+    with pytest.raises(InternalError, match="two matches of STORM for subscriber 's'"):
+        store.judge(cycle(0), [match(), match()])
+    with pytest.raises(InternalError, match="a match of HAIL"):
+        store.judge(cycle(0), [match(hazard="HAIL")])
+    assert rows(path, "SELECT * FROM cycles") == []
+    assert len(store.judge(cycle(0), [match()])) == 1
+
+
+def test_a_full_disk_leaves_nothing_and_the_cycle_can_be_judged_again(small_disk, fill_disk):
+    """Where the transaction does not fit, it is as if it had not begun."""
+    many = [match(f"s{n}") for n in range(3000)]
+    with AlertStore(small_disk / "journal.db") as store:
+        store.judge(cycle(0), [match()])
+        fill_disk(small_disk / "big")
+        with pytest.raises(WorkspaceError, match="full"):
+            store.judge(cycle(1), many)
+        assert store.cycles("run-1") == []
+        (small_disk / "big").unlink()
+        assert len(store.judge(cycle(1), many)) == 3000
+
+
+def test_alerts_are_on_the_disk_when_they_are_judged(store):
+    """The connection waits for the disk at each commit: a power cut takes back nothing that was sent."""
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_an_exercise_is_sent_and_leaves_no_trace_in_the_life_of_alerts(store):
+    """A test goes to the channels of the pretended match; the episode of that place does not change."""
+    store.judge(cycle(0), [match()])
+    test = store.exercise(match(channels=("hook",)), "flow", at(1))
+    again = store.exercise(match(channels=("hook",)), "flow", at(1))
+    assert test.exercise
+    assert test.id != again.id
+    assert store.alert(test.id) == test
+    assert [d.state for d in store.deliveries(test.id)] == ["waiting"]
+    assert store.judge(cycle(1), [match()]) == []
+    assert [a.exercise for a in store.alerts(active=True)] == [False]
+
+
+def test_alerts_are_listed_by_what_is_asked(store):
+    """By subscriber, hazard, time and number, the latest first; active are the last of what is under way."""
+    first = episode(store, 0, "s")
+    second = store.judge(cycle(10), [match("s", 30), match("t", 30)])
+    second += store.judge(cycle(11), [match("s", 30, 55), match("t", 30)])
+    hail = store.judge(cycle(12, hazard="HAIL"), [match(hazard="HAIL")])
+    assert store.alerts(limit=1) == hail
+    assert len(store.alerts()) == 6
+    assert store.alerts(hazard="HAIL") == hail
+    assert [a.subscriber for a in store.alerts(subscriber="t")] == ["t"]
+    assert len(store.alerts(since=first[-1].sent)) == 5
+    active = {(a.subscriber, a.hazard, a.kind) for a in store.alerts(active=True)}
+    assert active == {("s", "STORM", "updated"), ("t", "STORM", "new"), ("s", "HAIL", "new")}
+    assert [a.kind for a in store.alerts(active=True, subscriber="s", hazard="STORM")] == ["updated"]
+
+
+def test_an_alert_is_found_by_the_beginning_of_its_id(store):
+    """Exactly, or the last alert of the one episode that begins so; else the possible ones are named."""
+    new, cancelled = episode(store, 0, "s")
+    assert store.alert(new.id) == new
+    assert store.alert(new.episode[:12]) == cancelled
+    assert store.episode(new.episode) == [new, cancelled]
+    many = store.judge(cycle(9), [match(f"s{n}") for n in range(40)])
+    shared = next(a.id[0] for a in many if sum(b.id[0] == a.id[0] for b in many) > 1)
+    with pytest.raises(UserError, match=f"'{shared}' may be any of {shared}"):
+        store.alert(shared)
+    for name in ("", "x", new.id + "0", "%"):
+        with pytest.raises(UserError, match="no alert"):
+            store.alert(name)
+
+
+def test_deliveries_come_with_their_tries(store, path):
+    """The audit reads each delivery and what was answered; dead letters are listed by channel."""
+    new, cancelled = episode(store, 0, "s")
+    set_deliveries(path, "sent", "channel = 'hook'")
+    set_deliveries(path, "dead", f"channel = 'mail' AND alert = '{new.id}'")
+    hook, mail = store.deliveries(new.id)
+    assert (hook.state, mail.state) == ("sent", "dead")
+    (tried,) = hook.tries
+    assert (tried.n, tried.at, tried.seconds, tried.outcome, tried.status) == (1, new.sent, 0.5, "sent", 200)
+    assert hook.ended == new.sent + timedelta(seconds=2)
+    assert [d.id for d in store.dead_letters()] == [mail.id]
+    assert store.dead_letters("mail") == [mail]
+    assert store.dead_letters("hook") == []
+    assert store.counts() == {("hook", "sent"): 2, ("mail", "dead"): 1, ("mail", "waiting"): 1}
+    (queue,) = store.queues()
+    assert (queue.channel, queue.waiting, queue.oldest) == ("mail", 1, cancelled.sent)
+
+
+def test_runs_that_a_crash_left_unjudged_are_found(store, path):
+    """Done runs of the feed that began after the newest judged one, the oldest first; no others."""
+    with Journal(path) as journal:
+        for n, (workflow, state) in enumerate(
+            [("flow", "done"), ("flow", "done"), ("flow", "done"), ("flow", "failed"), ("other", "done"),
+             ("flow", "done")],
+        ):  # fmt: skip
+            journal.add_run(f"run-{n}", Graph(workflow, {}, {}), {}, 100.0 + n)
+            journal.set_run(f"run-{n}", state, 200.0)
+    assert store.unjudged("flow", "STORM") == ["run-0", "run-1", "run-2", "run-5"]
+    assert store.unjudged("flow", "STORM", since=101.5) == ["run-2", "run-5"]
+    store.judge(cycle(1), [])
+    assert store.unjudged("flow", "STORM") == ["run-2", "run-5"]
+    store.judge(cycle(0), [])
+    assert store.unjudged("flow", "STORM") == ["run-2", "run-5"]
+    assert store.unjudged("flow", "HAIL") == ["run-0", "run-1", "run-2", "run-5"]
+
+
+def test_what_is_over_and_sent_is_forgotten(store, path):
+    """An old episode goes with deliveries and tries, unless one waits; a live one stays, and each newest cycle."""
+    old = episode(store, 0, "s", "t")
+    store.judge(cycle(5, hazard="HAIL"), [match(hazard="HAIL")])
+    store.exercise(match(), "flow", at(5))
+    episode(store, 60, "u")
+    set_deliveries(path, "sent", f"alert <> '{old[0].id}'")
+    before = at(30).timestamp()
+    assert forget_alerts(path, before=before, dry_run=True) == 3
+    assert forget_alerts(path, before=before) == 3
+    assert {a.subscriber for a in store.alerts()} == {old[0].subscriber, "s", "u"}
+    assert [a.kind for a in store.episode(old[0].episode)] == ["new", "cancelled"]
+    assert [a.kind for a in store.alerts(hazard="HAIL")] == ["new"]
+    assert store.cycles("run-0") == []
+    assert [c.run for c in store.newest_cycles()] == ["run-5", "run-63"]
+    set_deliveries(path, "dead", "state = 'waiting'")
+    assert forget_alerts(path, before=before) == 2
+    assert store.judge(cycle(0), [match()]) == []
+    assert store.cycles("run-0")[0].outcome == "late"
+    left = rows(path, "SELECT count(*) FROM deliveries")[0][0]
+    assert rows(path, "SELECT count(*) FROM tries")[0][0] == left == 2 * len(store.alerts())
+
+
+def test_an_episode_is_forgotten_whole(store, path):
+    """While its last alert is young, the first is kept too: it is referred to."""
+    told = episode(store, 0, "s")
+    set_deliveries(path, "sent")
+    assert forget_alerts(path, before=told[-1].sent.timestamp()) == 0
+    assert forget_alerts(path, before=told[-1].sent.timestamp() + 1) == 2
+    assert store.alerts() == []
+
+
+def test_a_dead_letter_that_is_replayed_meanwhile_stays(store, path, monkeypatch):
+    """What begins to wait between the look and the removal is not removed."""
+    episode(store, 0, "s")
+    set_deliveries(path, "dead")
+    monkeypatch.setattr("dynamo.journal.old_alerts._OLD", "SELECT id FROM alerts WHERE ?1 > 0")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE deliveries SET state = 'waiting' WHERE channel = 'mail'")
+    assert forget_alerts(path, before=1e10) == 0
+    assert len(store.alerts()) == 2
+
+
+def test_gc_forgets_alerts(tmp_path):
+    """``dynamo gc`` counts and removes them with the rest."""
+    workspace = Workspace.open(tmp_path / "ws")
+    with AlertStore(workspace.journal) as store, Journal(workspace.journal) as journal:
+        episode(store, 0, "s")
+        set_deliveries(workspace.journal, "sent")
+        for dry_run in (True, False):
+            assert collect(workspace, journal, before=at(99).timestamp(), dry_run=dry_run) == Freed(
+                0, 0, 0, 0, 2
+            )
+        assert store.alerts() == []
