@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
@@ -146,7 +147,7 @@ def _certainty(alert: Alert) -> str:
 
 
 def _parameters(alert: Alert) -> Iterator[tuple[str, str]]:
-    said = alert.to_json()
+    said = replace(alert, polygons=None).to_json()
     for name in _PARAMETERS:
         value = said[name]
         if value is not None:
