@@ -8,17 +8,21 @@ or grids that do not belong together (`DataError`).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from dynamo.errors import DataError
+from dynamo.radar.contour import contour
 from dynamo.radar.image import WEB, image_geometry, mercator, paint, palette_for, unmercator
 from dynamo.radar.legend import extended
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
     from dynamo.radar.contour import Band
     from dynamo.radar.grid import Geometry, Grid
+    from dynamo.radar.motion import Motion
     from dynamo.radar.palette import Palette
 
 __all__ = ["write_contact_sheet"]
@@ -40,98 +45,143 @@ _SAVED: dict[str, dict[str, Any]] = {
     ".png": {"pil_kwargs": {"compress_level": 1}},
 }
 
+_DPI = 110
+# Outlines of fewer positions are specks on a map this small.
+_POINTS = 12
+
 Window = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """What is kept of a grid: its times, its palette indices a pixel, its outlines."""
+
+    time: datetime
+    lead_minutes: float
+    indices: NDArray[np.uint8]
+    bands: Sequence[Band]
 
 
 def write_contact_sheet(
     path: Path,
-    grids: Sequence[Grid],
+    grids: Iterable[Grid],
     *,
-    bands: Sequence[Sequence[Band]] | None = None,
-    motion: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None = None,
-    palette: Palette | str | None = None,
+    levels: Sequence[float] = (),
+    motion: Motion | None = None,
     title: str = "",
-    panels: int = 6,
-    zoom: bool = True,
 ) -> None:
-    """Draw up to `panels` of the grids as small maps in one figure.
+    """Draw grids as small maps in one figure, of the part where the echoes of any of them are.
 
     Parameters
     ----------
     path
         ``.png``, ``.svg`` or ``.pdf``.
     grids
-        In time order, of one geometry and quantity; the first and last are always drawn, between them evenly.
-    bands
-        For each grid its bands (`dynamo.radar.contour.contour`), which are outlined; None for no outlines.
+        In time order, of one geometry and quantity. They are taken one at a time: of each, a byte a pixel and
+        the outlines are held.
+    levels
+        What is outlined, in the units of the grids; see `dynamo.radar.contour.contour`.
     motion
-        Eastward and northward speed, m s-1, each ``(ny, nx)`` on the grid; drawn as arrows on the first map.
-    palette
-        A palette or the name of one; None means the standard one of the quantity.
+        Drawn as arrows on the first map.
     title
-        Stands above all maps.
-    panels
-        How many maps at most.
-    zoom
-        Show only the part of the grid where echoes are, in any of the maps.
+        Stands above all maps, before the time of the first; where empty, neither does.
 
     Raises
     ------
     DataError
-        For no grids, grids of different geometry or quantity, and as many bands as there are not grids.
+        For no grids, and grids of different geometry or quantity, also than `motion`.
     """
-    _check(grids, bands)
+    waiting = iter(grids)
+    first = next(waiting, None)
+    if first is None:
+        raise DataError("a contact sheet needs at least one grid")
+    place, quantity = first.geometry, first.quantity
+    if motion is not None and (apart := place.difference(motion.geometry)):
+        raise DataError(f"the motion does not fit the grids: {apart}")
+    colouring = palette_for(first, None)
+    panels = [_panel(first, colouring, levels)]
+    del first
+    for grid in waiting:
+        if apart := place.difference(grid.geometry):
+            raise DataError(f"the grid of {grid.time:%H:%M} does not fit the first: {apart}")
+        if grid.quantity != quantity:
+            raise DataError(f"cannot mix {quantity} and {grid.quantity} in one figure")
+        panels.append(_panel(grid, colouring, levels))
+    if title:
+        title = f"{title} {panels[0].time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    _draw(path, place, panels, colouring, motion, title)
+
+
+def _panel(grid: Grid, palette: Palette, levels: Sequence[float]) -> _Panel:
+    bands = contour(grid, levels, min_points=_POINTS) if levels else []
+    return _Panel(grid.time, grid.lead_minutes, paint(grid, palette), bands)
+
+
+def _draw(
+    path: Path,
+    place: Geometry,
+    panels: Sequence[_Panel],
+    palette: Palette,
+    motion: Motion | None,
+    title: str,
+) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    chosen = sorted({round(i) for i in np.linspace(0, len(grids) - 1, min(panels, len(grids)))})
-    geometry = image_geometry(grids[0].geometry, WEB)
-    colouring = palette_for(grids[0], palette)
-    painted = [paint(grids[i], colouring) for i in chosen]
-    window = _window(geometry, painted) if zoom else geometry.extent
-    columns = len(chosen) if len(chosen) <= 3 else math.ceil(len(chosen) / 2)
-    rows = math.ceil(len(chosen) / columns)
+    geometry = image_geometry(place, WEB)
+    window = _window(geometry, [panel.indices for panel in panels])
+    columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
+    rows = math.ceil(len(panels) / columns)
     figure = Figure(facecolor="white")
     FigureCanvasAgg(figure)
     axes = _layout(figure, rows, columns, window, title)
-    rgba = extended(colouring)
+    rgba = extended(palette)
     rgba[0] = rgba[-1] = 0
-    for axis, i, indices in zip(axes, chosen, painted, strict=False):
-        _map(axis, grids[i], geometry, rgba[indices], window)
-        if bands is not None:
-            _outlines(axis, bands[i])
-    for axis in axes[len(chosen) :]:
+    for axis, panel in zip(axes, panels, strict=False):
+        pixels = _DPI * axis.get_position().width * figure.get_figwidth()
+        indices, extent = _thinned(panel.indices, geometry, window, pixels)
+        _map(axis, panel, rgba[indices], extent, window)
+        _outlines(axis, panel.bands)
+    for axis in axes[len(panels) :]:
         axis.set_visible(False)
     _labels(axes[columns * (rows - 1)], window)
     _scale_bar(axes[0], window)
     if motion is not None:
-        _arrows(axes[0], grids[0].geometry, motion, window)
-    _colour_bar(figure, colouring, bands)
-    figure.savefig(path, dpi=110, **_SAVED.get(path.suffix, {}))
+        _arrows(axes[0], motion, window)
+    _colour_bar(figure, palette, panels[0].bands)
+    figure.savefig(path, dpi=_DPI, **_SAVED.get(path.suffix, {}))
 
 
-def _check(grids: Sequence[Grid], bands: Sequence[Sequence[Band]] | None) -> None:
-    if not grids:
-        raise DataError("a contact sheet needs at least one grid")
-    for grid in grids[1:]:
-        if apart := grids[0].geometry.difference(grid.geometry):
-            raise DataError(f"the grid of {grid.time:%H:%M} does not fit the first: {apart}")
-        if grid.quantity != grids[0].quantity:
-            raise DataError(f"cannot mix {grids[0].quantity} and {grid.quantity} in one figure")
-    if bands is not None and len(bands) != len(grids):
-        raise DataError(f"{len(bands)} lists of bands for {len(grids)} grids")
+def _thinned(
+    indices: NDArray[np.uint8], geometry: Geometry, window: Window, pixels: float
+) -> tuple[NDArray[np.uint8], Window]:
+    """Return the window of a painted grid, of not much more than two cells a pixel, and its extent in metres."""
+    west, _, _, north = geometry.extent
+    left, right = ((x - west) / geometry.dx for x in window[::2])
+    bottom, top = ((y - north) / geometry.dy for y in window[1::2])
+    step = max(int((right - left) / (2 * pixels)), 1)
+    left, top = (int(cell + 1e-6) // step * step for cell in (left, top))
+    right, bottom = (math.ceil((cell - 1e-6) / step) * step for cell in (right, bottom))
+    thin = indices[top + step // 2 : bottom : step, left + step // 2 : right : step]
+    right, bottom = left + step * thin.shape[1], top + step * thin.shape[0]
+    return thin, (
+        west + left * geometry.dx,
+        north + bottom * geometry.dy,
+        west + right * geometry.dx,
+        north + top * geometry.dy,
+    )
 
 
 def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]]) -> Window:
     """Return the part of the map that holds the echoes, bar lone specks, in metres."""
     # Strong echoes count for more: a small hard cell matters, a wide veil around the radar less.
-    seen = np.zeros(painted[0].shape, "f4")
-    for indices in painted:
-        seen += np.square(indices, dtype="f4")
-    if not seen.any():
+    # Sums along rows and columns of the squares, without a field of them.
+    down = sum(np.einsum("ij,ij->i", i, i, dtype="f4", casting="unsafe") for i in painted)
+    across = sum(np.einsum("ij,ij->j", i, i, dtype="f4", casting="unsafe") for i in painted)
+    if not down.any():
         return geometry.extent
-    top, bottom = _span(seen.sum(axis=1))
-    left, right = _span(seen.sum(axis=0))
+    top, bottom = _span(down)
+    left, right = _span(across)
     west, _, _, north = geometry.extent
     return (
         west + left * geometry.dx,
@@ -179,9 +229,9 @@ def _layout(figure: Figure, rows: int, columns: int, window: Window, title: str)
     ]
 
 
-def _map(axis: Axes, grid: Grid, geometry: Geometry, image: NDArray[np.uint8], window: Window) -> None:
-    """Draw one grid on its map."""
-    west, south, east, north = geometry.extent
+def _map(axis: Axes, panel: _Panel, image: NDArray[np.uint8], extent: Window, window: Window) -> None:
+    """Draw the image of a grid, which covers `extent`, on its map."""
+    west, south, east, north = extent
     axis.set_facecolor(_GROUND)
     axis.imshow(image, extent=(west, east, south, north), interpolation="nearest", zorder=2, aspect="auto")
     axis.set_xlim(window[0], window[2])
@@ -193,10 +243,10 @@ def _map(axis: Axes, grid: Grid, geometry: Geometry, image: NDArray[np.uint8], w
     axis.tick_params(length=0, pad=3, labelsize=7.5, labelcolor=_GREY)
     for spine in axis.spines.values():
         spine.set(color="#b6bcc5", linewidth=0.8)
-    lead = f"+{grid.lead_minutes:g} min" if grid.lead_minutes else "now"
+    lead = f"+{panel.lead_minutes:g} min" if panel.lead_minutes else "now"
     text: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
     axis.annotate(lead, (0, 1), (0, 5), size=12, weight="bold", color=_INK, ha="left", **text)
-    stamp = grid.time.astimezone(UTC)
+    stamp = panel.time.astimezone(UTC)
     axis.annotate(f"{stamp:%Y-%m-%d  %H:%M} UTC", (1, 1), (0, 5), size=9, color=_GREY, ha="right", **text)
 
 
@@ -265,24 +315,18 @@ def _scale_bar(axis: Axes, window: Window) -> None:
     )
 
 
-def _arrows(
-    axis: Axes,
-    geometry: Geometry,
-    motion: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]],
-    window: Window,
-) -> None:
+def _arrows(axis: Axes, motion: Motion, window: Window) -> None:
     """Draw about a dozen arrows across, each as long as the way of the next few minutes."""
     west, south, east, north = window
     step = (east - west) / 9
     x, y = np.meshgrid(np.arange(west + step / 2, east, step), np.arange(south + step / 2, north, step))
-    column, row = (np.rint(i).astype(int) for i in geometry.indices(*unmercator(x, y)))
-    inside = (column >= 0) & (column < geometry.nx) & (row >= 0) & (row < geometry.ny)
-    u, v = (part[row[inside], column[inside]] for part in motion)
+    u, v, inside = _at(motion, *unmercator(x, y))
+    x, y, u, v = x[inside], y[inside], u[inside], v[inside]
     fast = float(np.hypot(u, v).max(initial=0.0))
     if fast > 0:
         axis.quiver(
-            x[inside],
-            y[inside],
+            x,
+            y,
             u,
             v,
             angles="xy",
@@ -298,7 +342,29 @@ def _arrows(
         )
 
 
-def _colour_bar(figure: Figure, palette: Palette, bands: Sequence[Sequence[Band]] | None) -> None:
+def _at(
+    motion: Motion, lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the motion at places, eastward and northward, km per minute, and which lie on the grid."""
+    geometry = motion.geometry
+    column, row = geometry.indices(lon, lat)
+    inside = (np.abs(column - (geometry.nx - 1) / 2) < geometry.nx / 2) & (
+        np.abs(row - (geometry.ny - 1) / 2) < geometry.ny / 2
+    )
+    rows, columns = motion.u.shape
+    nodes = (
+        ((column + 0.5) * columns / geometry.nx - 0.5).astype("f4"),
+        ((row + 0.5) * rows / geometry.ny - 0.5).astype("f4"),
+    )
+    u, v = (
+        cv2.remap(part, *nodes, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for part in (motion.u, motion.v)
+    )
+    east, north = geometry.cell_size_km()
+    return u * np.float32(east), v * np.float32(-north), inside
+
+
+def _colour_bar(figure: Figure, palette: Palette, bands: Sequence[Band]) -> None:
     """Draw the colours with ticks below the maps, and say what the outlines are."""
     width, height = figure.get_size_inches()
     axis = figure.add_axes((0.5 / width, 0.52 / height, 0.46, 0.16 / height))
@@ -319,7 +385,7 @@ def _colour_bar(figure: Figure, palette: Palette, bands: Sequence[Sequence[Band]
         size=9,
         color=_INK,
     )
-    levels = [f"{b.level:g}" for b in bands[0]] if bands else []
+    levels = [f"{band.level:g}" for band in bands]
     if levels:
         figure.text(
             1 - 0.5 / width,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from dynamo.workflows.nowcast.frames import (
     area_geometry,
@@ -30,12 +30,6 @@ from dynamo.workflows.nowcast.params import check_grid, check_polygons, check_sw
 
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph import Input, Output, fuse, task, workflow
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from dynamo.radar.motion import Motion
 
 __all__ = [
     "animate", "contour", "estimate_motion", "extrapolate", "ingest", "legend", "nowcast", "plot", "sheet", "split",
@@ -211,29 +205,17 @@ def sheet(
     grids: list[Input], figure: Output, *, levels: Sequence[float], motion: Input | None = None
 ) -> None:
     """Draw six lead times side by side with outlines at `levels` (dBZ) and, where given, the motion."""
-    from dynamo.radar.contour import contour as trace
     from dynamo.radar.figure import write_contact_sheet
     from dynamo.radar.motion import read_motion
     from dynamo.radar.netcdf import read_grid
 
-    fields = [read_grid(grid) for grid in grids]
     write_contact_sheet(
         Path(figure),
-        fields,
-        bands=[trace(field, levels, min_points=12) for field in fields],
-        motion=None if motion is None else _wind(read_motion(motion)),
-        title=f"Nowcast from {fields[0].time:%Y-%m-%d %H:%M} UTC",
+        map(read_grid, grids),
+        levels=levels,
+        motion=None if motion is None else read_motion(motion),
+        title="Nowcast from",
     )
-
-
-def _wind(motion: Motion) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the motion on every cell, eastward and northward, m s-1."""
-    import cv2
-
-    east, north = motion.geometry.cell_size_km()
-    size = (motion.geometry.nx, motion.geometry.ny)
-    u, v = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (motion.u, motion.v))
-    return u * (east * 1000 / 60), v * (-north * 1000 / 60)
 
 
 @workflow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +13,9 @@ import pytest
 from PIL import Image
 
 from dynamo.errors import DataError
-from dynamo.radar.contour import contour
-from dynamo.radar.figure import write_contact_sheet
+from dynamo.radar.figure import _at, _thinned, write_contact_sheet
 from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.motion import Motion
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PLACE = Geometry(-97.0, 33.0, 0.01, -0.01, 80, 60)
@@ -36,23 +37,23 @@ def red_pixels(path):
     return int(((rgb[..., 0] > 240) & (rgb[..., 1] < 20) & (rgb[..., 2] < 20)).sum())
 
 
+def steady(u, v, geometry=PLACE):
+    parts = (np.full((3, 4), part, np.float32) for part in (u, v))
+    return Motion(*parts, geometry, NOON, "constant", 1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
 def test_any_number_of_grids_makes_a_sheet(tmp_path, count):
     """With polygons, arrows and a title; the storm is red."""
-    grids = storms(count)
-    bands = [contour(g, (20, 45)) for g in grids]
-    motion = np.full((60, 80), 15.0), np.full((60, 80), -5.0)
-    write_contact_sheet(tmp_path / "a.png", grids, bands=bands, motion=motion, title="Storm")
-    assert red_pixels(tmp_path / "a.png") > 5000
+    sheet = tmp_path / "a.png"
+    write_contact_sheet(sheet, storms(count), levels=(20, 45), motion=steady(1.5, 0.5), title="Storm of")
+    assert red_pixels(sheet) > 5000
 
 
 @pytest.mark.parametrize("fill", [np.nan, 75.0])
 def test_calm_and_saturated_grids_make_a_sheet_too(tmp_path, fill):
     """Nothing to zoom to, and no motion anywhere."""
-    grids = storms(2, fill)
-    bands = [contour(g, [45]) for g in grids]
-    still = np.zeros((60, 80)), np.zeros((60, 80))
-    write_contact_sheet(tmp_path / "a.png", grids, bands=bands, motion=still)
+    write_contact_sheet(tmp_path / "a.png", storms(2, fill), levels=[45], motion=steady(0, 0))
     assert (tmp_path / "a.png").stat().st_size > 5000
 
 
@@ -60,7 +61,7 @@ def test_rain_and_projected_grids_make_a_sheet(tmp_path):
     """Another quantity, another CRS, another format."""
     geometry = Geometry(2e6, -6e5, 2000, -2000, 80, 60, "+proj=laea +lat_0=55 +lon_0=10")
     grids = [replace(g, geometry=geometry, quantity="rain_rate") for g in storms(3)]
-    write_contact_sheet(tmp_path / "a.svg", grids, bands=[contour(g, [10]) for g in grids], zoom=False)
+    write_contact_sheet(tmp_path / "a.svg", grids, levels=[10])
     assert "rain rate, mm h-1" in (tmp_path / "a.svg").read_text()
 
 
@@ -71,18 +72,63 @@ def test_the_same_grids_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_one_grid_at_a_time_is_held(tmp_path):
+    """The one that was drawn is gone when the next but one is asked for."""
+    held = []
+
+    def one_by_one():
+        for number in range(6):
+            assert sum(one() is not None for one in held) <= 1
+            (grid,) = storms(1, 40.0 + number)
+            held.append(weakref.ref(grid.values))
+            yield grid
+
+    write_contact_sheet(tmp_path / "a.png", one_by_one(), levels=[20])
+    assert not any(one() is not None for one in held)
+
+
+@pytest.mark.parametrize("pixels", [10, 33, 60, 120, 500])
+def test_thinned_cells_stay_where_they_are(pixels):
+    """What is shown covers the window with about two cells a pixel, each within half a step of its place."""
+    geometry = Geometry(0.5, 999.5, 1.0, -1.0, 250, 1000)
+    columns = np.broadcast_to(np.arange(250, dtype=np.uint8), (1000, 250))
+    window = (17.3, 204.0, 241.9, 803.6)
+    thin, (west, south, east, north) = _thinned(columns, geometry, window, pixels)
+    assert thin.shape[1] <= max(3 * pixels, 226)
+    assert thin.shape[1] >= min(2 * pixels, 224)
+    step = (east - west) / thin.shape[1]
+    assert west <= window[0]
+    assert north >= window[3]
+    assert east >= window[2] - step / 2
+    assert south <= window[1] + step / 2
+    centres = west + step * (np.arange(thin.shape[1]) + 0.5)
+    assert (np.abs(thin[0] + 0.5 - centres) <= max(step / 2, 0.5)).all()
+    assert step == (north - south) / thin.shape[0]
+
+
 def test_grids_that_do_not_belong_together_are_refused(tmp_path):
-    """None, two shapes, two quantities, too few bands."""
+    """None, two shapes, two quantities, motion of another grid."""
     one = storms(1)[0]
-    moved = replace(one, geometry=replace(PLACE, x0=-90.0))
-    for grids, bands, message in (
+    elsewhere = replace(PLACE, x0=-90.0)
+    moved = replace(one, geometry=elsewhere)
+    for grids, motion, message in (
         ([], None, "at least one grid"),
         ([one, moved], None, "does not fit the first"),
         ([one, replace(one, quantity="rain_rate")], None, "cannot mix"),
-        ([one], [], "0 lists of bands for 1 grids"),
+        ([one], steady(1, 1, elsewhere), "motion does not fit"),
     ):
         with pytest.raises(DataError, match=message):
-            write_contact_sheet(tmp_path / "a.png", grids, bands=bands)
+            write_contact_sheet(tmp_path / "a.png", grids, motion=motion)
+
+
+@pytest.mark.parametrize(("u", "v", "east", "north"), [(2, 0, 1, 0), (0, -2, 0, 1), (0, 0, 0, 0)])
+def test_arrows_point_where_the_echoes_go(u, v, east, north):
+    """Columns run east, rows south; off the grid there is no arrow."""
+    lon, lat = np.array([-96.8, -96.21, -95.0]), np.array([32.8, 32.41, 32.8])
+    eastward, northward, inside = _at(steady(u, v), lon, lat)
+    assert (np.sign(eastward) == east).all()
+    assert (np.sign(northward) == north).all()
+    assert inside.tolist() == [True, True, False]
 
 
 def test_neither_pyplot_nor_a_plotting_library_is_imported_by_the_products():
