@@ -9,6 +9,7 @@ start, a line in the log later).
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import sys
@@ -137,8 +138,10 @@ class Watcher:
     def wait(self, until: float) -> None:
         """Sleep until something happens, `wake` is called, or the monotonic time `until` or `due` is there."""
         timeout = max(0.0, min(until, self.due) - time.monotonic())
-        ready = select.select(self.descriptors, [], [], timeout)[0]
-        if self._wake_read in ready:
+        poll = select.poll()
+        for descriptor in self.descriptors:
+            poll.register(descriptor, select.POLLIN)
+        if self._wake_read in dict(poll.poll(math.ceil(timeout * 1000))):
             os.read(self._wake_read, 4096)
 
     def wake(self) -> None:
@@ -210,6 +213,8 @@ class Watcher:
         self._found, self._folders = set(), {}
         for glob in self._globs:
             self._watch_above(glob.base)
+            if not os.path.isdir(glob.base):  # noqa: PTH112
+                self._tell(f"there is no folder {glob.base} yet; waiting for it")
             self._enter(os.path.realpath(glob.base), {Place(glob)}, now)
         for wd in [wd for wd, folder in self._watches.items() if folder not in self._folders]:
             self._remove(wd)
@@ -249,7 +254,7 @@ class Watcher:
         self, item: os.DirEntry[str], places: Iterable[Place], now: float
     ) -> list[tuple[str, set[Place]]]:
         inputs, below = entry(places, item.name)
-        if below and item.is_dir():
+        if below and _is_folder(item):
             if not item.is_symlink():
                 return [(item.path, below)]
             # Links are followed where a name asks for it; with ** they might go round in circles.
@@ -310,6 +315,13 @@ def _file_system(folder: str) -> str:
         p for p in psutil.disk_partitions(all=True) if f"{folder}/".startswith(p.mountpoint.rstrip("/") + "/")
     ]
     return max(inside, key=lambda p: len(p.mountpoint)).fstype if inside else ""
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to where we may not look
+        return False
 
 
 def _is_gone(path: str) -> bool:

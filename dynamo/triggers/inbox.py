@@ -1,8 +1,9 @@
 """One feed: what is seen goes in, windows to run come out, and all of it is in the journal before it is told.
 
 After ``kill -9`` at any moment, a new `Inbox` on the same store goes on: files that arrived meanwhile are in the first
-`seen`, windows that were queued or running are in `pending`. Goes wrong: `WorkspaceError`; the store and this
-object may then differ, so make a new one.
+`seen`, windows that were queued or running are in `pending`. One process at a time takes a feed: whoever makes an
+inbox sees to that. Goes wrong: `WorkspaceError`; the store, this object and its `Watcher` may then differ, so make
+new ones.
 """
 
 from __future__ import annotations

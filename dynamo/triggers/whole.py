@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import re
 import signal
@@ -22,6 +23,8 @@ from fnmatch import translate
 from dynamo.triggers.arrival import Seen
 
 __all__ = ["TEMPORARY", "Changes", "Files", "is_open_for_writing", "temporary"]
+
+log = logging.getLogger(__name__)
 
 #: Names of files that somebody is still writing, as editors, browsers and transfer programs call them. Names that
 #: start with a dot, as rsync's, are always taken for such.
@@ -60,6 +63,7 @@ class Files:
         self._doubts: dict[str, _Doubt] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._gone: dict[str, None] = {}
+        self._odd: set[str] = set()
 
     @property
     def paths(self) -> set[str]:
@@ -85,6 +89,8 @@ class Files:
 
     def check(self, path: str, inputs: frozenset[str], now: float, *, closed: bool = False) -> None:
         """Look at a file of these inputs; `closed` where its writer is known to be ready. No empty file is whole."""
+        if path in self._odd or not self._is_text(path):
+            return
         try:
             state = os.stat(path)  # noqa: PTH116 - thousands
         except OSError:
@@ -104,6 +110,16 @@ class Files:
         else:
             doubt.look = now + AGAIN
             self._doubts[path] = doubt
+
+    def _is_text(self, path: str) -> bool:
+        """Whether a path can be recorded and printed; tell it once where not."""
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            self._odd.add(path)
+            log.warning("%a is left out: its name is not UTF-8", path)
+            return False
+        return True
 
     def lose(self, path: str) -> None:
         """Note that a file is no more under this path."""

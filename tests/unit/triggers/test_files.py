@@ -304,3 +304,57 @@ def test_a_place_says_where_a_folder_leads():
     below = entry([start], "2017")[1]
     assert entry(below, "log") == (set(), set())
     assert entry(entry(below, "radar")[1], "a.nc") == ({"scan"}, set())
+
+
+def test_a_name_that_is_not_text_is_left_out(tmp_path, caplog):
+    """It could be neither recorded nor printed; a line in the log says so, once."""
+    (tmp_path / "a.nc").write_text("x")
+    with open(os.fsencode(tmp_path) + b"/\xff.nc", "w") as file:
+        file.write("x")
+    with Watcher({"scan": [f"{tmp_path}/*.nc"]}, poll=True) as watcher:
+        assert [os.path.basename(s.path) for s in watcher.look().seen] == ["a.nc"]
+        watcher._next_scan = 0.0
+        assert not watcher.look().seen
+    (record,) = caplog.records
+    assert record.getMessage().endswith(".nc' is left out: its name is not UTF-8")
+
+
+def test_a_link_to_where_nothing_is_hides_no_other_file(tmp_path):
+    """Links in a circle, and links to nothing, are passed over."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "nothing").symlink_to(tmp_path / "missing")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    (tmp_path / "deep" / "a.nc").write_text("x")
+    with Watcher({"scan": [f"{tmp_path}/**/*"]}) as watcher:
+        assert [s.path for s in watcher.look().seen] == [f"{tmp_path}/deep/a.nc"]
+
+
+def test_many_open_files_do_not_end_the_wait(tmp_path):
+    """A watch beside a busy engine has descriptors above 1024."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2048, hard)), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Watcher({"scan": [f"{tmp_path}/*"]}) as watcher:
+            watcher.look()
+            (tmp_path / "a").write_text("x")
+            assert names(watcher, 1) == ["a"]
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_folder_that_is_not_there_is_told_and_waited_for(tmp_path, watch, caplog):
+    """It may be a slip of the pen, or come later."""
+    watcher = watch(tmp_path / "later" / "*.nc")
+    watcher.look()
+    assert [r.getMessage() for r in caplog.records] == [
+        f"there is no folder {tmp_path}/later yet; waiting for it"
+    ]
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "a.nc").write_text("x")
+    assert names(watcher, 1) == ["a.nc"]
