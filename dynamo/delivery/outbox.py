@@ -52,21 +52,28 @@ _RELEASE = f"""
     UPDATE queues SET sender = '', (ready, failing) = (SELECT due, tries > 0 {_FIRST})
     WHERE channel = ? AND sender = ?"""  # noqa: S608 - constants
 
-_TURN = "SELECT channel FROM queues WHERE failing = ? AND ready <= ? ORDER BY ready LIMIT ?"
+_LEASE = "UPDATE queues SET ready = ?, sender = ? WHERE channel = ?"
+
+_TURN = """
+    SELECT q.channel, c.reason FROM queues q LEFT JOIN closed_channels c USING (channel)
+    WHERE q.failing = ? AND q.ready <= ? ORDER BY q.ready LIMIT ?"""
+# With each row what was reached before it and what came after it, of its episode in its channel. Of HTTP, 425, 429
+# and 503 say that nothing was done; any other failure without a refusal may have come too late.
 _ROWS = """
-    SELECT d.seq, d.id, d.episode, d.due, d.expires, d.tries, d.begun, a.kind, a.body
+    SELECT d.seq, d.id, d.episode, d.due, d.expires, d.tries, d.begun, a.kind, a.body,
+    CASE WHEN a.kind = 'cancelled' THEN (
+        SELECT max(e.state = 'sent' OR EXISTS (
+            SELECT 1 FROM tries t WHERE t.delivery = e.id AND t.outcome = 'again'
+            AND (t.status IS NULL OR t.status NOT IN (425, 429, 503))))
+        FROM deliveries e WHERE e.episode = d.episode AND e.channel = d.channel AND e.seq < d.seq)
+    ELSE (
+        SELECT max(CASE WHEN l.state = 'sent' THEN 2 WHEN l.state = 'waiting' THEN 1
+            WHEN l.state = 'dropped' AND (SELECT kind FROM alerts WHERE id = l.alert) = 'cancelled' THEN 3 END)
+        FROM deliveries l WHERE l.episode = d.episode AND l.channel = d.channel AND l.seq > d.seq)
+    END
     FROM deliveries d JOIN alerts a ON a.id = d.alert
     WHERE d.channel = ? AND d.state = 'waiting' ORDER BY d.seq LIMIT ?"""
-_LATER = """
-    SELECT max(d.state = 'sent'), max(d.state = 'waiting'), max(a.kind = 'cancelled' AND d.state = 'dropped')
-    FROM deliveries d JOIN alerts a ON a.id = d.alert
-    WHERE d.episode = ? AND d.channel = ? AND d.seq > ?"""
-# Of HTTP: 425, 429 and 503 say that nothing was done; any other failure without a refusal may have come too late.
-_REACHED = """
-    SELECT max(d.state = 'sent' OR EXISTS (
-        SELECT 1 FROM tries t WHERE t.delivery = d.id AND t.outcome = 'again'
-        AND (t.status IS NULL OR t.status NOT IN (425, 429, 503))))
-    FROM deliveries d WHERE d.episode = ? AND d.channel = ? AND d.seq < ?"""
+_WAITS, _SENT, _OVER = 1, 2, 3
 
 
 class Outbox:
@@ -85,7 +92,7 @@ class Outbox:
     def __init__(self, path: Path, sender: str = "", lease: float = 5.0) -> None:
         self.sender = sender
         self.lease = lease
-        self._db = Database(path, (_TRY, _SETTLE, _CLOSE, _END, _EMPTY, _RELEASE))
+        self._db = Database(path, (_TRY, _SETTLE, _CLOSE, _END, _LEASE, _EMPTY, _RELEASE))
 
     def close(self) -> None:
         """Close the file; leases run out by themselves."""
@@ -116,45 +123,38 @@ class Outbox:
         if not any(self._turns(fails, now, 1) for fails, _ in wanted):
             return []
         with self._db.change():
-            turns = [
-                (c, fails) for fails, most in wanted for c in self._turns(fails, now, most) if c not in busy
-            ]
+            turns = [(*turn, fails) for fails, most in wanted for turn in self._turns(fails, now, most)]
+            turns = [turn for turn in turns if turn[0] not in busy]
             rows = max(LEAST, min(MOST, ROWS // max(1, len(turns))))
-            found = (self._lease(c, now, PROBE if fails else rows, failing=fails) for c, fails in turns)
-            return [batch for batch in found if batch.items]
+            found = []
+            for channel, closed, fails in turns:
+                if closed is not None:
+                    self._bury(channel, f"the channel is closed: {closed}", now)
+                else:
+                    found.append(self._lease(channel, now, PROBE if fails else rows, failing=fails))
+        return [batch for batch in found if batch.items]
 
-    def _turns(self, failing: bool, now: float, most: int) -> list[str]:
-        return [row[0] for row in self._db.execute(_TURN, (failing, now, most))]
+    def _turns(self, failing: bool, now: float, most: int) -> list[tuple[str, str | None]]:
+        return self._db.execute(_TURN, (failing, now, most)).fetchall()
 
     def _lease(self, channel: str, now: float, most: int, *, failing: bool) -> Batch:
-        """Lease one channel; where nothing of it can be sent now, settle what is to settle and let it go."""
-        closed = self._db.execute(
-            "SELECT reason FROM closed_channels WHERE channel = ?", (channel,)
-        ).fetchone()
-        if closed:
-            self._bury(channel, f"the channel is closed: {closed[0]}", now)
-            return Batch(channel, (), failing)
+        """Lease one channel; where nothing of it can be sent now, let it go."""
         rows = self._db.execute(_ROWS, (channel, most)).fetchall()
-        items = tuple(self._items(channel, rows, now))
-        if items:
-            self._db.execute(
-                "UPDATE queues SET ready = ?, sender = ? WHERE channel = ?",
-                (now + self.lease, self.sender, channel),
-            )
-        else:
-            self._db.execute("UPDATE queues SET sender = ? WHERE channel = ?", (self.sender, channel))
+        items = tuple(self._items(rows, now))
+        self._db.write(_LEASE, (now + self.lease, self.sender, channel))
+        if not items:
             self._release(channel)
         return Batch(channel, items, failing)
 
-    def _items(self, channel: str, rows: Iterable[tuple[Any, ...]], now: float) -> Iterator[Item]:
+    def _items(self, rows: Iterable[tuple[Any, ...]], now: float) -> Iterator[Item]:
         """Give the rows that can be sent one after another now; drop those that are no longer true."""
         under_way = set()
-        for seq, name, episode, due, expires, tries, begun, kind, body in rows:
+        for seq, name, episode, due, expires, tries, begun, kind, body, told in rows:
             if due > now:
                 return
             if kind == "cancelled" and episode in under_way:
                 return  # whether there is anything to clear is known when these are settled
-            why = self._untrue(channel, episode, seq, tries, kind) if expires >= now else "expired"
+            why = _untrue(kind, tries, told) if expires >= now else "expired"
             if why:
                 self._db.write(_END, ("dropped", now, why, seq))
                 continue
@@ -165,17 +165,6 @@ class Outbox:
                 continue
             under_way.add(episode)
             yield Item(seq, name, alert, expires, tries, begun)
-
-    def _untrue(self, channel: str, episode: str, seq: int, tries: int, kind: str) -> str:
-        """Return why a delivery that did not expire is no longer true, or an empty text."""
-        where = (episode, channel, seq)
-        if kind == "cancelled":
-            reached = self._db.execute(_REACHED, where).fetchone()[0]
-            return "nothing of its episode reached this channel" if reached == 0 else ""
-        sent, waits, over = self._db.execute(_LATER, where).fetchone()
-        if over:
-            return "superseded: its episode is over"
-        return "superseded by a later alert of its episode" if sent or (waits and tries) else ""
 
     def renew(self, now: float) -> None:
         """Prolong all leases of this sender."""
@@ -277,3 +266,16 @@ class Outbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _untrue(kind: str, tries: int, told: int | None) -> str:
+    """Return why a delivery that did not expire is no longer true, or an empty text.
+
+    `told` is, of an all clear, whether anything before it was reached (None: there is nothing before it); of others
+    the most that became of those after it.
+    """
+    if kind == "cancelled":
+        return "nothing of its episode reached this channel" if told == 0 else ""
+    if told == _OVER:
+        return "superseded: its episode is over"
+    return "superseded by a later alert of its episode" if told == _SENT or (told == _WAITS and tries) else ""
