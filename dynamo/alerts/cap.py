@@ -196,7 +196,7 @@ def loads(body: bytes) -> Alert:
     """
     try:
         root = ET.fromstring(body)  # noqa: S314 - Expat since 2.4.1 bounds entities, and reads no outside one
-    except ET.ParseError as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # or an encoding that is none
         raise DataError(f"this is no XML: {error}") from None
     at = {"": NAMESPACE}
     info = root.find("info", at)

@@ -15,7 +15,7 @@ from dynamo.alerts.alert import Alert
 from dynamo.alerts.words import describe, headline
 from dynamo.errors import DataError
 
-__all__ = ["FORMS", "Form", "Message", "read", "wire", "write"]
+__all__ = ["FORMS", "Form", "Message", "read", "write"]
 
 Form = Literal["cloudevents", "cloudevents-binary", "geojson", "cap", "text"]
 #: The names of all forms.
@@ -49,16 +49,6 @@ class Message:
 def write(alert: Alert, form: Form) -> Message:
     """Return `alert` in a form."""
     return _WRITERS[form](alert)
-
-
-def wire(form: Form) -> Callable[[Alert], tuple[bytes, dict[str, str]]]:
-    """Return what writes alerts in a form as body and headers, as a webhook sends them."""
-
-    def written(alert: Alert) -> tuple[bytes, dict[str, str]]:
-        message = write(alert, form)
-        return message.body, dict(message.headers)
-
-    return written
 
 
 def _structured(alert: Alert) -> Message:

@@ -126,7 +126,7 @@ class Rows:
         self._swapped(columns, ids, kept)
         first = self._same(columns, ids, kept)
         places, owner = np.unique(first[kept], return_inverse=True)
-        at = {name: columns[name][places] for name in ("lon", "lat")}
+        at: dict[str, Any] = {name: columns[name][places] for name in ("lon", "lat")}
         columns = {name: values[kept] for name, values in columns.items()}
         self._asking(columns, ids[places][owner])
         subscribers = Subscribers(ids=ids[places], **at, **self._made(columns, owner, ids[places]))

@@ -18,6 +18,7 @@ from dynamo.alerts.collection import Feature, read_bytes, read_collection
 from dynamo.alerts.rows import COLUMNS, Fault, Rows
 from dynamo.alerts.subscriber import Rule, Subscribers
 from dynamo.errors import DataError, Place, nearest
+from dynamo.graph.collection import uncollected
 
 __all__ = ["Fault", "read_subscribers"]
 
@@ -52,8 +53,9 @@ def read_subscribers(
     """
     rows = Rows(rules, hazards)
     is_json = path.name.removesuffix(".gz").lower().endswith(("json",))
-    (_from_geojson if is_json else _from_csv)(path, rows)
-    subscribers, faults = rows.close()
+    with uncollected():
+        (_from_geojson if is_json else _from_csv)(path, rows)
+        subscribers, faults = rows.close()
     if faults and strict:
         told = [f"  {path}:{fault}" if fault.line else f"  {path}: {fault}" for fault in faults[:_TOLD]]
         more = len(faults) - _TOLD

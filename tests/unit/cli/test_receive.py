@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.forms import wire
+from dynamo.alerts.forms import write
 from dynamo.delivery.signature import Secret, sign
 from dynamo.errors import INTERRUPTED
 from dynamo.runfile import load
@@ -52,11 +52,12 @@ def send(url, *deliveries, secret=SECRET):
     """Post an alert once for each id of a delivery."""
 
     async def run():
-        body, headers = wire("cloudevents")(ALERT)
+        message = write(ALERT, "cloudevents")
         async with aiohttp.ClientSession() as session:
             for delivery in deliveries:
-                said = sign([Secret(secret)], delivery, int(time.time()), body)
-                await (await session.post(url, data=body, headers={**headers, **said})).read()
+                said = sign([Secret(secret)], delivery, int(time.time()), message.body)
+                headers = {**message.headers, **said}
+                await (await session.post(url, data=message.body, headers=headers)).read()
 
     asyncio.run(run())
 

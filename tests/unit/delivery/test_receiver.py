@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.forms import FORMS, wire
+from dynamo.alerts.forms import FORMS, write
 from dynamo.delivery import receiver as receiver_module
 from dynamo.delivery.receiver import Arrival, Receiver, new_secret
 from dynamo.delivery.signature import Secret
@@ -56,8 +56,8 @@ def post(*requests, secrets=(SECRET,)):
 
 def message(form="cloudevents", alert=ALERT, **how):
     """Return body and headers of a signed alert."""
-    body, headers = wire(form)(alert)
-    return body, {**headers, **signed(body, **how)}
+    said = write(alert, form)
+    return said.body, {**said.headers, **signed(said.body, **how)}
 
 
 @pytest.mark.parametrize("form", [f for f in FORMS if f != "text"])
