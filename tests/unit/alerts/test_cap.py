@@ -173,7 +173,9 @@ def test_names_of_ours_cannot_be_overridden_from_parameters():
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"<", b"\xff", b"<alert/>", f'<alert xmlns="{NAMESPACE}"/>'.encode(),
+        b"", b"<", b"\xff", b"<alert/>",
+        *(f'<?xml version="1.0" encoding="{name}"?><alert/>'.encode() for name in ("foo", "big5", "idna", "hex")),
+        f'<alert xmlns="{NAMESPACE}"/>'.encode(),
         f'<alert xmlns="{NAMESPACE}"><info/></alert>'.encode(),
         b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><alert>&x;</alert>',
         dumps(ALERT).replace(b">Alert<", b">Ack<"),
