@@ -88,7 +88,7 @@ class Cycle:
     Parameters
     ----------
     feed
-        The workflow that made them.
+        Whose products these are, by name: times are compared, and episodes go on, within one feed.
     run
         Its id.
     hazard

@@ -8,7 +8,7 @@ Goes wrong: `WorkspaceError` where the journal cannot be used; then nothing of t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -26,6 +26,8 @@ from dynamo.journal.database import Database
 
 __all__ = ["AlertStore"]
 
+#: Bytes to which the write-ahead log is cut after a cycle that told very many.
+LOG_BYTES = 64 << 20
 _ADD_CYCLE = "INSERT INTO cycles (run, hazard, feed, issued, judged, outcome) VALUES (?, ?, ?, ?, ?, ?)"
 _SET_STATE = "INSERT OR REPLACE INTO episodes (feed, hazard, subscriber, state) VALUES (?, ?, ?, ?)"
 _END_STATE = "DELETE FROM episodes WHERE feed = ? AND hazard = ? AND subscriber = ?"
@@ -52,6 +54,7 @@ class AlertStore(AlertQueries):
     def __init__(self, path: Path) -> None:
         super().__init__(Database(path, _WRITES))
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
 
     def close(self) -> None:
         """Close the file."""
@@ -97,19 +100,6 @@ class AlertStore(AlertQueries):
             self._add_alert(alert, match.channels)
         return alert
 
-    def unjudged(self, feed: str, hazard: str, *, since: float = 0.0) -> list[str]:
-        """Return runs that are done but were not judged, the oldest first: those a crash left behind.
-
-        Only runs that began after the newest judged one, and after the Unix time `since`.
-        """
-        rows = self._db.execute(
-            "SELECT id FROM runs WHERE workflow = ?1 AND state = 'done' AND created > max(?3, coalesce("
-            "(SELECT max(r.created) FROM cycles c JOIN runs r ON r.id = c.run WHERE c.feed = ?1 AND c.hazard = ?2), 0))"
-            " ORDER BY created, rowid",
-            (feed, hazard, since),
-        )
-        return [run for (run,) in rows]
-
     def _is_judged(self, cycle: Cycle) -> bool:
         found = self._db.execute(
             "SELECT 1 FROM cycles WHERE run = ? AND hazard = ?", (cycle.run, cycle.hazard)
@@ -122,7 +112,7 @@ class AlertStore(AlertQueries):
         rows = self._db.execute(
             "SELECT subscriber, state FROM episodes WHERE feed = ? AND hazard = ?", key
         ).fetchall()
-        told: list[tuple[Alert, tuple[str, ...]]] = []
+        told: list[tuple[Alert, Sequence[str]]] = []
         before: dict[str, State] = {subscriber: State.load(text) for subscriber, text in rows}
         for subscriber in dict.fromkeys((*before, *matches)):
             state = before.get(subscriber)

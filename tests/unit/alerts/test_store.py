@@ -17,7 +17,6 @@ from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
 from dynamo.alerts.store import AlertStore
 from dynamo.errors import InternalError, UserError, WorkspaceError
-from dynamo.graph import Graph
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.old_alerts import forget_alerts
 from dynamo.journal.retention import Freed, collect
@@ -250,24 +249,6 @@ def test_deliveries_come_with_their_tries(store, path):
     assert store.counts() == {("hook", "sent"): 2, ("mail", "dead"): 1, ("mail", "waiting"): 1}
     (queue,) = store.queues()
     assert (queue.channel, queue.waiting, queue.oldest) == ("mail", 1, cancelled.sent)
-
-
-def test_runs_that_a_crash_left_unjudged_are_found(store, path):
-    """Done runs of the feed that began after the newest judged one, the oldest first; no others."""
-    with Journal(path) as journal:
-        for n, (workflow, state) in enumerate(
-            [("flow", "done"), ("flow", "done"), ("flow", "done"), ("flow", "failed"), ("other", "done"),
-             ("flow", "done")],
-        ):  # fmt: skip
-            journal.add_run(f"run-{n}", Graph(workflow, {}, {}), {}, 100.0 + n)
-            journal.set_run(f"run-{n}", state, 200.0)
-    assert store.unjudged("flow", "STORM") == ["run-0", "run-1", "run-2", "run-5"]
-    assert store.unjudged("flow", "STORM", since=101.5) == ["run-2", "run-5"]
-    store.judge(cycle(1), [])
-    assert store.unjudged("flow", "STORM") == ["run-2", "run-5"]
-    store.judge(cycle(0), [])
-    assert store.unjudged("flow", "STORM") == ["run-2", "run-5"]
-    assert store.unjudged("flow", "HAIL") == ["run-0", "run-1", "run-2", "run-5"]
 
 
 def test_what_is_over_and_sent_is_forgotten(store, path):
