@@ -173,9 +173,7 @@ class Watcher:
             elif mask & flags.MOVE_SELF:
                 self._remove(wd)
                 self._next_scan = now
-            elif name in self._above.get(wd, ()) or mask & (
-                flags.DELETE_SELF | flags.MOVE_SELF | flags.UNMOUNT
-            ):
+            elif name in self._above.get(wd, ()) or mask & (flags.DELETE_SELF | flags.UNMOUNT):
                 self._next_scan = now
             elif wd in self._watches:
                 self._event(self._watches[wd], name, mask, now)

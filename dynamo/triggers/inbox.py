@@ -60,6 +60,9 @@ class Inbox:
         self._ticks: set[float] = set()  # those whose windows wait
         self._again: list[Arrival] = []
         self._lost: list[Arrival] = []
+        self._missing: set[str] = (
+            set()
+        )  # a disk may be away for a while; its files are frames again when it is back
         self._windows = self._restore()
 
     def _restore(self) -> Windows:
@@ -94,9 +97,9 @@ class Inbox:
         Unix seconds. A window that is passed over is among the returned, in that state.
         """
         arrivals = [self._readings[f.input].arrival(f) for f in files]
-        fresh = [a for a in arrivals if not self._store.is_known(self.feed, a)]
-        for path in gone:
-            self._windows.remove(path)
+        self._missing |= {path for path in gone if self._windows.remove(path)}
+        fresh = [a for a in arrivals if a.path in self._missing or not self._store.is_known(self.feed, a)]
+        self._missing -= {a.path for a in fresh}
         again, self._again = self._again, []
         if self._state is None:
             step = self._windows.begin(fresh, self._backlog, now, wall)

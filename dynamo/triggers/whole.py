@@ -97,7 +97,8 @@ class Files:
             self._doubts.pop(path, None)
             return
         stamp = (state.st_size, state.st_mtime_ns)
-        if not stat.S_ISREG(state.st_mode) or self._known.get(path) == (inputs, stamp):
+        told = self._told(path, stamp)
+        if not stat.S_ISREG(state.st_mode) or inputs <= told:
             return
         doubt = self._doubts.get(path)
         if doubt is None or doubt.stamp != stamp:
@@ -105,11 +106,17 @@ class Files:
         is_open = False if closed else is_open_for_writing(path)
         if state.st_size and (is_open is False or (is_open is None and _is_quiet(state, now - doubt.since))):
             self._doubts.pop(path, None)
-            self._known[path] = (inputs, stamp)
-            self._seen |= {(name, path): Seen(name, path, *stamp) for name in sorted(inputs)}
+            self._known[path] = (inputs | told, stamp)
+            self._seen |= {(name, path): Seen(name, path, *stamp) for name in sorted(inputs - told)}
         else:
+            doubt.inputs |= inputs
             doubt.look = now + AGAIN
             self._doubts[path] = doubt
+
+    def _told(self, path: str, stamp: _Stamp) -> frozenset[str]:
+        """Return the inputs for which a file was told as it is."""
+        inputs, known = self._known.get(path, (frozenset(), None))
+        return inputs if known == stamp else frozenset()
 
     def _is_text(self, path: str) -> bool:
         """Whether a path can be recorded and printed; tell it once where not."""

@@ -154,16 +154,19 @@ class Windows:
         ]
         return Step(step.windows, tuple(outcomes), step.due)
 
-    def remove(self, path: str) -> None:
-        """Note that a file was deleted; call `step` afterwards."""
+    def remove(self, path: str) -> bool:
+        """Note that a file was deleted, and return whether a window could have used it; call `step` afterwards."""
+        is_known = False
         for key in [key for key, a in self._ahead.items() if a.path == path]:
             self._say(self._ahead.pop(key), "gone")
         for history in self._inputs.values():
             frame = history.at(path)
             if frame is not None:
+                is_known = True
                 history.remove(frame)
                 if self._opened(frame) is not None:
                     self._say(frame, "gone")
+        return is_known
 
     # One arrival
 

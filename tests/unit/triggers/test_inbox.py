@@ -143,6 +143,17 @@ def test_deleted_files_are_left_out(place):
     assert len(window.window.files["scan"]) == 1
 
 
+def test_files_that_come_back_are_frames_again(place):
+    """A disk that was away for a while takes no frames from the windows after it, and makes none twice."""
+    inbox = place.inbox(backlog="all")
+    files = [place.file(t) for t in (1, 2)]
+    inbox.seen(files, 0, WALL)
+    inbox.seen([], 0, WALL, gone=[f.path for f in files])
+    assert inbox.seen(files, 0, WALL) == []
+    (window,) = inbox.seen([place.file(3)], 0, WALL)
+    assert len(window.window.files["scan"]) == 3
+
+
 def test_ticks_of_a_clock_are_taken_once(place):
     """Also where a restart comes while the tick's window waits for its data."""
     rules = Rules((InputRules("scan", drives=False),), wait=20)
