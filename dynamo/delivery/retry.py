@@ -78,7 +78,9 @@ def answered(status: int, text: str, *, after: float | None = None, location: st
 
 def seconds_asked(header: str | None, now: float) -> float | None:
     """Return the seconds that a ``Retry-After`` asks for (RFC 9110, 10.2.3: seconds or a date), None for none."""
-    said = (header or "").strip()
+    if not header:
+        return None
+    said = header.strip()
     if said.isascii() and said.isdigit():
         return float(said[:12])  # more is no less than too much
     try:

@@ -11,6 +11,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import aiohttp
 
@@ -127,14 +128,15 @@ class Webhook:
 
     async def _read(self, response: aiohttp.ClientResponse) -> Outcome:
         """Read the beginning of an answer; keep the connection only when that was all."""
-        said = b""
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while len(said) < READ and (part := await response.content.read(READ - len(said))):
-                    said += part
-        except (aiohttp.ClientError, OSError):
-            response.close()  # the status has come, and that counts
-        if response.content.at_eof() and self._connections.keep(self.host, self._url.port):
+        content, said = response.content, b""
+        if content.is_eof():  # the usual short answer came at once
+            said = content.read_nowait(READ)
+        else:
+            with suppress(aiohttp.ClientError, OSError):  # the status has come, and that counts
+                async with asyncio.timeout(BODY_SECONDS):
+                    while len(said) < READ and (part := await content.read(READ - len(said))):
+                        said += part
+        if content.at_eof() and not content.exception() and self._connections.keep(self.host, self._url.port):
             response.release()
         else:
             response.close()
