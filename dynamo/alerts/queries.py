@@ -77,7 +77,7 @@ class AlertQueries:
         if rows:
             return _alert(rows[0][0])
         rows = self._db.execute(
-            "SELECT episode, id, body FROM alerts WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1"
+            "SELECT episode, id, body FROM alerts WHERE id >= ?1 AND id < ?1 || '~'"
             " ORDER BY id LIMIT 1000",
             (name,),
         ).fetchall() if name else []  # fmt: skip

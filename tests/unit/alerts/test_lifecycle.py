@@ -296,6 +296,24 @@ def test_late_and_repeated_cycles_change_nothing(cycles):
     assert disturbed.state == plain.state
 
 
+@given(CYCLES, st.randoms(use_true_random=False))
+def test_shuffled_cycles_are_as_if_the_late_had_not_come(cycles, chance):
+    """In whatever order the cycles of a day arrive, only those count that are newer than all before."""
+    made = [
+        (minute, found and match(minute + found[0], minute + found[0] + found[1], **found[2]), known)
+        for minute, (found, known) in enumerate(cycles)
+    ]
+    chance.shuffle(made)
+    shuffled, ordered = Feed(), Feed()
+    newest = -1
+    for one in made:
+        shuffled.judge(*one)
+        if one[0] > newest:
+            newest = one[0]
+            ordered.judge(*one)
+    assert shuffled.told == ordered.told
+
+
 @given(CYCLES)
 def test_it_never_rings_without_a_rise(cycles):
     """Between two tellings that it stays longer, each alert tells more of something than all since: few can."""
