@@ -14,6 +14,7 @@ __all__ = ["VERBS", "main"]
 #: Verb to one line of help; each is a module of this package that defines ``command``.
 VERBS = {
     "run": "Run what a run file says.",
+    "watch": "Run what a run file says whenever data comes, and tell people of hazards.",
     "plan": "Say what would run, and why, without running it.",
     "check": "Check a run file and its workflow.",
     "graph": "Draw the graph of a run file.",
@@ -23,13 +24,14 @@ VERBS = {
     "runs": "List the runs of this workspace.",
     "logs": "Show what a task wrote.",
     "report": "Write the report of a run as one HTML file.",
+    "map": "Write the products and alerts of a run as a map, one HTML file.",
     "resume": "Go on with a run that was interrupted or failed.",
     "receive": "Take alerts on this machine and print them, for a first try.",
     "gc": "Remove runs and files that nothing needs any more.",
 }
 
 #: Verbs that run tasks, and arguments with which they need no worker.
-_RUNNING = ("run", "resume")
+_RUNNING = ("run", "resume", "watch")
 _ALONE = {"--inline", "--help", "-h"}
 
 

@@ -1,0 +1,77 @@
+"""``dynamo watch RUNFILE``: run what a run file says whenever data comes, and tell people of hazards."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dynamo.errors import INTERRUPTED, UserError
+from dynamo.graph.units import parse_seconds
+
+if TYPE_CHECKING:
+    from dynamo.watch.health import Health
+
+__all__ = ["command"]
+
+
+@click.command("watch")
+@click.argument("runfile", type=click.Path(path_type=Path))
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Answer /healthz and /metrics on this port; 0 for any."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address of that port.")
+@click.option(
+    "--keep",
+    default="7 d",
+    show_default=True,
+    help="Remove runs, results and alerts older than this; 0: never.",
+)
+@click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell only what goes wrong.")
+def command(runfile: Path, port: int | None, host: str, keep: str, cores: int | None, *, quiet: bool) -> int:
+    """Run the workflow of RUNFILE whenever its inputs come, and tell its subscribers of hazards.
+
+    Goes on until Ctrl-C or SIGTERM. What was under way then, or when the machine went down, is gone on with at the
+    next start; nothing is run or told twice.
+    """
+    from dynamo.watch.feed import read_feed
+    from dynamo.watch.watch import Options, Watch
+
+    _log(quiet=quiet)
+    try:
+        kept = parse_seconds(keep)
+    except ValueError as error:
+        raise UserError(f"--keep: {error}") from None
+    watch = Watch(read_feed(runfile), Options(host, port, kept, cores))
+
+    def ready(health: Health | None) -> None:
+        where = f"; health at {health.url}/healthz" if health else ""
+        logging.getLogger(__name__).info("watching %s%s; Ctrl-C ends it", _watched(watch.feed.globs), where)
+
+    try:
+        watch.run(click.get_current_context().obj, ready)
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).info("stopped")
+        return INTERRUPTED
+    return 0
+
+
+def _watched(globs: dict[str, list[str]]) -> str:
+    named = [pattern for patterns in globs.values() for pattern in patterns]
+    return ", ".join(named) or "the clock"
+
+
+def _log(*, quiet: bool) -> None:
+    """Tell on standard error, a line for each thing, in UTC."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)sZ %(message)s", "%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("dynamo")
+    logger.handlers = [handler]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)

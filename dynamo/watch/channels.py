@@ -1,0 +1,82 @@
+"""The channels that a run file names, made ready to send."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynamo.alerts.forms import Form, write
+from dynamo.delivery.folder import Folder
+from dynamo.delivery.mail import Mail, Server
+from dynamo.delivery.program import Program
+from dynamo.delivery.signature import Secret
+from dynamo.delivery.webhook import Webhook
+from dynamo.errors import UserError
+from dynamo.runfile.alerts import AlertsRule, MailRule, WebhookRule
+from dynamo.runfile.paths import under
+from dynamo.watch.secret import read_secret
+
+if TYPE_CHECKING:
+    from dynamo.alerts.alert import Alert
+    from dynamo.delivery.channel import Channel
+
+__all__ = ["make_channels"]
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+def make_channels(alerts: AlertsRule, base: Path) -> dict[str, Channel]:
+    """Return all channels of a run file in the folder `base`, by name.
+
+    Raises
+    ------
+    UserError
+        Two have one name; a secret is missing or is none; a server or address cannot be used.
+    """
+    made: list[Channel] = [_webhook(rule, base) for rule in alerts.webhooks]
+    made += [Folder(rule.name, under(base, rule.folder), rule.form) for rule in alerts.folders]
+    made += [Program(rule.name, rule.run, rule.form, rule.timeout) for rule in alerts.programs]
+    made += [_mail(rule, base) for rule in alerts.mails]
+    name, count = Counter(channel.name for channel in made).most_common(1)[0] if made else ("", 0)
+    if count > 1:
+        raise UserError(f"alerts: {count} channels are called {name!r}; give each a name of its own")
+    return {channel.name: channel for channel in made}
+
+
+def _webhook(rule: WebhookRule, base: Path) -> Webhook:
+    secrets = [_named(rule.name, reference, base) for reference in rule.secret]
+    ca = str(under(base, rule.ca)) if rule.ca else None
+    return Webhook(rule.name, rule.url, secrets, _writer(rule.form), allow=rule.allow, ca=ca)
+
+
+def _named(name: str, reference: str, base: Path) -> Secret:
+    try:
+        return Secret(read_secret(reference, base))
+    except UserError as error:
+        raise UserError(f"webhook {name!r}: {reference}: {error.message}") from None
+
+
+def _writer(form: Form) -> Callable[[Alert], tuple[bytes, dict[str, str]]]:
+    def written(alert: Alert) -> tuple[bytes, dict[str, str]]:
+        message = write(alert, form)
+        return message.body, dict(message.headers)
+
+    return written
+
+
+def _mail(rule: MailRule, base: Path) -> Mail:
+    trust = None
+    if rule.ca:
+        import ssl
+
+        try:
+            trust = ssl.create_default_context(cafile=str(under(base, rule.ca)))
+        except (OSError, ssl.SSLError) as error:
+            raise UserError(
+                f"mail {rule.name!r}: the certificates in {rule.ca} cannot be used: {error}"
+            ) from None
+    password = read_secret(rule.password, base) if rule.password else ""
+    server = Server(rule.host, rule.port or _PORTS[rule.tls], rule.tls, rule.user or "", password, trust)
+    return Mail(rule.name, server, rule.sender, rule.to)

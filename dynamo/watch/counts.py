@@ -1,0 +1,65 @@
+"""What a watch has done and how it lags, for those who look: `/metrics`, `/healthz`, a line a minute."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from dynamo.alerts.alert import Alert
+from dynamo.triggers.store import Ended
+
+__all__ = ["Counts"]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers since the watch began; times are Unix seconds.
+
+    Parameters
+    ----------
+    since
+        When it began.
+    arrivals, passed, superseded
+        Files; windows without enough of them; windows given up for newer ones.
+    runs, alerts
+        How many ended how; how many were told, by kind.
+    last_arrival, last_end
+        When a file was last seen, and when a run last ended well.
+    data_time
+        Of the newest window whose run ended well.
+    waited
+        Seconds from the window's being ready to its run's being asked for, of the last one.
+    """
+
+    since: float = field(default_factory=time.time)
+    arrivals: int = 0
+    passed: int = 0
+    superseded: int = 0
+    runs: Counter[str] = field(default_factory=Counter)
+    alerts: Counter[str] = field(default_factory=Counter)
+    last_arrival: float | None = None
+    last_end: float | None = None
+    data_time: float | None = None
+    waited: float = 0.0
+
+    def arrived(self, _path: str, wall: float) -> None:
+        """Count a file."""
+        self.arrivals += 1
+        self.last_arrival = wall
+
+    def began(self, queued: float) -> None:
+        """Note how long a window waited."""
+        self.waited = max(time.time() - queued, 0.0)
+
+    def ended(self, state: Ended, data_time: float, wall: float) -> None:
+        """Count a run."""
+        self.runs[state] += 1
+        if state == "done":
+            self.last_end = wall
+            self.data_time = max(self.data_time or data_time, data_time)
+
+    def alerted(self, alerts: Iterable[Alert]) -> None:
+        """Count alerts."""
+        self.alerts.update(alert.kind for alert in alerts)

@@ -1,0 +1,128 @@
+"""A watched run file: by which rules its files become windows, and which of its inputs are watched at all."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dynamo.errors import RunFileError, UserError, nearest
+from dynamo.runfile.draft import load
+from dynamo.runfile.model import InputRule, RunFile
+from dynamo.runfile.paths import under
+from dynamo.runfile.times import find_time, reader_of
+from dynamo.runfile.trigger import NeedRule, TriggerRule
+from dynamo.triggers.arrival import Reading
+from dynamo.triggers.clock import Cron, Every, Schedule
+from dynamo.triggers.rules import InputRules, Rules
+
+__all__ = ["Feed", "read_feed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A run file as a watch sees it.
+
+    Parameters
+    ----------
+    name
+        The run file, relative to the folder of its workspace: the same at each start.
+    path, runfile
+        Where it is (absolute), and what it says.
+    trigger
+        Its section of that name, or the defaults.
+    globs
+        Absolute patterns of the inputs that are watched.
+    rules, readings
+        How their files become windows.
+    schedule
+        The clock, where it is a clock that starts runs.
+    """
+
+    name: str
+    path: Path
+    runfile: RunFile
+    trigger: TriggerRule
+    globs: dict[str, list[str]]
+    rules: Rules
+    readings: dict[str, Reading]
+    schedule: Schedule | None
+
+    @property
+    def workspace(self) -> Path:
+        """Folder of the journal (absolute)."""
+        return under(self.path.parent, self.runfile.workspace)
+
+
+def read_feed(path: str | os.PathLike[str]) -> Feed:
+    """Read a run file that is to be watched.
+
+    Raises
+    ------
+    RunFileError
+        It is faulty, or nothing of it can be watched: no input has a glob, and there is no clock.
+    """
+    runfile, file = load(path), Path(path).absolute()
+    trigger = runfile.trigger or TriggerRule()
+    globs = {
+        name: [str(under(file.parent, pattern)) for pattern in rule.files]
+        for name, rule in runfile.inputs.items()
+        if any(_is_glob(pattern) for pattern in rule.files)
+    }
+    schedule = _schedule(trigger)
+    if not globs and schedule is None:
+        raise RunFileError(
+            f"{path}: nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock"
+        )
+    unknown = [name for name in trigger.needs if name not in globs]
+    if unknown:
+        raise RunFileError(
+            f"{path}: trigger needs {unknown[0]!r}, which is no watched input{nearest(unknown[0], globs)}"
+        )
+    inputs = tuple(
+        _input(name, runfile.inputs[name], trigger.needs.get(name, NeedRule()), schedule) for name in globs
+    )
+    rules = Rules(inputs, trigger.join, trigger.wait, trigger.late, trigger.same)
+    readings = {name: _reading(runfile.inputs[name], trigger.needs.get(name, NeedRule())) for name in globs}
+    workspace = under(file.parent, runfile.workspace)
+    name = Path(os.path.relpath(file, workspace.parent)).as_posix()
+    return Feed(name, file, runfile, trigger, globs, rules, readings, schedule)
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(c in pattern for c in "*?[")
+
+
+def _schedule(trigger: TriggerRule) -> Schedule | None:
+    if trigger.cron:
+        return Cron(trigger.cron, trigger.zone)
+    if trigger.every and trigger.zone != "UTC":
+        raise UserError("trigger: 'zone' is for 'cron'; 'every' counts from midnight UTC")
+    return Every(trigger.every) if trigger.every else None
+
+
+def _input(name: str, rule: InputRule, need: NeedRule, schedule: Schedule | None) -> InputRules:
+    def unix(moment: datetime | None, default: float) -> float:
+        return default if moment is None else moment.timestamp()
+
+    return InputRules(
+        name,
+        last=rule.last,
+        within=rule.within,
+        from_=unix(rule.from_, float("-inf")),
+        to=unix(rule.to, float("inf")),
+        drives=schedule is None,
+        sources=need.sources,
+        quorum=need.sources if need.quorum is None else need.quorum,
+        fewest=need.files,
+    )
+
+
+def _reading(rule: InputRule, need: NeedRule) -> Reading:
+    return Reading(
+        reader_of(rule.time) if rule.time else find_time,
+        needs_time=rule.needs_time,
+        source=re.compile(need.source) if need.source else None,
+    )

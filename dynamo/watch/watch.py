@@ -1,0 +1,229 @@
+"""The watch itself: an engine in this thread, and beside it one event loop with desk, sender and health.
+
+Enters: a run file. Leaves: runs and alerts, until it is told to stop. Goes wrong at the start: whatever is wrong with
+the run file, its subscribers or channels (`UserError`); later only the workspace or the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from dynamo.alerts.lifecycle import Policy
+from dynamo.alerts.store import AlertStore
+from dynamo.alerts.subscriber import Subscribers
+from dynamo.delivery.channel import Channel
+from dynamo.delivery.sender import Sender
+from dynamo.engine import LocalEngine
+from dynamo.engine.spawn import Spawned
+from dynamo.errors import DynamoError, UserError
+from dynamo.journal import Journal, Workspace
+from dynamo.journal.retention import collect
+from dynamo.runfile.workflow import load_workflow
+from dynamo.watch.channels import make_channels
+from dynamo.watch.counts import Counts
+from dynamo.watch.desk import Desk
+from dynamo.watch.feed import Feed
+from dynamo.watch.health import Health
+from dynamo.watch.judge import Judge
+from dynamo.watch.people import read_people
+
+__all__ = ["Options", "Watch"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two removals of what is old.
+HOURLY = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of a watch.
+
+    Parameters
+    ----------
+    host, port
+        Of health and metrics; no port, no server.
+    keep
+        Seconds for which runs, results and alerts are kept; 0 for ever.
+    cores
+        At most; those of the run file by default.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    keep: float = 7 * 86_400.0
+    cores: int | None = None
+
+
+class Watch:
+    """A run file that is watched.
+
+    Raises
+    ------
+    UserError
+        The workflow cannot be loaded, subscribers or channels are wrong.
+    """
+
+    def __init__(self, feed: Feed, options: Options | None = None) -> None:
+        self.feed, self.options = feed, options or Options()
+        self.workspace = Workspace.open(feed.workspace)
+        self.counts = Counts()
+        load_workflow(feed.runfile.workflow, feed.path.parent)
+        Journal(self.workspace.journal).close()  # made, and brought up to date, before several open it
+        self.channels: dict[str, Channel] = {}
+        self.subscribers: Subscribers | None = None
+        judge = None
+        if (alerts := feed.runfile.alerts) is not None:
+            self.channels = make_channels(alerts, feed.path.parent)
+            self.subscribers, faults = read_people(alerts, feed.path.parent, self.channels)
+            for fault in faults:
+                log.warning("left out: %s", fault)
+            policy = Policy(clear_after=alerts.clear_after)
+            journal = self.workspace.journal
+            judge = Judge(journal, feed.name, self.subscribers, list(self.channels), alerts.products, policy)
+        self._sender = Sender(self.workspace.journal, self.channels)
+        self.desk = Desk(feed, self.workspace, judge, self.counts, lambda _: self._sender.wake())
+        self._queries: AlertStore | None = None
+
+    def run(
+        self, first: Spawned | None = None, ready: Callable[[Health | None], None] = lambda _: None
+    ) -> None:
+        """Watch until Ctrl-C or SIGTERM; `ready` is called when it has begun to look.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            It was told to stop; runs that were under way are gone on with at the next start.
+        WorkspaceError
+            The journal cannot be used.
+        """
+        failures: list[BaseException] = []
+        stop: list[Callable[[], object]] = []
+        begun = threading.Event()
+
+        def beside() -> None:
+            try:
+                asyncio.run(self._beside(stop, begun, ready))
+            except BaseException as error:  # noqa: BLE001 - told in the thread that waits
+                failures.append(error)
+            finally:
+                begun.set()
+                self.desk.runs.stop()
+
+        with self._alone():
+            thread = threading.Thread(target=beside, name="watch")
+            options, runfile = self.options, self.feed.runfile
+            engine = LocalEngine(
+                self.workspace,
+                cores=options.cores or runfile.engine.cores,
+                memory=runfile.engine.memory,
+                modules=(str(self.feed.path.parent),),
+                first=first,
+            )
+            try:
+                with engine:
+                    engine.warm()
+                    thread.start()
+                    engine.serve(self.desk.runs)
+            finally:
+                begun.wait()
+                for end in stop:
+                    end()
+                thread.join()
+                self.desk.runs.close()
+        if failures:
+            raise failures[0]
+
+    async def _beside(
+        self, stop: list[Callable[[], object]], begun: threading.Event, ready: Callable[[Health | None], None]
+    ) -> None:
+        """Desk, sender and health, until one of them fails or `stop` is called."""
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        stop.append(lambda: loop.call_soon_threadsafe(over.set))
+        health = await self._health()
+        tasks = [loop.create_task(self.desk.work(over)), loop.create_task(self._sender.run())]
+        tasks.append(loop.create_task(self._tidy(over)))
+        begun.set()
+        ready(health)
+        try:
+            await asyncio.wait([*tasks, loop.create_task(over.wait())], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.set()
+            self._sender.stop()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            if health is not None:
+                await health.stop()
+            if self._queries is not None:
+                self._queries.close()
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _health(self) -> Health | None:
+        if self.options.port is None:
+            return None
+        self._queries = AlertStore(self.workspace.journal)
+        health = Health(
+            self.counts,
+            self.feed.name,
+            max(self.feed.trigger.stale, 60.0),
+            self._deliveries,
+            host=self.options.host,
+            port=self.options.port,
+        )
+        await health.start()
+        return health
+
+    def _deliveries(self) -> dict[str, int]:
+        """Return how many deliveries are in each state."""
+        found: dict[str, int] = {"waiting": 0, "sent": 0, "dead": 0, "dropped": 0}
+        if self._queries is not None:
+            for (_, state), number in self._queries.counts().items():
+                found[state] += number
+        return found
+
+    async def _tidy(self, over: asyncio.Event) -> None:
+        """Remove what is old, once an hour."""
+        while self.options.keep and not over.is_set():
+            try:
+                await asyncio.to_thread(self._collect, time.time() - self.options.keep)
+            except DynamoError as error:
+                log.warning("what is old could not be removed: %s", error.message)
+            try:
+                await asyncio.wait_for(over.wait(), HOURLY)
+            except TimeoutError:
+                continue
+
+    def _collect(self, before: float) -> None:
+        with Journal(self.workspace.journal) as journal:
+            freed = collect(self.workspace, journal, before=before)
+        if freed.runs or freed.files:
+            log.info("removed %d old runs and %d files", freed.runs, freed.files)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only watch of this feed; the kernel frees the lock when the process ends."""
+        mark = blake2b(self.feed.name.encode(), digest_size=6).hexdigest()
+        path = Path(self.workspace.root) / f"watch-{mark}.lock"
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise UserError(
+                    f"{self.feed.name} is watched already, by process {file.read().strip() or '?'}"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
