@@ -48,7 +48,9 @@ def storms(radius, count):
         polygons, levels = [], []
         for level, size in ((20, 1.0), (35, 0.6), (45, 0.3)):
             for (x, y), wave in zip(centres + lead, waves, strict=True):
-                ring = np.column_stack([x + radius * size * wave * np.cos(angle), y + radius * size * wave * np.sin(angle)])
+                ring = np.column_stack(
+                    [x + radius * size * wave * np.cos(angle), y + radius * size * wave * np.sin(angle)]
+                )
                 polygons.append(shapely.Polygon(ring / (KM * np.cos(np.radians(LAT)), KM) + (LON, LAT)))
                 levels.append(float(level))
         keep = slice(0, count // LEADS)

@@ -235,7 +235,7 @@ def _printable(text: str) -> str:
 def _numbers(name: str, values: Sequence[Any], wrong: Any, *, needed: bool) -> NDArray[Any]:
     """Return numbers; NaN where there is none, which is wrong where one is needed."""
     found: NDArray[Any]
-    if all(type(value) is str for value in values):
+    if set(map(type, values)) <= {str}:
         try:
             found = np.fromiter(map(float, values), "f8", len(values))
         except ValueError:

@@ -76,18 +76,26 @@ def _from_csv(path: Path, rows: Rows) -> None:
     header = _header(path, next(lines))
     number = 2
     while chunk := list(islice(lines, _CHUNK)):
-        kept, found = [], []
-        for line, cells in enumerate(map(_cells, chunk), number):
-            if len(cells) == len(header):
-                kept.append(line)
-                found.append(cells)
-            elif any(map(str.strip, cells)):
-                rows.fault(
-                    line, "", f"it has {len(cells)} values; expected {len(header)}, as in the first line"
-                )
+        found = list(map(_cells, chunk))
+        kept: Sequence[int] = range(number, number + len(chunk))
+        if set(map(len, found)) != {len(header)}:
+            kept, found = _whole(kept, found, len(header), rows)
         number += len(chunk)
         if found:
             rows.add(kept, dict(zip(header, zip(*found, strict=True), strict=True)))
+
+
+def _whole(
+    lines: Sequence[int], found: list[list[str]], width: int, rows: Rows
+) -> tuple[list[int], list[list[str]]]:
+    """Leave out lines that have not `width` values; those with none at all are just empty."""
+    kept = []
+    for line, cells in zip(lines, found, strict=True):
+        if len(cells) == width:
+            kept.append(line)
+        elif any(map(str.strip, cells)):
+            rows.fault(line, "", f"it has {len(cells)} values; expected {width}, as in the first line")
+    return kept, [cells for cells in found if len(cells) == width]
 
 
 def _cells(line: str) -> list[str]:
