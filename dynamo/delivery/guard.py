@@ -99,36 +99,38 @@ class Guard:
         kind = kind_of(found)
         if not kind or _plain(host) in self.names or any(found in network for network in self.networks):
             return
-        what = f"{host} resolves to" if host != address else "it names"
+        what = f"{host} resolves to" if host != address else "its URL names"
         raise Forbidden(f"{what} the {kind} address {address}; put {host} under `allow` if it is meant")
 
-    def url(self, text: str) -> URL:
-        """Return an address of the web, checked as far as it can be without a look-up; raise `UserError`."""
+    def url(self, text: str, channel: str) -> URL:
+        """Return the URL of a channel, checked as far as it can be without a look-up.
+
+        Raises
+        ------
+        UserError
+            It is none, or names an address that is forbidden; no more of it than its host is told.
+        """
         try:
             url = URL(text)
             host = url.raw_host
-        except ValueError as error:
-            raise UserError("a webhook has a URL that cannot be read") from error
+        except ValueError:
+            raise UserError(f"channel {channel!r}: its URL cannot be read") from None
         if url.scheme not in {"http", "https"} or not host:
-            raise UserError(
-                f"a webhook's URL begins with http:// or https:// and a host, not {text[:8]!r}..."
-            )
+            raise UserError(f"channel {channel!r}: its URL must begin with http:// or https:// and a host")
         if url.raw_user is not None or url.raw_password is not None:
-            raise UserError(
-                f"the webhook at {host} has a user name in its URL; sign it with a secret instead"
-            )
+            raise UserError(f"channel {channel!r}: its URL has a user name; sign it with a secret instead")
         try:
             ip_address(host)
         except ValueError:
             if ":" in host or not set(host) - set("0123456789."):
                 # The system reads 127.1 and 2130706433 as addresses, and a connector may ask no resolver about them.
-                raise UserError(f"the webhook at {host} is refused: that is no full IP address") from None
+                raise UserError(f"channel {channel!r}: {host} is no full IP address") from None
             return url  # a name: `GuardedResolver` sees to it
         try:
             # The connector asks no resolver about these, so they are checked here; a URL never changes.
             self.check(host, host)
         except Forbidden as error:
-            raise UserError(f"the webhook at {host} is refused: {error}") from None
+            raise UserError(f"channel {channel!r}: {error}") from None
         return url
 
 

@@ -102,6 +102,11 @@ class Outbox:
         """Return how many deliveries wait."""
         return int(self._db.execute("SELECT count(*) FROM deliveries WHERE state = 'waiting'").fetchone()[0])
 
+    def leased(self) -> list[str]:
+        """Return the channels that this sender has leased."""
+        rows = self._db.execute("SELECT channel FROM queues WHERE sender = ?", (self.sender,))
+        return [row[0] for row in rows]
+
     def ready(self, *, failing: bool) -> float | None:
         """Return when the first channel has its turn, of those whose first delivery has failed before, or has not."""
         row = self._db.execute("SELECT min(ready) FROM queues WHERE failing = ?", (failing,)).fetchone()

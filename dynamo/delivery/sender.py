@@ -105,6 +105,7 @@ class Sender:
         self._awake = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._fault: BaseException | None = None
         self._stopping = False
         self._renewed = self._trouble = 0.0
 
@@ -135,6 +136,8 @@ class Sender:
             try:
                 while not self._stopping:
                     self._awake.clear()
+                    if self._fault:
+                        raise self._fault
                     turn = await self._turn(thread, outbox)
                     for batch in turn.batches:
                         self._start(batch)
@@ -203,7 +206,13 @@ class Sender:
         self._lanes.start(batch.channel, loop.time(), failing=batch.failing)
         task = loop.create_task(self._serve(batch), name=f"deliver to {batch.channel}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()):
+            self._fault = fault  # our own: it must be seen
+            self._awake.set()
 
     async def _serve(self, batch: Batch) -> None:
         """Send one batch, one after another, until one must wait."""
@@ -272,7 +281,7 @@ class Sender:
         """Write the last news, and close the outbox; in its thread."""
         news, self._news = self._news, _News()
         try:
-            outbox.record(news.tried, {*news.released, *self._lanes.busy}, self._clock())
+            outbox.record(news.tried, {*news.released, *outbox.leased()}, self._clock())
             return outbox.waiting()
         finally:
             outbox.close()

@@ -80,7 +80,7 @@ class Webhook:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connections = connections or Connections(Guard(allow))
-        self._url = self._connections.guard.url(url)
+        self._url = self._connections.guard.url(url, name)
         self._trust = self._connections.trust(ca)
         self._name = name
         self._secrets = tuple(secrets)

@@ -61,15 +61,17 @@ def test_a_wrong_entry_is_refused(entry):
 )  # fmt: skip
 def test_a_url_that_leads_inside_is_refused_when_it_is_read(url):
     """Addresses as hosts are seen before anything is sent; a password is not repeated."""
-    with pytest.raises(UserError) as caught:
-        Guard().url(url)
+    with pytest.raises(UserError, match=r"^channel 'here': ") as caught:
+        Guard().url(url, "here")
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_name_is_left_to_the_resolver():
     """Its addresses may change."""
-    assert str(Guard().url("https://alerts.example.org/in?x=1")) == "https://alerts.example.org/in?x=1"
-    assert Guard(["127.0.0.0/8"]).url("http://127.0.0.1:8080/").port == 8080
+    assert (
+        str(Guard().url("https://alerts.example.org/in?x=1", "here")) == "https://alerts.example.org/in?x=1"
+    )
+    assert Guard(["127.0.0.0/8"]).url("http://127.0.0.1:8080/", "here").port == 8080
 
 
 @pytest.mark.parametrize("host", ["localhost", "0x7f.1", "0177.0.0.1", "127.0.0.1."])

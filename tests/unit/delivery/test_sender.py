@@ -259,6 +259,18 @@ def test_a_cancelled_sender_gives_back_what_it_had(rows, recorder, drain):
     assert here.sent == ["m1", "m1"]
 
 
+def test_a_fault_of_our_own_ends_the_sender(rows, recorder):
+    """It is raised, not lost in a task; what was leased is given back."""
+    rows.add()
+
+    def chance():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(make(rows, recorder("here"), chance=chance).run())
+    assert [sender for *_, sender in rows.queues()] == [""]
+
+
 def test_two_senders_share_the_work(rows, recorder):
     """Each delivery is sent once, and never two of a channel at a time."""
     names = [f"c{n}" for n in range(40)]
