@@ -154,7 +154,7 @@ legends.onAdd = () => {
       const key = make("i");
       key.style.borderColor = look(level).color;
       key.style.borderTopWidth = `${look(level).weight + 1}px`;
-      line.append(key, `≥ ${level}`);
+      line.append(key, `≥ ${level} ${data.units}`.trim());
       box.append(line);
     }
     all.append(box);
@@ -172,7 +172,7 @@ function show(i) {
   shown = i;
   const { valid, lead } = data.frames[i];
   at("time").value = i;
-  const words = `${clock(valid, true)} UTC  ${lead ? `+${lead} min` : "now"}`;
+  const words = `${clock(valid, true)} UTC, ${lead ? `+${lead} min` : "now"}`;
   at("now").textContent = words;
   at("time").setAttribute("aria-valuetext", words);
   const time = Date.parse(valid);

@@ -51,6 +51,7 @@ def write_map(workspace: Workspace, run_id: str, path: Path, *, subscribers: Pat
         "run": run.id,
         "workflow": run.workflow,
         "step": STEP,
+        "units": next((frame.units for frame in frames if frame.units), ""),
         "frames": [frame.to_json() for frame in frames],
         "legend": find_legend(made),
         "base": outlines(_window(frames, [*people, *({"lon": a.lon, "lat": a.lat} for a in alerts)])),

@@ -30,10 +30,11 @@ STEP = 1e-4
 
 @dataclass(slots=True)
 class Frame:
-    """One valid time: RFC 3339, minutes of lead, paths of the image and the polygons, and where the image lies."""
+    """One valid time: RFC 3339, minutes of lead, units of the levels, paths of image and polygons, and its bounds."""
 
     valid: str
     lead: float
+    units: str = ""
     image: str = ""
     bounds: tuple[float, float, float, float] | None = None
     polygons: list[str] = field(default_factory=list)
@@ -84,6 +85,7 @@ def find_frames(made: dict[str, tuple[str, int]]) -> list[Frame]:
             lead = said.get("lead_minutes")
             frame = frames.setdefault(said["valid_time"], Frame(said["valid_time"], float(lead or 0)))
             frame.polygons.append(path)
+            frame.units = frame.units or str(said.get("units") or "")
     found = sorted(frames.values(), key=lambda frame: frame.valid)
     step = max(-(-sum(frame.size() for frame in found) // TOGETHER), 1)
     return found[::step]
