@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -153,9 +153,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def rows(tmp_path: Path, clock: Clock) -> Rows:
+def rows(tmp_path: Path, clock: Clock) -> Iterator[Rows]:
     """An empty journal."""
-    return Rows(tmp_path / "journal.db", clock)
+    found = Rows(tmp_path / "journal.db", clock)
+    yield found
+    found.db.close()
 
 
 @pytest.fixture
