@@ -113,7 +113,7 @@ def _bounds(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
     """Return bounds on the distance, and whether a place is inside."""
     margin = float(wide.max())
-    side = min(384, max(64, int(3 * np.sqrt(len(x)))))
+    side = min(512, max(64, int(6 * np.sqrt(len(x)))))
     pixel = max(box[2] - box[0] + 2 * margin, box[3] - box[1] + 2 * margin, 1.0) / side
     x0, y0 = box[0] - margin, box[1] - margin
     size = (int((box[3] + margin - y0) / pixel) + 3, int((box[2] + margin - x0) / pixel) + 3)
