@@ -117,9 +117,10 @@ def _bands(paths: list[str]) -> list[dict[str, Any]]:
     bands: dict[float, list[list[int]]] = {}
     for path in paths:
         for feature in (_json(path) or {})["features"]:
-            level = float(feature["properties"].get("level", 0))
-            for ring in _rings(feature["geometry"]):
-                bands.setdefault(level, []).append(ring)
+            geometry = (feature or {}).get("geometry") or {}
+            if geometry.get("type") in ("Polygon", "MultiPolygon"):
+                level = float((feature.get("properties") or {}).get("level", 0))
+                bands.setdefault(level, []).extend(_rings(geometry))
     return [{"level": level, "rings": bands[level]} for level in sorted(bands)]
 
 

@@ -83,3 +83,36 @@ def test_a_map_without_alerts_says_so(tmp_path, people):
     dom = drawn(page([], people), tmp_path)
     assert 'data-ready="yes"' in dom
     assert "Nobody was alerted." in dom
+
+
+def test_slider_player_and_rows_do_what_they_say(tmp_path):
+    """The slider shows its frame and marks who is near, a row opens its place, playing goes on from there."""
+    deed = """
+    const time = document.getElementById("time"), now = document.getElementById("now"), seen = [];
+    const near = () => document.querySelectorAll(".sign.near").length;
+    const images = () => document.querySelectorAll(".frame").length;
+    const note = () => seen.push(`${now.textContent}; ${near()} near; ${images()} image`);
+    time.value = 2;
+    time.dispatchEvent(new Event("input"));
+    note();
+    document.querySelector("#alerts button").click();
+    note();
+    seen.push(document.querySelector(".leaflet-popup-content").textContent);
+    document.getElementById("play").click();
+    setTimeout(() => {
+      seen.push(document.getElementById("play").getAttribute("aria-label"));
+      seen.push(now.textContent.endsWith("min"));
+      document.body.append(Object.assign(document.createElement("pre"), { textContent: seen.join("|") }));
+    }, 400);
+    """
+    text = page([alert("Denton", "new", -97.1)], [])
+    free = re.sub(r"script-src [^\"]*", "script-src 'unsafe-inline'", text, count=1)
+    dom = drawn(free.replace("</body>", f"<script>{deed}</script></body>"), tmp_path)
+    (said,) = re.findall(r"<pre>(.*?)</pre>", dom)
+    assert said.split("|") == [
+        "2024-05-01 12:02 UTC, +2 min; 0 near; 1 image",
+        "2024-05-01 12:00 UTC, now; 1 near; 1 image",
+        "DentonSTORM near Dentontold 2024-05-01 12:00 UTC",
+        "Pause",
+        "true",
+    ]
