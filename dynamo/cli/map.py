@@ -19,7 +19,7 @@ __all__ = ["command"]
     help="Write to FILE; by default map.html in the folder of the run.",
 )  # fmt: skip
 @click.option(
-    "--subscribers", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    "--subscribers", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="GeoJSON points to show beside those who were alerted.",
 )  # fmt: skip
 def command(run: str | None, workspace: Path, output: Path | None, subscribers: Path | None) -> None:
