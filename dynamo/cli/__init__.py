@@ -26,6 +26,7 @@ VERBS = {
     "report": "Write the report of a run as one HTML file.",
     "map": "Write the products and alerts of a run as a map, one HTML file.",
     "resume": "Go on with a run that was interrupted or failed.",
+    "alerts": "Show what subscribers were told, and how it went on its way.",
     "receive": "Take alerts on this machine and print them, for a first try.",
     "gc": "Remove runs and files that nothing needs any more.",
 }

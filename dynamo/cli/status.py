@@ -35,6 +35,7 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
         record = journal.run(run)
         graph = journal.graph(record.id)
         facts = _facts(journal, found, record, graph)
+    facts["watched"] = _watched(found)
     if as_json:
         print(json.dumps(facts, indent=2))
         return 0
@@ -46,7 +47,37 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     _show_failures(facts["failures"], graph)
     if facts["state"] in ("failed", "interrupted"):
         print(f"go on with: {resuming(facts['run'], found)}")
+    for feed, said in facts["watched"].items():
+        told = ", ".join(f"{n} {state}" for state, n in said["windows"].items())
+        print(f"watched: {feed}: {told}; newest data done: {said['newest_done'] or 'none'}")
+        for channel, n in said["waiting"].items():
+            print(f"  {n} deliveries wait for {channel}")
     return 0
+
+
+def _watched(workspace: Workspace) -> dict[str, Any]:
+    """Return how each feed of the workspace stands, and what waits to be delivered."""
+    from datetime import UTC, datetime
+
+    from dynamo.alerts.store import AlertStore
+    from dynamo.triggers.store import Store
+
+    with Store(workspace.journal) as windows:
+        standing = windows.standing()
+    if not standing:
+        return {}
+    with AlertStore(workspace.journal) as alerts:
+        waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
+    return {
+        feed: {
+            "windows": {state: n for state, (n, _) in states.items()},
+            "newest_done": datetime.fromtimestamp(states["done"][1], UTC).isoformat().replace("+00:00", "Z")
+            if "done" in states
+            else None,
+            "waiting": waiting,
+        }
+        for feed, states in standing.items()
+    }
 
 
 def _show_failures(failures: Mapping[str, str], graph: Graph) -> None:

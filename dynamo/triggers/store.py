@@ -179,6 +179,20 @@ class Store:
         where = f"feed = ? AND state IN ({marks}) ORDER BY time DESC LIMIT ?"
         return self._windows(where, (feed, *states, limit))
 
+    def standing(self) -> dict[str, dict[WindowState, tuple[int, float]]]:
+        """Return, for each feed, how many windows are in each state, and the newest data time of those."""
+        found: dict[str, dict[WindowState, tuple[int, float]]] = {}
+        rows = self._db.execute(
+            "SELECT feed, state, count(*), max(time) FROM windows GROUP BY feed, state ORDER BY feed"
+        )
+        for feed, state, count, newest in rows:
+            found.setdefault(feed, {})[state] = (count, newest)
+        return found
+
+    def of_run(self, run: str) -> Queued | None:
+        """Return the window that a run was begun for."""
+        return next(iter(self._windows("run = ?", (run,))), None)
+
     def pending(self, feed: str) -> list[Queued]:
         """Return the windows that are queued or running, the oldest first."""
         return self._windows("feed = ? AND state IN ('queued', 'running') ORDER BY time", (feed,))
