@@ -6,15 +6,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test unit versions chaos lint types imports docs bench clean
+.PHONY: demo test unit browser versions chaos lint types imports docs bench clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
 
 test: lint types imports docs unit
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev browser
 	$(BIN)/pytest
+
+# What the map of a run looks like is tested in a real browser; Debian's is installed where there is none and we may.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+	    fonts-dejavu-core >/dev/null; } || echo "!!! no chromium on this machine: the tests of the map will fail"
 
 # The tests under the other Pythons that are supported, in an environment of its own for each.
 PYTHONS ?= python3.12 python3.13

@@ -28,6 +28,7 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
     """
     from dynamo.journal import Journal, Workspace
     from dynamo.journal.retention import collect
+    from dynamo.triggers.store import forget
 
     try:
         age = parse_seconds(keep)
@@ -36,6 +37,8 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
         freed = collect(found, journal, before=time.time() - age, dry_run=dry_run)
+    if not dry_run:
+        forget(found.journal, time.time() - age)
     if as_json:
         print(json.dumps({**asdict(freed), "dry_run": dry_run}, indent=2))
         return 0

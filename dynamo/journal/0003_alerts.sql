@@ -32,6 +32,7 @@ CREATE TABLE alerts (
     body        TEXT NOT NULL           -- JSON
 ) STRICT;
 CREATE INDEX alerts_by_time ON alerts (made);
+CREATE INDEX alerts_by_run ON alerts (run);
 CREATE INDEX alerts_by_episode ON alerts (episode, revision);
 
 -- The outbox. Rows of one channel are sent one after another, in the order of seq; `queues` says whose turn it is.

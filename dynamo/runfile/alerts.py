@@ -115,7 +115,7 @@ class MailRule:
 class AlertsRule:
     """Who is told of which hazards, and how."""
 
-    subscribers: list[str]
+    subscribers: str
     rules: list[MatchRule] = field(default_factory=list)
     products: list[str] = field(default_factory=lambda: ["*.geojson", "*.geojson.gz"])
     faults: Literal["refuse", "skip"] = "refuse"
@@ -208,7 +208,7 @@ KEYS[MailRule] = {
     "ca": _CA,
 }
 KEYS[AlertsRule] = {
-    "subscribers": Key(texts, one_of(TEXT, TEXTS), "GeoJSON or CSV files of those who are told."),
+    "subscribers": Key(text, TEXT, "A GeoJSON or CSV file of those who are told."),
     "rules": _list(MatchRule, "For subscribers that say none of their own."),
     "products": Key(texts, one_of(TEXT, TEXTS), "Globs of the names of products that hold hazards."),
     "faults": Key(

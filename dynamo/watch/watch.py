@@ -29,6 +29,7 @@ from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.retention import collect
 from dynamo.runfile.workflow import load_workflow
+from dynamo.triggers.store import forget
 from dynamo.watch.channels import make_channels
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
@@ -207,6 +208,7 @@ class Watch:
     def _collect(self, before: float) -> None:
         with Journal(self.workspace.journal) as journal:
             freed = collect(self.workspace, journal, before=before)
+        forget(self.workspace.journal, before)
         if freed.runs or freed.files:
             log.info("removed %d old runs and %d files", freed.runs, freed.files)
 

@@ -26,7 +26,7 @@ trigger:
   at_once: 4
   stale: 5 min
 alerts:
-  subscribers: [a.geojson, b.csv]
+  subscribers: a.geojson
   faults: skip
   clear_after: 2
   products: "polygons_*.geojson"
@@ -66,8 +66,8 @@ FAULTS = [
     ("at_once: 4", "at_once: many", "at_once: expected a whole number"),
     ("stale: 5 min", "stale: soon", "stale: 'soon' is not a time like"),
     ("wait: 20 s", "wait: -1", "wait: -1 is not a time like"),
-    ("[a.geojson, b.csv]", "5", "subscribers: expected a list"),
-    ("  subscribers: [a.geojson, b.csv]\n", "", "the key 'subscribers' is missing"),
+    ("subscribers: a.geojson", "subscribers: 5", "subscribers: expected text"),
+    ("  subscribers: a.geojson\n", "", "the key 'subscribers' is missing"),
     ("faults: skip", "faults: skp", "not 'skp' (did you mean 'skip'?)"),
     ("clear_after: 2", "clear_after: 0", "should be at least 1"),
     ('">= 45"', '"<= 45"', "'<= 45' is no lowest level like '>= 45'"),
@@ -107,7 +107,7 @@ def test_all_is_read(tmp_path):
     alerts = run.alerts
     assert alerts is not None
     assert alerts.rules == [MatchRule("STORM", 45.0, 10.0, 1800.0, ["ops"]), MatchRule("HAIL")]
-    assert (alerts.subscribers, alerts.faults, alerts.clear_after) == (["a.geojson", "b.csv"], "skip", 2)
+    assert (alerts.subscribers, alerts.faults, alerts.clear_after) == ("a.geojson", "skip", 2)
     assert alerts.products == ["polygons_*.geojson"]
     assert (alerts.webhooks[0].secret, alerts.webhooks[0].form) == (["env:NEW", "file:old"], "cap")
     assert [c.name for c in (*alerts.folders, *alerts.programs, *alerts.mails)] == ["drop", "siren", "desk"]
