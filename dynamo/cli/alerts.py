@@ -150,7 +150,7 @@ def test(runfile: Path, subscriber: str) -> int:
     from dynamo.alerts.store import AlertStore
     from dynamo.delivery.sender import Sender
     from dynamo.journal import Workspace
-    from dynamo.watch.channels import make_channels
+    from dynamo.watch.channels import address, make_channels
     from dynamo.watch.feed import read_feed
 
     feed = read_feed(runfile)
@@ -163,7 +163,9 @@ def test(runfile: Path, subscriber: str) -> int:
     with AlertStore(workspace.journal) as store:
         alert = store.exercise(match, feed.name, datetime.now(UTC))
         # A watch that is under way may send it first: they share the work.
-        asyncio.run(_send(Sender(workspace.journal, channels), channels.values()))
+        addressed = {address(feed.name, name): channel for name, channel in channels.items()}
+        sender = Sender(workspace.journal, addressed, scope=address(feed.name))
+        asyncio.run(_send(sender, channels.values()))
         deliveries = store.deliveries(alert.id)
     for one in deliveries:
         answer = one.tries[-1].response if one.tries else ""
@@ -180,6 +182,7 @@ async def _send(sender: Sender, channels: Iterable[Channel]) -> None:
 def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> Any:
     """Return a match as if a hazard that the subscriber asks for were there now."""
     from dynamo.alerts.match import Match
+    from dynamo.watch.channels import address
     from dynamo.watch.people import read_people
 
     assert feed.runfile.alerts is not None
@@ -204,7 +207,7 @@ def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> Any:
         distance_km=0.0,
         bearing_deg=0.0,
         within_km=float(people.within_km[rows[0]]),
-        channels=named or tuple(channels),
+        channels=tuple(address(feed.name, name) for name in named or channels),
     )
 
 

@@ -56,7 +56,7 @@ _LEASE = "UPDATE queues SET ready = ?, sender = ? WHERE channel = ?"
 
 _TURN = """
     SELECT q.channel, c.reason FROM queues q LEFT JOIN closed_channels c USING (channel)
-    WHERE q.failing = ? AND q.ready <= ? ORDER BY q.ready LIMIT ?"""
+    WHERE q.failing = ? AND q.ready <= ? AND instr(q.channel, ?) = 1 ORDER BY q.ready LIMIT ?"""
 # With each row what was reached before it and what came after it, of its episode in its channel. Of HTTP, 425, 429
 # and 503 say that nothing was done; any other failure without a refusal may have come too late.
 _ROWS = """
@@ -87,11 +87,14 @@ class Outbox:
         Who leases; the same for no other sender.
     lease
         Seconds for which a channel is leased; `renew` prolongs it.
+    scope
+        What the names of its channels begin with; those of others are left alone.
     """
 
-    def __init__(self, path: Path, sender: str = "", lease: float = 5.0) -> None:
+    def __init__(self, path: Path, sender: str = "", lease: float = 5.0, scope: str = "") -> None:
         self.sender = sender
         self.lease = lease
+        self.scope = scope
         self._db = Database(path, (_TRY, _SETTLE, _CLOSE, _END, _LEASE, _EMPTY, _RELEASE))
 
     def close(self) -> None:
@@ -100,7 +103,10 @@ class Outbox:
 
     def waiting(self) -> int:
         """Return how many deliveries wait."""
-        return int(self._db.execute("SELECT count(*) FROM deliveries WHERE state = 'waiting'").fetchone()[0])
+        row = self._db.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 'waiting' AND instr(channel, ?) = 1", (self.scope,)
+        ).fetchone()
+        return int(row[0])
 
     def leased(self) -> list[str]:
         """Return the channels that this sender has leased."""
@@ -109,8 +115,11 @@ class Outbox:
 
     def ready(self, *, failing: bool) -> float | None:
         """Return when the first channel has its turn, of those whose first delivery has failed before, or has not."""
-        row = self._db.execute("SELECT min(ready) FROM queues WHERE failing = ?", (failing,)).fetchone()
-        return None if row[0] is None else float(row[0])
+        row = self._db.execute(
+            "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1",
+            (failing, self.scope),
+        ).fetchone()
+        return None if row is None else float(row[0])
 
     def claim(self, now: float, *, healthy: int, failing: int = 0, busy: Collection[str] = ()) -> list[Batch]:
         """Lease channels whose turn it is.
@@ -140,7 +149,7 @@ class Outbox:
         return [batch for batch in found if batch.items]
 
     def _turns(self, failing: bool, now: float, most: int) -> list[tuple[str, str | None]]:
-        return self._db.execute(_TURN, (failing, now, most)).fetchall()
+        return self._db.execute(_TURN, (failing, now, self.scope, most)).fetchall()
 
     def _lease(self, channel: str, now: float, most: int, *, failing: bool) -> Batch:
         """Lease one channel; where nothing of it can be sent now, let it go."""

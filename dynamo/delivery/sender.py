@@ -66,6 +66,8 @@ class Sender:
         The file.
     channels
         By name.
+    scope
+        What the names of its channels begin with: of several run files in one workspace, each sends its own.
     concurrency, slow
         Requests in flight at most: in all, and besides of endpoints that hang or failed before.
     lease
@@ -85,6 +87,7 @@ class Sender:
         journal: Path,
         channels: Mapping[str, Channel],
         *,
+        scope: str = "",
         concurrency: int = 256,
         slow: int = 1000,
         lease: float = 5.0,
@@ -95,7 +98,7 @@ class Sender:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._journal = journal
-        self._channels = channels
+        self._channels, self._scope = channels, scope
         self._lanes = Lanes(concurrency, slow)
         self._lease, self._poll, self._timeout = lease, poll, timeout
         self._patience = patience or Patience()
@@ -132,7 +135,9 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "outbox") as thread:
             name = f"{os.getpid()}-{os.urandom(4).hex()}"
-            outbox = await self._loop.run_in_executor(thread, Outbox, self._journal, name, self._lease)
+            outbox = await self._loop.run_in_executor(
+                thread, Outbox, self._journal, name, self._lease, self._scope
+            )
             try:
                 while not self._stopping:
                     self._awake.clear()

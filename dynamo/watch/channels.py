@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     from dynamo.alerts.alert import Alert
     from dynamo.delivery.channel import Channel
 
-__all__ = ["make_channels"]
+__all__ = ["address", "make_channels"]
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+def address(feed: str, name: str = "") -> str:
+    """Return what the journal calls a channel of a feed: several run files may share a workspace."""
+    return f"{feed}/{name}"
 
 
 def make_channels(alerts: AlertsRule, base: Path) -> dict[str, Channel]:

@@ -19,6 +19,7 @@ from dynamo.alerts.match import Match
 from dynamo.alerts.matching import matches
 from dynamo.alerts.store import AlertStore
 from dynamo.alerts.subscriber import Subscribers
+from dynamo.watch.channels import address
 from dynamo.worker.store import digest_file
 
 __all__ = ["Judge", "Products"]
@@ -98,4 +99,5 @@ class Judge:
         ]
 
     def _addressed(self, match: Match) -> Match:
-        return match if match.channels else replace(match, channels=self._channels)
+        names = match.channels or self._channels
+        return replace(match, channels=tuple(address(self._feed, name) for name in names))

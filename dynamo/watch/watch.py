@@ -30,7 +30,7 @@ from dynamo.journal import Journal, Workspace
 from dynamo.journal.retention import collect
 from dynamo.runfile.workflow import load_workflow
 from dynamo.triggers.store import forget
-from dynamo.watch.channels import make_channels
+from dynamo.watch.channels import address, make_channels
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
 from dynamo.watch.feed import Feed
@@ -92,7 +92,8 @@ class Watch:
             policy = Policy(clear_after=alerts.clear_after)
             journal = self.workspace.journal
             judge = Judge(journal, feed.name, self.subscribers, list(self.channels), alerts.products, policy)
-        self._sender = Sender(self.workspace.journal, self.channels)
+        addressed = {address(feed.name, name): channel for name, channel in self.channels.items()}
+        self._sender = Sender(self.workspace.journal, addressed, scope=address(feed.name))
         self.desk = Desk(feed, self.workspace, judge, self.counts, lambda _: self._sender.wake())
         self._queries: AlertStore | None = None
 
