@@ -57,6 +57,7 @@ _LEASE = "UPDATE queues SET ready = ?, sender = ? WHERE channel = ?"
 _TURN = """
     SELECT q.channel, c.reason FROM queues q LEFT JOIN closed_channels c USING (channel)
     WHERE q.failing = ? AND q.ready <= ? AND instr(q.channel, ?) = 1 ORDER BY q.ready LIMIT ?"""
+_READY = "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1"
 # With each row what was reached before it and what came after it, of its episode in its channel. Of HTTP, 425, 429
 # and 503 say that nothing was done; any other failure without a refusal may have come too late.
 _ROWS = """
@@ -115,10 +116,7 @@ class Outbox:
 
     def ready(self, *, failing: bool) -> float | None:
         """Return when the first channel has its turn, of those whose first delivery has failed before, or has not."""
-        row = self._db.execute(
-            "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1",
-            (failing, self.scope),
-        ).fetchone()
+        row = self._db.execute(_READY, (failing, self.scope)).fetchone()
         return None if row is None else float(row[0])
 
     def claim(self, now: float, *, healthy: int, failing: int = 0, busy: Collection[str] = ()) -> list[Batch]:

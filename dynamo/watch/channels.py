@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynamo.alerts.forms import Form, write
+from dynamo.delivery.connections import Connections
 from dynamo.delivery.folder import Folder
+from dynamo.delivery.guard import Guard
 from dynamo.delivery.mail import Mail, Server
 from dynamo.delivery.program import Program
 from dynamo.delivery.signature import Secret
@@ -40,7 +42,9 @@ def make_channels(alerts: AlertsRule, base: Path) -> dict[str, Channel]:
     UserError
         Two have one name; a secret is missing or is none; a server or address cannot be used.
     """
-    made: list[Channel] = [_webhook(rule, base) for rule in alerts.webhooks]
+    # Webhooks that may post to the same places share connections, look-ups and their bounds.
+    shared = {key: Connections(Guard(key)) for key in {tuple(rule.allow) for rule in alerts.webhooks}}
+    made: list[Channel] = [_webhook(rule, base, shared[tuple(rule.allow)]) for rule in alerts.webhooks]
     made += [Folder(rule.name, under(base, rule.folder), rule.form) for rule in alerts.folders]
     made += [Program(rule.name, rule.run, rule.form, rule.timeout) for rule in alerts.programs]
     made += [_mail(rule, base) for rule in alerts.mails]
@@ -50,10 +54,10 @@ def make_channels(alerts: AlertsRule, base: Path) -> dict[str, Channel]:
     return {channel.name: channel for channel in made}
 
 
-def _webhook(rule: WebhookRule, base: Path) -> Webhook:
+def _webhook(rule: WebhookRule, base: Path, shared: Connections) -> Webhook:
     secrets = [_named(rule.name, reference, base) for reference in rule.secret]
     ca = str(under(base, rule.ca)) if rule.ca else None
-    return Webhook(rule.name, rule.url, secrets, _writer(rule.form), allow=rule.allow, ca=ca)
+    return Webhook(rule.name, rule.url, secrets, _writer(rule.form), ca=ca, connections=shared)
 
 
 def _named(name: str, reference: str, base: Path) -> Secret:

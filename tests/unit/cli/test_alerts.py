@@ -1,0 +1,156 @@
+"""``dynamo alerts``: what was told is listed, shown, audited, tried again, and tested with an exercise."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dynamo.alerts.lifecycle import Cycle, Policy
+from dynamo.alerts.match import Match
+from dynamo.alerts.store import AlertStore
+from dynamo.cli import main
+from dynamo.journal import Workspace
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+FLOW = """
+from pathlib import Path
+from dynamo import Input, Output, task, workflow
+
+@task
+def copy(frame: Input, out: Output):
+    Path(out).write_text(Path(frame).read_text())
+
+@workflow
+def flow(frame: Input):
+    copy(frame, out='out.txt')
+"""
+RUNFILE = """
+workflow: ./flow.py:flow
+inputs: {{frame: "in/*.txt"}}
+alerts:
+  subscribers: people.csv
+  rules: [{{hazard: STORM, level: ">= 45", within: 10 km}}]
+  folders: [{{name: drop, folder: dropped}}]
+  {more}
+"""
+PEOPLE = "id,lon,lat\nclinic,-97.1,32.7\nschool,-97.2,32.8\n"
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A workspace in which the clinic was told of a storm and the school was not reached."""
+    monkeypatch.chdir(tmp_path)
+    store = AlertStore(Workspace.open(tmp_path / ".dynamo").journal)
+    found = [match("clinic", "flow.yaml/drop"), match("school", "flow.yaml/gone")]
+    store.judge(Cycle("flow.yaml", "flow-1", "STORM", NOW, NOW), found, Policy())
+    store.close()
+    (tmp_path / "flow.py").write_text(FLOW)
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    (tmp_path / "flow.yaml").write_text(RUNFILE.format(more=""))
+    return tmp_path
+
+
+def match(subscriber, channel):
+    return Match(
+        subscriber, -97.1, 32.7, "STORM", 50.0, "dBZ", NOW + timedelta(minutes=10), NOW + timedelta(minutes=25),
+        inside=False, distance_km=4.0, bearing_deg=270.0, within_km=10.0, channels=(channel,), source="abc",
+    )  # fmt: skip
+
+
+def bury(desk):
+    """Give up what waits for the channel that is gone, as a sender does."""
+    with sqlite3.connect(desk / ".dynamo" / "journal.db") as db:
+        db.execute(
+            "UPDATE deliveries SET state = 'dead', reason = 'no answer' WHERE channel = 'flow.yaml/gone'"
+        )
+        db.execute("DELETE FROM queues WHERE channel = 'flow.yaml/gone'")
+
+
+def dynamo(capsys, *arguments):
+    """Call the command line; return its exit code and what it printed."""
+    with pytest.raises(SystemExit) as end:
+        main([str(a) for a in arguments])
+    said = capsys.readouterr()
+    return end.value.code, said.out, said.err
+
+
+def test_alerts_are_listed_the_latest_first(desk, capsys):
+    """A line for each, with id, time, kind and words; filters leave the others out."""
+    code, out, _ = dynamo(capsys, "alerts", "list")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert "new        STORM 50 dBZ comes within 10 km of clinic" in out
+    _, out, _ = dynamo(
+        capsys, "alerts", "list", "--subscriber", "school", "--active", "--since", "1 h", "--json"
+    )
+    assert [one["subscriber"] for one in json.loads(out)] == ["school"]
+    assert dynamo(capsys, "alerts", "list", "--hazard", "HAIL")[1] == ""
+
+
+def test_an_alert_is_shown_in_each_form(desk, capsys):
+    """The beginning of its id is enough."""
+    name = json.loads(dynamo(capsys, "alerts", "list", "--subscriber", "clinic", "--json")[1])[0]["id"]
+    assert "4.0 km" in dynamo(capsys, "alerts", "show", name[:10])[1]
+    assert json.loads(dynamo(capsys, "alerts", "show", name, "--form", "cloudevents")[1])["id"] == name
+    assert json.loads(dynamo(capsys, "alerts", "show", name, "--form", "geojson")[1])["type"] == "Feature"
+    assert "<identifier>" in dynamo(capsys, "alerts", "show", name, "--form", "cap")[1]
+    code, _, err = dynamo(capsys, "alerts", "show", "nothing")
+    assert (code, "no alert 'nothing'" in err) == (2, True)
+
+
+def test_an_audit_tells_the_chain(desk, capsys):
+    """Run, cycle, rule, match, episode, message and delivery, in words and as JSON."""
+    name = json.loads(dynamo(capsys, "alerts", "list", "--subscriber", "clinic", "--json")[1])[0]["id"]
+    _, out, _ = dynamo(capsys, "alerts", "audit", name)
+    told = [line.split()[0] for line in out.splitlines()]
+    assert told == ["run", "judged", "rule", "match", "episode", "message", "delivery"]
+    assert "flow.yaml/drop: waiting" in out.replace(f"{name}@", "")
+    chain = json.loads(dynamo(capsys, "alerts", "audit", name, "--json")[1])
+    assert (chain["run"], chain["alert"]["id"], chain["deliveries"][0]["state"]) == (
+        "flow-1",
+        name,
+        "waiting",
+    )
+
+
+def test_dead_letters_are_listed_and_tried_again(desk, capsys):
+    """With the reason; replayed by name or all at once; what is none is told."""
+    bury(desk)
+    _, out, _ = dynamo(capsys, "alerts", "deadletter")
+    assert out.rstrip().endswith("after 0 tries: no answer")
+    name = out.split()[0]
+    assert dynamo(capsys, "alerts", "replay", name)[1] == "1 to be delivered\n"
+    assert dynamo(capsys, "alerts", "deadletter", "--json")[1] == "[]\n"
+    assert dynamo(capsys, "alerts", "replay", "--all")[1] == "0 to be delivered\n"
+    for wrong in (["replay"], ["replay", name, "--all"], ["replay", "nothing"]):
+        assert dynamo(capsys, "alerts", *wrong)[0] == 2
+
+
+def test_an_exercise_reaches_a_subscriber_and_is_marked(desk, capsys):
+    """It goes through the real channel, and changes no episode."""
+    code, out, _ = dynamo(capsys, "alerts", "test", "flow.yaml", "--subscriber", "school")
+    assert (code, out.startswith("flow.yaml/drop: sent")) == (0, True)
+    told = [json.loads(path.read_text())["properties"] for path in (desk / "dropped").iterdir()]
+    assert [one["subscriber"] for one in told if one["exercise"]] == ["school"]
+    active = json.loads(dynamo(capsys, "alerts", "list", "--active", "--json")[1])
+    assert [one["exercise"] for one in active] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["test", "flow.yaml", "--subscriber", "scool"], "did you mean 'school'?"),
+        (["test", "none.yaml", "--subscriber", "school"], "no such run file"),
+        (["list", "--since", "soon"], "--since: 'soon' is not a time"),
+        (["list", "--workspace", "elsewhere"], "there is no workspace"),
+    ],
+)
+def test_what_is_wrong_is_told(desk, capsys, arguments, said):
+    """Exit code 2, in one line."""
+    code, _, err = dynamo(capsys, "alerts", *arguments)
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
