@@ -27,6 +27,8 @@ class Counts:
         How many ended how; how many were told, by kind.
     last_arrival, last_end
         When a file was last seen, and when a run last ended well.
+    behind
+        Since when windows wait, or run, or fail, and no run has ended well; None where nothing is to be done.
     data_time
         Of the newest window whose run ended well.
     waited
@@ -41,6 +43,7 @@ class Counts:
     alerts: Counter[str] = field(default_factory=Counter)
     last_arrival: float | None = None
     last_end: float | None = None
+    behind: float | None = None
     data_time: float | None = None
     waited: float = 0.0
 
@@ -48,6 +51,11 @@ class Counts:
         """Count a file."""
         self.arrivals += 1
         self.last_arrival = wall
+
+    def waits(self, queued: float) -> None:
+        """Note that a window is to be run."""
+        if self.behind is None:
+            self.behind = max(queued, self.since)
 
     def began(self, queued: float) -> None:
         """Note how long a window waited."""
@@ -57,7 +65,7 @@ class Counts:
         """Count a run."""
         self.runs[state] += 1
         if state == "done":
-            self.last_end = wall
+            self.last_end, self.behind = wall, None
             self.data_time = max(self.data_time or data_time, data_time)
 
     def alerted(self, alerts: Iterable[Alert]) -> None:

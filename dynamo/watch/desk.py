@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from dynamo.alerts.alert import Alert
@@ -53,8 +54,6 @@ class Desk:
         What is watched.
     workspace
         Of its runs.
-    runs
-        The way to the engine.
     judge
         Judges products; None where nobody is to be told.
     counts
@@ -81,30 +80,42 @@ class Desk:
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="judge")
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
 
-    async def work(self, stop: asyncio.Event) -> None:
-        """Take what arrives until `stop`; then let what runs be interrupted by the engine's end."""
-        loop = asyncio.get_running_loop()
-        self.runs.attach(loop)
-        with Store(self.workspace.journal) as store, Journal(self.workspace.journal) as journal:
-            self._journal = journal
-            feed = self.feed
+    async def work(self, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:
+        """Take what arrives until `stop`, and call `begun` once what was there was looked at.
+
+        What runs at the end is not waited for; a new desk goes on with it. Raises `WorkspaceError` where the journal
+        cannot be used.
+        """
+        self.runs.attach(asyncio.get_running_loop())
+        feed = self.feed
+        with Store(self.workspace.journal) as store:
             self._inbox = Inbox(store, feed.name, feed.rules, feed.readings, backlog=feed.trigger.backlog)
-            with Watcher(feed.globs) as watcher:
-                for descriptor in watcher.descriptors:
-                    loop.add_reader(descriptor, self._changed.set)
-                try:
-                    self._take_up(self._inbox.pending())
+            try:
+                with Watcher(feed.globs) as watcher, self._hearing(watcher.descriptors):
+                    self._take_up(store)
+                    self._turn(watcher)
+                    begun()
                     while not stop.is_set():
-                        self._turn(watcher)
                         await self._wait(stop, watcher)
-                finally:
-                    for descriptor in watcher.descriptors:
-                        loop.remove_reader(descriptor)
-            await self._settle()
+                        self._turn(watcher)
+            finally:
+                await self._settle()
         if self._failure is not None:
             raise self._failure
+
+    @contextmanager
+    def _hearing(self, descriptors: Sequence[int]) -> Iterator[None]:
+        """Take each of these that becomes readable for a change."""
+        loop = asyncio.get_running_loop()
+        for descriptor in descriptors:
+            loop.add_reader(descriptor, self._changed.set)
+        try:
+            yield
+        finally:
+            for descriptor in descriptors:
+                loop.remove_reader(descriptor)
 
     async def _wait(self, stop: asyncio.Event, watcher: Watcher) -> None:
         """Sleep until something happens or is due."""
@@ -119,7 +130,7 @@ class Desk:
             one.cancel()
         self._changed.clear()
         if self._failure is not None:
-            stop.set()
+            raise self._failure
 
     # Arrivals
 
@@ -148,23 +159,25 @@ class Desk:
                 log.warning("%s: not run: %s", _at(one), one.reason)
                 self.counts.passed += 1
             else:
-                self._queue[one.window.time] = one
+                self._wait_for(one)
 
-    def _take_up(self, windows: list[Queued]) -> None:
-        """Go on where an earlier watch was: runs that were under way first."""
-        for one in windows:
-            if one.state == "running" and self._is_known(one.run):
-                log.info("%s: going on with run %s", _at(one), one.run)
-                self._begin(one, again(self._journal, one.run))
-            else:
-                self._queue[one.window.time] = one
+    def _wait_for(self, one: Queued) -> None:
+        self._queue[one.window.time] = one
+        self.counts.waits(one.queued)
 
-    def _is_known(self, run: str) -> bool:
-        try:
-            again(self._journal, run)
-        except UserError:
-            return False
-        return True
+    def _take_up(self, store: Store) -> None:
+        """Go on where an earlier watch was: with the runs that were under way, as they were begun."""
+        ran = store.windows(self.feed.name, ("running", "done", "failed"), limit=1)
+        self._newest = ran[0].window.time if ran else None
+        with Journal(self.workspace.journal) as journal:
+            for one in self._inbox.pending():
+                request = _begun(journal, one.run)
+                if request is None:
+                    self._wait_for(one)
+                else:
+                    log.info("%s: going on with run %s", _at(one), one.run)
+                    self.counts.waits(one.queued)
+                    self._begin(one, request)
 
     # Runs
 
@@ -186,7 +199,8 @@ class Desk:
             try:
                 request = self._request(one)
             except DynamoError as error:  # of the user's files, which may be right the next time
-                self._end(one, "failed", error.message)
+                self._end(one, "failed", str(error))
+                self._changed.set()  # there is room for another
                 continue
             self._inbox.taken(window.time, request.run, time.time())
             self._begin(one, request)
@@ -211,36 +225,45 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
     async def _close(self, summary: Summary) -> None:
-        one = self._running[summary.run]
-        try:
+        with self._fatal():
             error = "" if summary.ok else _why(summary)
             if self._judge is not None and not summary.blocked and not summary.failures:
-                products = Judged(summary.run, summary.folder, summary.products)
-                loop = asyncio.get_running_loop()
-                alerts = await loop.run_in_executor(self._judging, self._judge, products)
-                self.counts.alerted(alerts)
-                if alerts:
-                    self._told(alerts)
-        except WorkspaceError as failure:
-            self._failure = failure
-        except DynamoError as wrong:
-            error = f"its hazards cannot be judged: {wrong.message}"
-        except Exception as failure:  # noqa: BLE001 - ours; the watch ends with it, and says so
-            self._failure = failure
-        if self._failure is None:
+                try:
+                    await self._judged(self._judge, summary)
+                except WorkspaceError:
+                    raise
+                except DynamoError as wrong:
+                    error = f"run {summary.run}: its hazards cannot be judged: {wrong}"
+            one = self._running.pop(summary.run)
             self._end(one, "failed" if error else "done", error, summary)
-        del self._running[summary.run]
-        self._changed.set()
+
+    async def _judged(self, judge: Judge, summary: Summary) -> None:
+        products = Judged(summary.run, summary.folder, summary.products)
+        loop = asyncio.get_running_loop()
+        alerts = await loop.run_in_executor(self._judging, judge, products)
+        self.counts.alerted(alerts)
+        if alerts:
+            self._told(alerts)
 
     def _refused(self, request: Request, error: UserError) -> None:
-        one = self._running.pop(request.run)
-        self._end(one, "failed", error.message)
+        with self._fatal():
+            self._end(self._running.pop(request.run), "failed", str(error))
+
+    @contextmanager
+    def _fatal(self) -> Iterator[None]:
+        """End the watch with what goes wrong inside, where nobody waits for it; look again in any case."""
+        try:
+            yield
+        except Exception as failure:  # noqa: BLE001 - the journal's or our own: told by `work`
+            self._failure = self._failure or failure
         self._changed.set()
 
     def _end(self, one: Queued, state: Ended, reason: str, summary: Summary | None = None) -> None:
         wall = time.time()
         self._inbox.finished(one.window.time, state, wall, reason)
         self.counts.ended(state, one.window.time, wall)
+        if self._queue or self._running:
+            self.counts.waits(wall)
         if reason:
             log.error("%s: %s", _at(one), reason)
         elif summary is not None:
@@ -260,6 +283,16 @@ class Desk:
         if self._judge is not None:
             await asyncio.get_running_loop().run_in_executor(self._judging, self._judge.close)
         self._judging.shutdown()
+
+
+def _begun(journal: Journal, run: str) -> Request | None:
+    """Return the request to go on with a run, or None where it never began."""
+    if not run:
+        return None
+    try:
+        return again(journal, run)
+    except UserError:
+        return None
 
 
 def _at(one: Queued) -> str:

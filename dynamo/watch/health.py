@@ -24,13 +24,9 @@ __all__ = ["Health", "health"]
 
 
 def health(counts: Counts, now: float, patience: float) -> dict[str, Any]:
-    """Return how a watch is; ``ok`` is false where files came but no run ended well for `patience` seconds."""
-    busy_since = None
-    if counts.last_arrival is not None:
-        busy_since = max(counts.last_end or counts.since, counts.since)
-    late = busy_since is not None and counts.last_arrival > busy_since and now - busy_since > patience  # type: ignore[operator]
+    """Return how a watch is; not ``ok`` where for `patience` seconds something was to be run, and no run ended well."""
     return {
-        "ok": not late,
+        "ok": counts.behind is None or now - counts.behind <= patience,
         "since": counts.since,
         "last_arrival": counts.last_arrival,
         "last_run": counts.last_end,

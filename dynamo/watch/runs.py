@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -34,7 +33,7 @@ class Runs:
         self._ended, self._refused = ended, refused
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wanted: deque[Request] = deque()
-        self._over = threading.Event()
+        self._failure: BaseException | None = None
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
@@ -50,13 +49,13 @@ class Runs:
         self._wanted.append(request)
         self._call()
 
-    def stop(self) -> None:
-        """Have the engine stop when what runs has ended; from any thread."""
-        self._over.set()
+    def fail(self, failure: BaseException) -> None:
+        """Have the engine end with an error, and leave what runs to be gone on with."""
+        self._failure = failure
         self._call()
 
     def _call(self) -> None:
-        with suppress(BlockingIOError):  # it is full of calls already
+        with suppress(OSError):  # it is full of calls already, or closed: the engine has ended
             self._theirs.send(b"!")
 
     # In the engine's thread
@@ -65,24 +64,31 @@ class Runs:
         """Becomes readable with each call."""
         return self._ours.fileno()
 
-    def take(self, running: Sequence[str]) -> Sequence[Request] | None:
-        """Return what is asked for; None once it is over and nothing runs any more."""
+    def take(self, running: Sequence[str]) -> Sequence[Request]:  # noqa: ARG002 - the desk bounds what runs
+        """Return what is asked for; raise what it was told to fail with."""
         with suppress(BlockingIOError):
             while self._ours.recv(4096):
                 pass
-        if self._over.is_set():
-            return [] if running else None
+        self.check()
         return [self._wanted.popleft() for _ in range(len(self._wanted))]
+
+    def check(self) -> None:
+        """Raise what it was told to fail with, if anything."""
+        if self._failure is not None:
+            raise self._failure
 
     def ended(self, summary: Summary) -> None:
         """Tell the loop."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ended, summary)
+        self._tell(self._ended, summary)
 
     def refused(self, request: Request, error: UserError) -> None:
         """Tell the loop."""
+        self._tell(self._refused, request, error)
+
+    def _tell(self, call: Callable[..., None], *news: object) -> None:
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._refused, request, error)
+            with suppress(RuntimeError):  # the loop has ended: the next watch finds it in the journal
+                self._loop.call_soon_threadsafe(call, *news)
 
     def close(self) -> None:
         """Let the sockets go."""

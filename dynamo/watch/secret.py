@@ -21,10 +21,10 @@ def read_secret(reference: str, base: Path) -> str:
     """
     kind, _, where = reference.partition(":")
     if kind == "env":
-        found = os.environ.get(where, "")
+        found = os.environ.get(where, "").strip()
         if not found:
             raise UserError(f"the environment variable {where} is not set; it should hold a secret")
-        return found.strip()
+        return found
     path = under(base, where)
     try:
         found = path.read_text("utf-8").strip()

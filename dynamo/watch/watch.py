@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +25,7 @@ from dynamo.delivery.channel import Channel
 from dynamo.delivery.sender import Sender
 from dynamo.engine import LocalEngine
 from dynamo.engine.spawn import Spawned
-from dynamo.errors import DynamoError, UserError
+from dynamo.errors import DynamoError, UserError, WorkspaceError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.retention import collect
 from dynamo.runfile.workflow import load_workflow
@@ -106,25 +106,13 @@ class Watch:
         ------
         KeyboardInterrupt
             It was told to stop; runs that were under way are gone on with at the next start.
+        UserError
+            It is watched already; the port is taken; a folder cannot be watched.
         WorkspaceError
             The journal cannot be used.
         """
-        failures: list[BaseException] = []
-        stop: list[Callable[[], object]] = []
-        begun = threading.Event()
-
-        def beside() -> None:
-            try:
-                asyncio.run(self._beside(stop, begun, ready))
-            except BaseException as error:  # noqa: BLE001 - told in the thread that waits
-                failures.append(error)
-            finally:
-                begun.set()
-                self.desk.runs.stop()
-
+        options, runfile = self.options, self.feed.runfile
         with self._alone():
-            thread = threading.Thread(target=beside, name="watch")
-            options, runfile = self.options, self.feed.runfile
             engine = LocalEngine(
                 self.workspace,
                 cores=options.cores or runfile.engine.cores,
@@ -132,49 +120,59 @@ class Watch:
                 modules=(str(self.feed.path.parent),),
                 first=first,
             )
-            try:
-                with engine:
-                    engine.warm()
-                    thread.start()
+            with engine:
+                engine.warm()
+                with self._thinking(ready):
                     engine.serve(self.desk.runs)
-            finally:
-                begun.wait()
-                for end in stop:
-                    end()
-                thread.join()
-                self.desk.runs.close()
-        if failures:
-            raise failures[0]
 
-    async def _beside(
-        self, stop: list[Callable[[], object]], begun: threading.Event, ready: Callable[[Health | None], None]
-    ) -> None:
-        """Desk, sender and health, until one of them fails or `stop` is called."""
-        loop, over = asyncio.get_running_loop(), asyncio.Event()
-        stop.append(lambda: loop.call_soon_threadsafe(over.set))
-        health = await self._health()
-        tasks = [loop.create_task(self.desk.work(over)), loop.create_task(self._sender.run())]
-        tasks.append(loop.create_task(self._tidy(over)))
-        begun.set()
-        ready(health)
+    @contextmanager
+    def _thinking(self, ready: Callable[[Health | None], None]) -> Iterator[None]:
+        """Have the event loop run in a thread beside the body; what fails there ends the engine."""
+        loop, over = asyncio.new_event_loop(), asyncio.Event()
+
+        def beside() -> None:
+            try:
+                with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                    runner.run(self._beside(over, ready))
+            except BaseException as error:  # noqa: BLE001 - told in the thread that waits
+                self.desk.runs.fail(error)
+
+        thread = threading.Thread(target=beside, name="watch")
         try:
-            await asyncio.wait([*tasks, loop.create_task(over.wait())], return_when=asyncio.FIRST_COMPLETED)
+            thread.start()
+            yield
         finally:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(over.set)
+            if thread.ident is None:  # Ctrl-C came before
+                loop.close()
+            else:
+                thread.join()
+            self.desk.runs.close()
+            self.desk.runs.check()  # what went wrong at the end is told, too
+
+    async def _beside(self, over: asyncio.Event, ready: Callable[[Health | None], None]) -> None:
+        """Desk, sender and health, until one of them fails or it is `over`."""
+        async with AsyncExitStack() as stack:
+            health = await self._health(stack)
+            works = [self.desk.work(over, lambda: ready(health))]
+            if self.feed.runfile.alerts is not None:
+                works.append(self._sender.run())
+            if self.options.keep:
+                works.append(self._tidy(over))
+            tasks = [asyncio.ensure_future(work) for work in (*works, over.wait())]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             over.set()
             self._sender.stop()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            if health is not None:
-                await health.stop()
-            if self._queries is not None:
-                self._queries.close()
         for error in ended:
             if isinstance(error, BaseException):
                 raise error
 
-    async def _health(self) -> Health | None:
+    async def _health(self, stack: AsyncExitStack) -> Health | None:
         if self.options.port is None:
             return None
-        self._queries = AlertStore(self.workspace.journal)
+        self._queries = stack.enter_context(AlertStore(self.workspace.journal))
         health = Health(
             self.counts,
             self.feed.name,
@@ -184,6 +182,7 @@ class Watch:
             port=self.options.port,
         )
         await health.start()
+        stack.push_async_callback(health.stop)
         return health
 
     def _deliveries(self) -> dict[str, int]:
@@ -196,7 +195,7 @@ class Watch:
 
     async def _tidy(self, over: asyncio.Event) -> None:
         """Remove what is old, once an hour."""
-        while self.options.keep and not over.is_set():
+        while not over.is_set():
             try:
                 await asyncio.to_thread(self._collect, time.time() - self.options.keep)
             except DynamoError as error:
@@ -218,7 +217,11 @@ class Watch:
         """Be the only watch of this feed; the kernel frees the lock when the process ends."""
         mark = blake2b(self.feed.name.encode(), digest_size=6).hexdigest()
         path = Path(self.workspace.root) / f"watch-{mark}.lock"
-        with path.open("a+") as file:
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise WorkspaceError(f"cannot write {path}: {error.strerror}") from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -226,7 +229,8 @@ class Watch:
                 raise UserError(
                     f"{self.feed.name} is watched already, by process {file.read().strip() or '?'}"
                 ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            with suppress(OSError):  # the disk is full: it is only for those who ask
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
             yield
