@@ -23,7 +23,7 @@ class Contest:
 
     def __init__(self, count: int) -> None:
         self._high = np.full(count, np.inf)
-        self._entries: list[tuple[int, NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+        self._entries: list[tuple[int, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
     def restart(self, rows: NDArray[np.intp]) -> None:
         """Let what was entered for these rules not keep out what comes."""
@@ -35,7 +35,7 @@ class Contest:
         rows = rows[which]
         if len(rows):
             self._high[rows] = np.minimum(self._high[rows], near.high[which])
-            self._entries.append((polygon, rows, near.places[which], near.low[which]))
+            self._entries.append((polygon, rows, near.places[which], near.low[which], near.inside[which]))
 
     def decide(
         self,
@@ -57,18 +57,20 @@ class Contest:
         """
         left = []
         entered = np.zeros(len(self._high), "i4")
-        for polygon, rows, places, low in self._entries:
+        for polygon, rows, places, low, inside in self._entries:
             kept = ((low <= self._high[rows]) & counts(polygon, rows)).nonzero()[0]
             if len(kept):
-                left.append((polygon, rows[kept], places[kept]))
+                left.append((polygon, rows[kept], places[kept], inside[kept]))
                 entered[rows[kept]] += 1
         first = np.full(len(entered), -1)
         metres, bearing = np.full(len(entered), np.inf), np.zeros(len(entered))
-        for polygon, rows, places in sorted(left, key=lambda entry: entry[0]):
+        for polygon, rows, places, inside in sorted(left, key=lambda entry: entry[0]):
             wanted = entered[rows] > (0 if measured else 1)
             first[rows[~wanted]] = polygon
             if wanted.any():
-                far, towards = exact(polygon, places[wanted])
+                outside = ~inside[wanted]
+                far, towards = np.zeros(len(outside)), np.zeros(len(outside))
+                far[outside], towards[outside] = exact(polygon, places[wanted][outside])
                 nearer = far < metres[rows[wanted]]
                 won = rows[wanted][nearer]
                 first[won], metres[won], bearing[won] = polygon, far[nearer], towards[nearer]

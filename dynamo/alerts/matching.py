@@ -16,6 +16,7 @@ import shapely
 
 from dynamo.alerts.contest import Contest
 from dynamo.alerts.drawn import drawn
+from dynamo.alerts.edges import Edges
 from dynamo.alerts.match import Match
 from dynamo.alerts.nearness import Box, Near, nearness
 from dynamo.alerts.plane import Plane, regions
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from dynamo.alerts.subscriber import Subscribers
 
 __all__ = ["matches"]
+
+# Degrees of longitude whose places lie together in memory.
+_STRIP = 0.05
 
 
 def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match]:
@@ -62,7 +66,9 @@ class _Asks:
     def of(cls, subscribers: Subscribers, hazard: str) -> _Asks:
         codes = [n for n, name in enumerate(subscribers.hazards) if name in {hazard, ""}]
         rows = np.isin(subscribers.hazard, codes).nonzero()[0]
-        rows = rows[np.argsort(subscribers.owner[rows], kind="stable")]
+        # Neighbours next to each other, so that what is looked up for a polygon lies together in memory.
+        lon, lat = subscribers.lon[subscribers.owner[rows]], subscribers.lat[subscribers.owner[rows]]
+        rows = rows[np.argsort(np.floor(lon / _STRIP) * 360 + lat)]
         owner = subscribers.owner[rows]
         return cls(
             subscribers,
@@ -99,6 +105,7 @@ class _Search:
         for members in regions(self._polygons) if len(self._polygons) else []:
             self._region(members)
         rows = (self._ends >= 0).nonzero()[0]
+        rows = rows[np.lexsort((self._asks.rows[rows], self._asks.owner[rows]))]
         return self._told(rows) if len(rows) else []
 
     def _region(self, members: NDArray[np.intp]) -> None:
@@ -180,4 +187,6 @@ class _Search:
     def _exact(self, polygon: int, places: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return metres and bearing from places of the polygon's plane to its nearest edge."""
         plane: Plane = self._planes[self._plane_of[polygon]]
-        return plane.geodesic(int(self._number_in_plane[polygon]), places)
+        edges = Edges(plane.polygons[self._number_in_plane[polygon]])
+        _, x, y = edges.nearest(plane.x[places], plane.y[places])
+        return plane.geodesic(places, x, y)

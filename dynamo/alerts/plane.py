@@ -126,13 +126,10 @@ class Plane:
         slack = _ELLIPSOID + (float(far.max(initial=0.0)) + widest) * widest / (2 * _R**2)
         return cls(rows, lon, lat, x, y, scale, limit, reach, slack, flat, projection)
 
-    def geodesic(self, polygon: int, places: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return metres and bearing (clockwise from north, 0 to 360) from places to the polygon's nearest edge.
-
-        For places outside of it.
-        """
-        points = shapely.points(self.x[places], self.y[places])
-        ends = shapely.get_coordinates(shapely.shortest_line(self.polygons[polygon], points))[::2]
-        lon, lat = self.projection(ends[:, 0], ends[:, 1], inverse=True)
+    def geodesic(
+        self, places: NDArray[np.intp], x: NDArray[Any], y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return metres and bearing (clockwise from north, 0 to 360) from places to points of the plane."""
+        lon, lat = self.projection(x, y, inverse=True)
         bearing, _, metres = _GEOD.inv(self.lon[places], self.lat[places], lon, lat)
         return np.asarray(metres), np.asarray(bearing) % 360

@@ -18,4 +18,8 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if collects:
+            # All that was made moves to the oldest, unlooked at: else the next object made would have it looked through.
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
