@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,16 +56,23 @@ def make_channels(alerts: AlertsRule, base: Path) -> dict[str, Channel]:
 
 
 def _webhook(rule: WebhookRule, base: Path, shared: Connections) -> Webhook:
-    secrets = [_named(rule.name, reference, base) for reference in rule.secret]
+    secrets = [_secret(rule.name, reference, base) for reference in rule.secret]
     ca = str(under(base, rule.ca)) if rule.ca else None
     return Webhook(rule.name, rule.url, secrets, _writer(rule.form), ca=ca, connections=shared)
 
 
-def _named(name: str, reference: str, base: Path) -> Secret:
-    try:
+def _secret(name: str, reference: str, base: Path) -> Secret:
+    with _named(f"webhook {name!r}: {reference}"):
         return Secret(read_secret(reference, base))
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say in an error which secret is meant; no error holds one."""
+    try:
+        yield
     except UserError as error:
-        raise UserError(f"webhook {name!r}: {reference}: {error.message}") from None
+        raise UserError(f"{what}: {error.message}") from None
 
 
 def _writer(form: Form) -> Callable[[Alert], tuple[bytes, dict[str, str]]]:
@@ -86,6 +94,9 @@ def _mail(rule: MailRule, base: Path) -> Mail:
             raise UserError(
                 f"mail {rule.name!r}: the certificates in {rule.ca} cannot be used: {error}"
             ) from None
-    password = read_secret(rule.password, base) if rule.password else ""
+    password = ""
+    if rule.password:
+        with _named(f"mail {rule.name!r}: {rule.password}"):
+            password = read_secret(rule.password, base)
     server = Server(rule.host, rule.port or _PORTS[rule.tls], rule.tls, rule.user or "", password, trust)
     return Mail(rule.name, server, rule.sender, rule.to)

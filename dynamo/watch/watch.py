@@ -154,6 +154,8 @@ class Watch:
     async def _beside(self, over: asyncio.Event, ready: Callable[[Health | None], None]) -> None:
         """Desk, sender and health, until one of them fails or it is `over`."""
         async with AsyncExitStack() as stack:
+            for channel in self.channels.values():
+                stack.push_async_callback(channel.close)
             health = await self._health(stack)
             works = [self.desk.work(over, lambda: ready(health))]
             if self.feed.runfile.alerts is not None:
