@@ -6,10 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test unit browser versions chaos lint types imports docs bench clean
+.PHONY: demo demo-alerts test unit browser versions chaos lint types imports docs bench clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
+
+# The same storm passes again, and who is near it is told: new, updated, all clear.
+demo-alerts: $(VENV)/.demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/04-alerts/demo.sh demo-alerts
 
 test: lint types imports docs unit
 
@@ -64,7 +68,7 @@ bench: $(VENV)/.dev .venv-bench/.peers
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-* build dist site $(DEMO)
+	rm -rf $(VENV) .venv-* build dist site $(DEMO) demo-alerts
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dynamo needs Python 3.11 or later; try make PYTHON=python3.12")'

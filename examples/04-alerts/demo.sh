@@ -4,18 +4,19 @@ set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 folder="${1:-demo-alerts}"
 every="${2:-1.5}"
+port="${3:-8080}"
 mkdir -p "$folder"
-cp "$here/alerts.yaml" "$folder/"
+sed "s/:8080/:$port/" "$here/alerts.yaml" >"$folder/alerts.yaml"
 python "$here/replay.py" "$folder/incoming" --people "$folder/people.geojson"
 secret=$(python -c 'import base64, os; print("whsec_" + base64.b64encode(os.urandom(32)).decode())')
 export ALERT_SECRET="$secret"
-dynamo receive --port 8080 --secret env:ALERT_SECRET >"$folder/received.txt" &
+dynamo receive --port "$port" --secret env:ALERT_SECRET >"$folder/received.txt" &
 receiver=$!
 dynamo watch "$folder/alerts.yaml" &
 watch=$!
 trap 'kill "$watch" "$receiver" 2>/dev/null || true' EXIT
 python "$here/replay.py" "$folder/incoming" --every "$every"
-sleep 5
+until grep -q " cancelled " "$folder/received.txt"; do sleep 1; done
 echo
 echo "What the receiver took and verified, of $(wc -l <"$folder/received.txt") alerts ($folder/received.txt):"
 for kind in new updated cancelled; do grep -m 3 " $kind " "$folder/received.txt" || true; done

@@ -11,9 +11,10 @@ import argparse
 import json
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
+from dynamo.radar.grid import Grid
 from dynamo.radar.netcdf import write_grid
 from dynamo.radar.readers import read
 from dynamo.radar.storm import storm
@@ -23,7 +24,8 @@ FRAMES = "grids/casa_dfw_merged_1min_40x400x400.nc"
 HOSPITALS = "casa/hospital_locations.geojson"
 
 
-def main():
+def main() -> None:
+    """Do what the command line says."""
     words = argparse.ArgumentParser()
     words.add_argument("folder", type=Path, help="where the frames appear")
     words.add_argument("--every", type=float, default=1.5, help="seconds from one frame to the next")
@@ -41,7 +43,7 @@ def main():
         time.sleep(given.every)
 
 
-def show(frame, folder):
+def show(frame: Grid, folder: Path) -> None:
     """Write a frame beside the folder's files, and give it its name when it is whole."""
     file = folder / f"radar-{frame.time:%Y%m%d-%H%M%S}.nc"
     part = folder / f".{file.name}.part"
@@ -49,20 +51,22 @@ def show(frame, folder):
     part.rename(file)
 
 
-def hospitals():
+def hospitals() -> str:
     """The hospitals, each with its name as what it is called."""
     return (SAMPLES / HOSPITALS).read_text()
 
 
-def places():
+def places() -> str:
     """Nine places in the middle of the built-in storm's grid."""
     grid = storm("line", frames=2)[0].geometry
     features = []
     for row in (1, 2, 3):
         for column in (1, 2, 3):
-            x, y = grid.x[column * grid.nx // 4], grid.y[row * grid.ny // 4]
-            point = {"type": "Point", "coordinates": [round(float(v), 4) for v in grid.lonlat(x, y)]}
-            features.append({"type": "Feature", "properties": {"name": f"Place {row}{column}"}, "geometry": point})
+            place = grid.lonlat(column * grid.nx // 4, row * grid.ny // 4)
+            point = {"type": "Point", "coordinates": [round(float(v), 4) for v in place]}
+            features.append(
+                {"type": "Feature", "properties": {"name": f"Place {row}{column}"}, "geometry": point}
+            )
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 

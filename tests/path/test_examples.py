@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +69,25 @@ def test_one_task_for_each_storm_that_is_found(tmp_path):
     assert len(bulletin) == len(storms) > 1
     assert summary["ran"] == len(storms) + 3
     assert bulletin[0] == f"storm 1: {storms[0]['cells']} cells, up to {storms[0]['dbz']:.1f} dBZ"
+
+
+def test_the_demo_of_alerts_tells_of_a_storm_from_first_to_last(tmp_path):
+    """Frames that appear one by one become alerts at a receiver, verified: new, updated and cancelled."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [EXAMPLES / "04-alerts" / "demo.sh", tmp_path / "demo", "0.8", str(port)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=EXAMPLES.parent,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "demo" / "received.txt").read_text()
+    for kind in ("new", "updated", "cancelled"):
+        assert f" verified {kind} STORM" in told
+        assert f" verified {kind} STORM" in done.stdout
+    assert "unverified" not in told
