@@ -25,6 +25,10 @@ class Contest:
         self._high = np.full(count, np.inf)
         self._entries: list[tuple[int, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
+    def high(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the metres that each rule's nearest polygon is away at most; infinite where none was entered."""
+        return self._high[rows]
+
     def restart(self, rows: NDArray[np.intp]) -> None:
         """Let what was entered for these rules not keep out what comes."""
         self._high[rows] = np.inf

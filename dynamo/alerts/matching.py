@@ -130,20 +130,29 @@ class _Search:
         for n in np.lexsort((self._levels[members], times, turn)).tolist():
             for reach, box in boxes:
                 places = box.within(bounds[n], reach)
-                places = places[self._matters(int(members[n]), plane.rows[places])]
+                high = self._high(int(members[n]), plane.rows[places])
+                places, high = places[high > 0], high[high > 0]
                 if len(places):
-                    near = nearness(plane, n, bounds[n], places)
+                    near = nearness(plane, n, bounds[n], places, high)
                     self._note(int(members[n]), plane.rows[near.places], near)
 
-    def _matters(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Whether this polygon could change what is known of each of some rules."""
+    def _high(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return below how many metres this polygon could change what is known of each of some rules.
+
+        Infinite where it changes more than the nearest edge if it is near at all, 0 where it cannot change a thing.
+        """
         time, level = self._time[polygon], self._levels[polygon]
-        open_ = ~self._inside[rows] | (time < self._onset[rows]) | (time > self._ends[rows])
-        best = self._best[rows]
-        open_ |= (level > best) | ((level == best) & (time <= self._first_best[rows]))
-        open_ &= level >= self._asks.min_level[rows]
-        open_ &= self._fields[time].lead_minutes <= self._asks.max_lead[rows]
-        return np.asarray(open_)
+        best, first = self._best[rows], self._first_best[rows]
+        is_best = level == best
+        high = np.where(self._inside[rows], 0.0, self._nearest.high(rows))
+        ties = (is_best & (time == first)).nonzero()[0]
+        high[ties] = np.maximum(high[ties], self._highest.high(rows[ties]))
+        changes = (time < self._onset[rows]) | (time > self._ends[rows])
+        changes |= (level > best) | (is_best & (time < first))
+        high[changes] = np.inf
+        high[level < self._asks.min_level[rows]] = 0.0
+        high[self._fields[time].lead_minutes > self._asks.max_lead[rows]] = 0.0
+        return high
 
     def _note(self, polygon: int, rows: NDArray[np.intp], near: Near) -> None:
         time, level = self._time[polygon], self._levels[polygon]

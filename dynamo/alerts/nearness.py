@@ -25,7 +25,7 @@ __all__ = ["Box", "Near", "nearness"]
 
 # Pixels by which a distance in the raster may be off: a place is 0.71 from its pixel's middle, an edge up to 1
 # from that of the pixel it is drawn in. Then the share by which the transform with a 5 x 5 mask may be.
-_OFF, _MASK = 2.0, 0.03
+_OFF, _MASK = 2.0, 0.021
 # Bits of a pixel's fraction that OpenCV draws with.
 _SHIFT = 4
 # Fewer places than this are measured sooner than a raster is drawn.
@@ -69,33 +69,48 @@ class Near:
     high: NDArray[Any]
 
 
-def nearness(plane: Plane, polygon: int, box: NDArray[Any], places: NDArray[np.intp]) -> Near:
-    """Return which of some places are within their reach of a polygon; `box` is its bounds in the plane."""
-    x, y, reach = plane.x[places], plane.y[places], plane.reach[places]
-    wide = reach * (1 + plane.slack) + 1.0
+def nearness(
+    plane: Plane, polygon: int, box: NDArray[Any], places: NDArray[np.intp], high: NDArray[Any]
+) -> Near:
+    """Return which of some places are within their reach of a polygon, and no farther than what is asked.
+
+    Parameters
+    ----------
+    plane, polygon
+        The polygon's number in its plane.
+    box
+        Its bounds in the plane.
+    places
+        Numbers of places in the plane.
+    high
+        Metres of each. Where finite, the place is known to be within reach of another polygon that is no farther,
+        and it is not decided here whether it is within reach of this one.
+    """
+    wide = np.minimum(plane.reach[places], high * plane.scale[places]) * (1 + plane.slack) + 1.0
+    x, y = plane.x[places], plane.y[places]
     kept = (x >= box[0] - wide) & (x <= box[2] + wide) & (y >= box[1] - wide) & (y <= box[3] + wide)
-    places, x, y, reach, wide = places[kept], x[kept], y[kept], reach[kept], wide[kept]
+    places, x, y, wide, high = places[kept], x[kept], y[kept], wide[kept], high[kept]
     shape = plane.polygons[polygon]
     if len(places) < _FEW:
         inside = np.asarray(shapely.intersects_xy(shape, x, y))
-        low, high = np.zeros(len(x)), np.where(inside, 0.0, np.inf)
+        least, most = np.zeros(len(x)), np.where(inside, 0.0, np.inf)
     else:
-        low, high, inside = _bounds(shape, box, x, y, wide)
-    narrow = reach * max(0.0, 1 - plane.slack)
-    hit = inside | (high <= narrow)
-    unsure = (~hit & (low <= wide)).nonzero()[0]
+        least, most, inside = _bounds(shape, box, x, y, wide)
+    narrow = plane.reach[places] * max(0.0, 1 - plane.slack)
+    hit = inside | (most <= narrow) | (np.isfinite(high) & np.isfinite(most) & (least <= wide))
+    unsure = (~hit & (least <= wide)).nonzero()[0]
     if len(unsure):
         far, end_x, end_y = Edges(shape).nearest(x[unsure], y[unsure])
-        low[unsure] = high[unsure] = far
-        hit[unsure] = far <= narrow[unsure]
-        close = ((far > narrow[unsure]) & (far <= wide[unsure])).nonzero()[0]
+        least[unsure] = most[unsure] = far
+        hit[unsure] = (far <= narrow[unsure]) | (np.isfinite(high[unsure]) & (far <= wide[unsure]))
+        close = (~hit[unsure] & (far <= wide[unsure])).nonzero()[0]
         if len(close):
             own = places[unsure[close]]
             metres, _ = plane.geodesic(own, end_x[close], end_y[close])
             hit[unsure[close]] = metres <= plane.limit[own]
     scale = plane.scale[places[hit]]
-    low = low[hit] / scale * max(0.0, 1 - plane.slack)
-    return Near(places[hit], inside[hit], low, high[hit] / scale * (1 + plane.slack))
+    least = least[hit] / scale * max(0.0, 1 - plane.slack)
+    return Near(places[hit], inside[hit], least, most[hit] / scale * (1 + plane.slack))
 
 
 def _bounds(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from dynamo.alerts.match import Match
 from dynamo.graph.collection import uncollected
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     from dynamo.alerts.hazard import HazardField
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "told"]
 
 # Matches made at a time.
-_FEW = 2048
+_SOME = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,16 +104,48 @@ def _channels(subscribers: Subscribers, rules: NDArray[Any], starts: NDArray[np.
 
 
 def _made(count: int, **columns: NDArray[Any] | repeat[str]) -> list[Match]:
-    """Return `Match(...)` of columns: calling it 300,000 times would take seconds.
-
-    Column after column of a few at a time, which the processor's cache still holds.
-    """
+    """Return `Match(...)` of columns; of some rows at a time, which the processor's cache still holds."""
     made: list[Match] = []
     with uncollected():
-        for start in range(0, count, _FEW):
-            some = [object.__new__(Match) for _ in range(min(_FEW, count - start))]
-            for name, values in columns.items():
-                own = values if isinstance(values, repeat) else values[start : start + _FEW].tolist()
-                deque(map(Match.__dict__[name].__set__, some, own), maxlen=0)
-            made += some
+        for start in range(0, count, _SOME):
+            end = start + _SOME
+            some = {n: v if isinstance(v, repeat) else v[start:end].tolist() for n, v in columns.items()}
+            made += map(_filled, *(some[name] for name in Match.__slots__))
     return made
+
+
+class _Open(Match):
+    """A match before it is frozen: to set a field of a frozen one takes a call, and of a million, seconds."""
+
+    __slots__ = ()
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+
+
+def _filled(  # noqa: PLR0913 - all fields of a match
+    subscriber: str,
+    lon: float,
+    lat: float,
+    hazard: str,
+    level: float,
+    units: str,
+    onset: datetime,
+    ends: datetime,
+    inside: bool,
+    distance_km: float,
+    bearing_deg: float,
+    within_km: float,
+    channels: tuple[str, ...],
+    polygons: dict[str, Any] | None,
+    source: str,
+) -> Match:
+    made: Any = object.__new__(_Open)
+    made.subscriber = subscriber
+    made.lon, made.lat = lon, lat
+    made.hazard, made.level, made.units = hazard, level, units
+    made.onset, made.ends = onset, ends
+    made.inside, made.distance_km, made.bearing_deg = inside, distance_km, bearing_deg
+    made.within_km, made.channels = within_km, channels
+    made.polygons, made.source = polygons, source
+    made.__class__ = Match
+    return cast("Match", made)
