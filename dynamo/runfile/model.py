@@ -58,6 +58,7 @@ class ProductsRule:
 
     to: str = "products/{run}"
     only: list[str] | None = None
+    keep: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,11 @@ KEYS.update(
             ),
             "only": Key(
                 texts, one_of(TEXT, TEXTS), "Publish only outputs whose names match one of these globs."
+            ),
+            "keep": Key(
+                by(parse_seconds),
+                one_of(TEXT, {"type": "number", "minimum": 0}),
+                "`dynamo watch` removes the folders of runs older than this, like '2 d'; needs {run} in `to`.",
             ),
         },
         EngineRule: {

@@ -76,6 +76,8 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
         raise RunFileError(
             f"{path}: nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock"
         )
+    if runfile.products.keep is not None and "{run}" not in Path(runfile.products.to).name:
+        raise RunFileError(f"{path}: products: 'keep' needs a folder for each run, with {{run}} in its name")
     unknown = [name for name in trigger.needs if name not in globs]
     if unknown:
         raise RunFileError(

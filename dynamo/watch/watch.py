@@ -36,6 +36,7 @@ from dynamo.watch.desk import Desk
 from dynamo.watch.feed import Feed
 from dynamo.watch.health import Health
 from dynamo.watch.judge import Judge
+from dynamo.watch.old_products import old_products, remove_products
 from dynamo.watch.people import read_people
 
 __all__ = ["Options", "Watch"]
@@ -207,10 +208,17 @@ class Watch:
             except TimeoutError:
                 continue
 
-    def _collect(self, before: float) -> None:
+    def _collect(self, now: float) -> None:
+        keep = self.feed.runfile.products.keep
         with Journal(self.workspace.journal) as journal:
-            freed = collect(self.workspace, journal, before=before)
-        forget(self.workspace.journal, before)
+            if keep is not None:
+                folders = old_products(journal.runs(), self.feed.name, now - keep)
+                if count := remove_products(folders):
+                    log.info("removed the products of %d old runs", count)
+            if not self.options.keep:
+                return
+            freed = collect(self.workspace, journal, before=now - self.options.keep)
+        forget(self.workspace.journal, now - self.options.keep)
         if freed.runs or freed.files:
             log.info("removed %d old runs and %d files", freed.runs, freed.files)
 

@@ -27,6 +27,7 @@ params:
 products:
   to: "out/{workflow}/{time}/{run}"
   only: "*.png"
+  keep: 2 d
 engine:
   name: local
   cores: 2
@@ -36,7 +37,7 @@ workspace: work
 TYPOS = {
     "workflow": "workflo", "inputs": "input", "params": "parms", "products": "product", "engine": "engin",
     "workspace": "workspce", "files": "fils", "last": "lst", "from": "form", "to": "too", "within": "withn",
-    "time": "tme", "only": "olny", "name": "nam", "cores": "core", "memory": "memry",
+    "time": "tme", "only": "olny", "keep": "kep", "name": "nam", "cores": "core", "memory": "memry",
 }  # fmt: skip
 WRONG = {
     "workflow": ["5", "[a]", "", "chain", "'./chain.txt:f'", "'./dir/chain:f'", "'a:1b'"],
@@ -62,6 +63,7 @@ WRONG = {
         r'"x\uD800y"',
     ],
     "only": ["5", "[]", "{a: b}", "[1]"],
+    "keep": ["soon", "-5", "[1]", "true"],
     "engine": ["5", "locl", "htcondor", "[local]", ""],
     "name": ["5", "locl", ""],
     "cores": ["0", "1.5", "two", "true", ""],
@@ -117,7 +119,7 @@ def test_a_full_run_file_is_read(tmp_path):
     assert (frames.last, frames.within) == (6, 600.0)
     assert frames.from_ == datetime(2017, 3, 29, 7, 30, tzinfo=UTC)
     assert run.params == {"levels": [20, 35]}
-    assert run.products == ProductsRule(to="out/{workflow}/{time}/{run}", only=["*.png"])
+    assert run.products == ProductsRule(to="out/{workflow}/{time}/{run}", only=["*.png"], keep=172800.0)
     assert (run.engine.cores, run.engine.memory) == (2, 4 * 2**30)
 
 
