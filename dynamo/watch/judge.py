@@ -6,7 +6,7 @@ cycle, judged. Goes wrong: a product that is none (`DataError`), the journal (`W
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -44,7 +44,7 @@ class Judge:
     feed
         The feed's name.
     subscribers
-        Who is told of what.
+        Returns who is told of what, asked in each cycle.
     channels
         Names of all channels; who names none is told on all of them.
     globs
@@ -57,13 +57,14 @@ class Judge:
         self,
         journal: Path,
         feed: str,
-        subscribers: Subscribers,
+        subscribers: Callable[[], Subscribers],
         channels: Sequence[str],
         globs: Sequence[str],
         policy: Policy,
     ) -> None:
         self._journal, self._feed, self._subscribers = journal, feed, subscribers
         self._channels, self._globs, self._policy = tuple(sorted(channels)), tuple(globs), policy
+        self._least = float(subscribers.min_level.min(initial=float("inf")))  # nobody asks for less
         self._store: AlertStore | None = None
 
     def __call__(self, products: Products) -> list[Alert]:
@@ -74,6 +75,7 @@ class Judge:
         if self._store is None:
             self._store = AlertStore(self._journal)
         fields = self._fields(products)
+        people = self._subscribers()
         told: list[Alert] = []
         for hazard in dict.fromkeys(field.hazard for field in fields):
             of_it = [field for field in fields if field.hazard == hazard]
@@ -82,7 +84,7 @@ class Judge:
             cycle = Cycle(
                 self._feed, products.run, hazard, issued, datetime.now(UTC), min(shares, default=1.0)
             )
-            found = [self._addressed(match) for match in matches(self._subscribers, of_it)]
+            found = [self._addressed(match) for match in matches(people, of_it)]
             told += self._store.judge(cycle, found, self._policy)
         return told
 
@@ -93,7 +95,7 @@ class Judge:
 
     def _fields(self, products: Products) -> list[HazardField]:
         return [
-            read_hazards(Path(path), digest_file(path))
+            read_hazards(Path(path), digest_file(path), self._least)
             for path in products.paths
             if any(fnmatchcase(path.removeprefix(f"{products.folder}/"), glob) for glob in self._globs)
         ]

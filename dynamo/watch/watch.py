@@ -20,7 +20,6 @@ from pathlib import Path
 
 from dynamo.alerts.lifecycle import Policy
 from dynamo.alerts.store import AlertStore
-from dynamo.alerts.subscriber import Subscribers
 from dynamo.delivery.channel import Channel
 from dynamo.delivery.sender import Sender
 from dynamo.engine import LocalEngine
@@ -37,7 +36,7 @@ from dynamo.watch.feed import Feed
 from dynamo.watch.health import Health
 from dynamo.watch.judge import Judge
 from dynamo.watch.old_products import old_products, remove_products
-from dynamo.watch.people import read_people
+from dynamo.watch.people import People
 
 __all__ = ["Options", "Watch"]
 
@@ -83,16 +82,13 @@ class Watch:
         load_workflow(feed.runfile.workflow, feed.path.parent)
         Journal(self.workspace.journal).close()  # made, and brought up to date, before several open it
         self.channels: dict[str, Channel] = {}
-        self.subscribers: Subscribers | None = None
         judge = None
         if (alerts := feed.runfile.alerts) is not None:
             self.channels = make_channels(alerts, feed.path.parent)
-            self.subscribers, faults = read_people(alerts, feed.path.parent, self.channels)
-            for fault in faults:
-                log.warning("left out: %s", fault)
+            people = People(alerts, feed.path.parent, self.channels)
             policy = Policy(clear_after=alerts.clear_after)
             journal = self.workspace.journal
-            judge = Judge(journal, feed.name, self.subscribers, list(self.channels), alerts.products, policy)
+            judge = Judge(journal, feed.name, people.now, list(self.channels), alerts.products, policy)
         addressed = {address(feed.name, name): channel for name, channel in self.channels.items()}
         self._sender = Sender(self.workspace.journal, addressed, scope=address(feed.name))
         self.desk = Desk(feed, self.workspace, judge, self.counts, lambda _: self._sender.wake())

@@ -1,0 +1,71 @@
+"""Subscribers are read again when their file has changed; a faulty one changes nothing and is told."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from dynamo.errors import UserError
+from dynamo.runfile.alerts import AlertsRule, MatchRule
+from dynamo.watch.people import People
+
+HEAD = "id,lon,lat\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text(f"{HEAD}a,-97,32\n")
+    return path
+
+
+def people(file, **more):
+    rule = AlertsRule("people.csv", [MatchRule("STORM", 45.0, 10.0)], **more)
+    return People(rule, file.parent, ["desk"])
+
+
+def replace(file, text):
+    """Put another file in its place, as an editor or a program does."""
+    other = file.with_suffix(".new")
+    other.write_text(text)
+    other.replace(file)
+
+
+def test_who_moves_comes_or_goes_is_minded(file, caplog):
+    """The next question gives the new file's people; without a change nothing is read."""
+    caplog.set_level(logging.INFO)
+    known = people(file)
+    first = known.now()
+    assert known.now() is first
+    replace(file, f"{HEAD}a,-98,33\nb,-97,32\n")
+    assert list(known.now().ids) == ["a", "b"]
+    assert known.now().lon.tolist() == [-98, -97]
+    assert "2 subscribers" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "no,head\n1,2\n", f"{HEAD}a,200,0\n"])
+def test_a_faulty_file_leaves_all_as_it_was_and_is_told_once(file, caplog, text):
+    """Nobody is forgotten because of somebody else's typing mistake."""
+    known = people(file)
+    replace(file, text)
+    assert list(known.now().ids) == ["a"]
+    assert list(known.now().ids) == ["a"]
+    assert caplog.text.count("subscribers stay as they were") == 1
+
+
+def test_a_file_that_is_gone_leaves_all_as_it_was(file, caplog):
+    """And when it is there again it is read."""
+    known = people(file)
+    file.unlink()
+    assert list(known.now().ids) == ["a"]
+    assert "cannot be read" in caplog.text
+    file.write_text(f"{HEAD}b,-97,32\n")
+    assert list(known.now().ids) == ["b"]
+
+
+def test_at_the_start_a_faulty_file_is_an_error(file):
+    """Before anything runs."""
+    file.write_text("nothing")
+    with pytest.raises(UserError):
+        people(file)
