@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import shapely
@@ -60,7 +60,7 @@ class HazardField:
     source: str = ""
 
 
-def read_hazards(path: Path, digest: str = "") -> HazardField:
+def read_hazards(path: Path, digest: str = "", least: float = -math.inf) -> HazardField:
     """Return the hazards of a GeoJSON FeatureCollection; a name that ends in ``.gz`` is decompressed.
 
     Parameters
@@ -69,6 +69,8 @@ def read_hazards(path: Path, digest: str = "") -> HazardField:
         File, as `dynamo.radar.geojson.write_geojson` writes it.
     digest
         Of its content; becomes `source`.
+    least
+        Polygons of lower levels are left out, and their positions not looked at: for who asks for none of them.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def read_hazards(path: Path, digest: str = "") -> HazardField:
     share = common.number("known_share")
     if share is not None and not 0 <= share <= 1:
         raise common.fault(f"known_share is {share:g}; expected 0 to 1")
-    polygons, levels = _polygons(features)
+    polygons, levels = _polygons(features, least)
     return HazardField(hazard, units, issued, valid_time, lead, levels, polygons, share, digest)
 
 
@@ -144,12 +146,12 @@ class _Common:
         return number
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _polygons(features: list[Feature]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return valid polygons and their levels, of all features that have a geometry."""
+def _polygons(features: list[Feature], least: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return valid polygons and their levels, of all features that have a geometry and at least this level."""
     parts: list[Any] = []
     counts, owners = [], []
     levels: list[Any] = []
@@ -159,6 +161,8 @@ def _polygons(features: list[Feature]) -> tuple[NDArray[Any], NDArray[Any]]:
         level = feature.properties.get("level")
         if not _is_number(level):
             raise feature.fault(f"its level is {level!r}; expected a number")
+        if level < least:
+            continue
         own = _rings(feature)
         parts += own
         counts.append(len(own))

@@ -6,6 +6,7 @@ cycle, judged. Goes wrong: a product that is none (`DataError`), the journal (`W
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from dynamo.alerts.match import Match
 from dynamo.alerts.matching import matches
 from dynamo.alerts.store import AlertStore
 from dynamo.alerts.subscriber import Subscribers
+from dynamo.graph.collection import uncollected
 from dynamo.watch.channels import address
 from dynamo.worker.store import digest_file
 
@@ -64,7 +66,6 @@ class Judge:
     ) -> None:
         self._journal, self._feed, self._subscribers = journal, feed, subscribers
         self._channels, self._globs, self._policy = tuple(sorted(channels)), tuple(globs), policy
-        self._least = float(subscribers.min_level.min(initial=float("inf")))  # nobody asks for less
         self._store: AlertStore | None = None
 
     def __call__(self, products: Products) -> list[Alert]:
@@ -74,8 +75,8 @@ class Judge:
         """
         if self._store is None:
             self._store = AlertStore(self._journal)
-        fields = self._fields(products)
         people = self._subscribers()
+        fields = self._fields(products, float(people.min_level.min(initial=math.inf)))  # nobody asks for less
         told: list[Alert] = []
         for hazard in dict.fromkeys(field.hazard for field in fields):
             of_it = [field for field in fields if field.hazard == hazard]
@@ -93,12 +94,13 @@ class Judge:
         if self._store is not None:
             self._store.close()
 
-    def _fields(self, products: Products) -> list[HazardField]:
-        return [
-            read_hazards(Path(path), digest_file(path), self._least)
-            for path in products.paths
-            if any(fnmatchcase(path.removeprefix(f"{products.folder}/"), glob) for glob in self._globs)
+    def _fields(self, products: Products, least: float) -> list[HazardField]:
+        names = {path: path.removeprefix(f"{products.folder}/") for path in products.paths}
+        chosen = [
+            path for path, name in names.items() if any(fnmatchcase(name, glob) for glob in self._globs)
         ]
+        with uncollected():  # millions of positions, as lists of lists
+            return [read_hazards(Path(path), digest_file(path), least) for path in chosen]
 
     def _addressed(self, match: Match) -> Match:
         names = match.channels or self._channels

@@ -157,7 +157,7 @@ class Watch:
             works = [self.desk.work(over, lambda: ready(health))]
             if self.feed.runfile.alerts is not None:
                 works.append(self._sender.run())
-            if self.options.keep:
+            if self.options.keep or self.feed.runfile.products.keep is not None:
                 works.append(self._tidy(over))
             tasks = [asyncio.ensure_future(work) for work in (*works, over.wait())]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -196,7 +196,7 @@ class Watch:
         """Remove what is old, once an hour."""
         while not over.is_set():
             try:
-                await asyncio.to_thread(self._collect, time.time() - self.options.keep)
+                await asyncio.to_thread(self._collect, time.time())
             except DynamoError as error:
                 log.warning("what is old could not be removed: %s", error.message)
             try:

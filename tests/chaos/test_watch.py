@@ -1,0 +1,311 @@
+"""``kill -9`` of the watch at random moments, a hundred times, while the receiver answers as it likes; a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import standardwebhooks
+from aiohttp import web
+
+KILLS = 100
+CHANNELS = ("a", "b", "c")
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+# One process has imported everything and becomes a new watch for each line it reads: a hundred starts take no time.
+WATCHES = """
+import os, signal, sys
+from functools import partial
+import dynamo.watch.channels, dynamo.watch.watch
+from dynamo.cli import main
+from dynamo.delivery.retry import Patience
+from dynamo.delivery.sender import Sender
+from dynamo.delivery.webhook import Webhook
+
+patience = Patience(first=0.02, most=0.1, most_asked=0.1)
+dynamo.watch.watch.Sender = partial(Sender, lease=0.2, poll=0.02, patience=patience)
+dynamo.watch.channels.Webhook = partial(Webhook, timeout=0.2)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            main(['watch', 'watch.yaml'])
+        finally:
+            os._exit(0)
+    print(pid, flush=True)
+"""
+
+FLOW = """
+import json, time
+from pathlib import Path
+from dynamo import Input, Output, task, workflow
+
+@task
+def draw(frame: Input, out: Output):
+    said = json.loads(Path(frame).read_text())
+    time.sleep(0.1)  # so that some are killed in it
+    ring = [[-97.2, 32.6], [-97.0, 32.6], [-97.0, 32.8], [-97.2, 32.8], [-97.2, 32.6]]
+    shape = {'type': 'Polygon', 'coordinates': [ring]}
+    feature = {'type': 'Feature', 'properties': {'level': said['level']}, 'geometry': shape}
+    head = {'hazard': 'STORM', 'units': 'dBZ', 'issued': said['time'], 'valid_time': said['time']}
+    features = [feature] if said['level'] else []
+    Path(out).write_text(json.dumps({'type': 'FeatureCollection', **head, 'features': features}))
+
+@workflow
+def flow(frame: Input):
+    return draw(frame, out='storm.geojson')
+"""
+RUNFILE = """
+workflow: ./flow.py:flow
+inputs: {frame: {files: "incoming/*.json", last: 1}}
+trigger: {late: 1 h, stale: 1 h, at_once: 1, backlog: all}
+products: products/{run}
+engine: {name: local, cores: 1}
+"""
+ALERTS = """
+alerts:
+  subscribers: people.csv
+  rules: [{hazard: STORM}]
+  clear_after: 1
+  webhooks:
+"""
+PEOPLE = "id,lon,lat\nclinic,-97.1,32.7\nschool,-97.11,32.7\nfair,-97.1,32.71\n"
+
+
+class Receiver:
+    """Takes what is posted, verifies it, and answers at random; remembers in which order ids first arrived."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(20260325)
+        self.sick = True
+        self.arrived: dict[str, dict[str, int]] = defaultdict(dict)
+        self.acknowledged: set[str] = set()
+        self.wrong: list[str] = []
+        self.moods: dict[str, int] = defaultdict(int)
+        self.loop = asyncio.new_event_loop()
+        self.port = 0
+        ready = threading.Event()
+        self.thread = threading.Thread(target=self._serve, args=(ready,))
+        self.thread.start()
+        ready.wait()
+
+    def _serve(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self.loop)
+        app = web.Application()
+        app.router.add_post("/{channel}", self._answer)
+        runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
+        self.loop.run_until_complete(runner.setup())
+        self.loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+        self.port = runner.addresses[0][1]
+        ready.set()
+        self.loop.run_forever()
+        self.loop.run_until_complete(runner.cleanup())
+        self.loop.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        moods = ("good", "bad", "busy", "reset", "slow", "deaf", "late reset")
+        (mood,) = self.random.choices(moods, (20, 2, 1, 1, 2, 1, 1)) if self.sick else ("good",)
+        self.moods[mood] += 1
+        if mood == "reset":
+            return self._reset(request)
+        body = await request.read()
+        if mood in {"bad", "busy"}:
+            return web.Response(status=500 if mood == "bad" else 429, headers={"Retry-After": "1"})
+        self._take(request, body)
+        if mood == "late reset":
+            return self._reset(request)
+        await asyncio.sleep({"slow": 0.05, "deaf": 3600}.get(mood, 0))
+        self.acknowledged.add(request.headers["webhook-id"])
+        return web.Response(text="ok")
+
+    def _take(self, request: web.Request, body: bytes) -> None:
+        name = request.headers["webhook-id"]
+        try:
+            standardwebhooks.Webhook(SECRET).verify(body, dict(request.headers), json_parse=False)
+        except standardwebhooks.WebhookVerificationError as error:
+            self.wrong.append(f"{name}: {error}")
+        channel = self.arrived[request.match_info["channel"]]
+        channel[name] = channel.get(name, 0) + 1
+
+    @staticmethod
+    def _reset(request: web.Request) -> web.StreamResponse:
+        sock = request.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        request.transport.abort()
+        return web.Response()
+
+    def close(self) -> None:
+        """End the thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+
+class Storm:
+    """Frames that appear in a watched folder; each says something new."""
+
+    def __init__(self, folder: Path, alerts: str = "") -> None:
+        self.folder = folder
+        (folder / "incoming").mkdir()
+        (folder / "flow.py").write_text(FLOW)
+        (folder / "people.csv").write_text(PEOPLE)
+        (folder / "watch.yaml").write_text(RUNFILE + alerts)
+        self.began = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+        self.shown = 0
+
+    def show(self) -> None:
+        """One more frame; the storm grows, and every fourth time it is gone."""
+        time = self.began + timedelta(seconds=self.shown)
+        level = 0 if self.shown % 4 == 3 else 40 + self.shown % 4
+        part = self.folder / "incoming" / ".part"
+        part.write_text(json.dumps({"level": level, "time": time.isoformat()}))
+        part.rename(part.with_name(f"frame-{time:%Y%m%d-%H%M%S}.json"))
+        self.shown += 1
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the journal."""
+        with closing(sqlite3.connect(self.folder / ".dynamo" / "journal.db", timeout=30)) as db:
+            return db.execute(sql).fetchall()
+
+    def is_settled(self) -> bool:
+        """Whether all that was shown was run, and nothing waits."""
+        (ended,) = self.rows("SELECT count(*) FROM windows WHERE ended IS NOT NULL")
+        waiting = self.rows("SELECT 1 FROM deliveries WHERE state = 'waiting' LIMIT 1")
+        return ended == (self.shown,) and not waiting
+
+
+def harass(storm: Storm, receiver: Receiver, log: Path) -> int:
+    """Start and kill the watch again and again, then let it come to rest; return what was sent before the end."""
+    chance = random.Random(7)
+    with log.open("w") as errors:
+        line = [sys.executable, "-c", WATCHES]
+        watches = subprocess.Popen(
+            line, cwd=storm.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1,
+            env={**os.environ, "SECRET": SECRET},
+        )  # fmt: skip
+    pid = 0
+
+    def start() -> int:
+        watches.stdin.write("\n")
+        return int(watches.stdout.readline())
+
+    try:
+        for _ in range(KILLS):
+            pid = start()
+            for _ in range(chance.choice([0, 1, 1, 2])):
+                time.sleep(chance.uniform(0, 0.3))
+                storm.show()
+            time.sleep(chance.uniform(0.05, 0.7))
+            os.kill(pid, signal.SIGKILL)
+        sent = storm.rows("SELECT count(*) FROM deliveries WHERE state = 'sent'")[0][0]
+        receiver.sick = False
+        pid = start()
+        deadline = time.monotonic() + 120
+        while not storm.is_settled() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        with suppress(ProcessLookupError):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        watches.stdin.close()
+        watches.wait(10)
+        watches.stdout.close()
+    return sent
+
+
+@pytest.mark.chaos
+def test_a_watch_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path):
+    """Each change is recorded once and told in order; receiver and journal agree on what became of it."""
+    receiver = Receiver()
+    url = f"http://127.0.0.1:{receiver.port}"
+    hooks = "".join(
+        f"    - {{name: {name}, url: '{url}/{name}', secret: 'env:SECRET', allow: 127.0.0.1}}\n"
+        for name in CHANNELS
+    )
+    storm = Storm(tmp_path, ALERTS + hooks)
+    try:
+        sent_before = harass(storm, receiver, tmp_path / "log")
+    finally:
+        receiver.close()
+    said = (tmp_path / "log").read_text()
+    assert storm.is_settled(), said[-3000:]
+    assert "a fault of dynamo" not in said
+    assert "never retrieved" not in said
+    assert said.count("going on with run") >= 10, "some were killed while a run was under way"
+    assert receiver.wrong == []
+    assert storm.rows("PRAGMA integrity_check") == [("ok",)]
+
+    assert set(storm.rows("SELECT state FROM windows")) == {("done",)}, "no window is lost to a kill"
+    runs = storm.rows("SELECT run FROM windows")
+    assert len(set(runs)) == storm.shown
+    assert set(storm.rows("SELECT run FROM cycles")) == set(runs), "each run was judged"
+    revisions = storm.rows("SELECT count(*), max(revision) + 1, min(revision) FROM alerts GROUP BY episode")
+    assert all(count == after and first == 0 for count, after, first in revisions), "no change is missing"
+
+    deliveries = storm.rows("SELECT channel, id, state, reason FROM deliveries ORDER BY seq")
+    assert len(deliveries) == len(CHANNELS) * storm.rows("SELECT count(*) FROM alerts")[0][0]
+    for name in CHANNELS:
+        own = [(key, state, why) for channel, key, state, why in deliveries if channel.endswith(f"/{name}")]
+        arrived = receiver.arrived[name]
+        assert [key for key, _, _ in own if key in arrived] == list(arrived), "first arrivals are in order"
+        sent = {key for key, state, _ in own if state == "sent"}
+        assert sent <= receiver.acknowledged & set(arrived)
+        untold = [(key, state, why) for key, state, why in own if key not in sent]
+        assert all(state == "dropped" and why for _, state, why in untold), untold
+    states = [state for _, _, state, _ in deliveries]
+    assert sent_before > 0, "the watches lived long enough to do something"
+    assert (
+        min(receiver.moods[mood] for mood in ("good", "bad", "busy", "reset", "slow", "deaf", "late reset"))
+        > 0
+    )
+    twice = sum(times > 1 for ids in receiver.arrived.values() for times in ids.values())
+    print(
+        f"{KILLS} kills, {storm.shown} frames, {len(deliveries)} deliveries, {states.count('sent')} sent,"
+        f" {sent_before} of them before the last start, {states.count('dropped')} dropped, {twice} came twice"
+    )
+
+
+@pytest.mark.chaos
+def test_a_disk_that_is_full_ends_the_watch_in_words_and_the_next_goes_on(small_disk, fill_disk):
+    """Exit code 3 after a while of trying; with room again the frame is run."""
+    storm = Storm(small_disk)
+    line = [sys.executable, "-c", "from dynamo.cli import main; main()", "watch", "watch.yaml"]
+
+    def watch() -> subprocess.Popen[str]:
+        process = subprocess.Popen(line, cwd=small_disk, stderr=subprocess.PIPE, text=True)
+        assert any("watching " in said for said in process.stderr)
+        return process
+
+    with watch() as process:
+        storm.show()
+        fill_disk(small_disk / "waste")
+        for _ in range(200):  # until the journal needs room
+            with suppress(OSError):
+                storm.show()
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 3, said
+        assert "error: " in said
+        assert "Traceback" not in said
+    (small_disk / "waste").unlink()
+    with watch() as process:
+        storm.show()
+        assert any("1 ran" in said for said in process.stderr)
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 130
