@@ -18,7 +18,7 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if collects:
-            # All that was made moves to the oldest, unlooked at: else the next object made would have it looked through.
+            # All that was made moves to the oldest, unlooked at: else the next new object has it looked through.
             if not gc.get_freeze_count():
                 gc.freeze()
                 gc.unfreeze()

@@ -263,7 +263,8 @@ def test_claiming_looks_at_no_more_than_it_takes(rows, clock):
     from dynamo.delivery import outbox as module
 
     statements = {
-        module._TURN: (0, clock(), "", 9), module._ROWS: ("a", 9), module._EMPTY: ("a",), module._LEASE: (1.0, "one", "a"),
+        module._TURN: (0, clock(), "", 9), module._ROWS: ("a", 9), module._EMPTY: ("a",),
+        module._LEASE: (1.0, "one", "a"),
         module._RELEASE: ("a", "one"), module._SETTLE: (1.0, "sent", 0.0, 1.0, "", 1, "sent"),
         module._READY: (0, ""),
     }  # fmt: skip
