@@ -30,7 +30,7 @@ class Edges:
         """Take a polygon of the plane."""
         points, ring = shapely.get_coordinates(shapely.get_rings(polygon), return_index=True)
         first = (ring[1:] == ring[:-1]).nonzero()[0]
-        run = int(np.clip(np.sqrt(len(first)), _FEWEST, _MOST))
+        run = int(np.clip(np.sqrt(len(first) / 3), _FEWEST, _MOST))
         first = np.append(first, np.repeat(first[-1:], -len(first) % run)).reshape(-1, run)
         self._x, self._y = np.take(points[:, 0], first), np.take(points[:, 1], first)
         ends_x, ends_y = np.take(points[:, 0], first + 1), np.take(points[:, 1], first + 1)

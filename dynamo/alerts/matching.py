@@ -8,13 +8,13 @@ polygons take seconds. What can go wrong: polygons of one kind in different unit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 
-from dynamo.alerts.contest import Contest
+from dynamo.alerts.contest import Contest, Entry, Judge
 from dynamo.alerts.drawn import drawn
 from dynamo.alerts.edges import Edges
 from dynamo.alerts.match import Match
@@ -100,6 +100,9 @@ class _Search:
         self._ends = np.full(count, -1)
         self._inside = np.zeros(count, bool)
         self._nearest, self._highest = Contest(count), Contest(count)
+        # The level below which nothing can change any more; brought up to date when as many rules as there are were
+        # looked at.
+        self._settled, self._looked = np.full(count, -np.inf), 0
 
     def run(self) -> list[Match]:
         for members in regions(self._polygons) if len(self._polygons) else []:
@@ -130,11 +133,22 @@ class _Search:
         for n in np.lexsort((self._levels[members], times, turn)).tolist():
             for reach, box in boxes:
                 places = box.within(bounds[n], reach)
+                self._settle(len(places))
+                places = places[self._levels[members[n]] >= self._settled[plane.rows[places]]]
                 high = self._high(int(members[n]), plane.rows[places])
                 places, high = places[high > 0], high[high > 0]
                 if len(places):
                     near = nearness(plane, n, bounds[n], places, high)
                     self._note(int(members[n]), plane.rows[near.places], near)
+
+    def _settle(self, looked: int) -> None:
+        self._looked += looked
+        if self._looked > len(self._settled):
+            self._looked = 0
+            all_along = self._inside & (self._onset == 0) & (self._ends == len(self._fields) - 1)
+            told = (self._first_best == 0) & (self._highest.high() == 0)
+            lowest = np.where(told, np.nextafter(self._best, np.inf), self._best)
+            self._settled = np.where(all_along, lowest, -np.inf)
 
     def _high(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Return below how many metres this polygon could change what is known of each of some rules.
@@ -144,9 +158,9 @@ class _Search:
         time, level = self._time[polygon], self._levels[polygon]
         best, first = self._best[rows], self._first_best[rows]
         is_best = level == best
-        high = np.where(self._inside[rows], 0.0, self._nearest.high(rows))
+        high = np.where(self._inside[rows], 0.0, self._nearest.high()[rows])
         ties = (is_best & (time == first)).nonzero()[0]
-        high[ties] = np.maximum(high[ties], self._highest.high(rows[ties]))
+        high[ties] = np.maximum(high[ties], self._highest.high()[rows[ties]])
         changes = (time < self._onset[rows]) | (time > self._ends[rows])
         changes |= (level > best) | (is_best & (time < first))
         high[changes] = np.inf
@@ -168,8 +182,12 @@ class _Search:
 
     def _told(self, rows: NDArray[np.intp]) -> list[Match]:
         """Return what is known of the rules that matched, as one `Match` for each subscriber."""
-        _, metres, bearing = self._nearest.decide(self._exact, self._is_outside, measured=True)
-        top, _, _ = self._highest.decide(self._exact, self._is_highest, measured=False)
+        _, metres, bearing = self._nearest.decide(
+            Judge(self._is_outside, self._edges, self._geodesic), measured=True
+        )
+        top, _, _ = self._highest.decide(
+            Judge(self._is_highest, self._edges, self._geodesic), measured=False
+        )
         metres[self._inside] = bearing[self._inside] = 0.0
         table = Table(
             owner=self._asks.owner[rows],
@@ -193,9 +211,16 @@ class _Search:
         is_best = self._levels[polygon] == self._best[rows]
         return np.asarray(is_best & (self._time[polygon] == self._first_best[rows]))
 
-    def _exact(self, polygon: int, places: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return metres and bearing from places of the polygon's plane to its nearest edge."""
-        plane: Plane = self._planes[self._plane_of[polygon]]
-        edges = Edges(plane.polygons[self._number_in_plane[polygon]])
-        _, x, y = edges.nearest(plane.x[places], plane.y[places])
-        return plane.geodesic(places, x, y)
+    def _edges(self, entry: Entry) -> tuple[Entry, NDArray[Any]]:
+        plane = self._planes[self._plane_of[entry.polygon]]
+        edges = Edges(plane.polygons[self._number_in_plane[entry.polygon]])
+        far, x, y = edges.nearest(plane.x[entry.places], plane.y[entry.places])
+        far[entry.inside] = 0.0
+        low, high = plane.on_ground(entry.places, far, far)
+        return replace(entry, low=low, x=x, y=y), high
+
+    def _geodesic(self, entry: Entry) -> tuple[NDArray[Any], NDArray[Any]]:
+        plane = self._planes[self._plane_of[entry.polygon]]
+        metres, bearing = plane.geodesic(entry.places, entry.x, entry.y)
+        metres[entry.inside] = bearing[entry.inside] = 0.0
+        return metres, bearing

@@ -108,9 +108,7 @@ def nearness(
             own = places[unsure[close]]
             metres, _ = plane.geodesic(own, end_x[close], end_y[close])
             hit[unsure[close]] = metres <= plane.limit[own]
-    scale = plane.scale[places[hit]]
-    least = least[hit] / scale * max(0.0, 1 - plane.slack)
-    return Near(places[hit], inside[hit], least, most[hit] / scale * (1 + plane.slack))
+    return Near(places[hit], inside[hit], *plane.on_ground(places[hit], least[hit], most[hit]))
 
 
 def _bounds(

@@ -126,6 +126,13 @@ class Plane:
         slack = _ELLIPSOID + (float(far.max(initial=0.0)) + widest) * widest / (2 * _R**2)
         return cls(rows, lon, lat, x, y, scale, limit, reach, slack, flat, projection)
 
+    def on_ground(
+        self, places: NDArray[np.intp], low: NDArray[Any], high: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return bounds in metres on the ground of bounds in metres of the plane, from places."""
+        scale = self.scale[places]
+        return low / scale * max(0.0, 1 - self.slack), high / scale * (1 + self.slack)
+
     def geodesic(
         self, places: NDArray[np.intp], x: NDArray[Any], y: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:

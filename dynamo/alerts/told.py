@@ -64,8 +64,10 @@ def told(
     starts = np.concatenate([[0], np.diff(table.owner).nonzero()[0] + 1])
     owner = table.owner[starts]
     group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(table.owner))))
-    highest = np.lexsort((table.polygon, -table.level, group))[starts]
-    nearest = np.lexsort((table.bearing, table.km, group))[starts]
+    highest = nearest = starts
+    if len(starts) < len(group):
+        highest = np.lexsort((table.polygon, -table.level, group))[starts]
+        nearest = np.lexsort((table.bearing, table.km, group))[starts]
     times = _objects([field.valid_time for field in fields])
     order, polygon = np.unique(table.polygon[highest], return_inverse=True)
     return _made(
