@@ -1,0 +1,82 @@
+"""From a run file to what a watch looks for."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from dynamo.errors import RunFileError, UserError
+from dynamo.triggers.clock import Cron, Every
+from dynamo.watch.feed import Feed, read_feed
+
+HEAD = "workflow: ./flow.py:flow\n"
+INPUTS = "inputs:\n  frames: {files: 'in/*.nc', last: 5, within: 10 min}\n  ground: {files: dem.tif}\n"
+
+
+def feed(folder: Path, text: str) -> Feed:
+    """Read a run file of this text."""
+    (folder / "watch.yaml").write_text(HEAD + text)
+    return read_feed(folder / "watch.yaml")
+
+
+def test_inputs_with_globs_are_watched_and_others_are_not(tmp_path):
+    """A file that is named as it is does not arrive."""
+    found = feed(tmp_path, INPUTS)
+    assert found.globs == {"frames": [str(tmp_path / "in" / "*.nc")]}
+    assert [(i.name, i.last, i.within, i.drives) for i in found.rules.inputs] == [("frames", 5, 600, True)]
+    assert list(found.readings) == ["frames"]
+
+
+def test_the_trigger_says_how_files_are_joined(tmp_path):
+    """Times are seconds; what is needed of an input is its quorum where nothing else is said."""
+    text = "trigger: {join: 30 s, wait: 1 min, late: 2 min, same: last, needs: {frames: {files: 4, sources: 3}}}\n"
+    rules = feed(tmp_path, INPUTS + text).rules
+    assert (rules.tolerance, rules.wait, rules.lateness, rules.same) == (30, 60, 120, "last")
+    (frames,) = rules.inputs
+    assert (frames.fewest, frames.sources, frames.quorum) == (4, 3, 3)
+    assert (frames.from_, frames.to) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(("text", "kind"), [("every: 5 min", Every), ("cron: '*/5 * * * *'", Cron)])
+def test_with_a_clock_no_input_starts_anything(tmp_path, text, kind):
+    """The clock does; without any glob there is still something to do."""
+    found = feed(tmp_path, INPUTS + f"trigger: {{{text}}}\n")
+    assert isinstance(found.schedule, kind)
+    assert not any(i.drives for i in found.rules.inputs)
+    assert feed(tmp_path, f"trigger: {{{text}}}\n").globs == {}
+
+
+def test_the_name_is_the_way_from_the_workspace_wherever_one_stands(tmp_path, monkeypatch):
+    """It is the same at each start, since the journal goes by it."""
+    (tmp_path / "night").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "night" / "a.yaml").write_text(HEAD + INPUTS + "workspace: ../.dynamo\n")
+    assert read_feed("night/a.yaml").name == "night/a.yaml"
+    monkeypatch.chdir(tmp_path / "night")
+    assert read_feed("a.yaml").name == "night/a.yaml"
+    assert read_feed("a.yaml").workspace.resolve() == tmp_path / ".dynamo"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("inputs: {frames: {files: one.nc}}\n", "nothing to watch"),
+        (INPUTS + "trigger: {needs: {frame: {files: 2}}}\n", "no watched input (did you mean 'frames'?)"),
+        (INPUTS + "trigger: {needs: {ground: {files: 2}}}\n", "'ground', which is no watched input"),
+        (INPUTS + "products: {to: out, keep: 1 d}\n", "needs a folder for each run"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_watched_is_refused(tmp_path, text, said):
+    """In words, with the file."""
+    with pytest.raises(RunFileError) as error:
+        feed(tmp_path, text)
+    assert said in str(error.value)
+    assert "watch.yaml" in str(error.value)
+
+
+def test_a_zone_without_cron_is_refused(tmp_path):
+    """Steps of the day are counted in UTC."""
+    with pytest.raises(UserError, match="'zone' is for 'cron'"):
+        feed(tmp_path, "trigger: {every: 1 h, zone: Europe/Berlin}\n")

@@ -1,0 +1,70 @@
+"""The people of a run file, and what becomes of them while it is watched."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from dynamo.errors import UserError
+from dynamo.runfile.alerts import AlertsRule, MatchRule
+from dynamo.watch.people import People, read_people
+
+HEAD = "id,lon,lat,channel\n"
+
+
+def alerts(folder: Path, rows: str, **more) -> AlertsRule:
+    """An alerts section with these subscribers."""
+    (folder / "people.csv").write_text(HEAD + rows)
+    return AlertsRule("people.csv", [MatchRule("STORM", 45.0, 5.0, 1800.0)], **more)
+
+
+def test_who_asks_for_nothing_gets_the_rules_of_the_run_file(tmp_path):
+    """Leads are minutes there, seconds in the run file."""
+    people, faults = read_people(alerts(tmp_path, "clinic,-97,32,\n"), tmp_path, ["desk"])
+    assert len(people) == 1
+    assert (people.min_level.tolist(), people.within_km.tolist()) == ([45], [5])
+    assert people.max_lead_minutes.tolist() == [30]
+    assert faults == []
+
+
+def test_a_channel_that_is_not_there_is_refused_with_the_nearest_name(tmp_path):
+    """Whether a subscriber asks for it or a rule."""
+    with pytest.raises(UserError, match=r"the channel 'dsk', .*\(did you mean 'desk'\?\)"):
+        read_people(alerts(tmp_path, "clinic,-97,32,dsk\n"), tmp_path, ["desk"])
+    (tmp_path / "people.csv").write_text(HEAD + "clinic,-97,32,desk\n")
+    rules = AlertsRule("people.csv", [MatchRule("STORM", to=["desk", "mial"])])
+    with pytest.raises(UserError, match=r"the channel 'mial', .*\(did you mean 'mail'\?\)"):
+        read_people(rules, tmp_path, ["desk", "mail"])
+
+
+def test_faulty_lines_are_refused_or_left_out_and_told(tmp_path):
+    """With file and line."""
+    rows = "clinic,-97,32,\nfar,-97,132,\n"
+    with pytest.raises(UserError, match=r"people\.csv:3"):
+        read_people(alerts(tmp_path, rows), tmp_path, [])
+    people, faults = read_people(alerts(tmp_path, rows, faults="skip"), tmp_path, [])
+    assert len(people) == 1
+    assert len(faults) == 1
+    assert f"{tmp_path / 'people.csv'}:3" in faults[0]
+
+
+def test_a_file_that_changes_is_read_again_and_one_that_is_wrong_changes_nothing(tmp_path, caplog):
+    """What is wrong is told once, not in each cycle."""
+    caplog.set_level(logging.INFO, "dynamo")
+    rule = alerts(tmp_path, "clinic,-97,32,\n")
+    people = People(rule, tmp_path, [])
+    first = people.now()
+    assert people.now() is first
+    alerts(tmp_path, "clinic,-97,32,\nschool,-98,32,\n")
+    both = people.now()
+    assert len(both) == 2
+    alerts(tmp_path, "clinic,-97,132,\n")
+    assert people.now() is both
+    assert people.now() is both
+    assert caplog.text.count("subscribers stay as they were") == 1
+    (tmp_path / "people.csv").unlink()
+    assert people.now() is both
+    alerts(tmp_path, "clinic,-97,32.5,\n")
+    assert len(people.now()) == 1
