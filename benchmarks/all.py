@@ -41,6 +41,10 @@ SCRIPTS = {
     "plan": "A graph of 100,000 tasks",
     "nowcast": "A nowcast cycle",
     "resume": "Resume after `kill -9`",
+    "watch": "From a file to an alert",
+    "match": "Matching subscribers and hazards",
+    "delivery": "Delivery of alerts",
+    "alerts_week": "A week of alerts",
 }
 #: Scripts that print tables of their own, with their arguments and those of `--quick`; run by the peers' Python,
 #: since their peers are libraries that they import.

@@ -157,7 +157,8 @@ def by_hand(count: int) -> tuple[list[float], list[float]]:
             shown = scene.show()
             if n < HISTORY:
                 continue
-            subprocess.run([COMMAND, "run", "--quiet", str(scene.folder / "run.yaml")], check=True)
+            line = [COMMAND, "run", "--quiet", str(scene.folder / "run.yaml")]
+            subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
             ended.append(time.time() - shown)
             first.append(scene.newest()[1] - shown)
         return first, ended
