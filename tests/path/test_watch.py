@@ -116,11 +116,17 @@ class Watched:
         (folder / "people.csv").write_text(PEOPLE)
         self.say()
 
-    def say(self, trigger: str = "{late: 10 min}", alerts: str = ALERTS, more: str = "") -> None:
+    def say(
+        self,
+        trigger: str = "{late: 10 min}",
+        alerts: str = ALERTS,
+        more: str = "",
+        products: str = "products/{run}",
+    ) -> None:
         """Write the run file."""
         (self.folder / "watch.yaml").write_text(
             "workflow: ./flow.py:flow\ninputs:\n  frame: {files: 'incoming/*.json', last: 1}\n"
-            f"trigger: {trigger}\nproducts: products/{{run}}\n{more}{alerts.replace('URL', self.ears.url)}"
+            f"trigger: {trigger}\nproducts: {products}\n{more}{alerts.replace('URL', self.ears.url)}"
         )
 
     def start(self, *options: str) -> None:
@@ -440,3 +446,21 @@ def test_without_alerts_it_runs_what_comes_and_may_keep_all_for_ever(watched):
     watched.show(1, 45)
     watched.until("1 ran")
     assert watched.end() == 130
+
+
+def test_products_are_removed_when_they_are_older_than_the_run_file_keeps(watched):
+    """Those and no others, also where all that the journal knows is kept for ever."""
+    watched.say(alerts="", products="{to: 'products/{run}', keep: 2 h}")
+    watched.start("--keep", "0")
+    for number in range(2):
+        watched.show(number, 45)
+        watched.until("1 ran")
+    assert watched.end() == 130
+    older, newer = [run for (run,) in watched.rows("SELECT run FROM windows ORDER BY time")]
+    with closing(sqlite3.connect(watched.folder / ".dynamo" / "journal.db")) as db, db:
+        db.execute("UPDATE runs SET ended = ended - 3 * 3600 WHERE id = ?", (older,))
+        db.execute("UPDATE runs SET ended = ended - 1.5 * 3600 WHERE id = ?", (newer,))
+    watched.launch("--keep", "0")
+    watched.until("removed the products of 1 old runs")
+    assert watched.end() == 130
+    assert [path.name for path in (watched.folder / "products").iterdir()] == [newer]
