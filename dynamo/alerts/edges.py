@@ -66,7 +66,9 @@ class Edges:
         least = square[pair, edge]
         starts = np.concatenate([[0], np.diff(place).nonzero()[0] + 1])
         # Of two boxes equally near the first, whose number is written last.
-        won = (least == np.repeat(np.minimum.reduceat(least, starts), np.diff(starts, append=len(place)))).nonzero()[0]
+        won = (
+            least == np.repeat(np.minimum.reduceat(least, starts), np.diff(starts, append=len(place)))
+        ).nonzero()[0]
         winner = np.empty(len(x), np.intp)
         winner[place[won[::-1]]] = won[::-1]
         edge = edge[winner]

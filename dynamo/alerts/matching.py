@@ -7,7 +7,9 @@ polygons take seconds. What can go wrong: polygons of one kind in different unit
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ __all__ = ["matches"]
 
 # Degrees of longitude whose places lie together in memory.
 _STRIP = 0.05
+# Rules that are worth a thread of their own.
+_SHARE = 50_000
 
 
 def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match]:
@@ -45,8 +49,23 @@ def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Mat
             raise DataError(f"hazards of kind {hazard!r} come in several units: {', '.join(units)}")
         asks = _Asks.of(subscribers, hazard)
         if len(asks.rows):
-            found += _Search(asks, own).run()
+            found += _searched(asks, own)
     return found
+
+
+def _searched(asks: _Asks, fields: Sequence[HazardField]) -> list[Match]:
+    """Return the matches of one kind of hazard; many rules are shared out between the processors."""
+    count = min(os.cpu_count() or 1, max(1, len(asks.rows) // _SHARE))
+    with ThreadPoolExecutor(count) as pool:
+        shares = np.array_split(np.arange(len(asks.rows)), count)
+        table = Table.joined(list(pool.map(lambda share: _Search(asks.only(share), fields).run(), shares)))
+    if not len(table.owner):
+        return []
+    polygons = np.concatenate([field.polygons for field in fields])
+    sources = [field.source for field in fields for _ in field.levels]
+    told_of = np.unique(table.polygon).tolist()
+    pictures = {n: drawn(polygons[n]) for n in told_of}
+    return told(asks.subscribers, table, fields, pictures, {n: sources[n] for n in told_of})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +100,10 @@ class _Asks:
             subscribers.max_lead_minutes[rows],
         )
 
+    def only(self, which: NDArray[np.intp]) -> _Asks:
+        """Return some of the rules."""
+        return _Asks(self.subscribers, *(getattr(self, name)[which] for name in self.__slots__[1:]))
+
 
 class _Search:
     """What is known of each rule so far, while polygon after polygon is held against them."""
@@ -100,16 +123,15 @@ class _Search:
         self._ends = np.full(count, -1)
         self._inside = np.zeros(count, bool)
         self._nearest, self._highest = Contest(count), Contest(count)
-        # The level below which nothing can change any more; brought up to date when as many rules as there are were
-        # looked at.
+        # The level below which nothing can change any more; brought up to date when three times as many rules
+        # as there are were looked at.
         self._settled, self._looked = np.full(count, -np.inf), 0
 
-    def run(self) -> list[Match]:
+    def run(self) -> Table:
+        """Return the rules that matched."""
         for members in regions(self._polygons) if len(self._polygons) else []:
             self._region(members)
-        rows = (self._ends >= 0).nonzero()[0]
-        rows = rows[np.lexsort((self._asks.rows[rows], self._asks.owner[rows]))]
-        return self._told(rows) if len(rows) else []
+        return self._table((self._ends >= 0).nonzero()[0])
 
     def _region(self, members: NDArray[np.intp]) -> None:
         asks = self._asks
@@ -143,7 +165,7 @@ class _Search:
 
     def _settle(self, looked: int) -> None:
         self._looked += looked
-        if self._looked > len(self._settled):
+        if self._looked > 3 * len(self._settled):
             self._looked = 0
             all_along = self._inside & (self._onset == 0) & (self._ends == len(self._fields) - 1)
             told = (self._first_best == 0) & (self._highest.high() == 0)
@@ -180,16 +202,14 @@ class _Search:
         self._best[rows[better]], self._first_best[rows[better]] = level, time
         self._highest.enter(polygon, rows, near, better | ((level == best) & (time == first)))
 
-    def _told(self, rows: NDArray[np.intp]) -> list[Match]:
-        """Return what is known of the rules that matched, as one `Match` for each subscriber."""
+    def _table(self, rows: NDArray[np.intp]) -> Table:
+        """Return what is known of some rules."""
         _, metres, bearing = self._nearest.decide(
             Judge(self._is_outside, self._edges, self._geodesic), measured=True
         )
-        top, _, _ = self._highest.decide(
-            Judge(self._is_highest, self._edges, self._geodesic), measured=False
-        )
+        top, _, _ = self._highest.decide(Judge(self._is_highest, self._edges, self._geodesic), measured=False)
         metres[self._inside] = bearing[self._inside] = 0.0
-        table = Table(
+        return Table(
             owner=self._asks.owner[rows],
             rule=self._asks.rows[rows],
             level=self._best[rows],
@@ -200,9 +220,6 @@ class _Search:
             km=metres[rows] / 1000,
             bearing=bearing[rows],
         )
-        pictures = {n: drawn(self._polygons[n]) for n in np.unique(table.polygon).tolist()}
-        sources = {n: self._fields[self._time[n]].source for n in pictures}
-        return told(self._asks.subscribers, table, self._fields, pictures, sources)
 
     def _is_outside(self, _polygon: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         return np.asarray(~self._inside[rows])

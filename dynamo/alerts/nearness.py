@@ -29,7 +29,7 @@ _OFF, _MASK = 2.0, 0.021
 # Bits of a pixel's fraction that OpenCV draws with.
 _SHIFT = 4
 # Fewer places than this are measured sooner than a raster is drawn.
-_FEW = 1500
+_FEW = 500
 
 
 class Box:
@@ -55,7 +55,7 @@ class Box:
             return self._places[:0]
         columns = np.arange(first, last + 1) * self._height
         low = np.searchsorted(self._key, columns + max(y0 - self._y0, 0.0))
-        high = np.searchsorted(self._key, columns + min(y1, self._y1) - self._y0, side="right")
+        high = np.searchsorted(self._key, columns + (min(y1, self._y1) - self._y0), side="right")
         return np.concatenate([self._places[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)])
 
 

@@ -52,6 +52,13 @@ class Table:
     km: NDArray[Any]
     bearing: NDArray[Any]
 
+    @classmethod
+    def joined(cls, tables: Sequence[Table]) -> Table:
+        """Return one table of several whose rows are in any order."""
+        columns = [np.concatenate([getattr(table, name) for table in tables]) for name in cls.__slots__]
+        order = np.lexsort((columns[1], columns[0]))
+        return cls(*(column[order] for column in columns))
+
 
 def told(
     subscribers: Subscribers,
@@ -91,7 +98,7 @@ def told(
 
 
 def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    return np.fromiter(values, object, len(values))
+    return np.asarray(np.fromiter(values, object, len(values)))
 
 
 def _channels(subscribers: Subscribers, rules: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
@@ -124,7 +131,7 @@ class _Open(Match):
     __delattr__ = object.__delattr__
 
 
-def _filled(  # noqa: PLR0913 - all fields of a match
+def _filled(
     subscriber: str,
     lon: float,
     lat: float,
