@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -77,6 +78,7 @@ class Desk:
         self._queue: dict[float, Queued] = {}
         self._running: dict[str, Queued] = {}
         self._newest: float | None = None
+        self._recent: deque[str] = deque(maxlen=1000)
         self._judging = ThreadPoolExecutor(1, thread_name_prefix="judge")
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -209,6 +211,9 @@ class Desk:
         inputs = {name: list(paths) for name, paths in one.window.files.items() if paths}
         prepared = prepare(self.feed.path, inputs=inputs)
         run = new_run_id(prepared.graph.name, time.time())
+        while run in self._recent:  # four random digits are few where many runs begin within a second
+            run = new_run_id(prepared.graph.name, time.time())
+        self._recent.append(run)
         products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
         told = settings(prepared, products.folder, Selection())
         return Request(run, prepared.graph, products, settings={**told, "feed": self.feed.name})
