@@ -53,6 +53,11 @@ class Policy:
         Seconds for which it is worth saying that it is over.
     least_known
         Share of a field, 0 to 1, that must have been seen for the rest to count as clear.
+    least_usual
+        Of what was seen lately, the share, 0 to 1, that must still be seen for the rest to count as clear: when one
+        radar of several fails, nobody below it is told that all is well.
+    usual_span
+        Seconds of data time that are lately.
 
     Raises
     ------
@@ -66,6 +71,8 @@ class Policy:
     expiry: float = 1800.0
     all_clear_expiry: float = 86_400.0
     least_known: float = 0.05
+    least_usual: float = 0.9
+    usual_span: float = 3600.0
 
     def __post_init__(self) -> None:
         if self.clear_after < 1:
@@ -77,8 +84,9 @@ class Policy:
                 f"alerts would expire, after {self.expiry:g} s, before it is told that a hazard stays longer, "
                 f"after {self.ends_step:g} s"
             )
-        if not 0 <= self.least_known <= 1:
-            raise UserError(f"least_known is a share from 0 to 1, not {self.least_known:g}")
+        for name in ("least_known", "least_usual"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise UserError(f"{name} is a share from 0 to 1, not {share:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,8 @@ class Cycle:
         When it is judged.
     known_share
         The share of the field, 0 to 1, in which anything could be seen at analysis time.
+    usual_share
+        The most that this was lately.
     """
 
     feed: str
@@ -107,13 +117,15 @@ class Cycle:
     issued: datetime
     now: datetime
     known_share: float = 1.0
+    usual_share: float = 0.0
 
 
 def judgement(cycle: Cycle, newest: datetime | None, policy: Policy) -> Judgement:
     """Say whether a cycle counts; `newest` is the analysis time of the newest that did."""
     if newest is not None and cycle.issued <= newest:
         return "late"
-    return "judged" if cycle.known_share >= max(policy.least_known, 1e-9) else "unknown"
+    least = max(policy.least_known, policy.least_usual * cycle.usual_share, 1e-9)
+    return "judged" if cycle.known_share >= least else "unknown"
 
 
 def episode_id(feed: str, subscriber: str, hazard: str, issued: datetime) -> str:

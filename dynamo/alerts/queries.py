@@ -129,6 +129,15 @@ class AlertQueries:
         ).fetchone()
         return None if issued is None else _time(issued)
 
+    def usual_share(self, feed: str, hazard: str, until: datetime, span: float) -> float:
+        """Return the most that was known of the field in the cycles of `span` seconds of data time before `until`."""
+        at = until.timestamp()
+        (share,) = self._db.execute(
+            "SELECT max(known) FROM cycles WHERE feed = ? AND hazard = ? AND issued >= ? AND issued < ?",
+            (feed, hazard, at - span, at),
+        ).fetchone()
+        return 0.0 if share is None else float(share)
+
     def cycles(self, run: str) -> list[CycleRecord]:
         """Return how a run was judged, for each kind of hazard."""
         return self._cycles("WHERE run = ? ORDER BY hazard", (run,))

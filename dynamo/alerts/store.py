@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -28,7 +29,9 @@ __all__ = ["AlertStore"]
 
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
-_ADD_CYCLE = "INSERT INTO cycles (run, hazard, feed, issued, judged, outcome) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD_CYCLE = (
+    "INSERT INTO cycles (run, hazard, feed, issued, judged, outcome, known) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _SET_STATE = "INSERT OR REPLACE INTO episodes (feed, hazard, subscriber, state) VALUES (?, ?, ?, ?)"
 _END_STATE = "DELETE FROM episodes WHERE feed = ? AND hazard = ? AND subscriber = ?"
 _ADD_ALERT = (
@@ -88,6 +91,8 @@ class AlertStore(AlertQueries):
         with uncollected(), self._db.change():
             if self._is_judged(cycle):
                 return []
+            usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
+            cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
             said = judgement(cycle, self.newest(cycle.feed, cycle.hazard), policy)
             told = [] if said == "late" else self._judge(cycle, _by_subscriber(cycle, matches), policy)
             self._add_cycle(cycle, said)
@@ -133,8 +138,9 @@ class AlertStore(AlertQueries):
     def _add_cycle(self, cycle: Cycle, said: Judgement) -> None:
         self._db.write(
             _ADD_CYCLE,
-            (cycle.run, cycle.hazard, cycle.feed, cycle.issued.timestamp(), cycle.now.timestamp(), said),
-        )
+            (cycle.run, cycle.hazard, cycle.feed, cycle.issued.timestamp(), cycle.now.timestamp(), said,
+             cycle.known_share),
+        )  # fmt: skip
 
     def _add_alert(self, alert: Alert, channels: Iterable[str]) -> None:
         made = alert.sent.timestamp()

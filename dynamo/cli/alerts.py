@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+#: Seconds for which an exercise is tried.
+_PATIENCE = 30.0
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -148,6 +150,7 @@ def test(runfile: Path, subscriber: str) -> int:
     import asyncio
 
     from dynamo.alerts.store import AlertStore
+    from dynamo.delivery.retry import Patience
     from dynamo.delivery.sender import Sender
     from dynamo.journal import Workspace
     from dynamo.watch.channels import address, make_channels
@@ -164,7 +167,8 @@ def test(runfile: Path, subscriber: str) -> int:
         alert = store.exercise(match, feed.name, datetime.now(UTC))
         # A watch that is under way may send it first: they share the work.
         addressed = {address(feed.name, name): channel for name, channel in channels.items()}
-        sender = Sender(workspace.journal, addressed, scope=address(feed.name))
+        patience = Patience(most=5.0, all_in_all=_PATIENCE)
+        sender = Sender(workspace.journal, addressed, scope=address(feed.name), patience=patience)
         asyncio.run(_send(sender, channels.values()))
         deliveries = store.deliveries(alert.id)
     for one in deliveries:
@@ -174,9 +178,11 @@ def test(runfile: Path, subscriber: str) -> int:
 
 
 async def _send(sender: Sender, channels: Iterable[Channel]) -> None:
-    await sender.drain()
-    for channel in channels:
-        await channel.close()
+    try:
+        await sender.drain()
+    finally:
+        for channel in channels:
+            await channel.close()
 
 
 def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> Any:

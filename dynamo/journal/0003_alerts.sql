@@ -6,6 +6,7 @@ CREATE TABLE cycles (
     issued   REAL NOT NULL,             -- analysis time, Unix seconds
     judged   REAL NOT NULL,
     outcome  TEXT NOT NULL CHECK (outcome IN ('judged', 'late', 'unknown')),
+    known    REAL NOT NULL,             -- share of the field of which anything was known, 0 to 1
     PRIMARY KEY (run, hazard)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cycles_by_time ON cycles (feed, hazard, issued);

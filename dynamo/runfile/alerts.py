@@ -158,7 +158,7 @@ _FORM = Key(choice(*FORMS), {"enum": list(FORMS)}, "How the alert is written.")
 _SECRETS = Key(
     _secrets, one_of(TEXT, TEXTS), "env:NAME or file:PATH of the secret; several while it changes."
 )
-_CA = Key(text, TEXT, "A file of certificates that are trusted besides those of the system.")
+_CA = Key(text, TEXT, "A file of the only certificates that are trusted, in place of those of the system.")
 
 
 def _list(form: type, said: str) -> Key:

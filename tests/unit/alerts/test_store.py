@@ -305,3 +305,21 @@ def test_gc_forgets_alerts(tmp_path):
                 0, 0, 0, 0, 2
             )
         assert store.alerts() == []
+
+
+def test_nobody_is_told_all_clear_below_a_radar_that_failed(store):
+    """While less is seen than lately nothing counts as clear; after an hour less is usual, and all clear comes."""
+    store.judge(cycle(0, known_share=0.6), [match()])
+    for minute in range(1, 61):
+        assert store.judge(cycle(minute, known_share=0.4), []) == []
+    told = [
+        alert.kind for minute in range(61, 65) for alert in store.judge(cycle(minute, known_share=0.4), [])
+    ]
+    assert told == ["cancelled"]
+
+
+def test_a_little_less_than_usual_is_enough(store):
+    """A sector that is missing now and then holds back no all clear."""
+    store.judge(cycle(0, known_share=0.6), [match()])
+    told = [alert.kind for minute in (1, 2, 3) for alert in store.judge(cycle(minute, known_share=0.56), [])]
+    assert told == ["cancelled"]
