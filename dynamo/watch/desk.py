@@ -9,6 +9,7 @@ ends the watch.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections import deque
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks, where nothing is told and nothing is due.
 IDLE = 30.0
+#: Runs after which memory is looked through for what nothing uses any more.
+COLLECT = 50
 
 
 class Desk:
@@ -232,13 +235,20 @@ class Desk:
     async def _close(self, summary: Summary) -> None:
         with self._fatal():
             error = "" if summary.ok else _why(summary)
-            if self._judge is not None and not summary.blocked and not summary.failures:
+            if (
+                self._judge is not None and summary.ok
+            ):  # of a run without all its products nothing counts as clear
                 try:
                     await self._judged(self._judge, summary)
                 except WorkspaceError:
                     raise
                 except DynamoError as wrong:
                     error = f"run {summary.run}: its hazards cannot be judged: {wrong}"
+                except (
+                    Exception
+                ) as ours:  # one product that we fail at must not silence all that come after it
+                    log.exception("a fault of dynamo itself; please report it")
+                    error = f"run {summary.run}: its hazards cannot be judged: {type(ours).__name__}: {ours}"
             one = self._running.pop(summary.run)
             self._end(one, "failed" if error else "done", error, summary)
 
@@ -267,6 +277,8 @@ class Desk:
         wall = time.time()
         self._inbox.finished(one.window.time, state, wall, reason)
         self.counts.ended(state, one.window.time, wall)
+        if self.counts.runs.total() % COLLECT == 0:
+            gc.collect()  # graphs are made past the collector, which then never looks through what is old
         if self._queue or self._running:
             self.counts.waits(wall)
         if reason:
