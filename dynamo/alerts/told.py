@@ -98,7 +98,8 @@ def told(
 
 
 def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    return np.asarray(np.fromiter(values, object, len(values)))
+    made: NDArray[Any] = np.fromiter(values, object, len(values))
+    return made
 
 
 def _channels(subscribers: Subscribers, rules: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
