@@ -105,7 +105,7 @@ def _objects(values: Sequence[Any]) -> NDArray[Any]:
 def _channels(subscribers: Subscribers, rules: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
     """Return the names of the channels of each group of rules, sorted; an empty one is none."""
     codes = subscribers.channel[rules]
-    names = _objects([(name,) if name else () for name in subscribers.channels])[codes[starts]]
+    names: NDArray[Any] = _objects([(name,) if name else () for name in subscribers.channels])[codes[starts]]
     ends = np.append(starts[1:], len(codes))
     for n in (ends - starts > 1).nonzero()[0].tolist():
         own = {subscribers.channels[code] for code in codes[starts[n] : ends[n]].tolist()}
