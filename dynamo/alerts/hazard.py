@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HazardField", "read_hazards"]
 
+#: Times outside these, and lead times beyond it, are no radar's.
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+MOST_LEAD = 43_200.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HazardField:
@@ -82,6 +86,8 @@ def read_hazards(path: Path, digest: str = "", least: float = -math.inf) -> Haza
     hazard, units = common.text("hazard"), common.text("units", "")
     valid_time = common.time("valid_time")
     lead = common.number("lead_minutes")
+    if lead is not None and not abs(lead) <= MOST_LEAD:
+        raise common.fault(f"lead_minutes is {lead:g}; expected at most {MOST_LEAD:g}")
     if lead is None:
         issued = common.time("issued", valid_time)
         lead = (valid_time - issued) / timedelta(minutes=1)
@@ -136,6 +142,8 @@ class _Common:
             raise self.fault(f"{name} is {said!r}; expected a time like 2026-03-25T05:00:00Z") from None
         if time.tzinfo is None:
             raise self.fault(f"{name} is {said!r}, without an offset from UTC; expected one, or Z")
+        if not EARLIEST.year <= time.year <= LATEST.year:
+            raise self.fault(f"{name} is of the year {time.year}; expected {EARLIEST.year} to {LATEST.year}")
         return time.astimezone(UTC)
 
     def number(self, name: str) -> float | None:

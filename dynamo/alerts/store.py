@@ -8,7 +8,7 @@ Goes wrong: `WorkspaceError` where the journal cannot be used; then nothing of t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,14 @@ class AlertStore(AlertQueries):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def judge(self, cycle: Cycle, matches: Iterable[Match], policy: Policy | None = None) -> list[Alert]:
+    def judge(
+        self,
+        cycle: Cycle,
+        matches: Iterable[Match],
+        policy: Policy | None = None,
+        *,
+        watched: Container[str] | None = None,
+    ) -> list[Alert]:
         """Judge one cycle and record what is told of it; return that, the most urgent first.
 
         A run that was judged before gives nothing and changes nothing. One with older data than the newest judged
@@ -79,6 +86,8 @@ class AlertStore(AlertQueries):
         ----------
         matches
             All of the cycle's hazard, at most one for a subscriber.
+        watched
+            Who was looked at; of anybody else nothing is known, so nobody else is told that all is clear. None for all.
 
         Raises
         ------
@@ -94,7 +103,9 @@ class AlertStore(AlertQueries):
             usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
             cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
             said = judgement(cycle, self.newest(cycle.feed, cycle.hazard), policy)
-            told = [] if said == "late" else self._judge(cycle, _by_subscriber(cycle, matches), policy)
+            told = (
+                [] if said == "late" else self._judge(cycle, _by_subscriber(cycle, matches), policy, watched)
+            )
             self._add_cycle(cycle, said)
         return told
 
@@ -111,7 +122,9 @@ class AlertStore(AlertQueries):
         )
         return found.fetchone() is not None
 
-    def _judge(self, cycle: Cycle, matches: dict[str, Match], policy: Policy) -> list[Alert]:
+    def _judge(
+        self, cycle: Cycle, matches: dict[str, Match], policy: Policy, watched: Container[str] | None
+    ) -> list[Alert]:
         """Decide for everybody for whom there is something or was; write what changes."""
         key = (cycle.feed, cycle.hazard)
         rows = self._db.execute(
@@ -120,6 +133,8 @@ class AlertStore(AlertQueries):
         told: list[tuple[Alert, Sequence[str]]] = []
         before: dict[str, State] = {subscriber: State.load(text) for subscriber, text in rows}
         for subscriber in dict.fromkeys((*before, *matches)):
+            if watched is not None and subscriber not in watched:
+                continue
             state = before.get(subscriber)
             after, alert = decide(state, matches.get(subscriber), cycle, policy)
             if after is None:

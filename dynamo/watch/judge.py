@@ -1,15 +1,16 @@
 """The judge: the products of a run in, alerts out, recorded with their deliveries.
 
-Enters: a run that ended, the paths of its products. Leaves: for each kind of hazard that was or is under way, one
-cycle, judged. Goes wrong: a product that is none (`DataError`), the journal (`WorkspaceError`).
+Enters: a run that ended, the paths of its products. Leaves: for each kind of hazard that these speak of, one cycle,
+judged. Goes wrong: a product that is none (`DataError`), the journal (`WorkspaceError`).
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -20,11 +21,17 @@ from dynamo.alerts.match import Match
 from dynamo.alerts.matching import matches
 from dynamo.alerts.store import AlertStore
 from dynamo.alerts.subscriber import Subscribers
+from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
 from dynamo.watch.channels import address
 from dynamo.worker.store import digest_file
 
 __all__ = ["Judge", "Products"]
+
+log = logging.getLogger(__name__)
+
+#: How far ahead of this clock that of the data may be.
+AHEAD = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class Judge:
         self._journal, self._feed, self._subscribers = journal, feed, subscribers
         self._channels, self._globs, self._policy = tuple(sorted(channels)), tuple(globs), policy
         self._store: AlertStore | None = None
+        self._known: tuple[Subscribers, frozenset[str]] | None = None
 
     def __call__(self, products: Products) -> list[Alert]:
         """Judge a run, and return what is told of it; always in the same thread.
@@ -76,31 +84,72 @@ class Judge:
         if self._store is None:
             self._store = AlertStore(self._journal)
         people = self._subscribers()
-        fields = self._fields(products, float(people.min_level.min(initial=math.inf)))  # nobody asks for less
+        fields, faults = self._fields(products, float(people.min_level.min(initial=math.inf)))
+        if not fields and not faults:
+            globs = ", ".join(map(repr, self._globs))
+            raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
         told: list[Alert] = []
         for hazard in dict.fromkeys(field.hazard for field in fields):
             of_it = [field for field in fields if field.hazard == hazard]
-            issued = max(field.issued for field in of_it)
-            shares = [f.known_share for f in of_it if f.known_share is not None and f.lead_minutes == 0]
-            cycle = Cycle(
-                self._feed, products.run, hazard, issued, datetime.now(UTC), min(shares, default=1.0)
-            )
-            found = [self._addressed(match) for match in matches(people, of_it)]
-            told += self._store.judge(cycle, found, self._policy)
+            try:
+                # Where a file cannot be read nothing counts as clear: it may have held this hazard.
+                told += self._judge(products.run, people, of_it, whole=not faults)
+            except DataError as error:
+                faults.append(error)
+        self._miss({field.hazard for field in fields})
+        if faults:
+            raise faults[0]
         return told
+
+    def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> list[Alert]:
+        """Judge the fields of one hazard."""
+        assert self._store is not None
+        now, issued = datetime.now(UTC), max(field.issued for field in fields)
+        if issued > now + AHEAD:
+            raise DataError(
+                f"hazards of kind {fields[0].hazard!r} are of {issued:%Y-%m-%d %H:%M:%SZ}, which is to come; "
+                "is a clock wrong?"
+            )
+        first = min(field.lead_minutes for field in fields)
+        shares = [f.known_share for f in fields if f.known_share is not None and f.lead_minutes == first]
+        known = min(shares, default=1.0) if whole else 0.0
+        cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known)
+        found = [self._addressed(match) for match in matches(people, fields)]
+        return self._store.judge(cycle, found, self._policy, watched=self._ids(people))
+
+    def _ids(self, people: Subscribers) -> frozenset[str]:
+        """Return the ids of all who are looked at, made once for each file of subscribers."""
+        if self._known is None or self._known[0] is not people:
+            self._known = (people, frozenset(people.ids))
+        return self._known[1]
+
+    def _miss(self, seen: set[str]) -> None:
+        """Tell of kinds of hazard that somebody was told of and that no product speaks of any more."""
+        assert self._store is not None
+        for (feed, hazard), count in self._store.active().items():
+            if feed == self._feed and hazard not in seen:
+                log.warning(
+                    "no product speaks of %s, of which %d were told: no all clear can come", hazard, count
+                )
 
     def close(self) -> None:
         """Close the journal; in the thread of the calls."""
         if self._store is not None:
             self._store.close()
 
-    def _fields(self, products: Products, least: float) -> list[HazardField]:
+    def _fields(self, products: Products, least: float) -> tuple[list[HazardField], list[DataError]]:
+        """Read what can be read, and say what cannot."""
         names = {path: path.removeprefix(f"{products.folder}/") for path in products.paths}
-        chosen = [
-            path for path, name in names.items() if any(fnmatchcase(name, glob) for glob in self._globs)
-        ]
+        fields: list[HazardField] = []
+        faults: list[DataError] = []
         with uncollected():  # millions of positions, as lists of lists
-            return [read_hazards(Path(path), digest_file(path), least) for path in chosen]
+            for path, name in names.items():
+                if any(fnmatchcase(name, glob) for glob in self._globs):
+                    try:
+                        fields.append(read_hazards(Path(path), digest_file(path), least))
+                    except DataError as error:
+                        faults.append(error)
+        return fields, faults
 
     def _addressed(self, match: Match) -> Match:
         names = match.channels or self._channels

@@ -100,12 +100,89 @@ def test_older_data_tells_nothing(case):
     assert case.judge(case.made("r1", 0, levels=(60,))) == []
 
 
-def test_a_product_that_is_no_hazard_is_named_and_nothing_is_recorded(case):
-    """Also of the products that are right: the run may be judged when it is mended."""
+def told(case) -> list[str]:
+    """Kinds of all alerts so far."""
+    with AlertStore(case.folder / "journal.db") as store:
+        return [alert.kind for alert in reversed(store.alerts())]
+
+
+def test_a_product_that_is_no_hazard_is_named_and_hides_no_other(case):
+    """What the products that are right warn of is told all the same."""
     products = case.made("r1")
     bad = case.folder / "r1" / "bad.geojson"
     bad.write_text("[1, 2]")
     with pytest.raises(DataError) as error:
         case.judge(Products("r1", products.folder, [*products.paths, str(bad)]))
     assert str(bad) in str(error.value)
-    assert len(case.judge(products)) == 1
+    assert told(case) == ["new"]
+
+
+def test_nothing_is_clear_while_a_product_cannot_be_read(case):
+    """It may have held the storm; the next cycle that is whole says so."""
+    case.judge(case.made("r1"))
+    products = case.made("r2", 1, levels=())
+    (case.folder / "r2" / "bad.geojson").write_text("{")
+    with pytest.raises(DataError):
+        case.judge(
+            Products("r2", products.folder, [*products.paths, str(case.folder / "r2" / "bad.geojson")])
+        )
+    assert told(case) == ["new"]
+    assert [alert.kind for alert in case.judge(case.made("r3", 2, levels=()))] == ["cancelled"]
+
+
+def test_the_share_that_was_seen_is_that_of_the_first_lead_time(case):
+    """Also where the products begin with a forecast."""
+    case.judge(case.made("r1"))
+    unseen = case.made(
+        "r2",
+        1,
+        levels=(),
+        lead_minutes=5,
+        known_share=0.0,
+        valid_time=(NOW + timedelta(minutes=6)).isoformat(),
+    )
+    assert case.judge(unseen) == []
+
+
+def test_who_is_no_longer_among_the_subscribers_is_told_nothing(case):
+    """A row that was spoilt or taken out while the storm is there is no all clear."""
+    case.judge(case.made("r1"))
+    (case.folder / "people.csv").write_text("id,lon,lat\nother,-90,32.7\n")
+    others, _ = read_people(
+        AlertsRule("people.csv", [MatchRule("STORM", 45.0, 5.0)]), case.folder, ["desk", "box"]
+    )
+    first = case.subscribers
+    case.judge._subscribers = lambda: others
+    assert case.judge(case.made("r2", 1)) == []
+    case.judge._subscribers = first
+    assert [alert.kind for alert in case.judge(case.made("r3", 2, levels=()))] == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"valid_time": "9999-12-31T23:59:00Z"},
+        {"valid_time": "0001-01-01T00:00:00+01:00"},
+        {"lead_minutes": 1e12},
+        {"issued": "2190-01-01T00:00:00Z", "valid_time": "2190-01-01T00:00:00Z"},
+    ],
+)
+def test_times_that_cannot_be_are_told_and_silence_nothing(case, more):
+    """The run that has them fails; the next one warns."""
+    with pytest.raises(DataError):
+        case.judge(case.made("r1", **more))
+    assert [alert.kind for alert in case.judge(case.made("r2", 1))] == ["new"]
+
+
+def test_products_of_which_none_is_chosen_are_an_error(case):
+    """A typing mistake in the globs must not look like fair weather."""
+    products = case.made("r1")
+    with pytest.raises(DataError, match=r"no product has a name like '\*\.geojson'"):
+        case.judge(Products("r1", products.folder, [p for p in products.paths if p.endswith(".png")]))
+
+
+def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log(case, caplog):
+    """Nobody can be told that it is over."""
+    case.judge(case.made("r1"))
+    case.judge(case.made("r2", 1, levels=(), hazard="HAIL", units="mm"))
+    assert "no product speaks of STORM, of which 1 were told" in caplog.text
