@@ -133,7 +133,8 @@ def test_equal_grids_give_equal_bytes_in_other_processes(tmp_path: Path):
     write_grid(tmp_path / "a.nc", mixed_grid(STEREO, source="x", attributes={"b": 1.0, "a": "z"}))
     program = (
         "import sys, hashlib; from dynamo.radar.netcdf import *;"
-        "used = [bytes([7]) * n for n in range(int(sys.argv[2]))]; del used; g = read_grid(sys.argv[1]); write_grid(sys.argv[1] + '.2', g);"
+        "used = [bytes([7]) * n for n in range(int(sys.argv[2]))]; del used;"
+        "g = read_grid(sys.argv[1]); write_grid(sys.argv[1] + '.2', g);"
         "print(hashlib.sha256(open(sys.argv[1] + '.2', 'rb').read()).hexdigest())"
     )
     told = {
