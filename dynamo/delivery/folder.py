@@ -66,7 +66,7 @@ def _drop(file: Path, message: Message) -> Outcome:
             os.fchmod(target.fileno(), 0o644)  # others read it: a temporary file is its owner's alone
             os.fsync(target.fileno())
         Path(part).replace(file)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nothing half made is left behind
         with suppress(OSError):
             Path(part).unlink()
         raise

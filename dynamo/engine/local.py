@@ -192,7 +192,7 @@ class LocalEngine:
         except UserError as error:
             lock.close()
             source.refused(request, error)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: the run's lock is let go
             lock.close()
             raise
 
