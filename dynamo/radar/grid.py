@@ -100,6 +100,9 @@ class Geometry:
     crs: str = "EPSG:4326"
 
     def __post_init__(self) -> None:
+        # What is equal is stored in equal bytes: 1000 as 1000.0, and -0.0 as 0.0.
+        for name in ("x0", "y0", "dx", "dy"):
+            object.__setattr__(self, name, float(getattr(self, name)) + 0.0)
         if not (self.dx > 0 and self.dy < 0 and self.nx > 0 and self.ny > 0):
             msg = f"not a north-up grid: dx={self.dx}, dy={self.dy}, nx={self.nx}, ny={self.ny}"
             raise DataError(msg)

@@ -150,7 +150,8 @@ def _attributes(grids: Sequence[Grid]) -> Attributes:
     # A composite's source is a list of its radars: each stands once, whichever frames it is in.
     sources = dict.fromkeys(name for grid in grids for name in grid.source.split(", ") if name)
     shared |= {"source": ", ".join(sources)} if sources else {}
-    return tuple((name, type(value), value) for name, value in shared.items())
+    # -0.0 and 0.0 are one key of the headers that are remembered, so they are one in the file
+    return tuple((k, type(v), v + 0.0 if isinstance(v, float) else v) for k, v in shared.items())
 
 
 def _stored(grid: Grid) -> NDArray[Any]:

@@ -155,7 +155,7 @@ def test_only_what_runs_tasks_starts_a_worker(bench, monkeypatch):
         ["status"],
         ["runs"],
     ):
-        bench.call(*arguments)
+        assert bench.call(*arguments).strip()
 
 
 def test_a_run_imports_only_what_it_needs(bench):

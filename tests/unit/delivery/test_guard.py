@@ -32,6 +32,7 @@ def test_what_is_not_public_is_forbidden(address):
 )  # fmt: skip
 def test_what_is_public_may_be_talked_to(address):
     """Nothing need be allowed."""
+    assert not kind_of(ip_address(address))
     Guard().check("x.example", address)
 
 

@@ -128,6 +128,7 @@ def test_channels_that_hang_or_fail_hold_back_no_other(rows, recorder, clock):
         await running
 
     asyncio.run(go())
+    assert [len(one.sent) for one in (*hanging, *healthy)] == [1] * 40
 
 
 def test_a_channel_that_raises_or_never_ends_is_tried_again(rows, recorder, drain, ticking):

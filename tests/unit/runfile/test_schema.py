@@ -41,7 +41,7 @@ def test_what_is_right_is_right_to_both(tmp_path, text):
     """An editor marks nothing that `dynamo check` accepts."""
     jsonschema.validate(yaml.safe_load(text), schema())
     (tmp_path / "run.yaml").write_text(text)
-    load(tmp_path / "run.yaml")
+    assert load(tmp_path / "run.yaml").workflow == yaml.safe_load(text)["workflow"]
 
 
 @pytest.mark.parametrize("text", BAD)

@@ -73,7 +73,8 @@ def test_a_failure_ends_the_engine_also_where_runs_are_under_way():
 
 def test_whoever_comes_late_is_not_hurt():
     """The loop has ended, or the engine."""
-    runs = Runs(lambda _: None, lambda _, __: None)
+    told: list[object] = []
+    runs = Runs(told.append, lambda *news: told.append(news))
     runs.ended(SimpleNamespace(run="before any loop"))
     loop = asyncio.new_event_loop()
     runs.attach(loop)
@@ -83,3 +84,4 @@ def test_whoever_comes_late_is_not_hurt():
     runs.close()
     runs.ask("another")
     runs.fail(WorkspaceError("full"))
+    assert not told
