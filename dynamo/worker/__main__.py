@@ -28,6 +28,9 @@ from dynamo.worker.prepare import prepare
 
 __all__ = ["main"]
 
+#: Seconds that a process that was killed may take to let go all that it had open.
+DYING = 1.0
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -72,9 +75,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.register_at_fork(after_in_child=lambda: os.close(fd))  # nor have children, which may outlive us
     threading.Thread(target=_end_with, args=(fd,), daemon=True).start()
     messages = _Messages(fd)
+    try:
+        _serve(messages)
+    except OSError:
+        # Another engine removes the folder of one that was killed, perhaps before the system closes all it had open.
+        if not _hung_up(fd, DYING):
+            raise
+    _end_group()
+
+
+def _serve(messages: _Messages) -> None:
+    """Do what the messages ask, until no more can come."""
     place: dict[str, Any] = next(iter(messages), {})
     if not place:
-        _end_group()
+        return
     sys.path[:0] = [p for p in place["modules"] if p not in sys.path]
     read_afresh(place["modules"])
     runner = Runner(place["sandbox"], Log(place["log"]))
@@ -89,15 +103,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         for report in runner.run(Job.from_json(message)):
             messages.answer(report)
-    _end_group()
 
 
 def _end_with(fd: int) -> None:
     """Kill this process group once the other end is gone, even in the middle of a task."""
-    hung_up = select.poll()
-    hung_up.register(fd, 0)  # no event but the hang-up itself
-    hung_up.poll()
+    _hung_up(fd)
     _end_group()
+
+
+def _hung_up(fd: int, seconds: float | None = None) -> bool:
+    """Wait until the other end is gone, for at most `seconds`; return whether it is."""
+    other = select.poll()
+    other.register(fd, 0)  # no event but the hang-up itself
+    return bool(other.poll(None if seconds is None else seconds * 1000))
 
 
 def _end_group() -> None:

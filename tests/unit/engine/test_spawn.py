@@ -47,6 +47,29 @@ def test_a_worker_ends_when_its_master_is_killed(tmp_path, told):
         psutil.Process(int(master.stdout)).wait(60)
 
 
+def test_a_worker_whose_folder_went_with_its_master_ends_quietly(tmp_path):
+    """The next engine removes the folder of one that was killed: no fault of the worker, and nothing to tell."""
+    told = b'{"log": "gone/log", "sandbox": "gone/box", "modules": []}\n'
+    master = subprocess.run(
+        [sys.executable, "-c", MASTER.format(told=told)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(master.stdout)).wait(60)
+    assert master.stderr == "", "which the worker has too, so this is all that either said"
+
+
+def test_a_worker_that_cannot_work_says_so_to_a_living_master(tmp_path):
+    """A folder that is not there is a fault while somebody waits for the worker."""
+    told = b'{"log": "gone/log", "sandbox": "gone/box", "modules": []}\n'
+    waits = MASTER.replace("os.kill(os.getpid(), 9)", "worker.process.wait()")
+    master = subprocess.run(
+        [sys.executable, "-c", waits.format(told=told)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert "FileNotFoundError" in master.stderr
+
+
 def test_an_engine_takes_it_as_its_first_worker(tmp_path):
     """And starts the others itself; all end with the engine."""
     with early() as first:
