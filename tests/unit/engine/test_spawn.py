@@ -52,7 +52,7 @@ def test_a_worker_whose_folder_went_with_its_master_ends_quietly(tmp_path):
     told = b'{"log": "gone/log", "sandbox": "gone/box", "modules": []}\n'
     master = subprocess.run(
         [sys.executable, "-c", MASTER.format(told=told)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+        capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     with suppress(psutil.NoSuchProcess):
         psutil.Process(int(master.stdout)).wait(60)
@@ -65,7 +65,7 @@ def test_a_worker_that_cannot_work_says_so_to_a_living_master(tmp_path):
     waits = MASTER.replace("os.kill(os.getpid(), 9)", "worker.process.wait()")
     master = subprocess.run(
         [sys.executable, "-c", waits.format(told=told)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+        capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert "FileNotFoundError" in master.stderr
 
