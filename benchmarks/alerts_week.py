@@ -93,7 +93,7 @@ def week(path: Path, minutes: int) -> Iterator[tuple[int, int, float]]:
             issued = START + timedelta(minutes=minute)
             matches = weather.minute(minute)
             start = time.perf_counter()
-            told = store.judge(Cycle("flow", f"run-{minute}", "STORM", issued, issued), matches)
+            told = store.judge(Cycle("flow", f"run-{minute}", "STORM", issued, issued), matches).alerts
             spent = time.perf_counter() - start
             if told:
                 with sender.change():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -25,7 +25,7 @@ from dynamo.errors import InternalError
 from dynamo.graph.collection import uncollected
 from dynamo.journal.database import Database
 
-__all__ = ["AlertStore"]
+__all__ = ["AlertStore", "Judged"]
 
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
@@ -45,6 +45,25 @@ _ADD_DELIVERY = (
 #: In the order in which they are applied: a row after those that it refers to.
 _WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_ALERT, _ADD_DELIVERY)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of a cycle.
+
+    Parameters
+    ----------
+    cycle
+        With the share of its field that was usual lately.
+    outcome
+        None where it was judged before.
+    alerts
+        What is told, the most urgent first.
+    """
+
+    cycle: Cycle
+    outcome: Judgement | None
+    alerts: list[Alert]
 
 
 class AlertStore(AlertQueries):
@@ -76,8 +95,8 @@ class AlertStore(AlertQueries):
         policy: Policy | None = None,
         *,
         watched: Container[str] | None = None,
-    ) -> list[Alert]:
-        """Judge one cycle and record what is told of it; return that, the most urgent first.
+    ) -> Judged:
+        """Judge one cycle and record what is told of it.
 
         A run that was judged before gives nothing and changes nothing. One with older data than the newest judged
         is recorded as late and tells nothing.
@@ -99,7 +118,7 @@ class AlertStore(AlertQueries):
         policy = policy or Policy()
         with uncollected(), self._db.change():
             if self._is_judged(cycle):
-                return []
+                return Judged(cycle, None, [])
             usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
             cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
             said = judgement(cycle, self.newest(cycle.feed, cycle.hazard), policy)
@@ -107,7 +126,7 @@ class AlertStore(AlertQueries):
                 [] if said == "late" else self._judge(cycle, _by_subscriber(cycle, matches), policy, watched)
             )
             self._add_cycle(cycle, said)
-        return told
+        return Judged(cycle, said, told)
 
     def exercise(self, match: Match, feed: str, now: datetime, policy: Policy | None = None) -> Alert:
         """Enqueue a test for the channels of a pretended match, beside the life of any episode; return it."""

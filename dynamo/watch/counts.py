@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dynamo.alerts.alert import Alert
 from dynamo.triggers.store import Ended
+
+if TYPE_CHECKING:
+    from dynamo.watch.judge import Verdict
 
 __all__ = ["Counts"]
 
@@ -23,8 +25,8 @@ class Counts:
         When it began.
     arrivals, passed, superseded
         Files; windows without enough of them; windows given up for newer ones.
-    runs, alerts
-        How many ended how; how many were told, by kind.
+    runs, alerts, cycles
+        How many ended how; how many were told, by kind; how many were judged how.
     last_arrival, last_end
         When a file was last seen, and when a run last ended well.
     behind
@@ -41,6 +43,7 @@ class Counts:
     superseded: int = 0
     runs: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+    cycles: Counter[str] = field(default_factory=Counter)
     last_arrival: float | None = None
     last_end: float | None = None
     behind: float | None = None
@@ -68,6 +71,7 @@ class Counts:
             self.last_end, self.behind = wall, None
             self.data_time = max(self.data_time or data_time, data_time)
 
-    def alerted(self, alerts: Iterable[Alert]) -> None:
-        """Count alerts."""
-        self.alerts.update(alert.kind for alert in alerts)
+    def judged(self, verdict: Verdict) -> None:
+        """Count alerts, and how cycles were judged."""
+        self.alerts.update(alert.kind for alert in verdict.alerts)
+        self.cycles.update(one.outcome for one in verdict.cycles if one.outcome is not None)

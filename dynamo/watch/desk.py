@@ -255,10 +255,12 @@ class Desk:
     async def _judged(self, judge: Judge, summary: Summary) -> None:
         products = Judged(summary.run, summary.folder, summary.products)
         loop = asyncio.get_running_loop()
-        alerts = await loop.run_in_executor(self._judging, judge, products)
-        self.counts.alerted(alerts)
-        if alerts:
-            self._told(alerts)
+        verdict = await loop.run_in_executor(self._judging, judge, products)
+        self.counts.judged(verdict)
+        if verdict.alerts:
+            self._told(verdict.alerts)
+        if verdict.faults:
+            raise verdict.faults[0]
 
     def _refused(self, request: Request, error: UserError) -> None:
         with self._fatal():

@@ -19,14 +19,14 @@ from dynamo.alerts.hazard import HazardField, read_hazards
 from dynamo.alerts.lifecycle import Cycle, Policy
 from dynamo.alerts.match import Match
 from dynamo.alerts.matching import matches
-from dynamo.alerts.store import AlertStore
+from dynamo.alerts.store import AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
 from dynamo.watch.channels import address
 from dynamo.worker.store import digest_file
 
-__all__ = ["Judge", "Products"]
+__all__ = ["Judge", "Products", "Verdict"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,19 @@ class Products:
     run: str
     folder: str
     paths: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of judging a run: a cycle for each kind of hazard, and what was wrong with the others."""
+
+    cycles: tuple[Judged, ...] = ()
+    faults: tuple[DataError, ...] = ()
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """All that is told."""
+        return [alert for one in self.cycles for alert in one.alerts]
 
 
 class Judge:
@@ -76,10 +89,10 @@ class Judge:
         self._store: AlertStore | None = None
         self._known: tuple[Subscribers, frozenset[str]] | None = None
 
-    def __call__(self, products: Products) -> list[Alert]:
-        """Judge a run, and return what is told of it; always in the same thread.
+    def __call__(self, products: Products) -> Verdict:
+        """Judge a run; always in the same thread.
 
-        A run that was judged already gives nothing.
+        A run that was judged already gives nothing. Raises `DataError` where no product can hold a hazard.
         """
         if self._store is None:
             self._store = AlertStore(self._journal)
@@ -88,20 +101,18 @@ class Judge:
         if not fields and not faults:
             globs = ", ".join(map(repr, self._globs))
             raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
-        told: list[Alert] = []
+        cycles: list[Judged] = []
         for hazard in dict.fromkeys(field.hazard for field in fields):
             of_it = [field for field in fields if field.hazard == hazard]
             try:
                 # Where a file cannot be read nothing counts as clear: it may have held this hazard.
-                told += self._judge(products.run, people, of_it, whole=not faults)
+                cycles.append(self._judge(products.run, people, of_it, whole=not faults))
             except DataError as error:
                 faults.append(error)
         self._miss({field.hazard for field in fields})
-        if faults:
-            raise faults[0]
-        return told
+        return Verdict(tuple(cycles), tuple(faults))
 
-    def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> list[Alert]:
+    def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:
         """Judge the fields of one hazard."""
         assert self._store is not None
         now, issued = datetime.now(UTC), max(field.issued for field in fields)

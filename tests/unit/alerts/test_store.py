@@ -63,6 +63,11 @@ def rows(path: Path, sql: str) -> list[tuple]:
         return db.execute(sql).fetchall()
 
 
+def judge(store: AlertStore, cycle: Cycle, matches: list[Match], **more) -> list[Alert]:
+    """Judge a cycle; return what is told."""
+    return store.judge(cycle, matches, **more).alerts
+
+
 def set_deliveries(path: Path, state: str, where: str = "1") -> None:
     """Let deliveries end, each with one try."""
     with closing(sqlite3.connect(path)) as db, db:
@@ -75,15 +80,15 @@ def set_deliveries(path: Path, state: str, where: str = "1") -> None:
 
 def episode(store: AlertStore, first: float, *subscribers: str) -> list[Alert]:
     """Judge a storm that comes and goes from a minute on."""
-    told = store.judge(cycle(first), [match(s, first) for s in subscribers])
+    told = judge(store, cycle(first), [match(s, first) for s in subscribers])
     for n in range(1, 4):
-        told += store.judge(cycle(first + n), [])
+        told += judge(store, cycle(first + n), [])
     return told
 
 
 def test_what_is_told_is_recorded_with_its_deliveries(store, path):
     """An alert reads back as it was returned; one delivery for each channel is due now, until it expires."""
-    (alert,) = store.judge(cycle(0), [match()])
+    (alert,) = judge(store, cycle(0), [match()])
     assert store.alerts() == [alert]
     assert store.alerts()[0].to_json() == alert.to_json()
     deliveries = store.deliveries(alert.id)
@@ -100,29 +105,29 @@ def test_what_is_told_is_recorded_with_its_deliveries(store, path):
 def test_numbers_of_numpy_are_recorded_too(store):
     """A match that comes out of arrays is as good as another."""
     found = replace(match(), lon=np.float64(4.5), level=np.float32(45), inside=np.bool_(1))
-    (alert,) = store.judge(cycle(0), [found])
+    (alert,) = judge(store, cycle(0), [found])
     assert store.alerts() == [alert]
-    assert store.judge(cycle(1), [found]) == []
+    assert judge(store, cycle(1), [found]) == []
 
 
 def test_a_run_is_judged_once(store, path):
     """The same run again gives nothing, whatever it brings; nor does it with another store on the same file."""
-    store.judge(cycle(0), [match()])
+    judge(store, cycle(0), [match()])
     before = rows(path, "SELECT * FROM cycles") + rows(path, "SELECT * FROM deliveries")
     with AlertStore(path) as other:
-        assert other.judge(cycle(0, now=at(9)), [match("t"), match(level=60)]) == []
+        assert judge(other, cycle(0, now=at(9)), [match("t"), match(level=60)]) == []
     assert rows(path, "SELECT * FROM cycles") + rows(path, "SELECT * FROM deliveries") == before
 
 
 def test_late_data_are_recorded_and_tell_nothing(store):
     """Older or equal data of another run are late; another feed or hazard has its own newest."""
-    store.judge(cycle(5), [match()])
-    assert store.judge(cycle(4), [match("t")]) == []
-    assert store.judge(cycle(5, run="again"), [match("t")]) == []
+    judge(store, cycle(5), [match()])
+    assert judge(store, cycle(4), [match("t")]) == []
+    assert judge(store, cycle(5, run="again"), [match("t")]) == []
     assert [store.cycles(run)[0].outcome for run in ("run-5", "run-4", "again")] == ["judged", "late", "late"]
     assert store.newest("flow", "STORM") == at(5)
-    assert len(store.judge(cycle(4, feed="other", run="r"), [match("t")])) == 1
-    assert len(store.judge(cycle(4, hazard="HAIL"), [match("t", hazard="HAIL")])) == 1
+    assert len(judge(store, cycle(4, feed="other", run="r"), [match("t")])) == 1
+    assert len(judge(store, cycle(4, hazard="HAIL"), [match("t", hazard="HAIL")])) == 1
     assert {(c.feed, c.hazard, c.issued) for c in store.newest_cycles()} == {
         ("flow", "STORM", at(5)), ("other", "STORM", at(4)), ("flow", "HAIL", at(4)),
     }  # fmt: skip
@@ -131,9 +136,9 @@ def test_late_data_are_recorded_and_tell_nothing(store):
 
 def test_an_unknown_cycle_is_the_newest_but_clears_nothing(store):
     """What saw nothing is recorded as such, and what came before it is late."""
-    store.judge(cycle(0), [match()])
+    judge(store, cycle(0), [match()])
     for n in range(1, 9):
-        assert store.judge(cycle(n, known_share=0.0), []) == []
+        assert judge(store, cycle(n, known_share=0.0), []) == []
     assert store.cycles("run-8")[0].outcome == "unknown"
     assert store.newest("flow", "STORM") == at(8)
     assert store.active() == {("flow", "STORM"): 1}
@@ -141,10 +146,10 @@ def test_an_unknown_cycle_is_the_newest_but_clears_nothing(store):
 
 def test_the_all_clear_goes_to_all_who_were_told(store):
     """Updates and the end go to the channels of the episode and the new ones; then nothing is under way."""
-    store.judge(cycle(0), [match(channels=("hook",))])
-    (updated,) = store.judge(cycle(1), [match(channels=("mail",))])
+    judge(store, cycle(0), [match(channels=("hook",))])
+    (updated,) = judge(store, cycle(1), [match(channels=("mail",))])
     assert [d.channel for d in store.deliveries(updated.id)] == ["hook", "mail"]
-    told = [store.judge(cycle(n), []) for n in (2, 3, 4, 5)]
+    told = [judge(store, cycle(n), []) for n in (2, 3, 4, 5)]
     assert [len(t) for t in told] == [0, 0, 1, 0]
     assert [d.channel for d in store.deliveries(told[2][0].id)] == ["hook", "mail"]
     assert [a.kind for a in store.episode(updated.episode)] == ["new", "updated", "cancelled"]
@@ -153,9 +158,9 @@ def test_the_all_clear_goes_to_all_who_were_told(store):
 
 def test_the_most_urgent_is_sent_first(store, path):
     """Deliveries wait in the order in which people are hit, the hardest first, and the all clear last."""
-    store.judge(cycle(0), [match("over")])
+    judge(store, cycle(0), [match("over")])
     found = [match("later", 30), match("weak", 10), match("hard", 10, 55)]
-    told = [a for n in (1, 2, 3) for a in store.judge(cycle(n), found if n == 3 else [])]
+    told = [a for n in (1, 2, 3) for a in judge(store, cycle(n), found if n == 3 else [])]
     assert [a.subscriber for a in told] == ["hard", "weak", "later", "over"]
     sent = rows(path, "SELECT alert FROM deliveries WHERE channel = 'hook' ORDER BY seq")
     assert [alert for (alert,) in sent][1:] == [a.id for a in told]
@@ -164,24 +169,24 @@ def test_the_most_urgent_is_sent_first(store, path):
 def test_matches_that_do_not_fit_are_our_fault(store, path):
     """Two matches of one subscriber, or one of another hazard, are refused and leave nothing."""
     with pytest.raises(InternalError, match="two matches of STORM for subscriber 's'"):
-        store.judge(cycle(0), [match(), match()])
+        judge(store, cycle(0), [match(), match()])
     with pytest.raises(InternalError, match="a match of HAIL"):
-        store.judge(cycle(0), [match(hazard="HAIL")])
+        judge(store, cycle(0), [match(hazard="HAIL")])
     assert rows(path, "SELECT * FROM cycles") == []
-    assert len(store.judge(cycle(0), [match()])) == 1
+    assert len(judge(store, cycle(0), [match()])) == 1
 
 
 def test_a_full_disk_leaves_nothing_and_the_cycle_can_be_judged_again(small_disk, fill_disk):
     """Where the transaction does not fit, it is as if it had not begun."""
     many = [match(f"s{n}") for n in range(3000)]
     with AlertStore(small_disk / "journal.db") as store:
-        store.judge(cycle(0), [match()])
+        judge(store, cycle(0), [match()])
         fill_disk(small_disk / "big")
         with pytest.raises(WorkspaceError, match="full"):
-            store.judge(cycle(1), many)
+            judge(store, cycle(1), many)
         assert store.cycles("run-1") == []
         (small_disk / "big").unlink()
-        assert len(store.judge(cycle(1), many)) == 3000
+        assert len(judge(store, cycle(1), many)) == 3000
 
 
 def test_alerts_are_on_the_disk_when_they_are_judged(store):
@@ -191,23 +196,23 @@ def test_alerts_are_on_the_disk_when_they_are_judged(store):
 
 def test_an_exercise_is_sent_and_leaves_no_trace_in_the_life_of_alerts(store):
     """A test goes to the channels of the pretended match; the episode of that place does not change."""
-    store.judge(cycle(0), [match()])
+    judge(store, cycle(0), [match()])
     test = store.exercise(match(channels=("hook",)), "flow", at(1))
     again = store.exercise(match(channels=("hook",)), "flow", at(1))
     assert test.exercise
     assert test.id != again.id
     assert store.alert(test.id) == test
     assert [d.state for d in store.deliveries(test.id)] == ["waiting"]
-    assert store.judge(cycle(1), [match()]) == []
+    assert judge(store, cycle(1), [match()]) == []
     assert [a.exercise for a in store.alerts(active=True)] == [False]
 
 
 def test_alerts_are_listed_by_what_is_asked(store):
     """By subscriber, hazard, time and number, the latest first; active are the last of what is under way."""
     first = episode(store, 0, "s")
-    second = store.judge(cycle(10), [match("s", 30), match("t", 30)])
-    second += store.judge(cycle(11), [match("s", 30, 55), match("t", 30)])
-    hail = store.judge(cycle(12, hazard="HAIL"), [match(hazard="HAIL")])
+    second = judge(store, cycle(10), [match("s", 30), match("t", 30)])
+    second += judge(store, cycle(11), [match("s", 30, 55), match("t", 30)])
+    hail = judge(store, cycle(12, hazard="HAIL"), [match(hazard="HAIL")])
     assert store.alerts(limit=1) == hail
     assert len(store.alerts()) == 6
     assert store.alerts(hazard="HAIL") == hail
@@ -224,7 +229,7 @@ def test_an_alert_is_found_by_the_beginning_of_its_id(store):
     assert store.alert(new.id) == new
     assert store.alert(new.episode[:12]) == cancelled
     assert store.episode(new.episode) == [new, cancelled]
-    many = store.judge(cycle(9), [match(f"s{n}") for n in range(40)])
+    many = judge(store, cycle(9), [match(f"s{n}") for n in range(40)])
     shared = next(a.id[0] for a in many if sum(b.id[0] == a.id[0] for b in many) > 1)
     with pytest.raises(UserError, match=f"'{shared}' may be any of {shared}"):
         store.alert(shared)
@@ -254,7 +259,7 @@ def test_deliveries_come_with_their_tries(store, path):
 def test_what_is_over_and_sent_is_forgotten(store, path):
     """An old episode goes with deliveries and tries, unless one waits; a live one stays, and each newest cycle."""
     old = episode(store, 0, "s", "t")
-    store.judge(cycle(5, hazard="HAIL"), [match(hazard="HAIL")])
+    judge(store, cycle(5, hazard="HAIL"), [match(hazard="HAIL")])
     store.exercise(match(), "flow", at(5))
     episode(store, 60, "u")
     set_deliveries(path, "sent", f"alert <> '{old[0].id}'")
@@ -268,7 +273,7 @@ def test_what_is_over_and_sent_is_forgotten(store, path):
     assert [c.run for c in store.newest_cycles()] == ["run-5", "run-63"]
     set_deliveries(path, "dead", "state = 'waiting'")
     assert forget_alerts(path, before=before) == 2
-    assert store.judge(cycle(0), [match()]) == []
+    assert judge(store, cycle(0), [match()]) == []
     assert store.cycles("run-0")[0].outcome == "late"
     left = rows(path, "SELECT count(*) FROM deliveries")[0][0]
     assert rows(path, "SELECT count(*) FROM tries")[0][0] == left == 2 * len(store.alerts())
@@ -309,17 +314,17 @@ def test_gc_forgets_alerts(tmp_path):
 
 def test_nobody_is_told_all_clear_below_a_radar_that_failed(store):
     """While less is seen than lately nothing counts as clear; after an hour less is usual, and all clear comes."""
-    store.judge(cycle(0, known_share=0.6), [match()])
+    judge(store, cycle(0, known_share=0.6), [match()])
     for minute in range(1, 61):
-        assert store.judge(cycle(minute, known_share=0.4), []) == []
+        assert judge(store, cycle(minute, known_share=0.4), []) == []
     told = [
-        alert.kind for minute in range(61, 65) for alert in store.judge(cycle(minute, known_share=0.4), [])
+        alert.kind for minute in range(61, 65) for alert in judge(store, cycle(minute, known_share=0.4), [])
     ]
     assert told == ["cancelled"]
 
 
 def test_a_little_less_than_usual_is_enough(store):
     """A sector that is missing now and then holds back no all clear."""
-    store.judge(cycle(0, known_share=0.6), [match()])
-    told = [alert.kind for minute in (1, 2, 3) for alert in store.judge(cycle(minute, known_share=0.56), [])]
+    judge(store, cycle(0, known_share=0.6), [match()])
+    told = [alert.kind for minute in (1, 2, 3) for alert in judge(store, cycle(minute, known_share=0.56), [])]
     assert told == ["cancelled"]

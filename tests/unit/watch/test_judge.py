@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dynamo.alerts.alert import Alert
 from dynamo.alerts.lifecycle import Policy
 from dynamo.alerts.store import AlertStore
 from dynamo.alerts.subscriber import Subscribers
@@ -33,6 +34,13 @@ class Case:
         self.judge = Judge(
             folder / "journal.db", "a.yaml", self.subscribers, ["desk", "box"], ["*.geojson"], Policy(clear_after=1)
         )  # fmt: skip
+
+    def told(self, products: Products) -> list[Alert]:
+        """Judge a run; raise what is wrong with it, as the desk does."""
+        verdict = self.judge(products)
+        if verdict.faults:
+            raise verdict.faults[0]
+        return verdict.alerts
 
     def made(self, run: str, minute: int = 0, name: str = "storm", levels=(50,), **more) -> Products:
         """Write a product of a run."""
@@ -62,42 +70,42 @@ def case(tmp_path):
 def test_a_run_is_judged_once(case):
     """The second time nobody is told anything; each channel of the feed has one delivery."""
     products = case.made("r1")
-    (alert,) = case.judge(products)
+    (alert,) = case.told(products)
     assert (alert.kind, alert.hazard, alert.level, alert.run) == ("new", "STORM", 50, "r1")
-    assert case.judge(products) == []
+    assert case.told(products) == []
     with AlertStore(case.folder / "journal.db") as store:
         assert store.counts() == {("a.yaml/box", "waiting"): 1, ("a.yaml/desk", "waiting"): 1}
 
 
 def test_kinds_of_hazards_are_judged_by_themselves(case):
     """One is over, the other begins."""
-    case.judge(case.made("r1"))
+    case.told(case.made("r1"))
     case.made("r2", 1, levels=())
-    told = case.judge(case.made("r2", 1, "hail", hazard="HAIL", levels=(2,)))
+    told = case.told(case.made("r2", 1, "hail", hazard="HAIL", levels=(2,)))
     assert sorted((alert.hazard, alert.kind) for alert in told) == [("HAIL", "new"), ("STORM", "cancelled")]
 
 
 def test_levels_that_nobody_asks_for_are_as_if_they_were_not_there(case):
     """They tell nothing, and are no reason to go on."""
-    assert case.judge(case.made("r1", levels=(30, 40))) == []
-    (alert,) = case.judge(case.made("r2", 1, levels=(30, 45)))
+    assert case.told(case.made("r1", levels=(30, 40))) == []
+    (alert,) = case.told(case.made("r2", 1, levels=(30, 45)))
     assert alert.level == 45
-    (alert,) = case.judge(case.made("r3", 2, levels=(30,)))
+    (alert,) = case.told(case.made("r3", 2, levels=(30,)))
     assert alert.kind == "cancelled"
 
 
 def test_where_nothing_was_seen_there_is_no_all_clear(case):
     """A radar that is off says nothing about the storm."""
-    case.judge(case.made("r1"))
-    assert case.judge(case.made("r2", 1, levels=(), known_share=0.0)) == []
-    (alert,) = case.judge(case.made("r3", 2, levels=(), known_share=0.9))
+    case.told(case.made("r1"))
+    assert case.told(case.made("r2", 1, levels=(), known_share=0.0)) == []
+    (alert,) = case.told(case.made("r3", 2, levels=(), known_share=0.9))
     assert alert.kind == "cancelled"
 
 
 def test_older_data_tells_nothing(case):
     """Its run came late."""
-    case.judge(case.made("r2", 1))
-    assert case.judge(case.made("r1", 0, levels=(60,))) == []
+    case.told(case.made("r2", 1))
+    assert case.told(case.made("r1", 0, levels=(60,))) == []
 
 
 def told(case) -> list[str]:
@@ -112,27 +120,25 @@ def test_a_product_that_is_no_hazard_is_named_and_hides_no_other(case):
     bad = case.folder / "r1" / "bad.geojson"
     bad.write_text("[1, 2]")
     with pytest.raises(DataError) as error:
-        case.judge(Products("r1", products.folder, [*products.paths, str(bad)]))
+        case.told(Products("r1", products.folder, [*products.paths, str(bad)]))
     assert str(bad) in str(error.value)
     assert told(case) == ["new"]
 
 
 def test_nothing_is_clear_while_a_product_cannot_be_read(case):
     """It may have held the storm; the next cycle that is whole says so."""
-    case.judge(case.made("r1"))
+    case.told(case.made("r1"))
     products = case.made("r2", 1, levels=())
     (case.folder / "r2" / "bad.geojson").write_text("{")
     with pytest.raises(DataError):
-        case.judge(
-            Products("r2", products.folder, [*products.paths, str(case.folder / "r2" / "bad.geojson")])
-        )
+        case.told(Products("r2", products.folder, [*products.paths, str(case.folder / "r2" / "bad.geojson")]))
     assert told(case) == ["new"]
-    assert [alert.kind for alert in case.judge(case.made("r3", 2, levels=()))] == ["cancelled"]
+    assert [alert.kind for alert in case.told(case.made("r3", 2, levels=()))] == ["cancelled"]
 
 
 def test_the_share_that_was_seen_is_that_of_the_first_lead_time(case):
     """Also where the products begin with a forecast."""
-    case.judge(case.made("r1"))
+    case.told(case.made("r1"))
     unseen = case.made(
         "r2",
         1,
@@ -141,21 +147,21 @@ def test_the_share_that_was_seen_is_that_of_the_first_lead_time(case):
         known_share=0.0,
         valid_time=(NOW + timedelta(minutes=6)).isoformat(),
     )
-    assert case.judge(unseen) == []
+    assert case.told(unseen) == []
 
 
 def test_who_is_no_longer_among_the_subscribers_is_told_nothing(case):
     """A row that was spoilt or taken out while the storm is there is no all clear."""
-    case.judge(case.made("r1"))
+    case.told(case.made("r1"))
     (case.folder / "people.csv").write_text("id,lon,lat\nother,-90,32.7\n")
     others, _ = read_people(
         AlertsRule("people.csv", [MatchRule("STORM", 45.0, 5.0)]), case.folder, ["desk", "box"]
     )
     first = case.subscribers
     case.judge._subscribers = lambda: others
-    assert case.judge(case.made("r2", 1)) == []
+    assert case.told(case.made("r2", 1)) == []
     case.judge._subscribers = first
-    assert [alert.kind for alert in case.judge(case.made("r3", 2, levels=()))] == ["cancelled"]
+    assert [alert.kind for alert in case.told(case.made("r3", 2, levels=()))] == ["cancelled"]
 
 
 @pytest.mark.parametrize(
@@ -170,19 +176,19 @@ def test_who_is_no_longer_among_the_subscribers_is_told_nothing(case):
 def test_times_that_cannot_be_are_told_and_silence_nothing(case, more):
     """The run that has them fails; the next one warns."""
     with pytest.raises(DataError):
-        case.judge(case.made("r1", **more))
-    assert [alert.kind for alert in case.judge(case.made("r2", 1))] == ["new"]
+        case.told(case.made("r1", **more))
+    assert [alert.kind for alert in case.told(case.made("r2", 1))] == ["new"]
 
 
 def test_products_of_which_none_is_chosen_are_an_error(case):
     """A typing mistake in the globs must not look like fair weather."""
     products = case.made("r1")
     with pytest.raises(DataError, match=r"no product has a name like '\*\.geojson'"):
-        case.judge(Products("r1", products.folder, [p for p in products.paths if p.endswith(".png")]))
+        case.told(Products("r1", products.folder, [p for p in products.paths if p.endswith(".png")]))
 
 
 def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log(case, caplog):
     """Nobody can be told that it is over."""
-    case.judge(case.made("r1"))
-    case.judge(case.made("r2", 1, levels=(), hazard="HAIL", units="mm"))
+    case.told(case.made("r1"))
+    case.told(case.made("r2", 1, levels=(), hazard="HAIL", units="mm"))
     assert "no product speaks of STORM, of which 1 were told" in caplog.text
