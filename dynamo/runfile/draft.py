@@ -19,7 +19,7 @@ from dynamo.runfile.faults import Faults, say
 from dynamo.runfile.model import RunFile, read_run_file
 from dynamo.runfile.values import At
 
-__all__ = ["Draft", "load", "read"]
+__all__ = ["Draft", "load", "read", "text_of"]
 
 #: Top-level keys whose text may refer to the environment.
 _EXPANDED = ("inputs", "params", "products", "workspace")
@@ -50,27 +50,32 @@ class Draft:
     lost: set[tuple[str | int, ...]] = field(default_factory=set)
 
 
-def load(path: str | os.PathLike[str]) -> RunFile:
-    """Return what the run file at `path` says.
+def load(path: str | os.PathLike[str], text: str | None = None) -> RunFile:
+    """Return what the run file at `path` says, or would say with another `text`.
 
     Raises `FaultyRunFileError` (a `RunFileError`) with all its faults. Neither the workflow nor the inputs
     are looked at; `prepare` does that.
     """
-    draft = read(path)
+    draft = read(path, text=text)
     draft.faults.check()
     assert draft.runfile is not None
     return draft.runfile
 
 
-def read(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Draft:
-    """Read what can be read; raise `RunFileError` only where that is nothing."""
+def read(
+    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None, *, text: str | None = None
+) -> Draft:
+    """Read what can be read, of the file or of a `text` that was read of it before.
+
+    Raises `RunFileError` only where that is nothing.
+    """
     file = os.fspath(path)
     if unfit(os.path.abspath(file)):  # noqa: PTH100 - pathlib says the same, and takes longer
         raise RunFileError(
             "the name of the file or of a folder above it is not UTF-8 text", place=Place(file)
         )
     faults = Faults(file)
-    root = parse(_text(file), faults)
+    root = parse(text_of(file) if text is None else text, faults)
     if root is None:
         faults.add(Place(file), "is empty; the least a run file says is `workflow: ./file.py:function`")
         faults.check()
@@ -84,7 +89,9 @@ def read(path: str | os.PathLike[str], environment: Mapping[str, str] | None = N
     return draft
 
 
-def _text(file: str) -> str:
+def text_of(path: str | os.PathLike[str]) -> str:
+    """Return the text of a run file; raise `RunFileError` where it cannot be read."""
+    file = os.fspath(path)
     place = Place(file)
     try:
         with open(file, "rb") as stream:  # noqa: PTH123 - the path stays as the user wrote it

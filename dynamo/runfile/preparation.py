@@ -81,6 +81,7 @@ def prepare(
     *,
     params: Mapping[str, str] | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
+    text: str | None = None,
 ) -> Prepared:
     """Read the run file at `path` and make it real.
 
@@ -91,6 +92,8 @@ def prepare(
     inputs
         Input name to paths or globs, relative to the current folder, instead of the `files` of the run file;
         its other rules (`last`, `from` ...) still hold.
+    text
+        What the file said when it was read before, where it is to hold although it may have been edited.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def prepare(
         Where the user's own Python fails: it does not parse, cannot be imported, is no workflow, or describes
         no legal graph (`WorkflowError`).
     """
-    draft = read(path)
+    draft = read(path, text=text)
     if draft.runfile is None:
         draft.faults.check()
     assert draft.runfile is not None
