@@ -2,7 +2,7 @@
 
 Enters: a journal and a time. Leaves: how many alerts went, each with its deliveries and their tries. An episode
 goes as a whole, never one that is under way, nor one with a delivery that still waits. Cycles go too, but for the
-newest of each feed and hazard, by which older data are known to be late.
+newest of each feed and hazard, by which older data are known to be late; and positions that nobody goes by any more.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
             with database.change():
                 gone += sum(database.execute(_FORGET, (a,)).rowcount for a in old[first : first + _BATCH])
         database.execute(_OLD_CYCLES, (before,))
+        database.execute("DELETE FROM positions WHERE time < ?", (before,))
     finally:
         database.close()
     return gone

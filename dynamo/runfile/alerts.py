@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dynamo.graph.units import parse_seconds
-from dynamo.runfile.keys import COUNT, KEYS, NEEDED, TEXT, TEXTS, Key, form_of, items, one_of
-from dynamo.runfile.trigger import choice
+from dynamo.runfile.keys import COUNT, KEYS, NEEDED, TEXT, TEXTS, Key, form_of, items, one_of, rule
+from dynamo.runfile.trigger import choice, some_seconds
 from dynamo.runfile.values import by, count, text, text_by, texts
 
 __all__ = [
-    "AlertsRule", "FolderRule", "MailRule", "MatchRule", "ProgramRule", "WebhookRule", "parse_km", "parse_level",
+    "AlertsRule", "FolderRule", "MailRule", "MatchRule", "PositionsRule", "ProgramRule", "WebhookRule", "parse_km",
+    "parse_level",
 ]  # fmt: skip
 
 Form = Literal["cloudevents", "cloudevents-binary", "geojson", "cap"]
@@ -112,6 +113,14 @@ class MailRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionsRule:
+    """Who may post new positions of subscribers, and for how many seconds such a position holds."""
+
+    token: str | None = None
+    keep: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsRule:
     """Who is told of which hazards, and how."""
 
@@ -124,6 +133,7 @@ class AlertsRule:
     folders: list[FolderRule] = field(default_factory=list)
     programs: list[ProgramRule] = field(default_factory=list)
     mails: list[MailRule] = field(default_factory=list)
+    positions: PositionsRule = PositionsRule()
 
 
 def _secret(value: str) -> None:
@@ -207,6 +217,16 @@ KEYS[MailRule] = {
     ),
     "ca": _CA,
 }
+KEYS[PositionsRule] = {
+    "token": Key(
+        text_by(_secret), TEXT, "env:NAME or file:PATH of what who posts positions must show as bearer token."
+    ),
+    "keep": Key(
+        by(some_seconds),
+        {**one_of(TEXT, {"type": "number"}), "default": "1 h"},
+        "For so long it holds; then the file's does again.",
+    ),
+}
 KEYS[AlertsRule] = {
     "subscribers": Key(text, TEXT, "A GeoJSON or CSV file of those who are told."),
     "rules": _list(MatchRule, "For subscribers that say none of their own."),
@@ -221,6 +241,9 @@ KEYS[AlertsRule] = {
     "folders": _list(FolderRule, "Folders."),
     "programs": _list(ProgramRule, "Programs."),
     "mails": _list(MailRule, "Mailboxes."),
+    "positions": Key(
+        rule(PositionsRule), form_of(PositionsRule), "How subscribers that move say where they are."
+    ),
 }
 NEEDED.update(
     {

@@ -13,7 +13,7 @@ from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, KEYS, TEXT, Key, form_of, mapping, one_of
 from dynamo.runfile.values import At, Read, Tell, by, count, text_by
 
-__all__ = ["NeedRule", "TriggerRule", "choice"]
+__all__ = ["NeedRule", "TriggerRule", "choice", "some_seconds"]
 
 Backlog = Literal["all", "latest", "none"]
 Same = Literal["first", "last"]
@@ -60,7 +60,8 @@ def choice(*known: str) -> Read:
     return read
 
 
-def _some_seconds(value: Any) -> float:
+def some_seconds(value: Any) -> float:
+    """Return seconds as `parse_seconds` does, but not none; raise `ValueError` in plain words."""
     seconds = parse_seconds(value)
     if seconds <= 0:
         raise ValueError(f"{value!r} is no time at all")
@@ -140,7 +141,7 @@ KEYS[TriggerRule] = {
         "What a run needs of each input.",
     ),
     "every": Key(
-        by(_some_seconds), _SECONDS, "Run by the clock, in such steps of the day, not when files come."
+        by(some_seconds), _SECONDS, "Run by the clock, in such steps of the day, not when files come."
     ),
     "cron": Key(text_by(_cron), TEXT, "Run by the clock, at times like '*/5 * * * *'."),
     "zone": Key(text_by(_zone), {**TEXT, "default": "UTC"}, "The time zone of the clock."),
@@ -156,7 +157,7 @@ KEYS[TriggerRule] = {
     ),
     "at_once": Key(count, {**COUNT, "default": 2}, "How many runs are under way at one time, at most."),
     "stale": Key(
-        by(_some_seconds),
+        by(some_seconds),
         {**_SECONDS, "default": "10 min"},
         "What waits and is so much older than the newest data is passed over.",
     ),

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dynamo.runfile import FaultyRunFileError, load
-from dynamo.runfile.alerts import MatchRule, parse_km, parse_level
+from dynamo.runfile.alerts import MatchRule, PositionsRule, parse_km, parse_level
 from dynamo.runfile.json_schema import schema
 from dynamo.runfile.trigger import NeedRule, TriggerRule
 
@@ -45,6 +45,7 @@ alerts:
   mails:
     - {name: desk, host: mail.example.org, from: a@example.org, to: b@example.org, port: 2525,
        user: a, password: env:P, tls: none}
+  positions: {token: env:TOKEN, keep: 90 min}
 """
 FAULTS = [
     ("every: 1 min", "every: 0", "every: 0 is no time at all"),
@@ -88,6 +89,9 @@ FAULTS = [
     ("password: env:P", "password: hunter2", "a secret does not stand in a run file"),
     ("tls: none", "tls: plain", "expected 'starttls', 'tls', 'none'"),
     ("timeout: 5 s", "timeout: never", "timeout: 'never' is not a time like"),
+    ("token: env:TOKEN", "token: hunter2", "a secret does not stand in a run file"),
+    ("keep: 90 min", "keep: 0", "keep: 0 is no time at all"),
+    ("{token: env:TOKEN", "{tokn: env:TOKEN", "unknown key 'tokn' (did you mean 'token'?)"),
 ]
 
 
@@ -112,6 +116,7 @@ def test_all_is_read(tmp_path):
     assert (alerts.webhooks[0].secret, alerts.webhooks[0].form) == (["env:NEW", "file:old"], "cap")
     assert [c.name for c in (*alerts.folders, *alerts.programs, *alerts.mails)] == ["drop", "siren", "desk"]
     assert (alerts.mails[0].sender, alerts.mails[0].port) == ("a@example.org", 2525)
+    assert alerts.positions == PositionsRule("env:TOKEN", 5400.0)
 
 
 @pytest.mark.parametrize(("old", "new", "said"), FAULTS)
