@@ -10,13 +10,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dynamo.errors import WorkspaceError
 
-__all__ = ["Database"]
+__all__ = ["Database", "DiskFullError", "Opened"]
 
 BUSY_SECONDS = 30
 #: Pages of the write-ahead log after which they are copied into the file, which waits for the disk; and the
@@ -28,7 +28,7 @@ PAUSE = 0.05
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-class _DiskFullError(WorkspaceError):
+class DiskFullError(WorkspaceError):
     """There was no room for the transaction; it was undone."""
 
 
@@ -43,7 +43,7 @@ def _told(path: Path) -> Iterator[None]:
             raise WorkspaceError(f"{text}; move it away to start anew") from error
         if type(error) is sqlite3.OperationalError:
             full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-            raise (_DiskFullError if full else WorkspaceError)(text) from error
+            raise (DiskFullError if full else WorkspaceError)(text) from error
         raise
 
 
@@ -148,7 +148,7 @@ class Database:
                 self._apply(self._rows)
                 with _told(self.path):
                     self._db.execute("COMMIT")
-            except _DiskFullError:
+            except DiskFullError:
                 # A task that fills the disk fails of it, and leaves room. What was executed at once is not known
                 # any more, so a change with such a part is not done again.
                 if self._direct or time.monotonic() > until:
@@ -179,6 +179,33 @@ class Database:
 
     def _version(self) -> int:
         return int(self.execute("PRAGMA user_version").fetchone()[0])
+
+
+class Opened:
+    """What reads and writes some tables of the journal: a context manager that has the file open, for one thread.
+
+    Raises `WorkspaceError` where the file cannot be used or was written by a newer version.
+    """
+
+    def __init__(self, path: Path, writes: Iterable[str]) -> None:
+        self._db = Database(path, writes)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def change(self, patience: float = 0.0) -> AbstractContextManager[None]:
+        """All writes inside are one transaction; raises `DiskFullError` where the disk has no room for it.
+
+        `patience` is for how many seconds that is tried while the disk is full.
+        """
+        return self._db.change(patience)
 
 
 def _statements(script: str) -> Iterator[str]:

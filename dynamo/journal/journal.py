@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
 from dynamo.errors import UserError, nearest
 from dynamo.graph.model import Graph
-from dynamo.journal.database import Database
+from dynamo.journal.database import Opened
 from dynamo.journal.records import (
     Attempt,
     AttemptOutcome,
@@ -51,6 +50,10 @@ _USE_RESULT = "UPDATE results SET used = ? WHERE key = ?"
 _SET_LATEST = "INSERT OR REPLACE INTO latest (workflow, task, key, parts, at) VALUES (?, ?, ?, ?, ?)"
 _SET_PARSED = "INSERT OR REPLACE INTO sources (path, state, found) VALUES (?, ?, ?)"
 _SET_DIGEST = "INSERT OR REPLACE INTO digests (path, size, mtime, inode, digest) VALUES (?, ?, ?, ?, ?)"
+_FORGOTTEN = """
+    INSERT OR REPLACE INTO products (run, feed, folder, ended)
+    SELECT id, json_extract(settings, '$.feed'), json_extract(settings, '$.products'), coalesce(ended, created)
+    FROM runs WHERE id = ? AND json_extract(settings, '$.keeps')"""
 #: In the order in which they are applied: a row after those that it refers to or changes.
 _WRITES = (
     _ADD_RUN, _SET_RUN, _ADD_EXPANSION, _START, _END, _SET_TASK, _ADD_RESULT, _USE_RESULT, _SET_LATEST,
@@ -58,33 +61,12 @@ _WRITES = (
 )  # fmt: skip
 
 
-class Journal:
-    """The durable record of one workspace.
-
-    Opened by each process for itself; may be used by one thread. Raises `WorkspaceError` where the file cannot
-    be used or was written by a newer version.
-    """
+class Journal(Opened):
+    """The durable record of one workspace; opened by each process for itself."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(path, _WRITES)
         self.path = path
-        self._db = Database(path, _WRITES)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def change(self, patience: float = 0.0) -> AbstractContextManager[None]:
-        """All writes inside are one transaction; raises `WorkspaceError` where the disk refuses it.
-
-        `patience` is for how many seconds that is tried while the disk is full.
-        """
-        return self._db.change(patience)
 
     # Runs
 
@@ -136,8 +118,19 @@ class Journal:
         self._db.write(_ADD_EXPANSION, (run, task, _pack(graph)))
 
     def remove_run(self, run: str) -> None:
-        """Forget a run, its tasks and attempts; its results stay."""
+        """Forget a run, its tasks and attempts; its results stay, and so does where its products are to be removed."""
+        self._db.execute(_FORGOTTEN, (run,))
         self._db.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+    def forgotten_products(self, feed: str, before: float) -> list[tuple[str, str]]:
+        """Return run and folder of forgotten runs of a watch that ended before, whose products are to be removed."""
+        return self._db.execute(
+            "SELECT run, folder FROM products WHERE feed = ? AND ended < ?", (feed, before)
+        ).fetchall()
+
+    def remove_products(self, run: str) -> None:
+        """Note that the products of a forgotten run were removed."""
+        self._db.execute("DELETE FROM products WHERE run = ?", (run,))
 
     # Tasks and attempts
 

@@ -2,26 +2,28 @@
 
 After ``kill -9`` at any moment, a new `Inbox` on the same store goes on: files that arrived meanwhile are in the first
 `seen`, windows that were queued or running are in `pending`. One process at a time takes a feed: whoever makes an
-inbox sees to that. Goes wrong: `WorkspaceError`; the store, this object and its `Watcher` may then differ, so make
-new ones.
+inbox sees to that. Where the disk is full, what was decided is kept and written by a later call; nothing of it is
+told before. Goes wrong: `WorkspaceError`; the store, this object and its `Watcher` may then differ, so make new ones.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dynamo.errors import InternalError
+from dynamo.journal.database import DiskFullError
 from dynamo.triggers.arrival import Arrival, Reading, Seen
 from dynamo.triggers.rules import Backlog, Rules
 from dynamo.triggers.store import Ended, Feed, Queued, Store
 from dynamo.triggers.window import Step, Window, Windows
 
 __all__ = ["Inbox"]
-
-#: For how many seconds a full disk is waited for.
-PATIENCE = 30.0
 
 
 class Inbox:
@@ -39,6 +41,13 @@ class Inbox:
         How names are read, by input.
     backlog
         What the first `seen` of the very first start does with what is there.
+
+    Attributes
+    ----------
+    due
+        The monotonic time at which to call `tick`, if any.
+    arrived
+        How many files came since it was made, without those that were there when the feed first began.
     """
 
     def __init__(
@@ -55,6 +64,9 @@ class Inbox:
             raise InternalError(f"rules and readings differ in the inputs {', '.join(sorted(missing))}")
         self.feed = feed
         self.due: float | None = None
+        self.arrived = 0
+        self._late: deque[tuple[Callable[[], None], list[Queued]]] = deque()  # to be written, and told then
+        self._made: list[Queued] = []
         self._store, self._rules, self._readings, self._backlog = store, rules, readings, backlog
         self._state = store.feed(feed)
         self._ticks: set[float] = set()  # those whose windows wait
@@ -84,6 +96,16 @@ class Inbox:
         return Windows(self._rules, frames=frames, made=made, low=low)
 
     @property
+    def full(self) -> bool:
+        """Whether the disk has no room for what was decided."""
+        return bool(self._late)
+
+    @property
+    def asked(self) -> float:
+        """Data time up to which windows were asked for as a backlog."""
+        return self._state.backlog if self._state else -math.inf
+
+    @property
     def last_tick(self) -> float | None:
         """The last tick of the feed's clock that was taken, or when the feed began; None before it did."""
         return max(self._ticks, default=self._state.tick if self._state else None)
@@ -103,8 +125,11 @@ class Inbox:
         again, self._again = self._again, []
         if self._state is None:
             step = self._windows.begin(fresh, self._backlog, now, wall)
-        else:
-            step = self._windows.step([*again, *fresh], now, wall)
+            asked = _asked(step) if self._backlog == "all" else -math.inf
+            self._state = Feed(-math.inf, wall, wall, asked)
+            return self._record(step, fresh, wall, begins=True)
+        self.arrived += len(fresh)
+        step = self._windows.step([*again, *fresh], now, wall)
         return self._record(step, fresh, wall)
 
     def tick(self, now: float, wall: float, tick: float | None = None) -> list[Queued]:
@@ -118,30 +143,53 @@ class Inbox:
         return self._record(step, (), wall, tick if known else None)
 
     def _record(
-        self, step: Step, fresh: Iterable[Arrival], wall: float, known: float | None = None
+        self,
+        step: Step,
+        fresh: Iterable[Arrival],
+        wall: float,
+        known: float | None = None,
+        *,
+        begins: bool = False,
     ) -> list[Queued]:
-        """Write what was decided, in one transaction."""
-        before = self._state or Feed(-math.inf, wall, wall)
+        """Write what was decided, in one transaction, and return the windows that are recorded by now."""
+        before = self._state
+        assert before is not None
         taken = [w.time for w in step.windows if w.time in self._ticks] + ([] if known is None else [known])
-        after = Feed(self._windows.low, max(taken, default=before.tick), before.since)
+        after = replace(before, low=self._windows.low, tick=max(taken, default=before.tick))
         self._ticks -= set(taken)
         self.due = step.due
-        if step.windows or step.outcomes or self._lost or after != self._state:
-            new = set(fresh)
-            with self._store.change(PATIENCE):
-                for arrival, outcome in step.outcomes:
-                    if arrival in new:
-                        self._store.add_arrival(self.feed, arrival, wall, outcome)
-                        new.discard(arrival)  # what comes after changes what was added
-                    else:
-                        self._store.set_outcome(self.feed, arrival, outcome)
-                for arrival in self._lost:
-                    self._store.set_outcome(self.feed, arrival, "gone")
-                for window in step.windows:
-                    self._store.add_window(self.feed, window, wall)
-                self._store.set_feed(self.feed, after)
+        if begins or step.windows or step.outcomes or self._lost or after != before:
+            windows = [_recorded(self.feed, window, wall) for window in step.windows]
+            write = partial(self._write, step, set(fresh), self._lost, after, wall)
+            self._late.append((write, windows))
         self._state, self._lost = after, []
-        return [_recorded(self.feed, window, wall) for window in step.windows]
+        self._flush()
+        made, self._made = self._made, []
+        return made
+
+    def _write(self, step: Step, fresh: set[Arrival], lost: list[Arrival], after: Feed, wall: float) -> None:
+        new = set(fresh)  # a copy: it may be written in vain, and again
+        for arrival, outcome in step.outcomes:
+            if arrival in new:
+                self._store.add_arrival(self.feed, arrival, wall, outcome)
+                new.discard(arrival)  # what comes after changes what was added
+            else:
+                self._store.set_outcome(self.feed, arrival, outcome)
+        for arrival in lost:
+            self._store.set_outcome(self.feed, arrival, "gone")
+        for window in step.windows:
+            self._store.add_window(self.feed, window, wall)
+        self._store.set_feed(self.feed, after)
+
+    def _flush(self) -> None:
+        """Write what was decided, as far as the disk has room."""
+        with suppress(DiskFullError):  # `full` says so
+            while self._late:
+                write, windows = self._late[0]
+                with self._store.change():
+                    write()
+                self._late.popleft()
+                self._made += windows
 
     # What becomes of windows
 
@@ -149,18 +197,35 @@ class Inbox:
         """Return the windows that are queued, and those that are running with the id of their run; oldest first."""
         return self._store.pending(self.feed)
 
-    def taken(self, time: float, run: str, wall: float) -> None:
-        """Record that the window of this data time is run as `run`, before that begins."""
-        with self._store.change(PATIENCE):
-            self._store.start(self.feed, time, run, wall)
+    def taken(self, time: float, run: str, wall: float) -> bool:
+        """Record that the window of this data time is run as `run`, before that begins.
+
+        False where the disk is full: nothing is recorded then, and it must not begin.
+        """
+        if self._late:
+            return False
+        try:
+            with self._store.change():
+                self._store.start(self.feed, time, run, wall)
+        except DiskFullError:
+            return False
+        return True
 
     def finished(self, time: float, state: Ended, wall: float, reason: str = "") -> None:
         """Record how a window ended: done, failed or superseded. One that ended already stays as it is."""
-        with self._store.change(PATIENCE):
-            self._store.end(self.feed, time, state, reason, wall)
+        self._late.append((partial(self._store.end, self.feed, time, state, reason, wall), []))
+        self._flush()
 
 
 def _recorded(feed: str, window: Window, wall: float) -> Queued:
     if window.passed:
         return Queued(feed, window, "passed", window.passed, "", wall, None, wall)
     return Queued(feed, window, "queued", "", "", wall, None, None)
+
+
+def _asked(step: Step) -> float:
+    """Return the time of the newest file that was there at the beginning."""
+    refused = {"ahead", "outside", "timeless"}
+    return max(
+        (a.time for a, why in step.outcomes if a.time is not None and why not in refused), default=-math.inf
+    )

@@ -31,14 +31,14 @@ class FeedRule:
     stale
         By how many seconds of data time the newest window of the feed may be newer than one that is still started.
         No clock enters, so that replayed data ages as it did.
-    newest_only
-        Whether one that must wait is given up as soon as there is a newer one.
+    asked
+        Data time up to which windows were asked for however old they are: those of a backlog.
     """
 
     priority: int = 0
     limit: int | None = None
     stale: float = math.inf
-    newest_only: bool = False
+    asked: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,11 @@ def choose(
     rules: Mapping[str, FeedRule],
     newest: Mapping[str, float] | None = None,
 ) -> Choice:
-    """Decide, so that at most `limit` windows run at once.
+    """Decide, so that at most `limit` windows run at once of the feeds of a priority and of those above it.
 
-    First come feeds of higher priority, among them those of which less runs, then the newest data. `newest` is
-    the time of the newest window of each feed that also ran, where it ended already.
+    What runs of lower priority takes no room from what is above: else a few long runs of an archive would keep a
+    warning waiting. First come feeds of higher priority, among them those of which less runs, then the newest data.
+    `newest` is the time of the newest window of each feed that also ran, where it ended already.
     """
     latest = dict(newest or {})
     for window in [*waiting, *running]:
@@ -67,15 +68,12 @@ def choose(
     superseded: list[tuple[Waiting, str]] = []
     queues: dict[str, list[Waiting]] = {}  # the newest last
     for window in sorted(set(waiting), key=lambda w: w.time):
-        behind = latest[window.feed] - window.time
-        if behind > _rule(rules, window.feed).stale:
+        behind, rule = latest[window.feed] - window.time, _rule(rules, window.feed)
+        if behind > rule.stale and window.time > rule.asked:
             superseded.append((window, f"{behind:.0f} s behind the newest data"))
         else:
             queues.setdefault(window.feed, []).append(window)
-    start = _start(queues, Counter(w.feed for w in running), limit - len(running), rules)
-    for feed, queue in queues.items():
-        if _rule(rules, feed).newest_only:
-            superseded += [(w, "there is newer data") for w in queue if w.time < latest[feed]]
+    start = _start(queues, Counter(w.feed for w in running), limit, rules)
     return Choice(tuple(start), tuple(superseded))
 
 
@@ -84,18 +82,17 @@ def _rule(rules: Mapping[str, FeedRule], feed: str) -> FeedRule:
 
 
 def _start(
-    queues: dict[str, list[Waiting]], running: Counter[str], room: int, rules: Mapping[str, FeedRule]
+    queues: dict[str, list[Waiting]], running: Counter[str], limit: int, rules: Mapping[str, FeedRule]
 ) -> list[Waiting]:
     """Take from the queues what starts."""
+
+    def is_free(feed: str) -> bool:
+        rule = _rule(rules, feed)
+        beside = sum(n for other, n in running.items() if _rule(rules, other).priority >= rule.priority)
+        return bool(queues[feed]) and beside < limit and running[feed] < (rule.limit or math.inf)
+
     start: list[Waiting] = []
-    while len(start) < room:
-        free = [
-            feed
-            for feed, queue in queues.items()
-            if queue and running[feed] < (_rule(rules, feed).limit or math.inf)
-        ]
-        if not free:
-            break
+    while free := [feed for feed in queues if is_free(feed)]:
         feed = max(free, key=lambda f: (_rule(rules, f).priority, -running[f], queues[f][-1].time))
         start.append(queues[feed].pop())
         running[feed] += 1

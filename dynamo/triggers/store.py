@@ -5,19 +5,19 @@ All writes inside ``with store.change():`` are there whole or not at all. Goes w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import orjson
 
-from dynamo.journal.database import Database
+from dynamo.journal.database import Opened
 from dynamo.triggers.arrival import Arrival, Outcome
 from dynamo.triggers.window import Window
 
-__all__ = ["Ended", "Feed", "Queued", "Store", "WindowState", "forget"]
+__all__ = ["Ended", "Feed", "Past", "Queued", "Store", "WindowState", "forget"]
 
 WindowState = Literal["queued", "running", "done", "failed", "superseded", "passed"]
 #: Those that end a window.
@@ -29,7 +29,7 @@ _BATCH = 5000
 #: Outcomes of files that later windows may use.
 _FRAMES = "('waiting', 'used', 'kept', 'backlog', 'late', 'passed')"
 
-_SET_FEED = "INSERT OR REPLACE INTO feeds (feed, low, tick, since) VALUES (?, ?, ?, ?)"
+_SET_FEED = "INSERT OR REPLACE INTO feeds (feed, low, tick, since, backlog) VALUES (?, ?, ?, ?, ?)"
 _SET_ARRIVAL = (
     "INSERT OR REPLACE INTO arrivals (feed, input, path, size, mtime, time, source, seen, outcome)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -38,8 +38,8 @@ _SET_OUTCOME = (
     "UPDATE arrivals SET outcome = ? WHERE feed = ? AND input = ? AND path = ? AND size = ? AND mtime = ?"
 )
 _ADD_WINDOW = (
-    "INSERT INTO windows (feed, time, first, files, complete, state, reason, queued, ended)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO windows (feed, time, first, files, complete, data, state, reason, queued, ended)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _START = (
     "UPDATE windows SET state = 'running', run = ?, started = ?"
@@ -50,16 +50,30 @@ _END = (
     " WHERE feed = ? AND time = ? AND state IN ('queued', 'running')"
 )
 _WRITES = (_SET_FEED, _SET_ARRIVAL, _SET_OUTCOME, _ADD_WINDOW, _START, _END)
-_COLUMNS = "feed, time, first, files, complete, state, reason, run, queued, started, ended"
+_COLUMNS = "feed, time, first, files, complete, data, state, reason, run, queued, started, ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Where a feed stands: see `Windows.low`; the last tick of its clock; and when it began (Unix seconds)."""
+    """Where a feed stands, in Unix seconds.
+
+    See `Windows.low`; the last tick of its clock; when it began; and up to which data time windows were asked for as a
+    backlog.
+    """
 
     low: float
     tick: float
     since: float
+    backlog: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """When a file last arrived and a window was last done, and of when the newest data done are; Unix seconds."""
+
+    arrival: float | None
+    done: float | None
+    data: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +90,35 @@ class Queued:
     ended: float | None
 
 
-class Store:
+class Store(Opened):
     """Arrivals and windows in the journal's file; may be used by one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path, _WRITES)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def change(self, patience: float = 0.0) -> AbstractContextManager[None]:
-        """All writes inside are one transaction; where the disk is full, it is tried for `patience` seconds."""
-        return self._db.change(patience)
+        super().__init__(path, _WRITES)
 
     # Feeds
 
     def feed(self, feed: str) -> Feed | None:
         """Return where a feed stands, or None where it never began."""
-        row = self._db.execute("SELECT low, tick, since FROM feeds WHERE feed = ?", (feed,)).fetchone()
+        row = self._db.execute(
+            "SELECT low, tick, since, backlog FROM feeds WHERE feed = ?", (feed,)
+        ).fetchone()
         return Feed(*row) if row else None
 
     def set_feed(self, feed: str, state: Feed) -> None:
         """Record where a feed stands."""
-        self._db.write(_SET_FEED, (feed, state.low, state.tick, state.since))
+        self._db.write(_SET_FEED, (feed, state.low, state.tick, state.since, state.backlog))
+
+    def past(self, feed: str) -> Past:
+        """Return what a feed did last. What was there when it first began did not arrive."""
+        (arrival,) = self._db.execute(
+            "SELECT max(seen) FROM arrivals WHERE feed = ?1 AND seen > (SELECT since FROM feeds WHERE feed = ?1)",
+            (feed,),
+        ).fetchone()
+        done, data = self._db.execute(
+            "SELECT max(ended), max(data) FROM windows WHERE feed = ? AND state = 'done'", (feed,)
+        ).fetchone()
+        return Past(arrival, done, data)
 
     # Arrivals
 
@@ -153,7 +166,8 @@ class Store:
         """Record a window as queued, or as passed over."""
         state, ended = ("passed", now) if window.passed else ("queued", None)
         files = orjson.dumps(dict(window.files)).decode()
-        row = (feed, window.time, window.first, files, window.complete, state, window.passed, now, ended)
+        w = window
+        row = (feed, w.time, w.first, files, w.complete, w.data, state, w.passed, now, ended)
         self._db.write(_ADD_WINDOW, row)
 
     def start(self, feed: str, time: float, run: str, now: float) -> None:
@@ -200,8 +214,8 @@ class Store:
     def _windows(self, where: str, parameters: tuple[object, ...]) -> list[Queued]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM windows WHERE {where}", parameters)  # noqa: S608 - ours
         return [
-            Queued(feed, _window(time, first, files, complete, state, reason), state, reason, *rest)
-            for feed, time, first, files, complete, state, reason, *rest in rows
+            Queued(feed, _window(time, first, files, complete, data, state, reason), state, reason, *rest)
+            for feed, time, first, files, complete, data, state, reason, *rest in rows
         ]
 
     # Forgetting
@@ -229,9 +243,11 @@ class Store:
         return total
 
 
-def _window(time: float, first: float, files: str, complete: int, state: str, reason: str) -> Window:
+def _window(
+    time: float, first: float, files: str, complete: int, data: float | None, state: str, reason: str
+) -> Window:
     paths = {name: tuple(found) for name, found in orjson.loads(files).items()}
-    return Window(time, first, paths, bool(complete), reason if state == "passed" else "")
+    return Window(time, first, paths, bool(complete), reason if state == "passed" else "", data)
 
 
 def forget(path: Path, before: float) -> int:

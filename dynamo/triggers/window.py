@@ -40,6 +40,8 @@ class Window:
         Whether all was there.
     passed
         Why it is not to be run; empty where it is.
+    data
+        Data time of its newest file; None where it has none, as a clock's may.
     """
 
     time: float
@@ -47,6 +49,7 @@ class Window:
     files: Mapping[str, tuple[str, ...]]
     complete: bool = True
     passed: str = ""
+    data: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +274,8 @@ class Windows:
                 for frame in history.of(span.first, span.last):
                     self._say(frame, outcome)
         paths = {name: tuple(frame.path for frame in frames) for name, frames in files.items()}
-        return Window(span.last, span.first, paths, complete, passed)
+        newest = max((frame.time or 0.0 for frames in files.values() for frame in frames), default=None)
+        return Window(span.last, span.first, paths, complete, passed, newest)
 
     def _is_complete(self, span: _Span) -> bool:
         return all(

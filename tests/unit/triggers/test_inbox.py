@@ -11,7 +11,7 @@ from dynamo.errors import InternalError, WorkspaceError
 from dynamo.triggers.arrival import Reading, Seen
 from dynamo.triggers.inbox import Inbox
 from dynamo.triggers.rules import InputRules, Rules
-from dynamo.triggers.store import Store, forget
+from dynamo.triggers.store import Past, Store, forget
 
 WALL = 1e9
 ONE = Rules((InputRules("scan", last=3),))
@@ -229,3 +229,63 @@ def test_rules_and_readings_are_of_the_same_inputs(place):
     place.inbox()
     with pytest.raises(InternalError, match="inputs other, scan"):
         Inbox(place.stores[0], "feed", ONE, {"other": Reading(read)})
+
+
+def test_on_a_full_disk_nothing_is_told_before_it_is_recorded_and_nothing_is_lost(place):
+    """Nobody waits; each later call tries again, and what was decided follows in its order."""
+    inbox = place.inbox(backlog="all")
+    inbox.seen([place.file(1)], 0, WALL)
+    full = place.stores[0]._db
+    (pages,) = full.execute("PRAGMA page_count").fetchone()
+    full.execute(f"PRAGMA max_page_count = {pages}")
+    made = times(inbox.seen([place.file(t) for t in range(2, 900)], 1, WALL))
+    assert inbox.full
+    assert made == []
+    inbox.finished(1, "done", WALL + 1)
+    assert not inbox.taken(1, "run-1", WALL)
+    assert inbox.tick(2, WALL) == []
+    assert times(place.inbox().pending()) == [(1, "queued")]
+    full.execute("PRAGMA max_page_count = 100000")
+    assert times(inbox.tick(3, WALL)) == [(t, "queued") for t in range(2, 900)]
+    assert not inbox.full
+    assert times(place.inbox().pending()) == [(t, "queued") for t in range(2, 900)]
+    assert place.stores[0].outcomes("feed") == {"used": 899}
+    assert inbox.taken(899, "run-2", WALL)
+
+
+def test_a_backlog_that_was_asked_for_is_known_after_a_restart(place):
+    """By the data time of its newest file; another choice asks for nothing."""
+    place.inbox(backlog="all").seen([place.file(t) for t in (1, 5)], 0, WALL)
+    after = place.inbox()
+    assert after.asked == 5
+    after.seen([place.file(9)], 0, WALL)
+    assert place.inbox().asked == 5
+    assert place.stores[0].feed("other") is None
+
+
+def test_what_was_there_at_first_did_not_arrive(place):
+    """What came while nobody watched did, and what is known did so before."""
+    files = [place.file(1)]
+    first = place.inbox(backlog="all")
+    first.seen(files, 0, WALL)
+    assert first.arrived == 0
+    assert place.stores[0].past("feed") == Past(None, None, None)
+    files.append(place.file(2))
+    after = place.inbox()
+    after.seen(files, 0, WALL + 5)
+    assert after.arrived == 1
+    after.taken(2, "run", WALL)
+    after.finished(2, "done", WALL + 7)
+    assert place.stores[0].past("feed") == Past(WALL + 5, WALL + 7, 2)
+
+
+def test_a_window_of_a_clock_knows_of_when_its_data_are(place):
+    """Its own time is that of the tick; without any file it has none."""
+    inbox = place.inbox(Rules((InputRules("scan", last=3, drives=False, quorum=0),)))
+    inbox.seen([], 0, WALL)
+    inbox.tick(0, WALL, WALL + 60)
+    (empty,) = inbox.tick(30, WALL)
+    inbox.seen([place.file(5), place.file(7)], 31, WALL)
+    (window,) = inbox.tick(32, WALL, WALL + 120)
+    assert (empty.window.data, window.window.time, window.window.data) == (None, WALL + 120, 7)
+    assert [one.window.data for one in place.inbox().pending()] == [None, 7]

@@ -19,15 +19,6 @@ def test_the_newest_starts_first():
     assert choice.superseded == ()
 
 
-def test_with_newest_only_what_must_wait_is_superseded_by_newer_data():
-    """What there is room for runs; of the rest only the newest of all may wait."""
-    rules = {"a": FeedRule(newest_only=True)}
-    assert choose(of("a", 1, 2, 3), [], 3, rules).superseded == ()
-    choice = choose(of("a", 1, 2, 3), of("a", 0), 2, rules)
-    assert [w.time for w, _ in choice.superseded] == [1, 2]
-    assert choose(of("a", 1), of("b", 5), 1, rules).superseded == ()
-
-
 def test_stale_windows_are_superseded_even_where_there_is_room():
     """Age is by data time behind the feed's newest, which may have run already."""
     rules = {"a": FeedRule(stale=100)}
@@ -44,20 +35,41 @@ def test_feeds_take_turns_and_priority_goes_first():
     assert [w.feed for w in choose(waiting, [], 4, {"a": FeedRule(limit=1)}).start] == ["a", "b", "b"]
 
 
+def test_what_runs_of_lower_priority_takes_no_room_from_what_is_above():
+    """Long runs of an archive keep no warning waiting; what runs above does count."""
+    rules = {"warning": FeedRule(priority=1)}
+    assert choose(of("warning", 5), of("archive", 1, 2), 2, rules).start == (Waiting("warning", 5),)
+    assert choose(of("warning", 5, 6, 7), of("archive", 1, 2), 2, rules).start == tuple(of("warning", 7, 6))
+    assert choose(of("archive", 5), of("warning", 1, 2), 2, rules).start == ()
+
+
+def test_a_backlog_that_was_asked_for_does_not_grow_stale():
+    """Up to the time of its newest file; what came later does."""
+    rules = {"a": FeedRule(stale=100, asked=500)}
+    choice = choose(of("a", 0, 500, 501, 9000), [], 1, rules)
+    assert choice.start == (Waiting("a", 9000),)
+    assert [window.time for window, _ in choice.superseded] == [501]
+
+
 @given(
-    st.lists(st.builds(Waiting, st.sampled_from("ab"), st.integers(0, 20)), unique=True, max_size=20),
+    st.lists(st.builds(Waiting, st.sampled_from("abc"), st.integers(0, 20)), unique=True, max_size=20),
     st.integers(0, 5),
     st.integers(0, 3),
-    st.booleans(),
 )
-def test_nothing_is_both_started_and_given_up(windows, limit, n_running, newest_only):
-    """The limit holds, and room is used while something may start."""
+def test_nothing_is_both_started_and_given_up(windows, limit, n_running):
+    """The limit holds for each priority with those above, and room is used while something may start."""
     running, waiting = windows[:n_running], windows[n_running:]
-    rules = {"a": FeedRule(stale=10, newest_only=newest_only), "b": FeedRule(limit=1)}
+    rules = {"a": FeedRule(stale=10), "b": FeedRule(limit=1), "c": FeedRule(priority=1)}
     choice = choose(waiting, running, limit, rules)
     gone = {w for w, _ in choice.superseded}
     assert not gone & set(choice.start)
     assert {*gone, *choice.start} <= set(waiting)
-    assert len(choice.start) <= max(0, limit - len(running))
-    left = [w for w in waiting if w not in gone and w not in choice.start and w.feed == "a"]
-    assert not left or len(choice.start) == max(0, limit - len(running))
+    beside = [*running, *choice.start]
+    urgent = [w for w in beside if w.feed == "c"]
+    assert len(urgent) <= max(limit, sum(w.feed == "c" for w in running))
+    assert len(choice.start) == 0 or len(urgent) <= limit
+    if any(w.feed != "c" for w in choice.start):
+        assert len(beside) <= limit
+    left = {w.feed for w in waiting if w not in gone and w not in choice.start}
+    assert "c" not in left or len(urgent) >= limit
+    assert "a" not in left or len(beside) >= limit
