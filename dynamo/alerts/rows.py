@@ -47,9 +47,14 @@ class Fault:
 class Rows:
     """The rows so far."""
 
-    def __init__(self, rules: Sequence[Rule], hazards: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        hazards: Collection[str] | None = None,
+        channels: Collection[str] | None = None,
+    ) -> None:
         self._rules = tuple(rules)
-        self._known = hazards
+        self._known = {"hazard": hazards, "channel": channels}
         self._faults: list[Fault] = []
         self._what = "line"
         self._parts: dict[str, list[Any]] = {name: [] for name in ("line", *COLUMNS)}
@@ -102,15 +107,19 @@ class Rows:
             values = [v if isinstance(v, str) or v is None else repr(v) for v in values]
             distinct = set(values)
         of: dict[Any, int] = {}
+        known = self._known[name]
         for said in sorted(distinct, key=repr):
             text = "" if said is None else str(said).strip()
             bad = text != _printable(text) or (said is not None and not isinstance(said, str))
-            unknown = name == "hazard" and text and self._known is not None and text not in self._known
+            unknown = text and known is not None and text not in known
             of[said] = -1 if bad or unknown else codes.setdefault(text, len(codes))
         coded = np.fromiter(map(of.__getitem__, values), "i4", len(values))
+        hints: dict[str, str] = {}
         for i in (coded < 0).nonzero()[0].tolist():
             text = _printable(str(values[i]).strip())
-            wrong(i, f"its {name} {text!r} is not known{nearest(text, self._known or ())}")
+            if text not in hints:  # a million rows may have the same fault
+                hints[text] = nearest(text, known or ())
+            wrong(i, f"its {name} {text!r} is not known{hints[text]}")
         return coded
 
     def close(self) -> tuple[Subscribers, tuple[Fault, ...]]:

@@ -31,6 +31,7 @@ def read_subscribers(
     rules: Sequence[Rule] = (),
     *,
     hazards: Collection[str] | None = None,
+    channels: Collection[str] | None = None,
     strict: bool = True,
 ) -> tuple[Subscribers, tuple[Fault, ...]]:
     """Return the subscribers of a file, and the rows that are wrong and left out.
@@ -41,8 +42,8 @@ def read_subscribers(
         ``.csv``, ``.geojson`` or ``.json``, also with ``.gz``.
     rules
         What the run file asks for in the name of all.
-    hazards
-        The kinds that are known; None lets every kind pass.
+    hazards, channels
+        The kinds and the channels that are known; None lets all pass.
     strict
         Whether a wrong row is an error; else the right ones work.
 
@@ -51,7 +52,7 @@ def read_subscribers(
     DataError
         The file cannot be used, or `strict` and a row is wrong.
     """
-    rows = Rows(rules, hazards)
+    rows = Rows(rules, hazards, channels)
     is_json = path.name.removesuffix(".gz").lower().endswith(("json",))
     with uncollected():
         (_from_geojson if is_json else _from_csv)(path, rows)

@@ -136,6 +136,7 @@ def test_a_geojson_names_its_subscribers_and_their_rules(tmp_path):
         ("x,-97,32,inf,STORM,1,1,p", "its distance_km is 'inf'; expected a number"),
         ("x,-97,32,1,STORM,1,-1,p", "its max_lead_minutes is -1; expected 0 or more"),
         ("x,-97,32,1,STROM,1,1,p", "its hazard 'STROM' is not known (did you mean 'STORM'?)"),
+        ("x,-97,32,1,STORM,1,1,phon", "its channel 'phon' is not known (did you mean 'phone'?)"),
         ("x,-97,32,1,STORM,1,1", "it has 7 values; expected 8, as in the first line"),
         ('x,-97,32,1,STORM,1,1,"p', ""),
         ("a,-97,32.1,1,STORM,1,1,p", "its id is that of line 2, at another position"),
@@ -144,14 +145,15 @@ def test_a_geojson_names_its_subscribers_and_their_rules(tmp_path):
 def test_a_wrong_row_is_told_and_the_others_work(tmp_path, line, message):
     """With its line and what was expected; strict makes it an error."""
     path = _csv(tmp_path, "a,-97,32,1,STORM,1,1,p", line, "b,-97,32,1,STORM,1,1,p")
-    found, faults = read_subscribers(path, hazards=["STORM"], strict=False)
+    known = {"hazards": ["STORM"], "channels": ["p", '"p', "phone"]}
+    found, faults = read_subscribers(path, **known, strict=False)
     if not message:  # a stray quotation mark is a character like others
         assert found.ids.tolist() == ["a", "x", "b"]
         return
     assert found.ids.tolist() == ["a", "b"]
     assert [(fault.line, fault.message) for fault in faults] == [(3, message)]
     with pytest.raises(DataError) as caught:
-        read_subscribers(path, hazards=["STORM"])
+        read_subscribers(path, **known)
     assert message in str(caught.value)
     assert "subscribers.csv:3:" in str(caught.value)
 
