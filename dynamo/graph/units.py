@@ -6,7 +6,7 @@ import re
 
 from dynamo.errors import nearest
 
-__all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
+__all__ = ["format_bytes", "format_count", "format_seconds", "parse_bytes", "parse_seconds"]
 
 _BYTES = {
     "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
@@ -80,6 +80,15 @@ def format_bytes(n: float) -> str:
             return f"{n:.3g} {unit}"
         n /= 1024
     return f"{n:.3g} TiB"
+
+
+def format_count(n: int, one: str, many: str = "") -> str:
+    """Return how many there are of something; `many` is its plural where that is not `one` and an s.
+
+    >>> format_count(1, "fault"), format_count(1204, "subscriber"), format_count(2, "try", "tries")
+    ('1 fault', '1,204 subscribers', '2 tries')
+    """
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def format_seconds(seconds: float) -> str:

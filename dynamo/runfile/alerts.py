@@ -9,14 +9,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dynamo.errors import nearest
 from dynamo.graph.units import parse_seconds
-from dynamo.runfile.keys import COUNT, KEYS, NEEDED, TEXT, TEXTS, Key, form_of, items, one_of, rule
+from dynamo.runfile.keys import COUNT, KEYS, NEEDED, TEXT, TEXTS, Key, form_of, items, mapping, one_of, rule
 from dynamo.runfile.trigger import choice, some_seconds
-from dynamo.runfile.values import by, count, text, text_by, texts
+from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
 
 __all__ = [
     "AlertsRule", "FolderRule", "MailRule", "MatchRule", "PositionsRule", "ProgramRule", "WebhookRule", "parse_km",
-    "parse_level",
+    "parse_level", "read_alerts",
 ]  # fmt: skip
 
 Form = Literal["cloudevents", "cloudevents-binary", "geojson", "cap"]
@@ -255,3 +256,24 @@ NEEDED.update(
         MailRule: ("name", "host", "from", "to"),
     }
 )
+
+
+def read_alerts(value: Any, at: At, tell: Tell) -> AlertsRule | None:
+    """Read the section; the channels that its rules name must be there, each name once."""
+    before = len(tell)
+    alerts: AlertsRule | None = mapping(AlertsRule, value, at, tell)
+    if alerts is None or len(tell) > before:
+        return alerts
+    names: dict[str, At] = {}
+    for kind in ("webhooks", "folders", "programs", "mails"):
+        for index, channel in enumerate(getattr(alerts, kind)):
+            here = (*at, kind, index, "name")
+            if names.setdefault(channel.name, here) != here:
+                tell(here, f"{channel.name!r} is the name of a channel above; give each its own")
+    for index, one in enumerate(alerts.rules):
+        for number, name in enumerate(one.to):
+            if name not in names:
+                tell(
+                    (*at, "rules", index, "to", number), f"there is no channel {name!r}{nearest(name, names)}"
+                )
+    return alerts

@@ -162,9 +162,9 @@ def _trigger(value: Any, at: At, tell: Tell) -> Any:
 
 
 def _alerts(value: Any, at: At, tell: Tell) -> Any:
-    from dynamo.runfile.alerts import AlertsRule
+    from dynamo.runfile.alerts import read_alerts
 
-    return mapping(AlertsRule, value, at, tell)
+    return read_alerts(value, at, tell)
 
 
 _TIME = {"type": "string"}

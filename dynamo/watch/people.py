@@ -3,24 +3,69 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from dynamo.alerts.subscriber import Rule, Subscribers
-from dynamo.alerts.subscribers_file import read_subscribers
-from dynamo.errors import DynamoError, UserError, nearest
+from dynamo.alerts.subscribers_file import Fault, read_subscribers
+from dynamo.errors import DataError, DynamoError
+from dynamo.graph.units import format_count
 from dynamo.runfile.alerts import AlertsRule
 from dynamo.runfile.paths import under
 
-__all__ = ["People", "read_people"]
+__all__ = ["FaultyPeopleError", "People", "read_people"]
 
 log = logging.getLogger(__name__)
+
+#: Faults of a file that are told; more are counted.
+TOLD = 20
+
+#: Returns longitude and latitude by id of who said where he is, after some time (Unix seconds).
+Posted = Callable[[float], Mapping[str, tuple[float, float]]]
+
+
+class FaultyPeopleError(DataError):
+    """A file of subscribers has the `faults` listed, each in the row that it names."""
+
+    def __init__(self, path: Path, faults: Collection[Fault]) -> None:
+        self.path, self.faults = path, tuple(faults)
+        told = [f"  {path}:{fault}" if fault.line else f"  {path}: {fault}" for fault in self.faults[:TOLD]]
+        more = len(self.faults) - TOLD
+        told += [f"  and {more:,} more"] if more > 0 else []
+        super().__init__("\n".join([f"{path}: {format_count(len(faults), 'fault')} in its rows:", *told]))
+
+
+class _Known:
+    """The subscribers of a file as it was read, and where each id stands among them."""
+
+    def __init__(self, people: Subscribers) -> None:
+        self.people = people
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Of a million ids it takes a tenth of a gigabyte, so it is made only where somebody moves."""
+        return {name: row for row, name in enumerate(self.people.ids.tolist())}
 
 
 class People:
     """The subscribers of a watched run file: read when it begins, and again when their file has changed.
 
-    So somebody who moves, comes or goes is minded from the next cycle on, by a new file in place of the old one.
+    So somebody who moves, comes or goes is minded from the next cycle on, by a new file in place of the old one, or by
+    a position that he posted.
+
+    Parameters
+    ----------
+    alerts, base
+        The section of the run file, and the folder that this is in.
+    channels
+        Names of all channels.
+    posted
+        Who said where he is.
 
     Raises
     ------
@@ -28,45 +73,88 @@ class People:
         As `read_people`; later, what is wrong is told and those known before stay.
     """
 
-    def __init__(self, alerts: AlertsRule, base: Path, channels: Collection[str]) -> None:
-        self._alerts, self._base, self._channels = alerts, base, channels
-        self._path = under(base, alerts.subscribers)
+    def __init__(
+        self,
+        alerts: AlertsRule,
+        base: Path,
+        channels: Collection[str],
+        posted: Posted = lambda _: {},
+    ) -> None:
+        self._alerts, self._base, self._channels, self._posted = alerts, base, channels, posted
+        self.path = under(base, alerts.subscribers)
         self._state = self._look()
-        self._known = self._read()
+        self.left_out: tuple[Fault, ...] = ()
+        self._take(self._read())
+
+    @property
+    def known(self) -> Subscribers:
+        """All as the file has them."""
+        return self._known.people
 
     def now(self) -> Subscribers:
-        """Return those who are to be told now."""
+        """Return those who are to be told now, where they are now; the same object while nothing changed."""
         state = self._look()
         if state != self._state:
             self._state = state
             try:
-                self._known = self._read()
-                log.info("read %s anew: %d subscribers", self._path, len(self._known))
+                self._take(self._read())
+                log.info("read %s anew: %s", self.path, format_count(len(self.known), "subscriber"))
             except DynamoError as error:
                 log.error("subscribers stay as they were: %s", error)  # noqa: TRY400 - the user's fault, not ours
-        return self._known
+        posted = self._posted(time.time() - self._alerts.positions.keep)
+        if posted != self._moved:
+            self._moved, self._now = posted, self._where(posted)
+        return self._now
+
+    def __contains__(self, subscriber: object) -> bool:
+        """Whether the file, as it was read last, has this id; from any thread."""
+        return subscriber in self._known.rows
+
+    def _take(self, people: Subscribers) -> None:
+        known = _Known(people)
+        if self._alerts.positions.token:
+            known.rows  # noqa: B018 - made here, where nobody waits for an answer
+        self._known, self._now = known, people
+        self._moved: Mapping[str, tuple[float, float]] = {}
+
+    def _where(self, posted: Mapping[str, tuple[float, float]]) -> Subscribers:
+        """Return all, those who posted a position at it: one pass over those, one copy of the columns."""
+        people, rows = self.known, self._known.rows if posted else {}
+        found = {rows[name]: at for name, at in posted.items() if name in rows}
+        if not found:
+            return people
+        places = np.array(list(found.values()))
+        lon, lat = people.lon.copy(), people.lat.copy()
+        lon[list(found)], lat[list(found)] = places[:, 0], places[:, 1]
+        return replace(people, lon=lon, lat=lat)
 
     def _look(self) -> tuple[int, int, int] | None:
         try:
-            state = self._path.stat()
+            state = self.path.stat()
         except OSError:
             return None
         return state.st_ino, state.st_size, state.st_mtime_ns
 
     def _read(self) -> Subscribers:
-        known, faults = read_people(self._alerts, self._base, self._channels)
-        for fault in faults:
-            log.warning("left out: %s", fault)
+        known, self.left_out = read_people(self._alerts, self._base, self._channels)
+        for fault in self.left_out:
+            log.warning("left out: %s:%s", self.path, fault)
         return known
 
 
-def read_people(alerts: AlertsRule, base: Path, channels: Collection[str]) -> tuple[Subscribers, list[str]]:
-    """Return the subscribers of a run file in the folder `base`, and the lines that were left out, in words.
+def read_people(
+    alerts: AlertsRule, base: Path, channels: Collection[str] | None
+) -> tuple[Subscribers, tuple[Fault, ...]]:
+    """Return the subscribers of a run file in the folder `base`, and the rows that were left out.
+
+    `channels` are the names of all channels; None lets every name pass.
 
     Raises
     ------
+    FaultyPeopleError
+        The file has rows that are wrong, unless these are to be skipped.
     UserError
-        A file cannot be read or has lines that are wrong (unless these are to be skipped); a channel is not there.
+        The file cannot be read.
     """
     rules = [
         Rule(r.hazard, r.level, r.within, r.lead / 60 if r.lead is not None else float("inf"), to)
@@ -74,9 +162,7 @@ def read_people(alerts: AlertsRule, base: Path, channels: Collection[str]) -> tu
         for to in r.to or [""]
     ]
     path = under(base, alerts.subscribers)
-    people, faults = read_subscribers(path, rules, strict=alerts.faults == "refuse")
-    for name in sorted({*people.channels, *(rule.channel for rule in rules)} - {"", *channels}):
-        raise UserError(
-            f"subscribers ask for the channel {name!r}, which the run file does not have{nearest(name, channels)}"
-        )
-    return people, [f"{path}:{fault}" for fault in faults]
+    people, faults = read_subscribers(path, rules, channels=channels, strict=False)
+    if faults and alerts.faults == "refuse":
+        raise FaultyPeopleError(path, faults)
+    return people, faults

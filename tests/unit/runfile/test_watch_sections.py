@@ -89,6 +89,8 @@ FAULTS = [
     ("password: env:P", "password: hunter2", "a secret does not stand in a run file"),
     ("tls: none", "tls: plain", "expected 'starttls', 'tls', 'none'"),
     ("timeout: 5 s", "timeout: never", "timeout: 'never' is not a time like"),
+    ("to: [ops]", "to: [ops, dsk]", "to: there is no channel 'dsk' (did you mean 'desk'?)"),
+    ("name: drop", "name: ops", "name: 'ops' is the name of a channel above"),
     ("token: env:TOKEN", "token: hunter2", "a secret does not stand in a run file"),
     ("keep: 90 min", "keep: 0", "keep: 0 is no time at all"),
     ("{token: env:TOKEN", "{tokn: env:TOKEN", "unknown key 'tokn' (did you mean 'token'?)"),

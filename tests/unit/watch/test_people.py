@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dynamo.errors import UserError
 from dynamo.runfile.alerts import AlertsRule, MatchRule
-from dynamo.watch.people import People, read_people
+from dynamo.watch.people import FaultyPeopleError, People, read_people
 
 HEAD = "id,lon,lat,channel\n"
 
@@ -26,28 +27,27 @@ def test_who_asks_for_nothing_gets_the_rules_of_the_run_file(tmp_path):
     assert len(people) == 1
     assert (people.min_level.tolist(), people.within_km.tolist()) == ([45], [5])
     assert people.max_lead_minutes.tolist() == [30]
-    assert faults == []
+    assert faults == ()
 
 
-def test_a_channel_that_is_not_there_is_refused_with_the_nearest_name(tmp_path):
-    """Whether a subscriber asks for it or a rule."""
-    with pytest.raises(UserError, match=r"the channel 'dsk', .*\(did you mean 'desk'\?\)"):
-        read_people(alerts(tmp_path, "clinic,-97,32,dsk\n"), tmp_path, ["desk"])
-    (tmp_path / "people.csv").write_text(HEAD + "clinic,-97,32,desk\n")
-    rules = AlertsRule("people.csv", [MatchRule("STORM", to=["desk", "mial"])])
-    with pytest.raises(UserError, match=r"the channel 'mial', .*\(did you mean 'mail'\?\)"):
-        read_people(rules, tmp_path, ["desk", "mail"])
+def test_a_channel_that_is_not_there_is_a_fault_of_its_line(tmp_path):
+    """With the nearest name; where no channels are known every name passes."""
+    rule = alerts(tmp_path, "clinic,-97,32,desk\nschool,-97,32,dsk\n")
+    with pytest.raises(FaultyPeopleError, match=r"people\.csv:3: 'school': .*\(did you mean 'desk'\?\)"):
+        read_people(rule, tmp_path, ["desk"])
+    assert len(read_people(replace(rule, faults="skip"), tmp_path, ["desk"])[0]) == 1
+    assert len(read_people(rule, tmp_path, None)[0]) == 2
 
 
 def test_faulty_lines_are_refused_or_left_out_and_told(tmp_path):
-    """With file and line."""
+    """With file and line; of very many the first."""
     rows = "clinic,-97,32,\nfar,-97,132,\n"
-    with pytest.raises(UserError, match=r"people\.csv:3"):
+    with pytest.raises(UserError, match=r"people\.csv: 1 fault in its rows:\n.*people\.csv:3"):
         read_people(alerts(tmp_path, rows), tmp_path, [])
     people, faults = read_people(alerts(tmp_path, rows, faults="skip"), tmp_path, [])
     assert len(people) == 1
     assert len(faults) == 1
-    assert f"{tmp_path / 'people.csv'}:3" in faults[0]
+    assert faults[0].line == 3
 
 
 def test_a_file_that_changes_is_read_again_and_one_that_is_wrong_changes_nothing(tmp_path, caplog):
@@ -68,3 +68,13 @@ def test_a_file_that_changes_is_read_again_and_one_that_is_wrong_changes_nothing
     assert people.now() is both
     alerts(tmp_path, "clinic,-97,32.5,\n")
     assert len(people.now()) == 1
+
+
+def test_more_faults_than_anybody_reads_are_counted(tmp_path):
+    """The first twenty are told."""
+    rows = "".join(f"far{n},-97,132,\n" for n in range(1030))
+    with pytest.raises(
+        FaultyPeopleError, match=r"1,030 faults in its rows:(\n  .*){20}\n  and 1,010 more$"
+    ) as error:
+        read_people(alerts(tmp_path, rows), tmp_path, [])
+    assert len(error.value.faults) == 1030
