@@ -6,7 +6,6 @@ Goes wrong: `UserError` that says what is missing, with the nearest name, or whe
 
 from __future__ import annotations
 
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from dynamo.errors import DynamoError, Place, UserError
 from dynamo.graph import Command, TaskFunction, Workflow
 from dynamo.runfile.paths import under
-from dynamo.worker.loading import load_module, load_object, read_afresh, split_call
+from dynamo.worker.loading import load_module, load_object, look_first, split_call
 
 __all__ = ["guilty", "load_workflow"]
 
@@ -28,9 +27,8 @@ def load_workflow(reference: str, base: Path) -> Workflow:
     where, name = split_call(reference)
     if where.endswith(".py"):
         reference = f"{under(base, where)}:{name}"
-    elif str(base) not in sys.path:
-        sys.path.insert(0, str(base))
-        read_afresh([str(base)])
+    else:
+        look_first([str(base)])
     try:
         found = load_object(reference)
     except DynamoError:

@@ -22,7 +22,7 @@ import orjson
 
 from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job
-from dynamo.worker.loading import read_afresh
+from dynamo.worker.loading import look_first
 from dynamo.worker.log import Log
 from dynamo.worker.prepare import prepare
 
@@ -89,8 +89,7 @@ def _serve(messages: _Messages) -> None:
     place: dict[str, Any] = next(iter(messages), {})
     if not place:
         return
-    sys.path[:0] = [p for p in place["modules"] if p not in sys.path]
-    read_afresh(place["modules"])
+    look_first(place["modules"])
     runner = Runner(place["sandbox"], Log(place["log"]))
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)

@@ -1,4 +1,8 @@
-"""Find the function that ``module:function`` or ``path/to/file.py:function`` names."""
+"""Find the function that ``module:function`` or ``path/to/file.py:function`` names, as a new process would find it.
+
+Files in different folders may each have a ``helper.py`` beside them: of what people write, ``sys.modules`` holds
+at any time what was imported for one folder only, its *home*.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -26,13 +31,60 @@ from dynamo.errors import Place, UserError, nearest
 if TYPE_CHECKING:
     from importlib.abc import PathEntryFinder
 
-__all__ = ["load_module", "load_object", "read_afresh", "split_call"]
+__all__ = ["load_module", "load_object", "look_first", "read_afresh", "split_call"]
 
-#: Path as written to the file's state when it was loaded, and the module.
-_loaded: dict[str, tuple[tuple[int, int, int, int], ModuleType]] = {}
+#: Path as written to the file's state when it was loaded, the folder it lies in, and the module.
+_loaded: dict[str, tuple[tuple[int, int, int, int], str, ModuleType]] = {}
 #: Folders, each with a separator at its end, in which people work.
 _fresh: set[str] = set()
 _STANDARD = os.path.dirname(os.__file__) + os.sep
+
+
+class _Homes:
+    """Whose modules ``sys.modules`` holds, and those of the others meanwhile.
+
+    ``named`` is the home of modules that are called by name: the folder in which they are sought first.
+    """
+
+    def __init__(self) -> None:
+        self.named = ""
+        self._now = ""
+        self._inserted = False
+        self._aside: dict[str, dict[str, ModuleType]] = {}
+
+    def enter(self, folder: str) -> None:
+        """Have what was imported for `folder` in ``sys.modules``, and `folder` first on ``sys.path``."""
+        if folder == self._now:
+            return
+        foreign = self._foreign(folder)
+        for name in foreign:
+            del sys.modules[name]
+        self._aside[self._now] = foreign
+        sys.modules.update(self._aside.pop(folder, {}))
+        if self._inserted:
+            with suppress(ValueError):  # the user's code may have taken it away
+                sys.path.remove(self._now)
+            if self._now not in sys.path:  # its modules may yet be called by name
+                sys.path.append(self._now)
+        self._inserted = bool(folder) and sys.path[:1] != [folder]
+        if self._inserted:
+            sys.path.insert(0, folder)
+        self._now = folder
+
+    def _foreign(self, folder: str) -> dict[str, ModuleType]:
+        """Return the modules that are not for `folder`: of the home that is left, or hiding what `folder` has."""
+        left = os.path.join(self._now, "") if self._now else ""
+        has = {name.partition(".")[0] for name in _listed(folder)}
+        return {
+            name: module
+            for name, module in list(sys.modules.items())
+            if (place := _place(name, module))
+            and ((left and place.startswith(left)) or name.partition(".")[0] in has)
+            and _is_fresh(os.path.dirname(place))
+        }
+
+
+_homes = _Homes()
 
 
 def split_call(call: str) -> tuple[str, str]:
@@ -48,9 +100,9 @@ def split_call(call: str) -> tuple[str, str]:
 def load_object(call: str) -> Any:
     """Import what `call` names.
 
-    A file is loaded once per process, with its own folder first on ``sys.path`` so that it may import its
-    neighbours, and is reloaded when it changes. Raises `UserError` that says what is missing, with the nearest
-    name, or where the user's file does not parse.
+    A file is loaded once per process, and is reloaded when it changes. Its own folder is the home from then on,
+    first on ``sys.path``, so that it may import its neighbours. Raises `UserError` that says what is missing, with
+    the nearest name, or where the user's file does not parse.
     """
     where, name = split_call(call)
     module = load_module(where)
@@ -66,7 +118,10 @@ def load_object(call: str) -> Any:
 def load_module(where: str) -> ModuleType:
     """Import a module by name, or from a file where `where` ends in ``.py``; errors as `load_object`."""
     try:
-        return _from_file(where) if where.endswith(".py") else importlib.import_module(where)
+        if where.endswith(".py"):
+            return _from_file(where)
+        _homes.enter(_homes.named)
+        return importlib.import_module(where)
     except SyntaxError as error:
         place = Place(error.filename or where, error.lineno or 0, error.offset or 0)
         raise UserError(f"not valid Python: {error.msg}", place=place) from error
@@ -88,8 +143,20 @@ def _from_file(where: str) -> ModuleType:
     version = (state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
     known = _loaded.get(where)
     if known is None or known[0] != version:
-        known = _loaded[where] = (version, _execute(Path(where).resolve()))
-    return known[1]
+        path = Path(where).resolve()
+        folder = str(path.parent)
+        _homes.enter(folder)
+        read_afresh([folder])
+        known = _loaded[where] = (version, folder, _execute(path))
+    _homes.enter(known[1])
+    return known[2]
+
+
+def look_first(folders: Sequence[str]) -> None:
+    """Seek modules that are called by name in `folders` first, and read those there afresh."""
+    _homes.named = os.path.abspath(folders[0]) if folders else ""
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    read_afresh(folders)
 
 
 def read_afresh(folders: Iterable[str]) -> None:
@@ -141,13 +208,25 @@ def _is_fresh(path: str) -> bool:
     return not installed and any(inner.startswith(folder) for folder in _fresh)
 
 
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder) if folder else []
+    except OSError:  # not there, or not to be read: Python finds nothing there either
+        return []
+
+
+def _place(name: str, module: ModuleType) -> str:
+    """Return where a module lies; empty for dynamo, and where no other can stand beside it under its name."""
+    # Not by attribute: a module may import another as soon as it is asked for one that it has not.
+    fields = getattr(module, "__dict__", {})
+    if name.partition(".")[0] in {"dynamo", "__main__", "__mp_main__"} or "__dynamo_path__" in fields:
+        return ""
+    return str(fields.get("__file__") or next(iter(fields.get("__path__") or ()), ""))
+
+
 def _execute(path: Path) -> ModuleType:
     """Run a file as a module of its own."""
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    read_afresh([folder])
     spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file")

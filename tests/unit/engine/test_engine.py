@@ -606,6 +606,34 @@ def test_a_helper_that_is_edited_runs_as_it_is_in_a_warm_engine(lab):
     assert lab.published() == {"1": "as it was", "2": "as it is now"}
 
 
+@pytest.mark.parametrize("inline", [False, True])
+def test_helpers_of_one_name_in_two_folders_are_two(lab, inline):
+    """A warm worker runs the code beside each workflow's file, which is what the keys count."""
+    text = """
+        import helper
+
+        @task
+        def say(out: Output):
+            import helper as now
+            Path(out).write_text(f'{helper.said} {now.said}')
+
+        @workflow
+        def flow(word: str):
+            say(out=word)
+    """
+    graphs = {}
+    for name in ("one", "two"):
+        (lab.root / name).mkdir()
+        (lab.root / name / "helper.py").write_text(f"said = {name!r}\n")
+        lab.file = lab.root / name / "flow.py"
+        lab.write(text)
+        graphs[name] = lab.graph(word=name)
+    with lab.engine(inline=inline) as engine:
+        for name in ("one", "two", "one"):
+            engine.run(lab.request(graphs[name], selection=Selection(force=("say",))))
+            assert lab.published()[name] == f"{name} {name}"
+
+
 def test_one_run_cannot_be_under_way_twice(lab):
     """A run whose lock another process holds is refused in words."""
     lab.write(CHAIN)

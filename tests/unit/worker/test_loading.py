@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dynamo.worker import loading
-from dynamo.worker.loading import load_object, read_afresh
+from dynamo.worker.loading import load_object, look_first, read_afresh
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,7 @@ def _as_before(monkeypatch):
     monkeypatch.setattr(sys, "path_importer_cache", {})
     monkeypatch.setattr(loading, "_fresh", set())
     monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setattr(loading, "_homes", loading._Homes())
     yield
     for name in set(sys.modules) - before:
         del sys.modules[name]
@@ -95,3 +96,64 @@ def test_a_package_goes_before_a_file_of_the_same_name(tmp_path):
     (tmp_path / "fresh_h.py").write_text("K = 'file'\n")
     (tmp_path / "flow.py").write_text("from fresh_h import K\n")
     assert load_object(f"{tmp_path}/flow.py:K") == "package"
+
+
+# Homes
+
+SAYS = "import twin\nFIRST = twin.WORD\n\ndef now():\n    import twin\n    return twin.WORD\n"
+
+
+def folder_that_says(path: Path, word: str) -> str:
+    """Make a folder with a file and a helper beside it, named as in all such folders; return the file's path."""
+    path.mkdir()
+    (path / "flow.py").write_text(SAYS)
+    (path / "twin.py").write_text(f"WORD = {word!r}\nHEARD = []\n")
+    return f"{path}/flow.py"
+
+
+def test_a_file_gets_the_helper_beside_it(tmp_path):
+    """Though a helper of the same name was imported for a file in another folder; when loaded, and when called."""
+    one, two = (folder_that_says(tmp_path / word, word) for word in ("one", "two"))
+    for file, word in ((one, "one"), (two, "two"), (one, "one")):
+        assert load_object(f"{file}:FIRST") == word
+        assert load_object(f"{file}:now")() == word
+
+
+def test_a_helper_keeps_its_state_while_others_run(tmp_path):
+    """It is set aside, and not imported again."""
+    one, two = (folder_that_says(tmp_path / word, word) for word in ("one", "two"))
+    load_object(f"{one}:twin").HEARD.append("x")
+    load_object(f"{two}:now")()
+    load_object(f"{one}:now")
+    assert sys.modules["twin"].HEARD == ["x"]
+    assert load_object(f"{one}:twin") is sys.modules["twin"]
+
+
+def test_what_is_called_by_name_is_sought_where_it_was_said(tmp_path):
+    """Not beside the file that was loaded before, nor in the place of what was imported for it."""
+    file = folder_that_says(tmp_path / "one", "one")
+    folder_that_says(tmp_path / "named", "named")
+    look_first([str(tmp_path / "named")])
+    assert load_object("flow:now")() == "named"
+    assert load_object(f"{file}:now")() == "one"
+    assert load_object("flow:now")() == "named"
+    assert load_object("twin:WORD") == "named"
+
+
+def test_a_helper_below_the_named_folder_goes_before_one_in_it(tmp_path):
+    """A file in a subfolder has its own neighbours first."""
+    folder_that_says(tmp_path / "named", "named")
+    file = folder_that_says(tmp_path / "named/below", "below")
+    look_first([str(tmp_path / "named")])
+    assert [load_object(c)() for c in ("flow:now", f"{file}:now", "flow:now")] == ["named", "below", "named"]
+
+
+def test_what_is_elsewhere_is_shared(tmp_path):
+    """A module that no folder has beside its files is imported once."""
+    one, two = (folder_that_says(tmp_path / word, word) for word in ("one", "two"))
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/common_to_all.py").write_text("")
+    look_first([str(tmp_path / "lib")])
+    for file in (one, two):
+        Path(file).write_text("import common_to_all\n")
+    assert load_object(f"{one}:common_to_all") is load_object(f"{two}:common_to_all")
