@@ -84,6 +84,7 @@ class People:
         self.path = under(base, alerts.subscribers)
         self._state = self._look()
         self.left_out: tuple[Fault, ...] = ()
+        self._moved: Mapping[str, tuple[float, float]] = {}
         self._take(self._read())
 
     @property
@@ -114,8 +115,7 @@ class People:
         known = _Known(people)
         if self._alerts.positions.token:
             known.rows  # noqa: B018 - made here, where nobody waits for an answer
-        self._known, self._now = known, people
-        self._moved: Mapping[str, tuple[float, float]] = {}
+        self._known, self._now, self._moved = known, people, {}
 
     def _where(self, posted: Mapping[str, tuple[float, float]]) -> Subscribers:
         """Return all, those who posted a position at it: one pass over those, one copy of the columns."""
