@@ -7,6 +7,7 @@ Enters: arguments. Leaves: output and an exit code (0 done, 2 you must act, 3 th
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 __all__ = ["VERBS", "main"]
@@ -14,7 +15,7 @@ __all__ = ["VERBS", "main"]
 #: Verb to one line of help; each is a module of this package that defines ``command``.
 VERBS = {
     "run": "Run what a run file says.",
-    "watch": "Run what a run file says whenever data comes, and tell people of hazards.",
+    "watch": "Run what run files say whenever data comes, and tell people of hazards.",
     "plan": "Say what would run, and why, without running it.",
     "check": "Check a run file and its workflow.",
     "graph": "Draw the graph of a run file.",
@@ -39,8 +40,10 @@ _ALONE = {"--inline", "--help", "-h"}
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that `dynamo.errors` documents."""
     try:
-        _open_closed()
         given = sys.argv[1:] if arguments is None else arguments
+        if _runs_tasks(given):
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # at any moment it ends as Ctrl-C does
+        _open_closed()
         code = _run_with_worker(given) if _runs_tasks(given) else _run(given)
     except KeyboardInterrupt:  # before `call` can tell it, or after
         from dynamo.errors import INTERRUPTED

@@ -1,4 +1,4 @@
-"""``dynamo watch RUNFILE``: run what a run file says whenever data comes, and tell people of hazards."""
+"""``dynamo watch RUNFILE...``: run what run files say whenever data comes, and tell people of hazards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["command"]
 
 
 @click.command("watch")
-@click.argument("runfile", type=click.Path(path_type=Path))
+@click.argument("runfiles", metavar="RUNFILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Answer /healthz and /metrics on this port; 0 for any."
 )
@@ -32,12 +32,26 @@ __all__ = ["command"]
     help="Remove runs, results and alerts older than this; 0: never.",
 )
 @click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 1000),
+    help="Runs at one time over all run files, at most; what runs of lower priority does not count.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Tell only what goes wrong.")
-def command(runfile: Path, port: int | None, host: str, keep: str, cores: int | None, *, quiet: bool) -> int:
-    """Run the workflow of RUNFILE whenever its inputs come, and tell its subscribers of hazards.
+def command(
+    runfiles: tuple[Path, ...],
+    port: int | None,
+    host: str,
+    keep: str,
+    cores: int | None,
+    at_once: int | None,
+    *,
+    quiet: bool,
+) -> int:
+    """Run the workflow of each RUNFILE whenever its inputs come, and tell its subscribers of hazards.
 
     Goes on until Ctrl-C or SIGTERM. What was under way then, or when the machine went down, is gone on with at the
-    next start; nothing is run or told twice.
+    next start; nothing is run or told twice. An edited run file holds from then on, if it is right.
     """
     from dynamo.watch.feed import read_feed
     from dynamo.watch.watch import Options, Watch
@@ -47,23 +61,24 @@ def command(runfile: Path, port: int | None, host: str, keep: str, cores: int | 
         kept = parse_seconds(keep)
     except ValueError as error:
         raise UserError(f"--keep: {error}") from None
-    watch = Watch(read_feed(runfile), Options(host, port, kept, cores))
+    log = logging.getLogger(__name__)
 
     def ready(health: Health | None) -> None:
         where = f"; health at {health.url}/healthz" if health else ""
-        logging.getLogger(__name__).info("watching %s%s; Ctrl-C ends it", _watched(watch.feed.globs), where)
+        log.info("watching %s%s; Ctrl-C ends it", _watched([post.feed.globs for post in watch.posts]), where)
 
     try:
+        watch = Watch([read_feed(one) for one in runfiles], Options(host, port, kept, cores, at_once))
         watch.run(click.get_current_context().obj, ready)
     except KeyboardInterrupt:
-        logging.getLogger(__name__).info("stopped")
+        log.info("stopped")
         return INTERRUPTED
     return 0
 
 
-def _watched(globs: dict[str, list[str]]) -> str:
-    named = [pattern for patterns in globs.values() for pattern in patterns]
-    return ", ".join(named) or "the clock"
+def _watched(globs: list[dict[str, list[str]]]) -> str:
+    named = [pattern for feed in globs for patterns in feed.values() for pattern in patterns]
+    return ", ".join(dict.fromkeys(named)) or "the clock"
 
 
 def _log(*, quiet: bool) -> None:

@@ -108,7 +108,7 @@ class LocalEngine:
         self.workers: Workers | Inline = (
             Inline(self._folder) if inline else Workers(self._folder, folders, first)
         )
-        self._queue: list[tuple[int, float, int, Run, Unit]] = []
+        self._queue: list[tuple[int, int, float, int, Run, Unit]] = []
         self._order = count()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
         self._facts = Facts(workspace, self.journal, self._modules)
@@ -260,7 +260,8 @@ class LocalEngine:
         for unit in units:
             needs = run.needs(unit)
             due = run.began + needs.deadline if needs.deadline else float("inf")
-            heapq.heappush(self._queue, (-needs.priority, due, next(self._order), run, unit))
+            first = -run.request.priority
+            heapq.heappush(self._queue, (first, -needs.priority, due, next(self._order), run, unit))
 
     def _turn(self, runs: list[Run], *, more: bool) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it.
@@ -366,7 +367,7 @@ class LocalEngine:
             run.warn(task, f"it wrote too much to its log; {format_bytes(dropped)} of it were not kept")
 
     def _dispatch(self, now: float) -> Iterator[tuple[Any, Job]]:
-        """Take ready units in order of priority and deadline while they fit; yield the jobs to be sent."""
+        """Take ready units in order of priority (the run's first) and deadline while they fit; yield their jobs."""
         cores = sum(needs.cores for _, needs in self._jobs.values())
         memory = sum(needs.memory for _, needs in self._jobs.values())
         while self._queue:

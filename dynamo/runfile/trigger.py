@@ -43,6 +43,7 @@ class TriggerRule:
     same: Same = "first"
     backlog: Backlog = "latest"
     at_once: int = 2
+    priority: int = 0
     stale: float = 600.0
 
 
@@ -66,6 +67,12 @@ def some_seconds(value: Any) -> float:
     if seconds <= 0:
         raise ValueError(f"{value!r} is no time at all")
     return seconds
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"expected a whole number, not {say(value)}")
+    return value
 
 
 def _cron(value: str) -> None:
@@ -156,6 +163,11 @@ KEYS[TriggerRule] = {
         "What is run of the files that are there when a watch first begins.",
     ),
     "at_once": Key(count, {**COUNT, "default": 2}, "How many runs are under way at one time, at most."),
+    "priority": Key(
+        by(_integer),
+        {"type": "integer", "default": 0},
+        "Of run files that are watched together: those with a higher one go first.",
+    ),
     "stale": Key(
         by(some_seconds),
         {**_SECONDS, "default": "10 min"},

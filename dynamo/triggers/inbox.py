@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,6 +47,8 @@ class Inbox:
         The monotonic time at which to call `tick`, if any.
     arrived
         How many files came since it was made, without those that were there when the feed first began.
+    full
+        Whether the disk had no room for what was last to be written.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Inbox:
         self.feed = feed
         self.due: float | None = None
         self.arrived = 0
+        self.full = False
         self._late: deque[tuple[Callable[[], None], list[Queued]]] = deque()  # to be written, and told then
         self._made: list[Queued] = []
         self._store, self._rules, self._readings, self._backlog = store, rules, readings, backlog
@@ -94,11 +96,6 @@ class Inbox:
         frames = [frame for frame in known if frame not in set(waiting)]
         made = store.spans(self.feed, low - self._rules.tolerance)
         return Windows(self._rules, frames=frames, made=made, low=low)
-
-    @property
-    def full(self) -> bool:
-        """Whether the disk has no room for what was decided."""
-        return bool(self._late)
 
     @property
     def asked(self) -> float:
@@ -183,13 +180,23 @@ class Inbox:
 
     def _flush(self) -> None:
         """Write what was decided, as far as the disk has room."""
-        with suppress(DiskFullError):  # `full` says so
-            while self._late:
-                write, windows = self._late[0]
-                with self._store.change():
-                    write()
-                self._late.popleft()
-                self._made += windows
+        while self._late:
+            write, windows = self._late[0]
+            if not self._try(write):
+                return
+            self._late.popleft()
+            self._made += windows
+
+    def _try(self, write: Callable[[], None]) -> bool:
+        """Write something whole, or nothing where the disk is full."""
+        try:
+            with self._store.change():
+                write()
+        except DiskFullError:
+            self.full = True
+        else:
+            self.full = False
+        return not self.full
 
     # What becomes of windows
 
@@ -202,14 +209,7 @@ class Inbox:
 
         False where the disk is full: nothing is recorded then, and it must not begin.
         """
-        if self._late:
-            return False
-        try:
-            with self._store.change():
-                self._store.start(self.feed, time, run, wall)
-        except DiskFullError:
-            return False
-        return True
+        return not self._late and self._try(partial(self._store.start, self.feed, time, run, wall))
 
     def finished(self, time: float, state: Ended, wall: float, reason: str = "") -> None:
         """Record how a window ended: done, failed or superseded. One that ended already stays as it is."""

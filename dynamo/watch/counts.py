@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dynamo.triggers.store import Ended
+from dynamo.triggers.store import Ended, Past
 
 if TYPE_CHECKING:
     from dynamo.watch.judge import Verdict
@@ -28,13 +28,15 @@ class Counts:
     runs, alerts, cycles
         How many ended how; how many were told, by kind; how many were judged how.
     last_arrival, last_end
-        When a file was last seen, and when a run last ended well.
+        When a file was last seen, and when a run last ended well; also before the watch began.
     behind
         Since when windows wait, or run, or fail, and no run has ended well; None where nothing is to be done.
     data_time
-        Of the newest window whose run ended well.
+        Of the newest data that a run that ended well was given; also before the watch began.
     waited
         Seconds from the window's being ready to its run's being asked for, of the last one.
+    troubles
+        What is wrong now, in words, by what it is with: `disk`, `judging`, `feed`, or `run file`.
     """
 
     since: float = field(default_factory=time.time)
@@ -49,11 +51,26 @@ class Counts:
     behind: float | None = None
     data_time: float | None = None
     waited: float = 0.0
+    troubles: dict[str, str] = field(default_factory=dict)
 
-    def arrived(self, _path: str, wall: float) -> None:
-        """Count a file."""
-        self.arrivals += 1
-        self.last_arrival = wall
+    def remember(self, past: Past) -> None:
+        """Take from the journal what was last before the watch began."""
+        self.last_arrival = self.last_arrival or past.arrival
+        self.last_end = self.last_end or past.done
+        self.data_time = self.data_time or past.data
+
+    def arrived(self, files: int, wall: float) -> None:
+        """Count files."""
+        if files:
+            self.arrivals += files
+            self.last_arrival = wall
+
+    def trouble(self, what: str, said: str) -> bool:
+        """Note what is wrong, or with nothing said that it is over; return whether that is new."""
+        before = self.troubles.pop(what, "")
+        if said:
+            self.troubles[what] = said
+        return said != before
 
     def waits(self, queued: float) -> None:
         """Note that a window is to be run."""
@@ -64,12 +81,13 @@ class Counts:
         """Note how long a window waited."""
         self.waited = max(time.time() - queued, 0.0)
 
-    def ended(self, state: Ended, data_time: float, wall: float) -> None:
-        """Count a run."""
+    def ended(self, state: Ended, data_time: float | None, wall: float) -> None:
+        """Count a run, and the time of its newest data, if any."""
         self.runs[state] += 1
         if state == "done":
             self.last_end, self.behind = wall, None
-            self.data_time = max(self.data_time or data_time, data_time)
+            if data_time is not None:
+                self.data_time = max(self.data_time or data_time, data_time)
 
     def judged(self, verdict: Verdict) -> None:
         """Count alerts, and how cycles were judged."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dynamo.errors import RunFileError, UserError, nearest
-from dynamo.runfile.draft import load
+from dynamo.runfile.draft import load, text_of
 from dynamo.runfile.model import InputRule, RunFile
 from dynamo.runfile.paths import under
 from dynamo.runfile.times import find_time, reader_of
@@ -29,8 +29,8 @@ class Feed:
     ----------
     name
         The run file, relative to the folder of its workspace: the same at each start.
-    path, runfile
-        Where it is (absolute), and what it says.
+    path, text, runfile
+        Where it is (absolute), and what it said when it was read, as text and understood.
     trigger
         Its section of that name, or the defaults.
     globs
@@ -43,6 +43,7 @@ class Feed:
 
     name: str
     path: Path
+    text: str
     runfile: RunFile
     trigger: TriggerRule
     globs: dict[str, list[str]]
@@ -64,7 +65,8 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     RunFileError
         It is faulty, or nothing of it can be watched: no input has a glob, and there is no clock.
     """
-    runfile, file = load(path), Path(path).absolute()
+    text, file = text_of(path), Path(path).absolute()
+    runfile = load(path, text)
     trigger = runfile.trigger or TriggerRule()
     globs = {
         name: [str(under(file.parent, pattern)) for pattern in rule.files]
@@ -90,7 +92,7 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     readings = {name: _reading(runfile.inputs[name], trigger.needs.get(name, NeedRule())) for name in globs}
     workspace = under(file.parent, runfile.workspace)
     name = Path(os.path.relpath(file, workspace.parent)).as_posix()
-    return Feed(name, file, runfile, trigger, globs, rules, readings, schedule)
+    return Feed(name, file, text, runfile, trigger, globs, rules, readings, schedule)
 
 
 def _is_glob(pattern: str) -> bool:

@@ -1,32 +1,58 @@
 """How a watch is, over HTTP: ``/healthz`` for those who restart it, ``/metrics`` for Prometheus.
 
-Enters: counts, and the queues of the journal. Leaves: JSON, and the exposition format of Prometheus. Goes wrong: a
-port that is taken (`UserError`).
+Enters: counts of each feed, and its deliveries in the journal. Leaves: JSON, and the exposition format of Prometheus.
+Goes wrong: a port that is taken (`UserError`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from dynamo.errors import UserError
+from dynamo.errors import UserError, WorkspaceError
 from dynamo.watch.counts import Counts
+from dynamo.watch.feed import Feed
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["Health", "health"]
+__all__ = ["Health", "Looked", "health"]
+
+
+class Looked(Protocol):
+    """One feed, as it is looked at."""
+
+    counts: Counts
+
+    @property
+    def feed(self) -> Feed:
+        """As it is watched now."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a good end of a run, after which what is to be run makes it unwell."""
+
+    async def deliveries(self) -> dict[str, int]:
+        """Return how many deliveries are in each state."""
 
 
 def health(counts: Counts, now: float, patience: float) -> dict[str, Any]:
-    """Return how a watch is; not ``ok`` where for `patience` seconds something was to be run, and no run ended well."""
+    """Return how a feed is.
+
+    Not ``ok`` where for `patience` seconds something was to be run, and no run ended well; nor where the disk is full
+    or the feed has stopped. A run file that became faulty is told, but well: to start anew would make it worse.
+    """
+    behind = counts.behind is not None and now - counts.behind > patience
     return {
-        "ok": counts.behind is None or now - counts.behind <= patience,
+        "ok": not behind and counts.troubles.keys() <= {"run file"},
+        "troubles": dict(counts.troubles),
         "since": counts.since,
         "last_arrival": counts.last_arrival,
         "last_run": counts.last_end,
@@ -34,6 +60,7 @@ def health(counts: Counts, now: float, patience: float) -> dict[str, Any]:
         "data_age": None if counts.data_time is None else now - counts.data_time,
         "runs": dict(counts.runs),
         "alerts": dict(counts.alerts),
+        "cycles": dict(counts.cycles),
     }
 
 
@@ -42,32 +69,14 @@ class Health:
 
     Parameters
     ----------
-    counts
-        Of the watch.
-    feed
-        Its name, a label of all metrics.
-    patience
-        Seconds without a good end of a run, after which files that came make it unhealthy.
-    queues
-        Returns how many deliveries wait, are dead and so on, by state; asked at each look.
+    feeds
+        Of the watch; their names are a label of all metrics.
     host, port
         Where to listen; 0 for any port.
     """
 
-    def __init__(
-        self,
-        counts: Counts,
-        feed: str,
-        patience: float,
-        queues: Callable[[], dict[str, int]],
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-    ) -> None:
-        self.counts, self.feed, self.patience = counts, feed, patience
-        self._queues, self._host, self._port = queues, host, port
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
+    def __init__(self, feeds: Sequence[Looked], *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._feeds, self._host, self._port = feeds, host, port
         self._runner: web.AppRunner | None = None
 
     @property
@@ -95,44 +104,92 @@ class Health:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        said = {"feed": self.feed, **health(self.counts, time.time(), self.patience)}
-        return web.json_response({**said, "deliveries": self._queues()}, status=200 if said["ok"] else 503)
+        deliveries, now = await self._deliveries(), time.time()
+        feeds = {
+            one.feed.name: {
+                **health(one.counts, now, one.patience), "deliveries": deliveries.get(one.feed.name)
+            }
+            for one in self._feeds
+        }  # fmt: skip
+        ok = all(said["ok"] for said in feeds.values())
+        return web.json_response({"ok": ok, "feeds": feeds}, status=200 if ok else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        text = generate_latest(self._registry)
+        registry = CollectorRegistry()
+        registry.register(_Numbers(self._feeds, await self._deliveries()))
+        text = generate_latest(registry)
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _deliveries(self) -> dict[str, dict[str, int]]:
+        """Return how many deliveries of each feed are in each state; not of one whose journal cannot be read."""
+        found = await asyncio.gather(*(one.deliveries() for one in self._feeds), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, WorkspaceError):
+                raise one
+        return {
+            one.feed.name: numbers
+            for one, numbers in zip(self._feeds, found, strict=True)
+            if not isinstance(numbers, BaseException)
+        }
+
+
+class _Numbers:
+    """All metrics, as they are now."""
+
+    def __init__(self, feeds: Sequence[Looked], deliveries: Mapping[str, Mapping[str, int]]) -> None:
+        self._feeds, self._deliveries = feeds, deliveries
 
     def describe(self) -> Iterable[Metric]:
         """Tell nothing ahead: the numbers are made when they are asked for."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics."""
-        counts, now = self.counts, time.time()
-        yield self._total("dynamo_arrivals", "Files that arrived.", {"": counts.arrivals})
-        ended = {**counts.runs, "superseded": counts.superseded, "passed": counts.passed}
-        yield self._total("dynamo_windows", "Windows by how they ended.", ended, "state")
-        yield self._total("dynamo_alerts", "Alerts by kind.", counts.alerts, "kind")
-        waiting = GaugeMetricFamily("dynamo_deliveries", "Deliveries by state.", labels=["feed", "state"])
-        for state, number in self._queues().items():
-            waiting.add_metric([self.feed, state], number)
-        yield waiting
-        for name, said, moment in (
-            ("dynamo_last_arrival_age_seconds", "Since a file arrived.", counts.last_arrival),
-            ("dynamo_last_run_age_seconds", "Since a run ended well.", counts.last_end),
-            ("dynamo_data_age_seconds", "Age of the newest data that was run.", counts.data_time),
+        """Yield each metric, with the numbers of all feeds."""
+        counts = {one.feed.name: one.counts for one in self._feeds}
+        yield _counter(
+            "dynamo_arrivals", "Files that arrived.", {n: {"": c.arrivals} for n, c in counts.items()}
+        )
+        ended = {
+            n: {**c.runs, "superseded": c.superseded, "passed": c.passed} for n, c in counts.items()
+        }  # fmt: skip
+        yield _counter("dynamo_windows", "Windows by how they ended.", ended, "state")
+        yield _counter("dynamo_alerts", "Alerts by kind.", {n: c.alerts for n, c in counts.items()}, "kind")
+        cycles = {n: c.cycles for n, c in counts.items()}
+        yield _counter("dynamo_cycles", "Cycles of hazards by how they were judged.", cycles, "outcome")
+        yield _gauge("dynamo_deliveries", "Deliveries by state.", self._deliveries, "state")
+        troubles = {
+            n: {what: float(what in c.troubles) for what in ("disk", "judging", "feed", "run file")}
+            for n, c in counts.items()
+        }
+        yield _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")
+        now = time.time()
+        for name, said, when in (
+            ("dynamo_last_arrival_age_seconds", "Since a file arrived.", attrgetter("last_arrival")),
+            ("dynamo_last_run_age_seconds", "Since a run ended well.", attrgetter("last_end")),
+            ("dynamo_data_age_seconds", "Age of the newest data that was run.", attrgetter("data_time")),
         ):
-            if moment is not None:
-                yield self._gauge(name, said, now - moment)
-        yield self._gauge("dynamo_window_wait_seconds", "How long the last window waited.", counts.waited)
+            moments = {n: when(c) for n, c in counts.items()}
+            yield _gauge(name, said, {n: {"": now - at} for n, at in moments.items() if at is not None})
+        waited = {n: {"": c.waited} for n, c in counts.items()}
+        yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
 
-    def _total(self, name: str, said: str, numbers: dict[str, int], label: str = "") -> Metric:
-        family = CounterMetricFamily(name, said, labels=["feed", label] if label else ["feed"])
-        for value, number in numbers.items():
-            family.add_metric([self.feed, value] if label else [self.feed], number)
-        return family
 
-    def _gauge(self, name: str, said: str, value: float) -> Metric:
-        family = GaugeMetricFamily(name, said, labels=["feed"])
-        family.add_metric([self.feed], value)
-        return family
+def _counter(name: str, said: str, numbers: Mapping[str, Mapping[str, float]], label: str = "") -> Metric:
+    return _filled(CounterMetricFamily(name, said, labels=_labels(label)), numbers)
+
+
+def _gauge(name: str, said: str, numbers: Mapping[str, Mapping[str, float]], label: str = "") -> Metric:
+    return _filled(GaugeMetricFamily(name, said, labels=_labels(label)), numbers)
+
+
+def _labels(label: str) -> list[str]:
+    return ["feed", label] if label else ["feed"]
+
+
+def _filled(
+    family: CounterMetricFamily | GaugeMetricFamily, numbers: Mapping[str, Mapping[str, float]]
+) -> Metric:
+    for feed, found in numbers.items():
+        for value, number in found.items():
+            family.add_metric([feed, value] if value else [feed], number)
+    return family

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
-from dynamo.journal import RunRecord
+from dynamo.journal import Journal
 
-__all__ = ["old_products", "remove_products"]
+__all__ = ["remove_products"]
 
 
-def old_products(runs: Iterable[RunRecord], feed: str, before: float) -> list[Path]:
-    """Return the folders of runs of `feed` that ended before the Unix time `before`.
+def remove_products(journal: Journal, feed: str, before: float) -> int:
+    """Remove the folders of runs of `feed` that ended before the Unix time `before`; return how many were there.
 
-    Only such that belong to one run alone, since its id is in their names.
+    Also of runs that were forgotten. Only folders that belong to one run alone, since its id is in their names.
     """
-    folders = (
-        (run, Path(str(run.settings.get("products", ""))))
-        for run in runs
+    known = [
+        (run.id, str(run.settings.get("products", "")))
+        for run in journal.runs()
         if run.settings.get("feed") == feed and (run.ended or run.created) < before
-    )
-    return [folder for run, folder in folders if run.id in folder.name]
-
-
-def remove_products(folders: Iterable[Path]) -> int:
-    """Remove folders and return how many were there."""
-    there = [folder for folder in folders if folder.is_dir()]
+    ]
+    forgotten = journal.forgotten_products(feed, before)
+    there = [Path(folder) for run, folder in [*known, *forgotten] if run in Path(folder).name]
+    there = [folder for folder in there if folder.is_dir()]
     for folder in there:
         shutil.rmtree(folder, ignore_errors=True)
+    with journal.change():
+        for run, _ in forgotten:
+            journal.remove_products(run)
     return len(there)

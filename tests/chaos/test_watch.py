@@ -31,14 +31,14 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WATCHES = """
 import os, signal, sys
 from functools import partial
-import dynamo.watch.channels, dynamo.watch.watch
+import dynamo.watch.channels, dynamo.watch.post, dynamo.watch.watch
 from dynamo.cli import main
 from dynamo.delivery.retry import Patience
 from dynamo.delivery.sender import Sender
 from dynamo.delivery.webhook import Webhook
 
 patience = Patience(first=0.02, most=0.1, most_asked=0.1)
-dynamo.watch.watch.Sender = partial(Sender, lease=0.2, poll=0.02, patience=patience)
+dynamo.watch.post.Sender = partial(Sender, lease=0.2, poll=0.02, patience=patience)
 dynamo.watch.channels.Webhook = partial(Webhook, timeout=0.2)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for _ in sys.stdin:

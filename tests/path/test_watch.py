@@ -248,7 +248,7 @@ def test_what_appears_is_run_and_told_and_the_all_clear_comes(watched, ears):
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url) as answer:
         said = json.load(answer)
     assert said["ok"]
-    assert said["runs"] == {"done": 4}
+    assert said["feeds"]["watch.yaml"]["runs"] == {"done": 4}
     assert watched.end() == 130
     assert watched.log[-1].endswith("stopped\n")
     assert watched.windows() == ["done"] * 4
