@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dynamo.alerts.forms import Form, write
 from dynamo.delivery.connections import Connections
@@ -17,17 +17,22 @@ from dynamo.delivery.program import Program
 from dynamo.delivery.signature import Secret
 from dynamo.delivery.webhook import Webhook
 from dynamo.errors import UserError
-from dynamo.runfile.alerts import AlertsRule, MailRule, WebhookRule
+from dynamo.runfile.alerts import AlertsRule, MailRule, ProgramRule, WebhookRule
 from dynamo.runfile.paths import under
+from dynamo.runfile.values import At
 from dynamo.watch.secret import read_secret
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from dynamo.alerts.alert import Alert
     from dynamo.delivery.channel import Channel
 
-__all__ = ["address", "make_channels"]
+__all__ = ["Told", "address", "command", "make_channels", "refuse"]
 
-_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_Rule = TypeVar("_Rule", WebhookRule, ProgramRule, MailRule)
+#: Is told where in a run file a fault is, and what.
+Told = Callable[[At, str], None]
 
 
 def address(feed: str, name: str = "") -> str:
@@ -35,44 +40,79 @@ def address(feed: str, name: str = "") -> str:
     return f"{feed}/{name}"
 
 
-def make_channels(alerts: AlertsRule, base: Path) -> dict[str, Channel]:
-    """Return all channels of a run file in the folder `base`, by name.
+def refuse(_: At, message: str) -> None:
+    """Raise what is wrong with a run file as a `UserError`."""
+    raise UserError(message) from None
 
-    Raises
-    ------
-    UserError
-        Two have one name; a secret is missing or is none; a server or address cannot be used.
+
+def make_channels(alerts: AlertsRule, base: Path, tell: Told = refuse) -> dict[str, Channel]:
+    """Return all channels of a run file in the folder `base`, by name; without those that are told to be wrong.
+
+    `tell` gets where in the run file a fault is, and what: a secret that is missing or is none, a server, an address
+    or a file of certificates that cannot be used. Nothing is looked up and nobody is connected to. Raises what `tell`
+    does: by default `UserError`, for the first fault.
     """
     # Webhooks that may post to the same places share connections, look-ups and their bounds.
-    shared = {key: Connections(Guard(key)) for key in {tuple(rule.allow) for rule in alerts.webhooks}}
-    made: list[Channel] = [_webhook(rule, base, shared[tuple(rule.allow)]) for rule in alerts.webhooks]
+    shared: dict[tuple[str, ...], Connections] = {}
+    made: list[Channel | None] = []
+    for place, webhook in _each("webhooks", alerts.webhooks, tell):
+        allow = tuple(webhook.allow)
+        with place("allow"):
+            shared[allow] = shared.get(allow) or Connections(Guard(allow))
+        if place.good:
+            made.append(_webhook(webhook, base, shared[allow], place))
     made += [Folder(rule.name, under(base, rule.folder), rule.form) for rule in alerts.folders]
-    made += [Program(rule.name, rule.run, rule.form, rule.timeout) for rule in alerts.programs]
-    made += [_mail(rule, base) for rule in alerts.mails]
-    name, count = Counter(channel.name for channel in made).most_common(1)[0] if made else ("", 0)
-    if count > 1:
-        raise UserError(f"alerts: {count} channels are called {name!r}; give each a name of its own")
-    return {channel.name: channel for channel in made}
+    for place, program in _each("programs", alerts.programs, tell):
+        with place("run"):
+            made.append(Program(program.name, command(program, base), program.form, program.timeout))
+    for place, mail in _each("mails", alerts.mails, tell):
+        made.append(_mail(mail, base, place))
+    return {channel.name: channel for channel in made if channel is not None}
 
 
-def _webhook(rule: WebhookRule, base: Path, shared: Connections) -> Webhook:
-    secrets = [_secret(rule.name, reference, base) for reference in rule.secret]
+def command(rule: ProgramRule, base: Path) -> list[str]:
+    """Return the command of a program; one that is named with its folder is sought from `base` on, as all paths."""
+    first, *more = rule.run
+    return [str(under(base, first)) if os.sep in first else first, *more]
+
+
+class _Place:
+    """Where a channel stands in the run file: tells what is wrong with one of its keys."""
+
+    def __init__(self, at: At, tell: Told) -> None:
+        self._at, self._tell = at, tell
+        self.good = True
+
+    @contextmanager
+    def __call__(self, *key: str | int, name: str = "") -> Iterator[None]:
+        """Take what is wrong in the body for a fault of `key`; `name` says what is meant where no text does."""
+        try:
+            yield
+        except UserError as error:
+            self.good = False
+            self._tell((*self._at, *key), f"{name}: {error.message}" if name else error.message)
+
+
+def _each(kind: str, rules: Sequence[_Rule], tell: Told) -> Iterator[tuple[_Place, _Rule]]:
+    for index, rule in enumerate(rules):
+        yield _Place(("alerts", kind, index), tell), rule
+
+
+def _webhook(rule: WebhookRule, base: Path, shared: Connections, place: _Place) -> Webhook | None:
+    secrets = []
+    for number, reference in enumerate(rule.secret):
+        with place("secret", number, name=f"webhook {rule.name!r}: {reference}"):
+            secrets.append(Secret(read_secret(reference, base)))
     ca = str(under(base, rule.ca)) if rule.ca else None
-    return Webhook(rule.name, rule.url, secrets, _writer(rule.form), ca=ca, connections=shared)
-
-
-def _secret(name: str, reference: str, base: Path) -> Secret:
-    with _named(f"webhook {name!r}: {reference}"):
-        return Secret(read_secret(reference, base))
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Say in an error which secret is meant; no error holds one."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{what}: {error.message}") from None
+    with place("ca", name=f"webhook {rule.name!r}"):
+        shared.trust(ca)
+    with place("url"):
+        shared.guard.url(rule.url, rule.name)
+    return (
+        Webhook(rule.name, rule.url, secrets, _writer(rule.form), ca=ca, connections=shared)
+        if place.good
+        else None
+    )
 
 
 def _writer(form: Form) -> Callable[[Alert], tuple[bytes, dict[str, str]]]:
@@ -83,20 +123,24 @@ def _writer(form: Form) -> Callable[[Alert], tuple[bytes, dict[str, str]]]:
     return written
 
 
-def _mail(rule: MailRule, base: Path) -> Mail:
-    trust = None
+def _mail(rule: MailRule, base: Path, place: _Place) -> Mail | None:
+    trust, password = None, ""
     if rule.ca:
-        import ssl
-
-        try:
-            trust = ssl.create_default_context(cafile=str(under(base, rule.ca)))
-        except (OSError, ssl.SSLError) as error:
-            raise UserError(
-                f"mail {rule.name!r}: the certificates in {rule.ca} cannot be used: {error}"
-            ) from None
-    password = ""
+        with place("ca", name=f"mail {rule.name!r}"):
+            trust = _trust(rule.ca, base)
     if rule.password:
-        with _named(f"mail {rule.name!r}: {rule.password}"):
+        with place("password", name=f"mail {rule.name!r}: {rule.password}"):
             password = read_secret(rule.password, base)
-    server = Server(rule.host, rule.port or _PORTS[rule.tls], rule.tls, rule.user or "", password, trust)
-    return Mail(rule.name, server, rule.sender, rule.to)
+    with place():
+        server = Server(rule.host, rule.port or 0, rule.tls, rule.user or "", password, trust)
+        mail = Mail(rule.name, server, rule.sender, rule.to)
+    return mail if place.good else None
+
+
+def _trust(ca: str, base: Path) -> SSLContext:
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=str(under(base, ca)))
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(f"the certificates in {ca} cannot be used: {error}") from None

@@ -8,7 +8,7 @@ import pytest
 
 from dynamo.errors import UserError
 from dynamo.runfile.alerts import AlertsRule, FolderRule, MailRule, ProgramRule, WebhookRule
-from dynamo.watch.channels import address, make_channels
+from dynamo.watch.channels import address, command, make_channels
 
 GOOD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -46,12 +46,59 @@ def test_each_kind_of_channel_is_made_under_its_name(tmp_path, monkeypatch):
     asyncio.run(close())
 
 
-def test_two_of_one_name_are_refused(tmp_path):
-    """Also of two kinds."""
-    with pytest.raises(UserError, match="2 channels are called 'box'"):
-        make_channels(
-            rule(folders=[FolderRule("box", "out")], programs=[ProgramRule("box", ["true"])]), tmp_path
-        )
+def test_all_faults_are_told_each_at_its_key(tmp_path, monkeypatch):
+    """What is right is made all the same; no name is looked up."""
+    monkeypatch.setenv("KEY", GOOD)
+    monkeypatch.delenv("GONE", raising=False)
+    monkeypatch.setattr("socket.getaddrinfo", None)
+    told = {}
+    made = make_channels(
+        rule(
+            webhooks=[
+                hook("a"),
+                WebhookRule("b", "http://10.0.0.1/", ["env:KEY", "env:GONE", "file:none"], ca="ca.pem"),
+                WebhookRule("c", "http://10.0.0.1/", ["env:KEY"], allow=["10.0.0.0/8"]),
+                hook("d", allow=["http://x"]),
+                WebhookRule("e", "http://user@example.org/", ["env:KEY"]),
+            ],
+            programs=[ProgramRule("f", ["a\0b"])],
+            mails=[
+                MailRule("g", "example.org", "no address", ["b@example.org"]),
+                MailRule("h", "example.org", "a@example.org", ["b@example.org"], user="u", tls="none"),
+                MailRule(
+                    "i", "example.org", "a@example.org", ["b@example.org"], user="u", password="env:GONE"
+                ),
+            ],
+        ),
+        tmp_path,
+        told.setdefault,
+    )
+    assert list(made) == ["a", "c"]
+    assert [at[1:] for at in told] == [
+        ("webhooks", 1, "secret", 1),
+        ("webhooks", 1, "secret", 2),
+        ("webhooks", 1, "ca"),
+        ("webhooks", 1, "url"),
+        ("webhooks", 3, "allow"),
+        ("webhooks", 4, "url"),
+        ("programs", 0, "run"),
+        ("mails", 0),
+        ("mails", 1),
+        ("mails", 2, "password"),
+    ]
+    assert (
+        "its URL names the private address 10.0.0.1; put 10.0.0.1 under `allow`"
+        in told["alerts", "webhooks", 1, "url"]
+    )
+    assert "env:GONE: the environment variable GONE is not set" in told["alerts", "webhooks", 1, "secret", 1]
+    assert "user" not in told["alerts", "webhooks", 4, "url"].replace("user name", "")
+
+
+def test_a_program_with_a_folder_in_its_name_lies_beside_the_run_file(tmp_path):
+    """As all paths in it; one without is sought on the path of the system, and arguments stay as they are."""
+    assert command(ProgramRule("a", ["./ring", "./x"]), tmp_path) == [str(tmp_path / "ring"), "./x"]
+    assert command(ProgramRule("a", ["/bin/ring"]), tmp_path) == ["/bin/ring"]
+    assert command(ProgramRule("a", ["ring"]), tmp_path) == ["ring"]
 
 
 def test_a_secret_that_is_missing_is_told_with_its_channel(tmp_path, monkeypatch):
