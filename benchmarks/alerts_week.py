@@ -70,7 +70,7 @@ class Weather:
         ring = [[x / 100 + math.cos(n) / 10, y / 100 + math.sin(n) / 10] for n in range(40)]
         return Match(
             name, x / 100, y / 100, "STORM", max(level for *_, level in found), "dBZ", onset, ends, edge <= 0,
-            max(edge, 0.0), 90.0, WITHIN, ("hook", "mail"), {"type": "Polygon", "coordinates": [ring]}, "d" * 64,
+            max(edge, 0.0), 90.0, WITHIN, WITHIN, "", {"type": "Polygon", "coordinates": [ring]}, "d" * 64,
         )  # fmt: skip
 
 
@@ -93,7 +93,8 @@ def week(path: Path, minutes: int) -> Iterator[tuple[int, int, float]]:
             issued = START + timedelta(minutes=minute)
             matches = weather.minute(minute)
             start = time.perf_counter()
-            told = store.judge(Cycle("flow", f"run-{minute}", "STORM", issued, issued), matches).alerts
+            cycle = Cycle("flow", f"run-{minute}", "STORM", issued, issued, channels=("hook", "mail"))
+            told = store.judge(cycle, matches).alerts
             spent = time.perf_counter() - start
             if told:
                 with sender.change():

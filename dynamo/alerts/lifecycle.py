@@ -1,4 +1,4 @@
-"""The life cycle of an alert: what one subscriber is told after one cycle, and what stays untold.
+"""The life cycle of an alert: what one subscriber is told on one way after one cycle, and what stays untold.
 
 ::
 
@@ -9,12 +9,14 @@ Pure: a state and a match enter, a state and perhaps an alert leave. All that is
 of the data, so that the same cycle judged again, at any later time, gives the same.
 
 A phone must not ring every minute. What is compared is therefore not the last cycle but the most that was told:
-a level that comes and goes is told once. Only that the hazard stays longer than was said lets a person begin to
-judge anew, and that is told at most once in each `Policy.ends_step`.
+a level that comes and goes is told once. Only that the hazard stays longer than was said, or is near where the
+subscriber has gone meanwhile, lets a person begin to judge anew; that is told at most once in each
+`Policy.ends_step`, and once in each `Policy.moved_km`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -23,6 +25,7 @@ from typing import Literal, TypeAlias
 import orjson
 
 from dynamo.alerts.alert import Alert, Kind, Reference
+from dynamo.alerts.asked import Asked
 from dynamo.alerts.match import Match
 from dynamo.alerts.state import State
 from dynamo.errors import UserError
@@ -32,6 +35,8 @@ __all__ = ["Cycle", "Judgement", "Policy", "alert_id", "decide", "episode_id", "
 #: Of a cycle as a whole. ``late``: newer data were judged before, nothing changes. ``unknown``: too little was
 #: seen to call any place clear; what was seen is told.
 Judgement: TypeAlias = Literal["judged", "late", "unknown"]
+
+_EARTH_KM = 6371.0088  # mean radius, IUGG
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Policy:
     expiry
         Seconds after its end for which an alert may still be believed, where no other follows. At least
         `ends_step`, so that an alert does not expire while the hazard is there and cycles come.
+    moved_km
+        Kilometres; where a subscriber is farther than this from where he was alerted, a hazard near him is told.
     all_clear_expiry
         Seconds for which it is worth saying that it is over.
     least_known
@@ -69,6 +76,7 @@ class Policy:
     arrival_step: float = 300.0
     ends_step: float = 900.0
     expiry: float = 1800.0
+    moved_km: float = 10.0
     all_clear_expiry: float = 86_400.0
     least_known: float = 0.05
     least_usual: float = 0.9
@@ -77,8 +85,8 @@ class Policy:
     def __post_init__(self) -> None:
         if self.clear_after < 1:
             raise UserError(f"clear_after is the number of clear cycles, at least 1, not {self.clear_after}")
-        if min(self.arrival_step, self.ends_step, self.all_clear_expiry) < 0:
-            raise UserError("steps and expiry of alerts are seconds, not negative")
+        if min(self.arrival_step, self.ends_step, self.all_clear_expiry, self.moved_km) < 0:
+            raise UserError("steps, distances and expiry of alerts are not negative")
         if self.expiry < self.ends_step:
             raise UserError(
                 f"alerts would expire, after {self.expiry:g} s, before it is told that a hazard stays longer, "
@@ -109,6 +117,8 @@ class Cycle:
         The share of the field, 0 to 1, in which anything could be seen at analysis time.
     usual_share
         The most that this was lately.
+    channels
+        All channels of the feed, on which is told what comes on no way of its own.
     """
 
     feed: str
@@ -118,6 +128,7 @@ class Cycle:
     now: datetime
     known_share: float = 1.0
     usual_share: float = 0.0
+    channels: tuple[str, ...] = ()
 
 
 def judgement(cycle: Cycle, newest: datetime | None, policy: Policy) -> Judgement:
@@ -128,10 +139,10 @@ def judgement(cycle: Cycle, newest: datetime | None, policy: Policy) -> Judgemen
     return "judged" if cycle.known_share >= least else "unknown"
 
 
-def episode_id(feed: str, subscriber: str, hazard: str, issued: datetime) -> str:
+def episode_id(feed: str, subscriber: str, hazard: str, issued: datetime, way: str = "") -> str:
     """Return the id of the episode that begins with data of `issued`: the same for the same."""
-    parts = orjson.dumps((feed, subscriber, hazard, issued.timestamp()))
-    return blake2b(parts, digest_size=10).hexdigest()
+    parts = (feed, subscriber, hazard, issued.timestamp(), *((way,) if way else ()))
+    return blake2b(orjson.dumps(parts), digest_size=10).hexdigest()
 
 
 def alert_id(episode: str, revision: int) -> str:
@@ -140,9 +151,9 @@ def alert_id(episode: str, revision: int) -> str:
 
 
 def decide(
-    state: State | None, match: Match | None, cycle: Cycle, policy: Policy
+    state: State | None, match: Match | None, cycle: Cycle, policy: Policy, asked: Asked | None = None
 ) -> tuple[State | None, Alert | None]:
-    """Return where a subscriber stands after a cycle that is not late, and what is told.
+    """Return where a way to a subscriber stands after a cycle that is not late, and what is told.
 
     Parameters
     ----------
@@ -150,6 +161,8 @@ def decide(
         Before; None where nothing is under way.
     match
         What the cycle found; None where nothing comes within the distance.
+    asked
+        What is asked for now, of which an all clear speaks; None for what the last alert said.
 
     Returns
     -------
@@ -158,12 +171,12 @@ def decide(
         nothing need be told.
     """
     if match is None:
-        return (state, None) if state is None else _clear(state, cycle, policy)
+        return (state, None) if state is None else _clear(state, cycle, policy, asked)
     if state is None:
         return _tell(None, match, cycle, policy)
     change = _change(state, match, cycle, policy)
     if change:
-        return _tell(state, match, cycle, policy, anew=change == "longer")
+        return _tell(state, match, cycle, policy, anew=change == "anew")
     return (state._replace(clear=0) if state.clear else state), None
 
 
@@ -178,15 +191,31 @@ def exercise(match: Match, feed: str, now: datetime, nonce: str, policy: Policy)
     return replace(alert, episode=episode, id=alert_id(episode, 0), exercise=True)
 
 
-def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal["", "more", "longer"]:
-    """Say what a match is against what was told: nothing new, more of it, or that it stays longer."""
+def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal["", "more", "anew"]:
+    """Say what a match is against what was told: nothing new, more of it, or longer or elsewhere than was said."""
     issued = cycle.issued.timestamp()
     if match.ends.timestamp() > state.ends + policy.ends_step or issued >= state.expires:
-        return "longer"
+        return "anew"
+    if _apart_km(state, match) > policy.moved_km:
+        return "anew"
     # Where the told onset has passed, the hazard is there: it cannot come sooner.
     sooner = state.onset > issued and match.onset.timestamp() < state.onset - policy.arrival_step
-    more = match.level > state.top or (match.inside and not state.inside)
-    return "more" if more or sooner or not set(state.channels).issuperset(match.channels) else ""
+    nearer = match.narrowest_km < state.narrowest_km or (match.inside and not state.inside)
+    unheard = not set(state.channels).issuperset(_channels(match, cycle))
+    return "more" if match.level > state.top or sooner or nearer or unheard else ""
+
+
+def _channels(match: Match, cycle: Cycle) -> tuple[str, ...]:
+    return (match.way,) if match.way else cycle.channels
+
+
+def _apart_km(state: State, match: Match) -> float:
+    """Return how far a subscriber has gone since the last alert, on a sphere (by the haversine)."""
+    if state.lon == match.lon and state.lat == match.lat:
+        return 0.0
+    lon0, lat0, lon, lat = map(math.radians, (state.lon, state.lat, match.lon, match.lat))
+    half = math.sin((lat - lat0) / 2) ** 2 + math.cos(lat0) * math.cos(lat) * math.sin((lon - lon0) / 2) ** 2
+    return 2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
 
 
 def _tell(
@@ -194,7 +223,8 @@ def _tell(
 ) -> tuple[State, Alert]:
     """Tell a match; `anew`: what was told before is no longer what the next is compared with."""
     marks = None if anew else state
-    episode = state.episode if state else episode_id(cycle.feed, match.subscriber, cycle.hazard, cycle.issued)
+    first = (cycle.feed, match.subscriber, cycle.hazard, cycle.issued, match.way)
+    episode = state.episode if state else episode_id(*first)
     sent = state.sent if state else ()
     expires = max(match.ends, cycle.issued) + timedelta(seconds=policy.expiry)
     onset, ends = match.onset.timestamp(), match.ends.timestamp()
@@ -202,7 +232,7 @@ def _tell(
         episode=episode,
         sent=(*sent, cycle.now.timestamp()),
         clear=0,
-        channels=tuple(sorted({*(state.channels if state else ()), *match.channels})),
+        channels=tuple(sorted({*(state.channels if state else ()), *_channels(match, cycle)})),
         top=max(marks.top, match.level) if marks else match.level,
         onset=min(marks.onset, onset) if marks else onset,
         ends=max(marks.ends, ends) if marks else ends,
@@ -216,17 +246,24 @@ def _tell(
         distance_km=match.distance_km,
         bearing_deg=match.bearing_deg,
         within_km=match.within_km,
+        narrowest_km=min(marks.narrowest_km, match.narrowest_km) if marks else match.narrowest_km,
     )
     return after, _alert(after, "updated" if state else "new", cycle, expires, match)
 
 
-def _clear(state: State, cycle: Cycle, policy: Policy) -> tuple[State | None, Alert | None]:
+def _clear(
+    state: State, cycle: Cycle, policy: Policy, asked: Asked | None
+) -> tuple[State | None, Alert | None]:
     """Count a cycle in which nothing was found, where it saw enough to say so."""
     if judgement(cycle, None, policy) == "unknown":
         return state, None
     if state.clear + 1 < policy.clear_after:
         return state._replace(clear=state.clear + 1), None
     over = state._replace(sent=(*state.sent, cycle.now.timestamp()))
+    if asked is not None:  # the rules, or the place, may have changed since the last alert
+        over = over._replace(lon=asked.lon, lat=asked.lat, within_km=asked.within_km)
+        if math.isfinite(asked.level):
+            over = over._replace(level=asked.level)
     expires = cycle.issued + timedelta(seconds=policy.all_clear_expiry)
     return None, _alert(over, "cancelled", cycle, expires)
 

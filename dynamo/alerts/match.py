@@ -16,7 +16,7 @@ __all__ = ["Match", "match"]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One subscriber and one kind of hazard that comes within the distance that was asked for.
+    """One subscriber, one way to tell him, and one kind of hazard that comes within the distance asked for.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ class Match:
         Whether the place lies within the hazard at any of these times.
     distance_km, bearing_deg
         To the nearest edge at its nearest, 0 within; the bearing clockwise from north, 0 to 360.
-    within_km
-        The distance that was asked for, of the widest rule that matched.
-    channels
-        Names of the channels of all rules that matched, sorted.
+    within_km, narrowest_km
+        The distances that were asked for, of the widest and of the narrowest rule that matched.
+    way
+        The channel that the rules that matched name; empty for rules that name none, which mean all channels.
     polygons
         GeoJSON geometry (Polygon or MultiPolygon) near the place, of the highest level.
     source
@@ -52,18 +52,20 @@ class Match:
     distance_km: float
     bearing_deg: float
     within_km: float
-    channels: tuple[str, ...]
+    narrowest_km: float
+    way: str = ""
     polygons: dict[str, Any] | None = None
     source: str = ""
 
 
 def match(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match]:
-    """Return who is near what, by kind of hazard and then in the order of the subscribers.
+    """Return who is near what, by kind of hazard, then in the order of the subscribers, then by way.
 
     A polygon counts for a rule if its level is at or above the rule's lowest; severity nests, so a place in a
     band of 45 is in that of 20 too. `inside`, distance and times are those of any such polygon, `level` is the
     highest that comes within the distance, and `polygons` the nearest polygon of that level at the first
-    time that it does. Distances are geodesics on the WGS 84 ellipsoid, and a hole is no part of its polygon.
+    time that it does. Distances are geodesics on the WGS 84 ellipsoid, and a hole is no part of its polygon. Rules
+    that name different channels are matched apart: those of one channel, or of none, are one *way* to a subscriber.
 
     Parameters
     ----------

@@ -65,6 +65,14 @@ class AlertQueries:
         )
         return [_alert(body) for (body,) in rows]
 
+    def lapsed(self, episode: str) -> tuple[datetime, str] | None:
+        """Return when and why an episode ended without an all clear; None where it did not."""
+        row = self._db.execute(
+            "SELECT l.at, l.reason FROM lapsed l JOIN alerts a ON a.id = l.alert WHERE a.episode = ?",
+            (episode,),
+        ).fetchone()
+        return None if row is None else (_time(row[0]), row[1])
+
     def alert(self, name: str) -> Alert:
         """Return one alert by its id or the beginning of it, of an episode named so its last.
 
@@ -151,13 +159,19 @@ class AlertQueries:
 
     def _cycles(self, chosen: str, parameters: tuple[str, ...] = ()) -> list[CycleRecord]:
         rows = self._db.execute(
-            f"SELECT run, hazard, feed, issued, judged, outcome FROM cycles {chosen}",  # noqa: S608
+            f"SELECT run, hazard, feed, issued, judged, outcome, known FROM cycles {chosen}",  # noqa: S608
             parameters,
         )
         return [
-            CycleRecord(run, hazard, feed, _time(issued), _time(judged), outcome)
-            for run, hazard, feed, issued, judged, outcome in rows
+            CycleRecord(run, hazard, feed, _time(issued), _time(judged), outcome, known)
+            for run, hazard, feed, issued, judged, outcome, known in rows
         ]
+
+    def kinds(self, feed: str) -> set[str]:
+        """Return the kinds of hazard that products of a feed ever spoke of."""
+        return {
+            kind for (kind,) in self._db.execute("SELECT DISTINCT hazard FROM cycles WHERE feed = ?", (feed,))
+        }
 
     def active(self) -> dict[tuple[str, str], int]:
         """Return how many episodes are not over, by feed and hazard."""

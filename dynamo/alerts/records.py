@@ -15,7 +15,7 @@ DeliveryState: TypeAlias = Literal["waiting", "sent", "dead", "dropped"]
 
 @dataclass(frozen=True, slots=True)
 class CycleRecord:
-    """One run that was judged for one kind of hazard; `issued` is its analysis time."""
+    """One run that was judged for one kind of hazard: its analysis time, and the share of the field that was seen."""
 
     run: str
     hazard: str
@@ -23,6 +23,7 @@ class CycleRecord:
     issued: datetime
     judged: datetime
     outcome: Judgement
+    known: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""State: where one subscriber stands with one kind of hazard, between two cycles.
+"""State: where one way to a subscriber stands with one kind of hazard, between two cycles.
 
 Frozen data and its JSON, nothing else. A named tuple and a JSON array, times in Unix seconds: a cycle reads a
 hundred thousand of these in a second and changes few. What can go wrong: a text that is no state (`InternalError`).
@@ -29,9 +29,10 @@ class State(NamedTuple):
         How many cycles in a row saw nothing.
     channels
         On which it was told, sorted.
-    top, onset, ends, inside
-        The most that was told: highest level, earliest onset, latest end, whether inside. A match must exceed
-        these to be told. They begin anew when it is told that the hazard stays longer.
+    top, onset, ends, inside, narrowest_km
+        The most that was told: highest level, earliest onset, latest end, whether inside, the narrowest distance
+        of a rule that matched. A match must exceed these to be told. They begin anew when it is told that the
+        hazard stays longer, or is where the subscriber has gone.
     expires
         When the last alert does.
     subscriber, lon, lat, level, units, distance_km, bearing_deg, within_km
@@ -55,6 +56,7 @@ class State(NamedTuple):
     distance_km: float
     bearing_deg: float
     within_km: float
+    narrowest_km: float
 
     def dump(self) -> str:
         """Return it as text: an array in the order of the fields."""

@@ -8,16 +8,18 @@ Goes wrong: `WorkspaceError` where the journal cannot be used; then nothing of t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import orjson
 
+from dynamo.alerts.adopted import Way, adopted
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.lifecycle import Cycle, Judgement, Policy, decide, exercise, judgement
+from dynamo.alerts.asked import Asked
+from dynamo.alerts.lifecycle import Cycle, Judgement, Policy, alert_id, decide, exercise, judgement
 from dynamo.alerts.match import Match
 from dynamo.alerts.queries import AlertQueries
 from dynamo.alerts.state import State
@@ -25,15 +27,19 @@ from dynamo.errors import InternalError
 from dynamo.graph.collection import uncollected
 from dynamo.journal.database import Database
 
-__all__ = ["AlertStore", "Judged"]
+__all__ = ["AlertStore", "Asking", "Judged"]
+
+#: Returns what subscribers of some names ask for now.
+Asking: TypeAlias = Callable[[Collection[str]], Mapping[Way, Asked]]
 
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
 _ADD_CYCLE = (
     "INSERT INTO cycles (run, hazard, feed, issued, judged, outcome, known) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-_SET_STATE = "INSERT OR REPLACE INTO episodes (feed, hazard, subscriber, state) VALUES (?, ?, ?, ?)"
-_END_STATE = "DELETE FROM episodes WHERE feed = ? AND hazard = ? AND subscriber = ?"
+_SET_STATE = "INSERT OR REPLACE INTO episodes (feed, hazard, subscriber, way, state) VALUES (?, ?, ?, ?, ?)"
+_END_STATE = "DELETE FROM episodes WHERE feed = ? AND hazard = ? AND subscriber = ? AND way = ?"
+_LAPSE = "INSERT OR IGNORE INTO lapsed (alert, at, reason) SELECT id, ?, ? FROM alerts WHERE id = ?"
 _ADD_ALERT = (
     "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -43,7 +49,7 @@ _ADD_DELIVERY = (
     " VALUES (?, ?, ?, ?, 'waiting', ?, ?)"
 )
 #: In the order in which they are applied: a row after those that it refers to.
-_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_ALERT, _ADD_DELIVERY)
+_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_ALERT, _LAPSE, _ADD_DELIVERY)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -94,7 +100,7 @@ class AlertStore(AlertQueries):
         matches: Iterable[Match],
         policy: Policy | None = None,
         *,
-        watched: Container[str] | None = None,
+        asking: Asking | None = None,
     ) -> Judged:
         """Judge one cycle and record what is told of it.
 
@@ -104,14 +110,15 @@ class AlertStore(AlertQueries):
         Parameters
         ----------
         matches
-            All of the cycle's hazard, at most one for a subscriber.
-        watched
-            Who was looked at; of anybody else nothing is known, so nobody else is told that all is clear. None for all.
+            All of the cycle's hazard, at most one for each way to a subscriber.
+        asking
+            Returns what subscribers of some names ask for now, by name and way. Of what nobody asks for nothing is
+            known, so it is not told to be clear, and ends silently when its last alert expires. None for all.
 
         Raises
         ------
         InternalError
-            A match is of another hazard, or a subscriber has two.
+            A match is of another hazard, or a way to a subscriber has two.
         WorkspaceError
             The journal could not be written; nothing is recorded, and the cycle may be judged again.
         """
@@ -122,17 +129,27 @@ class AlertStore(AlertQueries):
             usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
             cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
             said = judgement(cycle, self.newest(cycle.feed, cycle.hazard), policy)
-            told = (
-                [] if said == "late" else self._judge(cycle, _by_subscriber(cycle, matches), policy, watched)
-            )
+            told = [] if said == "late" else self._judge(cycle, _by_way(cycle, matches), policy, asking)
             self._add_cycle(cycle, said)
         return Judged(cycle, said, told)
 
-    def exercise(self, match: Match, feed: str, now: datetime, policy: Policy | None = None) -> Alert:
-        """Enqueue a test for the channels of a pretended match, beside the life of any episode; return it."""
-        alert = exercise(match, feed, now, secrets.token_hex(8), policy or Policy())
+    def lapse(self, feed: str, spoken: Container[str], issued: datetime, now: datetime) -> None:
+        """End what is under way of kinds of hazard that data of `issued` do not speak of, where it has expired.
+
+        Nobody is told: nothing is known of it.
+        """
+        missing = [kind for of, kind in self.active() if of == feed and kind not in spoken]
         with self._db.change():
-            self._add_alert(alert, match.channels)
+            for hazard in missing:
+                for way, state in self._states(feed, hazard).items():
+                    if issued.timestamp() >= state.expires:
+                        self._lapse((feed, hazard, *way), state, now, "no product speaks of it any more")
+
+    def exercise(self, match: Match, feed: str, now: datetime, channels: Iterable[str]) -> Alert:
+        """Enqueue a test of some channels with a pretended match, beside the life of any episode; return it."""
+        alert = exercise(match, feed, now, secrets.token_hex(8), Policy())
+        with self._db.change():
+            self._add_alert(alert, channels)
         return alert
 
     def _is_judged(self, cycle: Cycle) -> bool:
@@ -141,33 +158,54 @@ class AlertStore(AlertQueries):
         )
         return found.fetchone() is not None
 
+    def _states(self, feed: str, hazard: str) -> dict[Way, State]:
+        rows = self._db.execute(
+            "SELECT subscriber, way, state FROM episodes WHERE feed = ? AND hazard = ?", (feed, hazard)
+        )
+        return {(subscriber, way): State.load(text) for subscriber, way, text in rows}
+
     def _judge(
-        self, cycle: Cycle, matches: dict[str, Match], policy: Policy, watched: Container[str] | None
+        self, cycle: Cycle, matches: dict[Way, Match], policy: Policy, asking: Asking | None
     ) -> list[Alert]:
         """Decide for everybody for whom there is something or was; write what changes."""
         key = (cycle.feed, cycle.hazard)
-        rows = self._db.execute(
-            "SELECT subscriber, state FROM episodes WHERE feed = ? AND hazard = ?", key
-        ).fetchall()
+        recorded = self._states(*key)
+        quiet = [way for way in recorded if way not in matches]
+        asked = asking({name for name, _ in quiet}) if asking is not None and quiet else {}
+        gone = dict.fromkeys(way for way in quiet if asking is not None and way not in asked)
+        states = dict(recorded)
+        for new, old in adopted(recorded, gone, asked).items():
+            state = states.pop(old)
+            states[new] = state._replace(channels=new[1:] if new[1] else state.channels)
+            self._db.write(_END_STATE, (*key, *old))
         told: list[tuple[Alert, Sequence[str]]] = []
-        before: dict[str, State] = {subscriber: State.load(text) for subscriber, text in rows}
-        for subscriber in dict.fromkeys((*before, *matches)):
-            if watched is not None and subscriber not in watched:
+        for way in dict.fromkeys((*states, *matches)):
+            before = states.get(way)
+            if before is not None and way in gone:
+                if cycle.issued.timestamp() >= before.expires:
+                    self._lapse((*key, *way), before, cycle.now, "nobody asks for it any more")
                 continue
-            state = before.get(subscriber)
-            after, alert = decide(state, matches.get(subscriber), cycle, policy)
-            if after is None:
-                if state is not None:
-                    self._db.write(_END_STATE, (*key, subscriber))
-            elif after is not state:
-                self._db.write(_SET_STATE, (*key, subscriber, after.dump()))
-            last = after or state
-            if alert is not None and last is not None:
+            after, alert = decide(before, matches.get(way), cycle, policy, asked.get(way))
+            self._set_state((*key, *way), recorded.get(way), after)
+            if alert is not None and (last := after or before) is not None:
                 told.append((alert, last.channels))
         told.sort(key=lambda pair: _urgency(pair[0]))
         for alert, channels in told:
             self._add_alert(alert, channels)
         return [alert for alert, _ in told]
+
+    def _set_state(self, key: tuple[str, ...], before: State | None, after: State | None) -> None:
+        if after is None:
+            if before is not None:
+                self._db.write(_END_STATE, key)
+        elif after is not before:
+            self._db.write(_SET_STATE, (*key, after.dump()))
+
+    def _lapse(self, key: tuple[str, ...], state: State, now: datetime, reason: str) -> None:
+        """End an episode of which nothing is known any more; its last alert keeps why."""
+        self._db.write(_END_STATE, key)
+        last = alert_id(state.episode, len(state.sent) - 1)
+        self._db.write(_LAPSE, (now.timestamp(), reason, last))
 
     def _add_cycle(self, cycle: Cycle, said: Judgement) -> None:
         self._db.write(
@@ -190,14 +228,15 @@ class AlertStore(AlertQueries):
             self._db.write(_ADD_DELIVERY, (delivery, alert.id, alert.episode, channel, made, expires))
 
 
-def _by_subscriber(cycle: Cycle, matches: Iterable[Match]) -> dict[str, Match]:
-    found: dict[str, Match] = {}
+def _by_way(cycle: Cycle, matches: Iterable[Match]) -> dict[Way, Match]:
+    found: dict[Way, Match] = {}
     for match in matches:
         if match.hazard != cycle.hazard:
             raise InternalError(f"a match of {match.hazard} was given to a cycle of {cycle.hazard}")
-        if match.subscriber in found:
+        way = (match.subscriber, match.way)
+        if way in found:
             raise InternalError(f"two matches of {match.hazard} for subscriber {match.subscriber!r}")
-        found[match.subscriber] = match
+        found[way] = match
     return found
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule", "Subscribers"]
 
+_RULE_COLUMNS = ("owner", "hazard", "within_km", "min_level", "max_lead_minutes", "channel")
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -105,6 +107,27 @@ class Subscribers:
             hazards=hazards,
             channels=channels,
         )
+
+    def apart(self, channels: Sequence[str]) -> Subscribers:
+        """Return the same rules such that no channel is told twice of a subscriber and a hazard.
+
+        A rule that names no channel means all of `channels`. Where others of its subscriber name one, it becomes a
+        rule for each, so that each channel is decided by itself; elsewhere it stays one for all.
+        """
+        import numpy as np
+
+        unnamed = self.channel == (self.channels.index("") if "" in self.channels else -1)
+        mixed = np.zeros(len(self), bool)
+        mixed[self.owner[~unnamed]] = True
+        spread = unnamed & mixed[self.owner]
+        if not spread.any():
+            return self
+        names = tuple(dict.fromkeys((*self.channels, *channels)))
+        rows = np.repeat(np.arange(len(spread)), np.where(spread, len(channels), 1))
+        columns = {name: getattr(self, name)[rows] for name in _RULE_COLUMNS}
+        codes = [names.index(name) for name in channels]
+        columns["channel"][spread[rows]] = np.tile(codes, np.count_nonzero(spread))
+        return replace(self, **columns, channels=names)
 
     def at(self, subscriber: str) -> int:
         """Return the number of the place with this id.

@@ -1,4 +1,4 @@
-"""Told: what is known of each rule in, one `Match` for each subscriber out. Nothing can go wrong."""
+"""Told: what is known of each rule in, one `Match` for each subscriber and way out. Nothing can go wrong."""
 
 from __future__ import annotations
 
@@ -57,7 +57,11 @@ class Table:
         """Return one table of several whose rows are in any order."""
         columns = [np.concatenate([getattr(table, name) for table in tables]) for name in cls.__slots__]
         order = np.lexsort((columns[1], columns[0]))
-        return cls(*(column[order] for column in columns))
+        return cls(*columns).rows(order)
+
+    def rows(self, which: NDArray[np.intp]) -> Table:
+        """Return some rows, in this order."""
+        return Table(*(getattr(self, name)[which] for name in self.__slots__))
 
 
 def told(
@@ -67,10 +71,14 @@ def told(
     pictures: Mapping[int, dict[str, Any]],
     sources: Mapping[int, str],
 ) -> list[Match]:
-    """Return a match for each subscriber of the table; all of a polygon share its picture."""
-    starts = np.concatenate([[0], np.diff(table.owner).nonzero()[0] + 1])
+    """Return a match for each subscriber of the table and way to him; all of a polygon share its picture."""
+    way = subscribers.channel[table.rule]
+    if (way != way[0]).any():
+        order = np.lexsort((way, table.owner))
+        table, way = table.rows(order), way[order]
+    starts = np.concatenate([[0], (np.diff(table.owner) | np.diff(way)).nonzero()[0] + 1])
     owner = table.owner[starts]
-    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(table.owner))))
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(way))))
     highest = nearest = starts
     if len(starts) < len(group):
         highest = np.lexsort((table.polygon, -table.level, group))[starts]
@@ -91,7 +99,8 @@ def told(
         distance_km=table.km[nearest],
         bearing_deg=table.bearing[nearest],
         within_km=np.maximum.reduceat(subscribers.within_km[table.rule], starts),
-        channels=_channels(subscribers, table.rule, starts),
+        narrowest_km=np.minimum.reduceat(subscribers.within_km[table.rule], starts),
+        way=_objects(subscribers.channels)[way[starts]],
         polygons=_objects([pictures[n] for n in order.tolist()])[polygon],
         source=_objects([sources[n] for n in order.tolist()])[polygon],
     )
@@ -100,17 +109,6 @@ def told(
 def _objects(values: Sequence[Any]) -> NDArray[Any]:
     made: NDArray[Any] = np.fromiter(values, object, len(values))
     return made
-
-
-def _channels(subscribers: Subscribers, rules: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
-    """Return the names of the channels of each group of rules, sorted; an empty one is none."""
-    codes = subscribers.channel[rules]
-    names: NDArray[Any] = _objects([(name,) if name else () for name in subscribers.channels])[codes[starts]]
-    ends = np.append(starts[1:], len(codes))
-    for n in (ends - starts > 1).nonzero()[0].tolist():
-        own = {subscribers.channels[code] for code in codes[starts[n] : ends[n]].tolist()}
-        names[n] = tuple(sorted(own - {""}))
-    return names
 
 
 def _made(count: int, **columns: NDArray[Any] | repeat[str]) -> list[Match]:
@@ -145,7 +143,8 @@ def _filled(
     distance_km: float,
     bearing_deg: float,
     within_km: float,
-    channels: tuple[str, ...],
+    narrowest_km: float,
+    way: str,
     polygons: dict[str, Any] | None,
     source: str,
 ) -> Match:
@@ -155,7 +154,7 @@ def _filled(
     made.hazard, made.level, made.units = hazard, level, units
     made.onset, made.ends = onset, ends
     made.inside, made.distance_km, made.bearing_deg = inside, distance_km, bearing_deg
-    made.within_km, made.channels = within_km, channels
+    made.within_km, made.narrowest_km, made.way = within_km, narrowest_km, way
     made.polygons, made.source = polygons, source
     made.__class__ = Match
     return cast("Match", made)

@@ -70,7 +70,7 @@ def headline(alert: Alert) -> str:
 def sentence(alert: Alert) -> str:
     """Return what comes where and when, as in the headline, but without what kind of alert it is."""
     if alert.kind == "cancelled":
-        return f"{plain(alert.hazard)} no longer {where(alert)}"
+        return f"no {hazard_words(alert)} or more {where(alert)}"
     return f"{hazard_words(alert)} {_comes(alert)}"
 
 
@@ -100,10 +100,8 @@ def describe(alert: Alert) -> str:
     """Return a short text of a few lines: level, times, distance and direction, and what was told before."""
     lines = ["This is an exercise: nobody is in danger."] if alert.exercise else []
     if alert.kind == "cancelled":
-        lines.append(
-            f"All clear for {plain(alert.subscriber)}: the {plain(alert.hazard)} that was told of "
-            f"({hazard_words(alert)}) is no longer {where(alert)}."
-        )
+        over = f"there is no {hazard_words(alert)} or more {where(alert)} any more"
+        lines.append(f"All clear for {plain(alert.subscriber)}: {over}.")
     else:
         lines += [*_times(alert), _distance(alert)]
     lines += _told(alert)

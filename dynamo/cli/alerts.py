@@ -17,6 +17,7 @@ from dynamo.graph.units import parse_seconds
 
 if TYPE_CHECKING:
     from dynamo.alerts.alert import Alert
+    from dynamo.alerts.match import Match
     from dynamo.alerts.store import AlertStore
     from dynamo.delivery.channel import Channel
     from dynamo.delivery.sender import Sender
@@ -161,10 +162,11 @@ def test(runfile: Path, subscriber: str) -> int:
     if rules is None:
         raise UserError(f"{runfile} has no section 'alerts'")
     channels = make_channels(rules, feed.path.parent)
-    match = _pretended(feed, subscriber, sorted(channels))
+    match, names = _pretended(feed, subscriber, sorted(channels))
     workspace = Workspace.open(feed.workspace)
     with AlertStore(workspace.journal) as store:
-        alert = store.exercise(match, feed.name, datetime.now(UTC))
+        told = [address(feed.name, name) for name in names]
+        alert = store.exercise(match, feed.name, datetime.now(UTC), told)
         # A watch that is under way may send it first: they share the work.
         addressed = {address(feed.name, name): channel for name, channel in channels.items()}
         patience = Patience(most=5.0, all_in_all=_PATIENCE)
@@ -185,10 +187,9 @@ async def _send(sender: Sender, channels: Iterable[Channel]) -> None:
             await channel.close()
 
 
-def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> Any:
-    """Return a match as if a hazard that the subscriber asks for were there now."""
+def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> tuple[Match, list[str]]:
+    """Return a match as if a hazard that the subscriber asks for were there now, and the names of his channels."""
     from dynamo.alerts.match import Match
-    from dynamo.watch.channels import address
     from dynamo.watch.people import read_people
 
     assert feed.runfile.alerts is not None
@@ -197,10 +198,11 @@ def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> Any:
     rows = [row for row, owner in enumerate(people.owner.tolist()) if owner == place]
     if not rows:
         raise UserError(f"subscriber {subscriber!r} asks to be told of nothing")
-    named = tuple(sorted({people.channels[people.channel[row]] for row in rows} - {""}))
+    named = {people.channels[people.channel[row]] for row in rows}
     level = float(people.min_level[rows[0]])
     now = datetime.now(UTC)
-    return Match(
+    within_km = float(people.within_km[rows[0]])
+    match = Match(
         subscriber=subscriber,
         lon=float(people.lon[place]),
         lat=float(people.lat[place]),
@@ -212,9 +214,10 @@ def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> Any:
         inside=False,
         distance_km=0.0,
         bearing_deg=0.0,
-        within_km=float(people.within_km[rows[0]]),
-        channels=tuple(address(feed.name, name) for name in named or channels),
+        within_km=within_km,
+        narrowest_km=within_km,
     )
+    return match, channels if "" in named else sorted(named)
 
 
 def _store(workspace: Path) -> AlertStore:
@@ -253,6 +256,7 @@ def _chain(workspace: Path, store: AlertStore, alert: Alert) -> dict[str, Any]:
             {"id": one.id, "kind": one.kind, "sent": one.to_json()["sent"]}
             for one in store.episode(alert.episode)
         ],
+        "lapsed": _plain(store.lapsed(alert.episode)),
         "deliveries": [_plain(asdict(one)) for one in store.deliveries(alert.id)],
     }
 
@@ -287,6 +291,9 @@ def _told(chain: dict[str, Any], alert: Alert) -> Iterable[tuple[str, str]]:
     )
     for one in chain["episode"]:
         yield "episode", f"{one['id']} {one['kind']} {one['sent']}" + ("  <" if one["id"] == alert.id else "")
+    if chain["lapsed"]:
+        at, reason = chain["lapsed"]
+        yield "lapsed", f"{at}: without an all clear: {reason}"
     yield "message", headline(alert)
     for delivery in chain["deliveries"]:
         yield "delivery", f"{delivery['id']}: {delivery['state']}{_because(delivery['reason'])}"

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from dynamo.alerts.alert import Alert
+from dynamo.alerts.asked import asked
 from dynamo.alerts.hazard import HazardField, read_hazards
 from dynamo.alerts.lifecycle import Cycle, Policy
-from dynamo.alerts.match import Match
 from dynamo.alerts.matching import matches
 from dynamo.alerts.store import AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
@@ -87,7 +88,7 @@ class Judge:
         self._journal, self._feed, self._subscribers = journal, feed, subscribers
         self._channels, self._globs, self._policy = tuple(sorted(channels)), tuple(globs), policy
         self._store: AlertStore | None = None
-        self._known: tuple[Subscribers, frozenset[str]] | None = None
+        self._apart: tuple[Subscribers, Subscribers] | None = None
 
     def __call__(self, products: Products) -> Verdict:
         """Judge a run; always in the same thread.
@@ -96,7 +97,7 @@ class Judge:
         """
         if self._store is None:
             self._store = AlertStore(self._journal)
-        people = self._subscribers()
+        people = self._people()
         fields, faults = self._fields(products, float(people.min_level.min(initial=math.inf)))
         if not fields and not faults:
             globs = ", ".join(map(repr, self._globs))
@@ -124,15 +125,19 @@ class Judge:
         first = min(field.lead_minutes for field in fields)
         shares = [f.known_share for f in fields if f.known_share is not None and f.lead_minutes == first]
         known = min(shares, default=1.0) if whole else 0.0
-        cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known)
-        found = [self._addressed(match) for match in matches(people, fields)]
-        return self._store.judge(cycle, found, self._policy, watched=self._ids(people))
+        channels = tuple(address(self._feed, name) for name in self._channels)
+        cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
+        asking = partial(asked, people, cycle.hazard)
+        return self._store.judge(cycle, matches(people, fields), self._policy, asking=asking)
 
-    def _ids(self, people: Subscribers) -> frozenset[str]:
-        """Return the ids of all who are looked at, made once for each file of subscribers."""
-        if self._known is None or self._known[0] is not people:
-            self._known = (people, frozenset(people.ids))
-        return self._known[1]
+    def _people(self) -> Subscribers:
+        """Return those who are told now, with channels named as in the journal; made anew when they change."""
+        people = self._subscribers()
+        if self._apart is None or self._apart[0] is not people:
+            apart = people.apart(self._channels)
+            names = tuple(name and address(self._feed, name) for name in apart.channels)
+            self._apart = (people, replace(apart, channels=names))
+        return self._apart[1]
 
     def _miss(self, seen: set[str]) -> None:
         """Tell of kinds of hazard that somebody was told of and that no product speaks of any more."""
@@ -161,7 +166,3 @@ class Judge:
                     except DataError as error:
                         faults.append(error)
         return fields, faults
-
-    def _addressed(self, match: Match) -> Match:
-        names = match.channels or self._channels
-        return replace(match, channels=tuple(address(self._feed, name) for name in names))

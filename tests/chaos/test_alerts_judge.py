@@ -18,6 +18,7 @@ JUDGE = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
 from dynamo.alerts.store import AlertStore
@@ -27,16 +28,29 @@ START = datetime(2026, 6, 1, tzinfo=UTC)
 def matches(minute):
     issued = START + timedelta(minutes=minute)
     for n in range(400):
-        if (n * 7 + minute) % 23 < 9:  # comes, stays for nine cycles, is clear for fourteen
+        # Comes, stays for nine cycles, is clear for fourteen.
+        if (n * 7 + minute) % 23 < 9 and (minute < 25 or n < 360):
             level = 35.0 + 10 * ((n + minute // 3) % 3)
             ends = issued + timedelta(minutes=n % 40)
+            # Some on the channel that their rules name, which changes in the middle; the others on all.
+            way = (('phone', '') if minute < 40 else ('', 'phone'))[n % 2] if n % 3 else 'desk'
             yield Match(f's{n}', 4.5, 52.5, 'STORM', level, 'dBZ', issued, ends, n % 5 == minute % 5, 3.0, 90.0,
-                        10.0, ('hook', 'mail')[:1 + n % 2])
+                        10.0, 10.0 if (n + minute) % 11 else 5.0, way)
+
+def asking(minute, names):
+    # The last forty leave the file after a while.
+    for name in sorted(names):
+        n = int(name[1:])
+        if minute < 25 or n < 360:
+            way = (('phone', '') if minute < 40 else ('', 'phone'))[n % 2] if n % 3 else 'desk'
+            yield (name, way), Asked(4.5, 52.5, 35.0, 10.0)
 
 with AlertStore(Path(sys.argv[1])) as store:
     for minute in range(int(sys.argv[2])):
         issued = START + timedelta(minutes=minute)
-        store.judge(Cycle('flow', f'run-{minute}', 'STORM', issued, issued), matches(minute))
+        cycle = Cycle('flow', f'run-{minute}', 'STORM', issued, issued, channels=('phone', 'mail'))
+        store.judge(cycle, matches(minute), asking=lambda names: dict(asking(minute, names)))
+        store.lapse('flow', {'STORM'}, issued, issued)
         print(minute, flush=True)
 """
 CYCLES = 70
@@ -57,7 +71,8 @@ def recorded(journal: Path) -> dict[str, list[tuple]]:
             "deliveries": db.execute(
                 "SELECT id, alert, due, expires FROM deliveries ORDER BY seq"
             ).fetchall(),
-            "states": db.execute("SELECT * FROM episodes ORDER BY subscriber").fetchall(),
+            "states": db.execute("SELECT * FROM episodes ORDER BY subscriber, way").fetchall(),
+            "lapsed": db.execute("SELECT * FROM lapsed ORDER BY alert").fetchall(),
             "cycles": db.execute("SELECT * FROM cycles ORDER BY issued").fetchall(),
         }
 
@@ -95,4 +110,5 @@ def test_thirty_kills_make_each_alert_once(tmp_path):
     whole = recorded(tmp_path / "whole.db")
     assert recorded(journal) == whole
     assert len(whole["cycles"]) == CYCLES
+    assert whole["lapsed"]
     assert {kind for _, kind, _ in whole["alerts"]} == {"new", "updated", "cancelled"}

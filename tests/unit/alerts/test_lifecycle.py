@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.alerts.alert import Alert
+from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle, Policy, decide, exercise, judgement
 from dynamo.alerts.match import Match
 from dynamo.alerts.state import State
+from dynamo.alerts.words import headline
 from dynamo.errors import InternalError, UserError
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -27,10 +30,10 @@ def at(minute: float) -> datetime:
 
 def match(onset: float = 20, ends: float = 30, level: float = 45, **more) -> Match:
     """Return a match; times are minutes after the start."""
-    values = {"inside": False, "channels": ("hook",)} | more
+    values = {"inside": False, "within_km": 10, "narrowest_km": 10, "lon": 4.5, "lat": 52.5} | more
     return Match(
-        "s", 4.5, 52.5, "STORM", level, "dBZ", at(onset), at(ends),
-        distance_km=3, bearing_deg=90, within_km=10, polygons=SQUARE, source="digest", **values,
+        "s", hazard="STORM", level=level, units="dBZ", onset=at(onset), ends=at(ends),
+        distance_km=3, bearing_deg=90, polygons=SQUARE, source="digest", **values,
     )  # fmt: skip
 
 
@@ -40,10 +43,13 @@ class Feed:
     def __init__(self, policy: Policy = POLICY) -> None:
         self.policy, self.state, self.newest = policy, None, None
         self.told: list[Alert] = []
+        self.channels: tuple[str, ...] = ("hook",)
+        self.asked: Asked | None = None
 
     def judge(self, minute: float, found: Match | None, known: float = 1.0) -> str:
         """Judge one cycle; return the kind of the alert it makes, or an empty text."""
         cycle = Cycle("flow", f"run-{minute}", "STORM", at(minute), at(minute + 0.1), known)
+        cycle = replace(cycle, channels=self.channels)
         if judgement(cycle, self.newest, self.policy) == "late":
             return ""
         self.newest = cycle.issued
@@ -51,7 +57,7 @@ class Feed:
             loaded = State.load(self.state.dump())
             assert loaded.dump() == self.state.dump()
             self.state = loaded
-        self.state, alert = decide(self.state, found, cycle, self.policy)
+        self.state, alert = decide(self.state, found, cycle, self.policy, self.asked)
         self.told += [alert] if alert else []
         return alert.kind if alert else ""
 
@@ -107,12 +113,14 @@ def test_an_edge_that_flickers_does_not_ring():
         (match(inside=True), "updated"),
         (match(level=44), ""),
         (match(level=45.5), "updated"),
-        (match(channels=("hook", "mail")), "updated"),
-        (match(channels=()), ""),
+        (match(lon=4.6), ""),
+        (match(lon=4.7), "updated"),
+        (match(narrowest_km=5), "updated"),
+        (match(narrowest_km=15, within_km=15), ""),
     ],
 )
 def test_what_is_worth_an_update(found, kind):
-    """Sooner or longer by more than a step, inside, a higher level, or a channel that does not know yet."""
+    """Sooner or longer by more than a step, inside, a higher level, a narrower rule, or at another place."""
     assert Feed().kinds(match(), found) == ["new", kind]
 
 
@@ -131,7 +139,7 @@ def test_times_are_compared_not_lead_minutes():
 def test_two_that_alternate_do_not_ring_in_turn():
     """One is higher, the other inside, sooner or longer: each is told once, not whenever the other was before."""
     high = match(onset=40, ends=50, level=55)
-    for other in (match(inside=True, ends=50), match(ends=64), match(channels=("mail",))):
+    for other in (match(inside=True, ends=50), match(ends=64), match(narrowest_km=5)):
         feed = Feed()
         feed.kinds(*[high, other] * 18)
         assert len(feed.told) <= 3
@@ -183,15 +191,60 @@ def test_the_same_beginning_has_the_same_id_and_another_has_another():
         return alert.id
 
     assert first(base, match()) == first(later, match())
-    ids = [first(c, match()) for c in others] + [first(base, replace(match(), subscriber="t"))]
-    assert len({first(base, match()), *ids}) == 5
+    ids = [first(c, match()) for c in others]
+    ids += [first(base, replace(match(), subscriber="t")), first(base, match(way="hook"))]
+    assert len({first(base, match()), *ids}) == 6
 
 
 def test_the_channels_of_an_episode_are_kept_to_its_end():
-    """Each channel that was told is told the rest."""
+    """Each channel that was told is told the rest, also when the feed has it no more; a new one is told at once."""
     feed = Feed()
-    feed.kinds(match(channels=("b",)), match(channels=("a",)))
+    feed.channels = ("b",)
+    feed.judge(0, match())
+    feed.channels = ("a",)
+    assert feed.judge(1, match()) == "updated"
     assert list(feed.state.channels) == ["a", "b"]
+
+
+def test_a_way_of_its_own_has_one_channel():
+    """What comes to the feed's other channels is nothing to it."""
+    feed = Feed()
+    assert feed.judge(0, match(way="phone")) == "new"
+    feed.channels = ("hook", "mail")
+    assert feed.judge(1, match(way="phone")) == ""
+    assert list(feed.state.channels) == ["phone"]
+
+
+def test_the_all_clear_says_what_is_asked_for_now():
+    """Place, distance and lowest level are those of the rules of today, not those of the alert."""
+    feed = Feed(Policy(clear_after=1))
+    feed.judge(0, match(level=35, within_km=50, narrowest_km=50))
+    feed.asked = Asked(4.6, 52.6, 45.0, 10.0)
+    assert feed.judge(1, None) == "cancelled"
+    over = feed.told[-1]
+    assert (over.lon, over.lat, over.level, over.within_km) == (4.6, 52.6, 45, 10)
+    assert "no STORM 45 dBZ or more within 10 km of s" in headline(over)
+    feed.judge(2, match(level=52))
+    feed.asked = Asked(4.5, 52.5, -math.inf, 10.0)
+    feed.judge(3, None)
+    assert feed.told[-1].level == 52  # any level was asked for
+
+
+def test_who_moves_is_told_at_the_new_place_and_not_at_each_metre():
+    """A car on its way through a storm rings once in 10 km; what is compared begins anew there."""
+    feed = Feed()
+    for minute in range(60):
+        feed.judge(minute, match(ends=90, level=50, lat=52 + minute * 0.01))  # 1.1 km a minute
+    assert [alert.kind for alert in feed.told] == ["new"] + ["updated"] * 6
+    assert [round(alert.lat, 2) for alert in feed.told] == [52.0, 52.09, 52.18, 52.27, 52.36, 52.45, 52.54]
+    assert feed.judge(60, match(ends=90, level=35, lat=53)) == "updated"
+    assert feed.judge(61, match(ends=90, level=45, lat=53)) == "updated"  # the 50 were of another place
+
+
+def test_a_place_at_the_date_line_has_not_moved_around_the_earth():
+    """From 180 to -180 degrees is no way at all."""
+    assert Feed().kinds(match(lon=180.0), match(lon=-180.0), match(lon=-179.99)) == ["new", "", ""]
+    assert Feed().kinds(match(lon=4.5, lat=90.0), match(lon=170.0, lat=90.0)) == ["new", ""]
 
 
 def test_an_exercise_is_marked_and_of_no_episode():
@@ -208,6 +261,7 @@ def test_an_exercise_is_marked_and_of_no_episode():
     [
         ({"clear_after": 0}, "at least 1, not 0"),
         ({"arrival_step": -1}, "not negative"),
+        ({"moved_km": -1}, "not negative"),
         ({"expiry": 60}, "would expire, after 60 s"),
         ({"least_known": 5}, "share from 0 to 1, not 5"),
     ],
@@ -233,7 +287,7 @@ FOUND = st.one_of(
         st.integers(0, 30),
         level=st.sampled_from((20, 35, 45, 55)),
         inside=st.booleans(),
-        channels=st.sampled_from((("a",), ("b",), ("a", "b"))),
+        narrowest_km=st.sampled_from((5, 10)),
     ),
 )
 CYCLES = st.lists(st.tuples(FOUND, st.sampled_from((1.0, 1.0, 0.0))), max_size=80)
@@ -319,6 +373,6 @@ def test_it_never_rings_without_a_rise(cycles):
     """Between two tellings that it stays longer, each alert tells more of something than all since: few can."""
     feed = Feed(Policy(clear_after=1000))
     judge_all(feed, cycles)
-    # Levels, inside, two channels, and onsets within 30 minutes by more than 5; and ends, each 15 minutes.
+    # Levels, inside, two distances, and onsets within 30 minutes by more than 5; and ends, each 15 minutes.
     longer = 1 + (len(cycles) + 60) // 15
     assert len(feed.told) <= longer * (1 + 3 + 1 + 1 + 6)

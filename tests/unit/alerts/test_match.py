@@ -50,7 +50,7 @@ def test_a_place_beside_a_storm_is_told_how_far_and_where():
     assert found.bearing_deg == pytest.approx(90, abs=0.1)
     assert (found.inside, found.level, found.units, found.within_km) == (False, 45, "dBZ", 10)
     assert (found.subscriber, found.lon, found.lat, found.hazard) == ("a", -97.05, 32.5, "STORM")
-    assert (found.channels, found.source) == (("phone",), "d")
+    assert (found.way, found.source) == ("phone", "d")
     assert found.polygons["type"] == "Polygon"
     assert shapely.geometry.shape(found.polygons).equals(shapely.box(-97, 32, -96, 33))
 
@@ -100,17 +100,37 @@ def test_the_told_polygon_is_the_nearest_of_the_first_time_at_the_highest_level(
     assert (found.source, found.inside) == ("1", True)
 
 
-def test_rules_of_one_subscriber_make_one_match():
-    """Channels of all that matched, the widest distance, the highest level of any."""
+def test_rules_of_one_channel_make_one_match():
+    """The widest and the narrowest distance that matched, the highest level of any."""
     rules = [
-        Rule("STORM", 20, 30, 60, "mail"),
+        Rule("STORM", 20, 30, 60, "phone"),
         Rule("STORM", 45, 5, 60, "phone"),
         Rule("HAIL", 1, 99, 60, "x"),
     ]
     low, high = shapely.box(-97, 32, -96, 33), shapely.box(-96.6, 32.4, -96.4, 32.6)
     found = _one(-96.62, 32.5, _field((20, low), (45, high)), rules=rules)
-    assert (found.channels, found.within_km, found.level, found.inside) == (("mail", "phone"), 30, 45, True)
+    assert (found.way, found.within_km, found.narrowest_km) == ("phone", 30, 5)
+    assert (found.level, found.inside) == (45, True)
     assert _one(-96.9, 32.5, _field((20, low), (45, high)), rules=rules[1:]) is None
+
+
+def test_rules_of_different_channels_are_matched_apart():
+    """What one asks for decides nothing for the other; subscribers stay in their order."""
+    rules = [
+        Rule("STORM", 45, 10, 60, "phone"),
+        Rule("STORM", 20, 50, 60, "desk"),
+        Rule("STORM", 20, 5, 60, "desk"),
+    ]
+    low, high = shapely.box(-97, 32, -96, 33), shapely.box(-96.6, 32.4, -96.4, 32.6)
+    places = [("far", -95.6, 32.5), ("near", -96.65, 32.5), ("inside", -96.5, 32.5)]
+    found = match(Subscribers.of(places, rules), [_field((20, low), (45, high))])
+    assert [(m.subscriber, m.way) for m in found] == [
+        ("far", "desk"), ("near", "phone"), ("near", "desk"), ("inside", "phone"), ("inside", "desk"),
+    ]  # fmt: skip
+    desk = [(m.level, m.within_km, m.narrowest_km, m.inside) for m in found if m.way == "desk"]
+    assert desk == [(20, 50, 50, False), (45, 50, 5, True), (45, 50, 5, True)]
+    phone = [(m.level, m.within_km, m.inside, round(m.distance_km)) for m in found if m.way == "phone"]
+    assert phone == [(45, 10, False, 5), (45, 10, True, 0)]
 
 
 def test_a_rule_without_a_hazard_asks_for_every_kind():
@@ -120,7 +140,7 @@ def test_a_rule_without_a_hazard_asks_for_every_kind():
         _field((1, box), hazard=hazard, units=units) for hazard, units in (("WIND", "m s-1"), ("HAIL", "mm"))
     ]
     found = match(Subscribers.of([("a", -96.5, 32.5)], [Rule()]), fields)
-    assert [(m.hazard, m.units, m.channels) for m in found] == [("HAIL", "mm", ()), ("WIND", "m s-1", ())]
+    assert [(m.hazard, m.units, m.way) for m in found] == [("HAIL", "mm", ""), ("WIND", "m s-1", "")]
 
 
 def test_nothing_matches_nothing():

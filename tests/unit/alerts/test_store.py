@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import orjson
 import pytest
 
 from dynamo.alerts.alert import Alert
+from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
 from dynamo.alerts.store import AlertStore
@@ -45,15 +47,16 @@ def at(minute: float) -> datetime:
 
 def cycle(minute: float, **other) -> Cycle:
     """Return the cycle of a minute."""
-    return replace(Cycle("flow", f"run-{minute}", "STORM", at(minute), at(minute + 0.1)), **other)
+    values = {"channels": ("hook", "mail")} | other
+    return replace(Cycle("flow", f"run-{minute}", "STORM", at(minute), at(minute + 0.1)), **values)
 
 
 def match(subscriber: str = "s", onset: float = 20, level: float = 45, **more) -> Match:
     """Return a match; times are minutes after the start."""
-    values = {"hazard": "STORM", "channels": ("hook", "mail"), "ends": at(onset + 10)} | more
+    values = {"hazard": "STORM", "ends": at(onset + 10), "within_km": 10.0, "narrowest_km": 10.0} | more
     return Match(
         subscriber, 4.5, 52.5, level=level, units="dBZ", onset=at(onset), inside=False, distance_km=3.0,
-        bearing_deg=90.0, within_km=10.0, polygons=SQUARE, source="digest", **values,
+        bearing_deg=90.0, polygons=SQUARE, source="digest", **values,
     )  # fmt: skip
 
 
@@ -146,8 +149,8 @@ def test_an_unknown_cycle_is_the_newest_but_clears_nothing(store):
 
 def test_the_all_clear_goes_to_all_who_were_told(store):
     """Updates and the end go to the channels of the episode and the new ones; then nothing is under way."""
-    judge(store, cycle(0), [match(channels=("hook",))])
-    (updated,) = judge(store, cycle(1), [match(channels=("mail",))])
+    judge(store, cycle(0, channels=("hook",)), [match()])
+    (updated,) = judge(store, cycle(1, channels=("mail",)), [match()])
     assert [d.channel for d in store.deliveries(updated.id)] == ["hook", "mail"]
     told = [judge(store, cycle(n), []) for n in (2, 3, 4, 5)]
     assert [len(t) for t in told] == [0, 0, 1, 0]
@@ -197,8 +200,8 @@ def test_alerts_are_on_the_disk_when_they_are_judged(store):
 def test_an_exercise_is_sent_and_leaves_no_trace_in_the_life_of_alerts(store):
     """A test goes to the channels of the pretended match; the episode of that place does not change."""
     judge(store, cycle(0), [match()])
-    test = store.exercise(match(channels=("hook",)), "flow", at(1))
-    again = store.exercise(match(channels=("hook",)), "flow", at(1))
+    test = store.exercise(match(), "flow", at(1), ["hook"])
+    again = store.exercise(match(), "flow", at(1), ["hook"])
     assert test.exercise
     assert test.id != again.id
     assert store.alert(test.id) == test
@@ -260,7 +263,7 @@ def test_what_is_over_and_sent_is_forgotten(store, path):
     """An old episode goes with deliveries and tries, unless one waits; a live one stays, and each newest cycle."""
     old = episode(store, 0, "s", "t")
     judge(store, cycle(5, hazard="HAIL"), [match(hazard="HAIL")])
-    store.exercise(match(), "flow", at(5))
+    store.exercise(match(), "flow", at(5), ["hook", "mail"])
     episode(store, 60, "u")
     set_deliveries(path, "sent", f"alert <> '{old[0].id}'")
     before = at(30).timestamp()
@@ -328,3 +331,122 @@ def test_a_little_less_than_usual_is_enough(store):
     judge(store, cycle(0, known_share=0.6), [match()])
     told = [alert.kind for minute in (1, 2, 3) for alert in judge(store, cycle(minute, known_share=0.56), [])]
     assert told == ["cancelled"]
+
+
+def test_each_way_has_an_episode_of_its_own(store):
+    """The phone hears of what its rule asks for, and gets its all clear while the desk's storm is still there."""
+    phone, desk = match(way="phone", level=50), match(way="desk", level=30, within_km=50.0)
+    new = judge(store, cycle(0), [phone, desk])
+    assert [[d.channel for d in store.deliveries(a.id)] for a in new] == [["phone"], ["desk"]]
+    assert len({a.episode for a in new}) == 2
+    (updated,) = judge(store, cycle(1), [phone, replace(desk, level=40)])
+    assert [d.channel for d in store.deliveries(updated.id)] == ["desk"]
+    told = [a for n in (2, 3, 4) for a in judge(store, cycle(n), [desk])]
+    assert [(a.kind, a.episode) for a in told] == [("cancelled", new[0].episode)]
+    assert store.active() == {("flow", "STORM"): 1}
+
+
+ASKED = Asked(4.5, 52.5, 45.0, 10.0)
+
+
+def asks(*ways: tuple[str, str], rule: Asked = ASKED):
+    """Return who asks for what, whoever is asked for."""
+    return lambda names: {way: rule for way in ways if way[0] in names}
+
+
+def test_the_all_clear_of_a_narrower_rule_has_its_distance(store):
+    """Rules were changed while the storm was there."""
+    judge(store, cycle(0), [match(level=35, within_km=50.0)])
+    for n in (1, 2, 3):
+        told = judge(store, cycle(n), [], asking=asks(("s", "")))
+    assert [(a.kind, a.level, a.within_km) for a in told] == [("cancelled", 45, 10)]
+
+
+def test_an_episode_of_which_nothing_is_known_ends_when_it_expires(store, path):
+    """Who left the file is told nothing, and is no longer listed; the audit knows why."""
+    (new,) = judge(store, cycle(0), [match()])
+    assert new.expires == at(60)
+    for minute in (1, 2, 3, 4, 59):
+        assert judge(store, cycle(minute), [], asking=asks()) == []
+    assert store.active() == {("flow", "STORM"): 1}
+    assert store.lapsed(new.episode) is None
+    assert judge(store, cycle(60), [], asking=asks()) == []
+    assert store.active() == {}
+    assert store.alerts(active=True) == []
+    assert store.lapsed(new.episode) == (at(60.1), "nobody asks for it any more")
+    assert [a.kind for a in judge(store, cycle(61), [match()])] == ["new"]
+    set_deliveries(path, "sent")
+    assert forget_alerts(path, before=at(30).timestamp()) == 1
+    assert rows(path, "SELECT * FROM lapsed") == []
+
+
+def test_what_no_product_speaks_of_ends_when_it_expires(store):
+    """Kinds that are spoken of, other feeds, and alerts that hold stay."""
+    (storm,) = judge(store, cycle(0), [match()])
+    judge(store, cycle(0, feed="other", run="r"), [match()])
+    judge(store, cycle(0, hazard="HAIL"), [match(hazard="HAIL")])
+    store.lapse("flow", {"HAIL"}, at(59), at(59))
+    assert len(store.active()) == 3
+    for _ in range(2):
+        store.lapse("flow", {"HAIL"}, at(60), at(60.1))
+        assert store.active() == {("flow", "HAIL"): 1, ("other", "STORM"): 1}
+    assert store.lapsed(storm.episode) == (at(60.1), "no product speaks of it any more")
+
+
+def test_an_episode_goes_on_where_its_rules_name_other_channels_than_before(store):
+    """Nobody is told anew; only the channels of the new way hear the rest."""
+    (new,) = judge(store, cycle(0), [match()])
+    assert judge(store, cycle(1), [match(way="mail")], asking=asks(("s", "mail"))) == []
+    (updated,) = judge(store, cycle(2), [match(way="mail", level=60)], asking=asks(("s", "mail")))
+    assert (updated.episode, updated.revision) == (new.episode, 1)
+    assert [d.channel for d in store.deliveries(updated.id)] == ["mail"]
+    assert judge(store, cycle(3), [match(level=60)], asking=asks(("s", ""))) == [*store.alerts(limit=1)]
+    assert [d.channel for d in store.deliveries(store.alerts(limit=1)[0].id)] == ["hook", "mail"]
+
+
+def test_an_episode_goes_on_to_its_all_clear_in_another_way(store):
+    """The new rule is not met, so it is over for the channel that it names."""
+    (new,) = judge(store, cycle(0), [match()])
+    told = [a for n in (1, 2, 3) for a in judge(store, cycle(n), [], asking=asks(("s", "mail")))]
+    assert [(a.kind, a.episode) for a in told] == [("cancelled", new.episode)]
+    assert [d.channel for d in store.deliveries(told[0].id)] == ["mail"]
+    assert store.active() == {}
+
+
+def test_a_way_to_a_channel_that_was_not_told_adopts_nothing(store):
+    """It is told anew; the old episode waits for its expiry."""
+    judge(store, cycle(0), [match(way="phone")])
+    (new,) = judge(store, cycle(1), [match(way="desk")], asking=asks(("s", "desk")))
+    assert new.kind == "new"
+    assert store.active() == {("flow", "STORM"): 2}
+
+
+def test_it_is_said_how_a_cycle_was_judged(store):
+    """With what was usual; of one that was judged before nothing."""
+    assert store.judge(cycle(1, known_share=0.9), []).outcome == "judged"
+    assert store.judge(cycle(1, known_share=0.9), []).outcome is None
+    assert store.judge(cycle(0, known_share=0.9), []).outcome == "late"
+    unknown = store.judge(cycle(2, known_share=0.5), [])
+    assert (unknown.outcome, unknown.cycle.usual_share) == ("unknown", 0.9)
+    assert store.cycles("run-2")[0].known == 0.5
+    assert store.kinds("flow") == {"STORM"}
+
+
+def test_what_was_under_way_before_ways_goes_on(store, path):
+    """A journal of an older version has states without ways and narrowest distances."""
+    (new,) = judge(store, cycle(0), [match()])
+    store.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        scripts = sorted(files("dynamo.journal").joinpath(".").glob("*.sql"))
+        number = next(n for n, script in enumerate(scripts) if script.stem.endswith("ways"))
+        db.executescript(
+            "CREATE TABLE old (feed TEXT, hazard TEXT, subscriber TEXT, state TEXT);"
+            "INSERT INTO old SELECT feed, hazard, subscriber, json_remove(state, '$[17]') FROM episodes;"
+            "DROP TABLE episodes; DROP TABLE lapsed; ALTER TABLE old RENAME TO episodes;"
+            f"PRAGMA user_version = {number}"
+        )
+    with AlertStore(path) as again:
+        assert again.active() == {("flow", "STORM"): 1}
+        assert judge(again, cycle(1), [match()]) == []
+        (updated,) = judge(again, cycle(2), [match(narrowest_km=5.0)])
+        assert updated.episode == new.episode

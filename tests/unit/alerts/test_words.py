@@ -48,8 +48,11 @@ OVER = replace(ALERT, kind="cancelled", onset=None, ends=None, polygons=None)
             {"within_km": 16.09344, "onset": SENT},
             "STORM 45 dBZ is within 16.09 km of Baylor Medical Center now",
         ),
-        ({"kind": "cancelled"}, "All clear: STORM no longer within 10 km of Baylor Medical Center"),
-        ({"kind": "cancelled", "within_km": 0.0}, "All clear: STORM no longer at Baylor Medical Center"),
+        ({"kind": "cancelled"}, "All clear: no STORM 45 dBZ or more within 10 km of Baylor Medical Center"),
+        (
+            {"kind": "cancelled", "within_km": 0.0},
+            "All clear: no STORM 45 dBZ or more at Baylor Medical Center",
+        ),
         (
             {"exercise": True, "within_km": 0.0},
             "EXERCISE: STORM 45 dBZ reaches Baylor Medical Center in 12 min (07:51 UTC)",
@@ -104,8 +107,8 @@ def test_the_text_says_so_when_it_is_over_or_no_danger_at_all():
     lines = describe(replace(OVER, exercise=True)).splitlines()
     assert lines[0] == "This is an exercise: nobody is in danger."
     assert lines[1] == (
-        "All clear for Baylor Medical Center: the STORM that was told of (STORM 45 dBZ) "
-        "is no longer within 10 km of Baylor Medical Center."
+        "All clear for Baylor Medical Center: there is no STORM 45 dBZ or more "
+        "within 10 km of Baylor Medical Center any more."
     )
     assert "nearest" not in describe(OVER)
 

@@ -56,7 +56,7 @@ def desk(tmp_path, monkeypatch):
 def match(subscriber, channel):
     return Match(
         subscriber, -97.1, 32.7, "STORM", 50.0, "dBZ", NOW + timedelta(minutes=10), NOW + timedelta(minutes=25),
-        inside=False, distance_km=4.0, bearing_deg=270.0, within_km=10.0, channels=(channel,), source="abc",
+        inside=False, distance_km=4.0, bearing_deg=270.0, within_km=10.0, narrowest_km=10.0, way=channel, source="abc",
     )  # fmt: skip
 
 

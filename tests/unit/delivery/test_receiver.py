@@ -174,7 +174,7 @@ def test_it_may_be_stopped_twice_and_started_again():
         ),
         (
             {"alert": replace(ALERT, kind="cancelled", exercise=True)},
-            "verified EXERCISE cancelled STORM no longer within 10 km of Klinik Süd",
+            "verified EXERCISE cancelled no STORM 45 dBZ or more within 10 km of Klinik Süd",
         ),
         ({"verdict": "unverified", "reason": "why"}, "unverified d1: why"),
         ({"verdict": "unverified", "delivery": "", "reason": "why"}, "unverified without an id: why"),

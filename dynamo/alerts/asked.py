@@ -1,0 +1,61 @@
+"""Asked: what is asked for now, of which an all clear speaks; rules may have changed since the alert.
+
+Subscribers enter, what some of them ask for leaves. Nothing can go wrong: of who is not there nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dynamo.alerts.subscriber import Subscribers
+
+__all__ = ["Asked", "asked"]
+
+
+class Asked(NamedTuple):
+    """What the rules of one way to a subscriber ask for together, of one kind of hazard.
+
+    Parameters
+    ----------
+    lon, lat
+        Where he is now (WGS 84 degrees).
+    level
+        The lowest level that counts; minus infinity for any.
+    within_km
+        The widest distance.
+    """
+
+    lon: float
+    lat: float
+    level: float
+    within_km: float
+
+
+def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict[tuple[str, str], Asked]:
+    """Return what those of these names ask for, by name and way; who asks for nothing is left out."""
+    import numpy as np
+
+    wanted = frozenset(names)
+    places = np.fromiter(map(wanted.__contains__, subscribers.ids), bool, len(subscribers))
+    codes = [n for n, name in enumerate(subscribers.hazards) if name in {hazard, ""}]
+    rows = (places[subscribers.owner] & np.isin(subscribers.hazard, codes)).nonzero()[0]
+    owner = subscribers.owner[rows]
+    found: dict[tuple[str, str], Asked] = {}
+    for name, code, *values in zip(
+        subscribers.ids[owner].tolist(),
+        subscribers.channel[rows].tolist(),
+        subscribers.lon[owner].tolist(),
+        subscribers.lat[owner].tolist(),
+        subscribers.min_level[rows].tolist(),
+        subscribers.within_km[rows].tolist(),
+        strict=True,
+    ):
+        key = name, subscribers.channels[code]
+        one = Asked(*values)
+        if (other := found.get(key)) is not None:
+            widest = max(one.within_km, other.within_km)
+            one = one._replace(level=min(one.level, other.level), within_km=widest)
+        found[key] = one
+    return found
