@@ -1,42 +1,38 @@
 """The outbox: which deliveries a sender may try now, and what became of them, durably.
 
 Rows that wait enter, written with the change of the alert; leases of channels leave, and results come back. A
-channel, not a row, is leased: whoever has it sends its deliveries one after another in the order of `seq`, and
-nobody else does until the lease is given back or runs out. Goes wrong: `WorkspaceError`; a delivery to replay that
-is no dead letter (`UserError`).
-
-A delivery that is no longer true when its turn comes is dropped, with the reason:
-
-* it expired;
-* a later one of its episode was sent in this channel already (after a replay), or waits, and this one has failed at
-  least once: the later one says more. A first try is never spared, so that nothing is skipped that could be told;
-* it is an update of an episode whose all clear was settled already;
-* it is an all clear, and nothing of its episode reached this channel. *Reached* is whatever was sent, and whatever
-  was tried without a clear no: after a time-out or a lost connection nobody knows, and an all clear too many harms
-  less than one that is missing. An all clear is never dropped for anything else but its own expiry.
+channel, not a row, is leased: whoever has it sends its deliveries one after another, and nobody else does until the
+lease is given back or runs out. Its line and what was set aside have their turns alternately (`dynamo.delivery.turn`);
+after a failure it is left alone for a while. Goes wrong: `WorkspaceError`; a delivery to replay that is no dead letter
+(`UserError`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import NamedTuple, Self
 
-import orjson
-
-from dynamo.alerts.alert import Alert
-from dynamo.delivery.records import Batch, Item, Tried
-from dynamo.errors import InternalError, UserError
+from dynamo.delivery.records import Batch, Tried
+from dynamo.delivery.turn import Row, take
+from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
 __all__ = ["Outbox"]
 
-#: Deliveries leased at a time: of all channels together, of one at most and at least, and of one that fails.
-ROWS, MOST, LEAST, PROBE = 1000, 200, 4, 4
+#: Deliveries leased at a time: of all channels together, of one at most and at least.
+ROWS, MOST, LEAST = 1000, 200, 4
+#: Of a channel that fails one is leased, the first of so many that is still true.
+PROBE = 20
 #: Seconds for which a result is kept when the disk is full.
 PATIENCE = 10.0
 
-_FIRST = "FROM deliveries WHERE channel = queues.channel AND state = 'waiting' ORDER BY seq LIMIT 1"
+_LINE = (
+    "FROM deliveries WHERE channel = queues.channel AND state = 'waiting' AND aside = 0 ORDER BY seq LIMIT 1"
+)
+_ASIDE = (
+    "FROM deliveries WHERE channel = queues.channel AND state = 'waiting' AND aside = 1 ORDER BY due LIMIT 1"
+)
 _TRY = """
     INSERT INTO tries (delivery, n, at, seconds, outcome, status, response)
     SELECT id, (SELECT coalesce(max(n), 0) + 1 FROM tries WHERE delivery = id), ?, ?, ?, ?, ?
@@ -44,22 +40,35 @@ _TRY = """
 # A result of a sender that lost its lease meanwhile changes nothing, but that it arrived.
 _SETTLE = """
     UPDATE deliveries SET tries = tries + 1, begun = coalesce(begun, ?), state = ?, due = max(due, ?), ended = ?,
-    reason = ? WHERE seq = ? AND (state = 'waiting' OR ? = 'sent')"""
+    reason = ?, aside = max(aside, ?) WHERE seq = ? AND (state = 'waiting' OR ? = 'sent')"""
+_HEALTH = """
+    UPDATE queues SET failures = ?1, pause = ?2, last = max(last, ?3)
+    WHERE channel = ?4 AND sender = ?5 AND (failures > 0 OR ?1 > 0)"""
 _CLOSE = "INSERT OR IGNORE INTO closed_channels (channel, at, reason) VALUES (?, ?, ?)"
 _END = "UPDATE deliveries SET state = ?, ended = ?, reason = ? WHERE seq = ? AND state = 'waiting'"
-_EMPTY = f"DELETE FROM queues WHERE channel = ? AND NOT EXISTS (SELECT 1 {_FIRST})"  # noqa: S608 - constants
+_EMPTY = """
+    DELETE FROM queues WHERE channel = ?
+    AND NOT EXISTS (SELECT 1 FROM deliveries WHERE channel = queues.channel AND state = 'waiting')"""
 _RELEASE = f"""
-    UPDATE queues SET sender = '', (ready, failing) = (SELECT due, tries > 0 {_FIRST})
+    UPDATE queues SET sender = '', failing = failures > 0,
+    ready = max(pause, min(coalesce((SELECT due {_LINE}), 9e99), coalesce((SELECT due {_ASIDE}), 9e99)))
     WHERE channel = ? AND sender = ?"""  # noqa: S608 - constants
 
-_LEASE = "UPDATE queues SET ready = ?, sender = ? WHERE channel = ?"
+_LEASE = "UPDATE queues SET ready = ?, sender = ?, last = ? WHERE channel = ?"
+# What its episode waits for is aside: it goes there too, and that is looked at anew, since this says more.
+_JOIN = "UPDATE deliveries SET aside = 1 WHERE seq = ?"
+_HURRY = "UPDATE deliveries SET due = min(due, ?) WHERE seq = ?"
+_LATER = "UPDATE deliveries SET due = ? WHERE seq = ?"
 
 _TURN = """
-    SELECT q.channel, c.reason FROM queues q LEFT JOIN closed_channels c USING (channel)
-    WHERE q.failing = ? AND q.ready <= ? AND instr(q.channel, ?) = 1 ORDER BY q.ready LIMIT ?"""
+    SELECT q.channel, c.reason, q.failures, q.last, EXISTS (
+        SELECT 1 FROM deliveries WHERE channel = q.channel AND state = 'waiting' AND aside = 1 AND due <= ?1)
+    FROM queues q LEFT JOIN closed_channels c USING (channel)
+    WHERE q.failing = ?2 AND q.ready <= ?1 AND instr(q.channel, ?3) = 1 ORDER BY q.ready LIMIT ?4"""
 _READY = "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1"
-# With each row what was reached before it and what came after it, of its episode in its channel. Of HTTP, 425, 429
-# and 503 say that nothing was done; any other failure without a refusal may have come too late.
+# With each row what was reached before it and what came after it, of its episode in its channel; and which of these
+# still waits before it. Of HTTP, 425, 429 and 503 say that nothing was done; any other failure without a refusal may
+# have come too late.
 _ROWS = """
     SELECT d.seq, d.id, d.episode, d.due, d.expires, d.tries, d.begun, a.kind, a.body,
     CASE WHEN a.kind = 'cancelled' THEN (
@@ -71,10 +80,28 @@ _ROWS = """
         SELECT max(CASE WHEN l.state = 'sent' THEN 2 WHEN l.state = 'waiting' THEN 1
             WHEN l.state = 'dropped' AND (SELECT kind FROM alerts WHERE id = l.alert) = 'cancelled' THEN 3 END)
         FROM deliveries l WHERE l.episode = d.episode AND l.channel = d.channel AND l.seq > d.seq)
-    END
+    END,
+    (SELECT max(p.seq) FROM deliveries p
+        WHERE p.episode = d.episode AND p.channel = d.channel AND p.seq < d.seq AND p.state = 'waiting')
     FROM deliveries d JOIN alerts a ON a.id = d.alert
-    WHERE d.channel = ? AND d.state = 'waiting' ORDER BY d.seq LIMIT ?"""
-_WAITS, _SENT, _OVER = 1, 2, 3
+    WHERE d.channel = ?1 AND d.state = 'waiting' AND"""
+_OF_LINE = f"{_ROWS} d.aside = 0 ORDER BY d.seq LIMIT ?2"
+_OF_ASIDE = f"{_ROWS} d.aside = 1 AND d.due <= ?3 ORDER BY d.due LIMIT ?2"
+_WRITES = (_TRY, _SETTLE, _HEALTH, _CLOSE, _END, _JOIN, _HURRY, _LATER, _LEASE, _EMPTY, _RELEASE)
+
+
+class _Queue(NamedTuple):
+    """A channel that has its turn: why it is closed if it is, and whom it serves next."""
+
+    channel: str
+    closed: str | None
+    failures: int
+    last: int
+    aside: int
+
+    def order(self) -> list[bool]:
+        """Whether what is aside has the turn, and then whether it has where that gives nothing."""
+        return [not self.last, bool(self.last)] if self.aside else [False]
 
 
 class Outbox:
@@ -96,7 +123,7 @@ class Outbox:
         self.sender = sender
         self.lease = lease
         self.scope = scope
-        self._db = Database(path, (_TRY, _SETTLE, _CLOSE, _END, _LEASE, _EMPTY, _RELEASE))
+        self._db = Database(path, _WRITES)
 
     def close(self) -> None:
         """Close the file; leases run out by themselves."""
@@ -115,7 +142,7 @@ class Outbox:
         return [row[0] for row in rows]
 
     def ready(self, *, failing: bool) -> float | None:
-        """Return when the first channel has its turn, of those whose first delivery has failed before, or has not."""
+        """Return when the first channel has its turn, of those whose last try failed, or of the others."""
         row = self._db.execute(_READY, (failing, self.scope)).fetchone()
         return None if row is None else float(row[0])
 
@@ -127,7 +154,7 @@ class Outbox:
         now
             Unix seconds.
         healthy, failing
-            At most so many channels whose first delivery has not failed before, and whose has.
+            At most so many channels whose last try did not fail, and whose did.
         busy
             Channels that this sender has in hand; they are left alone even when their lease ran out.
         """
@@ -135,55 +162,67 @@ class Outbox:
         if not any(self._turns(fails, now, 1) for fails, _ in wanted):
             return []
         with self._db.change():
-            turns = [(*turn, fails) for fails, most in wanted for turn in self._turns(fails, now, most)]
-            turns = [turn for turn in turns if turn[0] not in busy]
+            turns = [turn for fails, most in wanted for turn in self._turns(fails, now, most)]
+            turns = [turn for turn in turns if turn.channel not in busy]
             rows = max(LEAST, min(MOST, ROWS // max(1, len(turns))))
             found = []
-            for channel, closed, fails in turns:
-                if closed is not None:
-                    self._bury(channel, f"the channel is closed: {closed}", now)
+            for turn in turns:
+                if turn.closed is not None:
+                    self._bury(turn.channel, f"the channel is closed: {turn.closed}", now)
                 else:
-                    found.append(self._lease(channel, now, PROBE if fails else rows, failing=fails))
+                    found.append(self._lease(turn, now, rows))
         return [batch for batch in found if batch.items]
 
-    def _turns(self, failing: bool, now: float, most: int) -> list[tuple[str, str | None]]:
-        return self._db.execute(_TURN, (failing, now, self.scope, most)).fetchall()
+    def _turns(self, failing: bool, now: float, most: int) -> list[_Queue]:
+        return [_Queue(*row) for row in self._db.execute(_TURN, (now, failing, self.scope, most))]
 
-    def _lease(self, channel: str, now: float, most: int, *, failing: bool) -> Batch:
+    def _lease(self, queue: _Queue, now: float, most: int) -> Batch:
         """Lease one channel; where nothing of it can be sent now, let it go."""
-        rows = self._db.execute(_ROWS, (channel, most)).fetchall()
-        items = tuple(self._items(rows, now))
-        self._db.write(_LEASE, (now + self.lease, self.sender, channel))
-        if not items:
-            self._release(channel)
-        return Batch(channel, items, failing)
-
-    def _items(self, rows: Iterable[tuple[Any, ...]], now: float) -> Iterator[Item]:
-        """Give the rows that can be sent one after another now; drop those that are no longer true."""
-        under_way = set()
-        for seq, name, episode, due, expires, tries, begun, kind, body, told in rows:
-            if due > now:
-                return
-            if kind == "cancelled" and episode in under_way:
-                return  # whether there is anything to clear is known when these are settled
-            why = _untrue(kind, tries, told) if expires >= now else "expired"
-            if why:
-                self._db.write(_END, ("dropped", now, why, seq))
-                continue
-            try:
-                alert = Alert.from_json(orjson.loads(body))
-            except (InternalError, orjson.JSONDecodeError) as error:
-                self._db.write(_END, ("dead", now, f"cannot be read: {error}", seq))
-                continue
-            under_way.add(episode)
-            yield Item(seq, name, alert, expires, tries, begun)
+        look, most = (PROBE, 1) if queue.failures else (most, most)
+        for aside in queue.order():
+            sql, more = (_OF_ASIDE, (now,)) if aside else (_OF_LINE, ())
+            rows = sorted(map(Row._make, self._db.execute(sql, (queue.channel, look, *more))))
+            turn = take(rows, now, most, aside=aside)
+            for state, reason, seq in turn.over:
+                self._db.write(_END, (state, now, reason, seq))
+            for seq, before in turn.blocked:
+                if aside:
+                    self._db.write(_LATER, (now + 1, seq))
+                else:
+                    self._db.write(_JOIN, (seq,))
+                    self._db.write(_HURRY, (now, before))
+            if turn.items:
+                break
+        self._db.write(_LEASE, (now + self.lease, self.sender, aside, queue.channel))
+        if not turn.items:
+            self._release(queue.channel)
+        return Batch(queue.channel, tuple(turn.items), queue.failures)
 
     def renew(self, now: float) -> None:
         """Prolong all leases of this sender."""
+        self._db.execute("UPDATE queues SET ready = ? WHERE sender = ?", (now + self.lease, self.sender))
+
+    def take_over(self, kind: str, now: float) -> None:
+        """End the leases of all whose name begins with `kind`, but of this sender: they are known to be dead."""
         self._db.execute(
-            "UPDATE queues SET ready = ? WHERE sender = ? AND ready < ?",
-            (now + self.lease, self.sender, now + self.lease),
+            "UPDATE queues SET ready = max(pause, ?1), sender = ''"
+            " WHERE instr(sender, ?2) = 1 AND sender <> ?3 AND instr(channel, ?4) = 1",
+            (now, kind, self.sender, self.scope),
         )
+
+    def set_back(self, now: float, most: float) -> None:
+        """Let nothing wait for more than `most` seconds: what was to wait longer goes by a clock that was set back."""
+        with self._db.change():
+            self._db.execute(
+                "UPDATE deliveries SET due = ?1 WHERE state = 'waiting' AND due > ?1 + ?2 AND instr(channel, ?3) = 1",
+                (now, most, self.scope),
+            )
+            # Who lives prolongs its lease by the new clock before this one is over.
+            self._db.execute(
+                "UPDATE queues SET pause = min(pause, ?1), ready = iif(sender = '', ?1, min(ready, ?1 + ?4))"
+                " WHERE max(ready, pause) > ?1 + ?2 AND instr(channel, ?3) = 1",
+                (now, most, self.scope, self.lease),
+            )
 
     def record(self, tried: Iterable[Tried], released: Iterable[str], now: float) -> None:
         """Write how tries ended, and give channels back, in one transaction.
@@ -198,15 +237,19 @@ class Outbox:
             Unix seconds.
         """
         with self._db.change(PATIENCE):
+            health: dict[str, tuple[int, float, bool]] = {}
             for one in tried:
                 end, said = one.verdict, one.outcome
                 ended = None if end.state == "waiting" else one.at + one.seconds
                 answer = (said.said, said.status, said.response)
                 self._db.write(_TRY, (one.at, one.seconds, *answer, one.seq))
-                settled = (one.at, end.state, end.due, ended, end.reason, one.seq, end.state)
+                settled = (one.at, end.state, end.due, ended, end.reason, end.aside, one.seq, end.state)
                 self._db.write(_SETTLE, settled)
+                health[one.channel] = (end.failures, end.pause, end.served)
                 if said.close:
                     self._db.write(_CLOSE, (one.channel, now, said.response))
+            for channel, state in health.items():
+                self._db.write(_HEALTH, (*state, channel, self.sender))
             for channel in released:
                 self._release(channel)
 
@@ -252,15 +295,15 @@ class Outbox:
             if which is not None and not found:
                 raise UserError(self._not_dead(which))
             self._db.execute(
-                "UPDATE deliveries SET state = 'waiting', due = ?2, tries = 0, begun = NULL, ended = NULL,"  # noqa: S608
-                f" reason = '' WHERE {chosen}",
+                "UPDATE deliveries SET state = 'waiting', aside = 0, due = ?2, tries = 0, begun = NULL,"  # noqa: S608
+                f" ended = NULL, reason = '' WHERE {chosen}",
                 (which, now),
             )
             for _, channel in found:
                 self._db.execute("DELETE FROM closed_channels WHERE channel = ?", (channel,))
                 self._db.execute(
                     "INSERT INTO queues (channel, ready, failing) VALUES (?, ?, 0) ON CONFLICT (channel) DO UPDATE"
-                    " SET ready = excluded.ready, failing = 0 WHERE sender = ''",
+                    " SET ready = max(pause, excluded.ready) WHERE sender = ''",
                     (channel, now),
                 )
         return sum(count for count, _ in found)
@@ -278,16 +321,3 @@ class Outbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _untrue(kind: str, tries: int, told: int | None) -> str:
-    """Return why a delivery that did not expire is no longer true, or an empty text.
-
-    `told` is, of an all clear, whether anything before it was reached (None: there is nothing before it); of others
-    the most that became of those after it.
-    """
-    if kind == "cancelled":
-        return "nothing of its episode reached this channel" if told == 0 else ""
-    if told == _OVER:
-        return "superseded: its episode is over"
-    return "superseded by a later alert of its episode" if told == _SENT or (told == _WAITS and tries) else ""

@@ -25,6 +25,8 @@ class Item:
         Not to be sent after that, Unix seconds.
     tries, begun
         How often it was tried in vain, and when first (Unix seconds; None for never).
+    aside
+        Whether others of its channel go ahead of it.
     """
 
     seq: int
@@ -33,15 +35,21 @@ class Item:
     expires: float
     tries: int
     begun: float | None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Deliveries of one channel that a sender has leased, in order; `failing` says that the first failed before."""
+    """Deliveries of one channel that a sender has leased, in order, and how often it failed in a row just now."""
 
     channel: str
     items: tuple[Item, ...]
-    failing: bool
+    failures: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last try of the channel failed."""
+        return self.failures > 0
 
 
 @dataclass(frozen=True, slots=True)

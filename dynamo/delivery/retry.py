@@ -1,6 +1,7 @@
 """When a delivery is tried again: pure decisions over answers, numbers of tries, times and a random number.
 
-An answer of HTTP becomes an `Outcome`; an outcome and what happened before become a `Verdict`. Nothing can go wrong.
+An answer of HTTP becomes an `Outcome`; an outcome and what happened before become a `Verdict`, of the delivery and of
+its channel. Nothing can go wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ __all__ = ["Patience", "Verdict", "answered", "judge", "seconds_asked"]
 #: Of HTTP (RFC 9110, RFC 8470, RFC 6585): the same request may succeed later. So may all of 5xx.
 LATER = frozenset({408, 425, 429})
 GONE = 410
+#: After so many failures in a row, of one delivery or of its channel, what failed is set aside.
+ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,27 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a delivery after a try: its state, when it is due if it waits, and why if it is dead."""
+    """What becomes of a delivery, and of its channel, after a try.
+
+    Parameters
+    ----------
+    state, due, reason
+        Of the delivery: when it is due if it waits, Unix seconds; why it is dead.
+    aside
+        Others go ahead of it from now on.
+    served
+        What is aside had its turn with this, and the line has the next.
+    failures, pause
+        Of the channel: failures in a row, and until when it is left alone, Unix seconds.
+    """
 
     state: Literal["waiting", "sent", "dead"]
     due: float = 0.0
     reason: str = ""
+    aside: bool = False
+    served: bool = False
+    failures: int = 0
+    pause: float = 0.0
 
 
 def answered(status: int, text: str, *, after: float | None = None, location: str = "") -> Outcome:
@@ -91,9 +110,21 @@ def seconds_asked(header: str | None, now: float) -> float | None:
 
 
 def judge(
-    outcome: Outcome, *, tries: int, begun: float, now: float, chance: float, patience: Patience
+    outcome: Outcome,
+    *,
+    tries: int,
+    begun: float,
+    now: float,
+    chance: float,
+    patience: Patience,
+    failures: int = 0,
+    aside: bool = False,
 ) -> Verdict:
-    """Return what becomes of a delivery after a try.
+    """Return what becomes of a delivery, and of its channel, after a try.
+
+    A delivery waits the longer the more often it failed, a channel the more often it failed in a row; whoever is
+    asked to wait (``Retry-After``) is the channel. What is aside is known to fail, so its failures say little of the
+    channel: the first after a success costs no pause, and alone they make none longer than the line has seen.
 
     Parameters
     ----------
@@ -109,16 +140,29 @@ def judge(
         Random, 0 to 1: it spreads the tries of many that failed together.
     patience
         How long to wait.
+    failures
+        Of the channel in a row, without this one.
+    aside
+        Whether it is aside already.
     """
     if outcome.said == "sent":
         return Verdict("sent")
     told = f"HTTP {outcome.status} {outcome.response}" if outcome.status else outcome.response
     if outcome.said == "refused":
         return Verdict("dead", reason=f"refused: {told}".rstrip(" :"))
-    wait = min(patience.most, patience.first * 2.0 ** min(tries - 1, 60)) * (0.5 + chance / 2)
-    due = now + max(wait, min(outcome.after or 0.0, patience.most_asked))
+    asked = min(outcome.after or 0.0, patience.most_asked)
+    due = now + max(_wait(tries, chance, patience), asked)
+    known = aside and failures == 0
+    failures += not aside or failures < ENOUGH
+    pause = asked if known else max(_wait(failures, chance, patience), asked)
+    state: Literal["waiting", "dead"] = "waiting"
+    why = ""
     if due - begun > patience.all_in_all:
-        return Verdict(
-            "dead", reason=f"given up after {tries} tries in {now - begun:.0f} s: {told}".rstrip(" :")
-        )
-    return Verdict("waiting", due)
+        state, why = "dead", f"given up after {tries} tries in {now - begun:.0f} s: {told}".rstrip(" :")
+    served = aside or tries >= ENOUGH
+    return Verdict(state, due, why, served or failures >= ENOUGH, served, failures, now + pause)
+
+
+def _wait(failures: int, chance: float, patience: Patience) -> float:
+    """Seconds after so many failures."""
+    return min(patience.most, patience.first * 2.0 ** min(failures - 1, 60)) * (0.5 + chance / 2)

@@ -36,6 +36,10 @@ BUDGET = 5.0
 #: Seconds given to requests in flight when the sender is to stop, and for which the journal may be unusable.
 GRACE = 5.0
 TROUBLE = 60.0
+#: Seconds by which the clock may go back before that is minded.
+SET_BACK = 1.0
+#: What the names of senders begin with that are alone.
+ALONE = "alone-"
 
 
 @dataclass(slots=True)
@@ -70,6 +74,9 @@ class Sender:
         What the names of its channels begin with: of several run files in one workspace, each sends its own.
     concurrency, slow
         Requests in flight at most: in all, and besides of endpoints that hang or failed before.
+    alone
+        Whether no other sender of this scope that was made so can be alive: it holds a lock that the kernel frees.
+        Then what such a one had leased when it was killed is taken over at once.
     lease
         Seconds after which other senders take over from one that was killed.
     poll
@@ -88,6 +95,7 @@ class Sender:
         channels: Mapping[str, Channel],
         *,
         scope: str = "",
+        alone: bool = False,
         concurrency: int = 256,
         slow: int = 1000,
         lease: float = 5.0,
@@ -98,7 +106,7 @@ class Sender:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._journal = journal
-        self._channels, self._scope = channels, scope
+        self._channels, self._scope, self._alone = channels, scope, alone
         self._lanes = Lanes(concurrency, slow)
         self._lease, self._poll, self._timeout = lease, poll, timeout
         self._patience = patience or Patience()
@@ -110,7 +118,7 @@ class Sender:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fault: BaseException | None = None
         self._stopping = False
-        self._renewed = self._trouble = 0.0
+        self._renewed = self._looked = self._trouble = 0.0
 
     def wake(self) -> None:
         """Say that there are new deliveries; from any thread."""
@@ -134,10 +142,7 @@ class Sender:
     async def _deliver(self, *, drain: bool) -> int:
         self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "outbox") as thread:
-            name = f"{os.getpid()}-{os.urandom(4).hex()}"
-            outbox = await self._loop.run_in_executor(
-                thread, Outbox, self._journal, name, self._lease, self._scope
-            )
+            outbox = await self._loop.run_in_executor(thread, self._first)
             try:
                 while not self._stopping:
                     self._awake.clear()
@@ -174,9 +179,26 @@ class Sender:
         self._trouble = 0.0
         return turn
 
+    def _first(self) -> Outbox:
+        """Open the outbox, and let nothing in it wait for what is over; in its thread."""
+        name = f"{ALONE if self._alone else ''}{os.getpid()}-{os.urandom(4).hex()}"
+        outbox = Outbox(self._journal, name, self._lease, self._scope)
+        now = self._clock()
+        try:
+            outbox.set_back(now, max(self._patience.most_asked, self._patience.most))
+            if self._alone:
+                outbox.take_over(ALONE, now)
+        except BaseException:  # also Ctrl-C: no open file is left behind
+            outbox.close()
+            raise
+        return outbox
+
     def _work(self, outbox: Outbox, news: _News, room: tuple[int, int], busy: Collection[str]) -> _Turn:
         """One turn at the outbox, in its thread."""
         now = self._clock()
+        if now < self._looked - SET_BACK:
+            outbox.set_back(now, 0)
+        self._looked = now
         if news:
             outbox.record(news.tried, news.released, now)
             news.tried, news.released = [], []  # should the rest fail, they are not written twice
@@ -223,15 +245,17 @@ class Sender:
         """Send one batch, one after another, until one must wait."""
         loop = asyncio.get_running_loop()
         channel, until = self._channels[batch.channel], loop.time() + BUDGET
+        failures = batch.failures
         try:
             for item in batch.items:
                 if self._stopping or loop.time() > until or item.expires < self._clock():
                     return  # the outbox decides anew about the rest
                 self._lanes.again(batch.channel, loop.time())
-                tried = await self._try(channel, batch.channel, item)
+                tried = await self._try(channel, batch.channel, item, failures)
+                failures = tried.verdict.failures
                 self._news.tried.append(tried)
                 self._tell(GATHER)
-                if tried.verdict.state == "waiting" or tried.outcome.close:
+                if failures or tried.outcome.close:
                     return
         finally:
             self._lanes.end(batch.channel)
@@ -245,7 +269,7 @@ class Sender:
         elif self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(seconds, self._awake.set)
 
-    async def _try(self, channel: Channel, name: str, item: Item) -> Tried:
+    async def _try(self, channel: Channel, name: str, item: Item, failures: int) -> Tried:
         """Send one delivery once."""
         at, start = self._clock(), time.perf_counter()
         try:
@@ -264,6 +288,8 @@ class Sender:
             now=self._clock(),
             chance=self._chance(),
             patience=self._patience,
+            failures=failures,
+            aside=item.aside,
         )
         return Tried(name, item.seq, at, seconds, outcome, verdict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -150,6 +151,13 @@ def alert() -> Alert:
 def clock() -> Clock:
     """It is noon until the test says otherwise."""
     return Clock()
+
+
+@pytest.fixture
+def ticking(clock: Clock) -> Callable[[], float]:
+    """Time that passes by itself."""
+    start = clock.now - time.monotonic()
+    return lambda: start + time.monotonic()
 
 
 @pytest.fixture

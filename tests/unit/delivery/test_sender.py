@@ -39,15 +39,6 @@ def drain(rows):
     return go
 
 
-@pytest.fixture
-def ticking(clock):
-    """Time that passes by itself."""
-    import time
-
-    start = clock.now - time.monotonic()
-    return lambda: start + time.monotonic()
-
-
 def test_each_channel_is_sent_its_own_in_order_one_at_a_time(rows, recorder, drain):
     """More than one batch of each."""
     here, there = recorder("here"), recorder("there")
