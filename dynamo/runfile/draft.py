@@ -49,6 +49,10 @@ class Draft:
     runfile: RunFile | None = None
     lost: set[tuple[str | int, ...]] = field(default_factory=set)
 
+    def tell(self, at: At, message: str) -> None:
+        """Add a fault of what stands at `at`."""
+        self.faults.add(self.root.find(at).mark, message)
+
 
 def load(path: str | os.PathLike[str], text: str | None = None) -> RunFile:
     """Return what the run file at `path` says, or would say with another `text`.

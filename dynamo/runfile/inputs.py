@@ -18,7 +18,7 @@ from dynamo.runfile.model import InputRule
 from dynamo.runfile.paths import under
 from dynamo.runfile.times import find_time, reader_of
 
-__all__ = ["Found", "NotFoundError", "find"]
+__all__ = ["Found", "NotFoundError", "beside", "find"]
 
 #: Names of files that somebody is still writing.
 PARTIAL = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
@@ -81,7 +81,7 @@ def _expand(pattern: str, base: Path, index: int) -> list[Path]:
     if os.path.exists(literal):  # noqa: PTH110
         return [_real(literal.parent) / literal.name]
     if not _is_glob(pattern):
-        raise NotFoundError(f"no file {pattern!r}{_beside(literal)}", index)
+        raise NotFoundError(f"no file {pattern!r}{beside(literal)}", index)
     # Unlike Path.glob, glob.glob leaves hidden files out; root_dir may have a [ in its name.
     names = glob.glob(os.path.expanduser(pattern), root_dir=base, recursive=True)  # noqa: PTH207, PTH111
     matches = []
@@ -93,7 +93,7 @@ def _expand(pattern: str, base: Path, index: int) -> list[Path]:
                 folders[folder] = _real(base / folder)
             matches.append(folders[folder] / file)
     if not matches:
-        raise NotFoundError(f"no file matches {pattern!r}{_beside(literal)}", index)
+        raise NotFoundError(f"no file matches {pattern!r}{beside(literal)}", index)
     return matches
 
 
@@ -106,8 +106,8 @@ def _is_glob(pattern: str) -> bool:
     return glob.has_magic(pattern)
 
 
-def _beside(path: Path) -> str:
-    """Say which folder was looked in, and what is there."""
+def beside(path: Path) -> str:
+    """Say of a path that is not there which folder was looked in, and what is there."""
     folder = path.parent
     while _is_glob(str(folder)) and not folder.exists():
         folder = folder.parent

@@ -25,7 +25,7 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.products import Products
 from dynamo.runfile.workflow import guilty, load_workflow
 
-__all__ = ["EngineOptions", "Prepared", "prepare"]
+__all__ = ["EngineOptions", "Prepared", "make_real", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,16 @@ def prepare(
         Where the user's own Python fails: it does not parse, cannot be imported, is no workflow, or describes
         no legal graph (`WorkflowError`).
     """
-    draft = read(path, text=text)
+    return make_real(read(path, text=text), params=params, inputs=inputs)
+
+
+def make_real(
+    draft: Draft,
+    *,
+    params: Mapping[str, str] | None = None,
+    inputs: Mapping[str, Sequence[str]] | None = None,
+) -> Prepared:
+    """Make real what was read of a run file, as `prepare` does; faults that it has already are told with the rest."""
     if draft.runfile is None:
         draft.faults.check()
     assert draft.runfile is not None

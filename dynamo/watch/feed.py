@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dynamo.errors import RunFileError, UserError, nearest
-from dynamo.runfile.draft import load, text_of
+from dynamo.errors import nearest
+from dynamo.runfile.draft import Draft, read, text_of
 from dynamo.runfile.model import InputRule, RunFile
 from dynamo.runfile.paths import under
 from dynamo.runfile.times import find_time, reader_of
@@ -18,7 +18,7 @@ from dynamo.triggers.arrival import Reading
 from dynamo.triggers.clock import Cron, Every, Schedule
 from dynamo.triggers.rules import InputRules, Rules
 
-__all__ = ["Feed", "read_feed"]
+__all__ = ["Feed", "check_trigger", "read_feed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +65,14 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     RunFileError
         It is faulty, or nothing of it can be watched: no input has a glob, and there is no clock.
     """
-    text, file = text_of(path), Path(path).absolute()
-    runfile = load(path, text)
-    trigger = runfile.trigger or TriggerRule()
-    globs = {
-        name: [str(under(file.parent, pattern)) for pattern in rule.files]
-        for name, rule in runfile.inputs.items()
-        if any(_is_glob(pattern) for pattern in rule.files)
-    }
+    text = text_of(path)
+    draft = read(path, text=text)
+    check_trigger(draft)
+    draft.faults.check()
+    runfile, file = draft.runfile, draft.path
+    assert runfile is not None
+    trigger, globs = runfile.trigger or TriggerRule(), _globs(runfile, file.parent)
     schedule = _schedule(trigger)
-    if not globs and schedule is None:
-        raise RunFileError(
-            f"{path}: nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock"
-        )
-    if runfile.products.keep is not None and "{run}" not in Path(runfile.products.to).name:
-        raise RunFileError(f"{path}: products: 'keep' needs a folder for each run, with {{run}} in its name")
-    unknown = [name for name in trigger.needs if name not in globs]
-    if unknown:
-        raise RunFileError(
-            f"{path}: trigger needs {unknown[0]!r}, which is no watched input{nearest(unknown[0], globs)}"
-        )
     inputs = tuple(
         _input(name, runfile.inputs[name], trigger.needs.get(name, NeedRule()), schedule) for name in globs
     )
@@ -95,6 +83,37 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     return Feed(name, file, text, runfile, trigger, globs, rules, readings, schedule)
 
 
+def check_trigger(draft: Draft) -> None:
+    """Add to the faults of a run file why it cannot be watched; say nothing of a part that has faults itself."""
+    runfile = draft.runfile
+    if runfile is None or any(at[0] in {"trigger", "inputs"} for at in draft.lost):
+        return
+    trigger, globs = runfile.trigger or TriggerRule(), _globs(runfile, draft.path.parent)
+    if not (globs or trigger.cron or trigger.every):
+        draft.tell(
+            ("trigger",),
+            "nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock",
+        )
+    if runfile.products.keep is not None and "{run}" not in Path(runfile.products.to).name:
+        draft.tell(
+            ("products", "keep"), "products: 'keep' needs a folder for each run, with {run} in its name"
+        )
+    for name in trigger.needs:
+        if name not in globs:
+            mark = draft.root.key(("trigger", "needs", name))
+            draft.faults.add(mark, f"trigger needs {name!r}, which is no watched input{nearest(name, globs)}")
+    if trigger.every and trigger.zone != "UTC":
+        draft.tell(("trigger", "zone"), "'zone' is for 'cron'; 'every' counts from midnight UTC")
+
+
+def _globs(runfile: RunFile, base: Path) -> dict[str, list[str]]:
+    return {
+        name: [str(under(base, pattern)) for pattern in rule.files]
+        for name, rule in runfile.inputs.items()
+        if any(_is_glob(pattern) for pattern in rule.files)
+    }
+
+
 def _is_glob(pattern: str) -> bool:
     return any(c in pattern for c in "*?[")
 
@@ -102,8 +121,6 @@ def _is_glob(pattern: str) -> bool:
 def _schedule(trigger: TriggerRule) -> Schedule | None:
     if trigger.cron:
         return Cron(trigger.cron, trigger.zone)
-    if trigger.every and trigger.zone != "UTC":
-        raise UserError("trigger: 'zone' is for 'cron'; 'every' counts from midnight UTC")
     return Every(trigger.every) if trigger.every else None
 
 
