@@ -40,7 +40,7 @@ class Turns:
     Parameters
     ----------
     limit
-        How many windows run at once, see `choose`; by default as many as the feed that may run most.
+        How many windows run at once over all feeds, see `choose`; by default as many as the feeds' own limits allow.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -93,7 +93,7 @@ class Turns:
     def go_on(self) -> None:
         """Have desks begin what may begin, and give up what is too old."""
         running = [Waiting(one.feed, one.window.time) for one in self._running.values()]
-        limit = self._limit or max((rule.limit or 1 for rule in self._rules.values()), default=1)
+        limit = self._limit or sum(rule.limit or 1 for rule in self._rules.values())
         choice = choose(list(self._waiting), running, limit, self._rules, self._newest)
         for window, reason in choice.superseded:
             self._desks[window.feed].give_up(self._waiting.pop(window), reason)

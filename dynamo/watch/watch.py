@@ -7,6 +7,7 @@ run file, its subscribers or channels (`UserError`); later only the workspace or
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
@@ -20,11 +21,14 @@ from dynamo.watch.alone import alone
 from dynamo.watch.equipment import check_workflow, equip
 from dynamo.watch.feed import Feed
 from dynamo.watch.health import Health
+from dynamo.watch.moves import Moves
 from dynamo.watch.post import Post
 from dynamo.watch.tidy import tidy
 from dynamo.watch.turns import Turns
 
 __all__ = ["Options", "Watch"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Options:
     cores
         At most; by default the most that a run file asks for.
     at_once
-        Runs at one time over all feeds, at most; by default as many as the feed that may run most.
+        Runs at one time over all feeds, at most; by default only each feed has its own limit.
     """
 
     host: str = "127.0.0.1"
@@ -159,8 +163,11 @@ class Watch:
 
     async def _health(self, stack: AsyncExitStack) -> Health | None:
         if self.options.port is None:
+            if any(post.door for post in self.posts):
+                log.warning("positions can be posted only to a watch with --port")
             return None
-        health = Health(self.posts, host=self.options.host, port=self.options.port)
+        moves = Moves(self.workspace.journal, lambda: [post.door for post in self.posts if post.door])
+        health = Health(self.posts, host=self.options.host, port=self.options.port, more=moves.routes())
         await health.start()
         stack.push_async_callback(health.stop)
         return health
