@@ -188,8 +188,8 @@ def _check(frames: Sequence[Grid]) -> None:
     newest = frames[-1]
     if len(frames) < 2:
         raise DataError(
-            f"motion needs at least two frames, there is one, of {_name(newest)}; give an earlier one too, "
-            'or choose the method "none" (persistence)'
+            f"motion needs at least two frames, there is one, of {_name(newest)}{_left_out(newest)}; "
+            'give an earlier one too, or choose the method "none" (persistence)'
         )
     for before, after in pairwise(frames):
         if after.time == before.time:
@@ -205,10 +205,16 @@ def _check(frames: Sequence[Grid]) -> None:
             )
     if (gap := minutes_between(frames[-2], newest)) > GAP_MINUTES:
         raise DataError(
-            f"the newest frames, {_name(frames[-2])} and {_name(newest)}, are {gap:.0f} minutes apart; "
-            f"motion needs at most {GAP_MINUTES:.0f}"
+            f"the newest frames, {_name(frames[-2])} and {_name(newest)}, are {gap:.0f} minutes apart"
+            f"{_left_out(newest)}; motion needs at most {GAP_MINUTES:.0f}"
         )
 
 
 def _name(frame: Grid) -> str:
     return f"{frame.time.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _left_out(frame: Grid) -> str:
+    """Say which files could not be read, if whoever read the frames noted any."""
+    files = frame.attributes.get("damaged_files")
+    return f"; left out, since they cannot be read: {files}" if files else ""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dynamo.radar.grid import Geometry, Grid
-from dynamo.radar.netcdf import write_grid
+from dynamo.radar.netcdf import read_grid, write_grid
 from dynamo.radar.storm import storm
 
 GEOMETRY = Geometry(-98.0, 33.0, 0.01, -0.01, 80, 60)
@@ -75,15 +75,69 @@ def test_good_frames_are_nowcast(case):
     } <= names
 
 
-def test_a_truncated_file_is_named(case):
-    """The message names the file, and all that needs it says why it could not run."""
-    broken = frame(case, 1)
-    broken.write_bytes(broken.read_bytes()[:1500])
+def truncate(path: Path) -> str:
+    """Leave the first part of a file, and return its name."""
+    path.write_bytes(path.read_bytes()[:1500])
+    return path.name
+
+
+def log_of_ingest(case: Path) -> str:
+    (log,) = (case / ".dynamo" / "runs").glob("*/logs/ingest.1.log")
+    return log.read_text()
+
+
+@pytest.mark.parametrize("which", [1, 3])
+def test_the_nowcast_goes_on_without_a_truncated_file(case, which):
+    """Also where it is the newest: the products begin with the frame before, and all say which file is left out."""
+    name = truncate(frame(case, which))
     code, text, summary = run(case)
+    assert code == 0, text
+    assert f"left out: {name}: is not readable" in log_of_ingest(case)
+    made = read_grid(case / "products" / "reflectivity_02.nc")
+    assert made.attributes["damaged_files"] == name
+    assert made.time == START + timedelta(minutes=(2 if which == 3 else 3) + 2)
+    assert summary["ran"] == 2 + 3 * 3 + 1
+
+
+def test_a_file_that_is_whole_the_next_time_is_taken_in(case):
+    """What was made without it is not what is made with it: the content decides."""
+    path = frame(case, 3)
+    whole = path.read_bytes()
+    truncate(path)
+    assert run(case)[0] == 0
+    path.write_bytes(whole)
+    _, _, summary = run(case)
+    made = read_grid(case / "products" / "reflectivity_00.nc")
+    assert (made.time, "damaged_files" in made.attributes) == (START + timedelta(minutes=3), False)
+    assert summary["reused"] == 0
+
+
+def test_a_truncated_file_is_named_where_it_is_not_to_be_skipped(case):
+    """The message names the file, and all that needs it says why it could not run."""
+    name = truncate(frame(case, 1))
+    code, text, summary = run(case, "--param", "skip_damaged=false")
     assert code == 2
-    assert broken.name in text
+    assert name in text
     assert summary["blocked"] == 1 + 3 * 3 + 1
     assert not (case / "products").exists()
+
+
+def test_too_few_whole_files_are_told_with_those_that_are_left_out(case):
+    """One frame has no motion: the message names the others."""
+    names = [truncate(frame(case, n)) for n in (0, 1, 3)]
+    code, text, _ = run(case)
+    assert code == 2
+    assert "at least two frames, there is one, of 2026-03-25 05:02:00Z" in text
+    assert f"left out, since they cannot be read: {', '.join(names)};" in text
+    assert run(case, "--param", "method=none")[0] == 0, "which needs no second one"
+
+
+def test_files_of_which_none_can_be_read_are_told(case):
+    """How many there are, and what is wrong with the first."""
+    names = [truncate(frame(case, n)) for n in range(4)]
+    code, text, _ = run(case)
+    assert code == 2
+    assert f"none of the 4 files can be read; the first: {names[0]}: is not readable" in text
 
 
 def test_a_folder_in_place_of_a_file_is_named(case):
@@ -175,6 +229,8 @@ def test_a_frame_whose_own_time_is_in_the_future_is_refused(case, frames):
 def test_a_missing_variable_is_named_with_what_is_there(case):
     """The message names the variable that was looked for and those the file has."""
     path = frame(case, 3)
+    for n in (2, 1, 0):
+        frame(case, n).unlink()
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("lat", 3)
         file.createDimension("lon", 3)
@@ -243,8 +299,9 @@ def test_area_without_cells_says_that_they_go_together(case):
 
 
 def test_a_text_file_among_the_frames_is_no_radar_file(case):
-    """The message names the file and the formats that were tried."""
+    """The log names the file and the formats that were tried."""
     (case / "frames" / "zz.nc").write_text("not a radar file")
-    code, text, _ = run(case)
-    assert code == 2
+    code, _, _ = run(case)
+    text = log_of_ingest(case)
+    assert code == 0
     assert "zz.nc" in text

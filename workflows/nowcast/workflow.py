@@ -8,33 +8,27 @@ Goes wrong: `DataError` that names the file or the frames, and what to do.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal, TypeAlias
 
-from dynamo.workflows.nowcast.frames import (
-    area_geometry,
-    files_at,
-    has_something,
-    not_ahead,
-    one_each,
-    sweeps_up_to,
-    with_absent,
-)
-from dynamo.workflows.nowcast.kept import Identity, carrier, field_of, keep
 from dynamo.workflows.nowcast.params import check_grid, check_polygons, check_sweeps, lead_times
+from dynamo.workflows.nowcast.tasks import (
+    animate,
+    contour,
+    estimate_motion,
+    extrapolate,
+    ingest,
+    legend,
+    plot,
+    sheet,
+    take,
+)
 
-from dynamo.errors import DataError, WorkflowError
-from dynamo.graph import Input, Output, fuse, task, workflow
+from dynamo.errors import WorkflowError
+from dynamo.graph import Input, fuse, workflow
 
-__all__ = [
-    "animate", "contour", "estimate_motion", "extrapolate", "ingest", "legend", "nowcast", "plot", "sheet", "split",
-    "take",
-]  # fmt: skip
+__all__ = ["nowcast", "split"]
 
 #: How motion is estimated: see `dynamo.radar.motion`.
 Method: TypeAlias = Literal["lk", "dis", "darts", "constant", "none", "pysteps"]
@@ -44,178 +38,6 @@ LEVELS = (20.0, 35.0, 45.0, 55.0)
 
 #: So many lead times the animation shows at most: more would take memory without bound.
 SHOWN = 61
-
-
-@task(memory="1 GiB", timeout="2 min", priority=10)
-def ingest(
-    frames: list[Input],
-    sequence: Output,
-    latest: Output,
-    *,
-    area: Sequence[float] | None = None,
-    cells: Sequence[int] | None = None,
-    every: float = 1.0,
-    window: float = 2.5,
-    span: float = 15.0,
-    highest: float = 90.0,
-) -> None:
-    """Read frames of any format into one sequence of reflectivity grids (dBZ).
-
-    Parameters
-    ----------
-    frames
-        Radar files; sweeps of one or several radars are composited.
-    sequence, latest
-        The last frames, and the last of them alone, as CF NetCDF.
-    area, cells
-        Put the frames on this longitude/latitude grid: west, south, east, north (degrees, outer edges) and
-        columns, rows. By default grids stay as they are, and sweeps get 0.5 km cells that cover all radars.
-    every, window
-        Of composites of sweeps, minutes: how often there is one, and how old a sweep in it may be. A radar that
-        scans several tilts in turn comes back to the lowest only after a while.
-    highest
-        Leave out sweeps of a higher elevation, degrees: they may show the melting layer as a ring that does not
-        move.
-    span
-        Minutes of the newest frames that go into the sequence; at least three frames do.
-
-    Raises
-    ------
-    DataError
-        A file cannot be read, the frames do not fit together, or the newest is of a time to come or holds no
-        usable cell: what is not known must not pass for dry weather.
-
-    Notes
-    -----
-    A radar that earlier composites have and the newest lacks is named on stderr, which is the task's log, and in
-    the attribute ``absent_radars`` of both files.
-    """
-    from dynamo.radar.netcdf import write_frames, write_grid
-    from dynamo.radar.polar import composites
-    from dynamo.radar.quantity import to_reflectivity
-    from dynamo.radar.readers import read_all
-
-    grids = read_all(frames, geometry=area_geometry(area, cells))
-    minutes = timedelta(minutes=1)
-    named = partial(files_at, frames, window=window * minutes)
-    if any("elevation" in grid.attributes for grid in grids):
-        sweeps = sweeps_up_to(highest, grids)
-        grids, absent = with_absent(
-            composites(sweeps, every=every * minutes, window=window * minutes), sweeps
-        )
-        if absent:
-            print(
-                f"{absent}; in a composite are sweeps of the last {window:g} min (`window`)", file=sys.stderr
-            )
-    grids = one_each(grids, named)
-    not_ahead(grids[-1].time, datetime.now(UTC), named)
-    has_something(grids[-1], area, named)
-    oldest = grids[-1].time - timedelta(minutes=span)
-    grids = [to_reflectivity(g) for i, g in enumerate(grids, 1) if g.time >= oldest or i > len(grids) - 3]
-    write_frames(sequence, grids)
-    write_grid(latest, grids[-1])
-
-
-@task(memory="1 GiB", timeout="2 min", priority=10)
-def estimate_motion(sequence: Input, motion: Output, *, method: str = "lk") -> None:
-    """Estimate where the echoes move, cell by cell; methods as in `dynamo.radar.motion.estimate_motion`."""
-    from dynamo.radar import motion as science
-    from dynamo.radar.netcdf import read_frames
-
-    science.write_motion(motion, science.estimate_motion(read_frames(sequence), method=method))
-
-
-@task(memory="512 MiB", timeout="1 min")
-def extrapolate(frame: Input, motion: Input, grid: Output, *, lead: float) -> None:
-    """Move the latest frame on by `lead` minutes."""
-    from dynamo.radar.netcdf import write_grid
-
-    made = write_grid(grid, carrier(Identity.at(frame), Identity.at(motion))(lead))
-    keep(Identity.at(grid), made)
-
-
-@task(memory="512 MiB", timeout="1 min")
-def take(forecast: Input, grid: Output, *, lead: float) -> None:
-    """Take the step of `lead` minutes out of a file that already holds a forecast.
-
-    Raises
-    ------
-    DataError
-        There is no such step; the message lists those there are.
-    """
-    from dynamo.radar.netcdf import write_grid
-    from dynamo.radar.quantity import to_reflectivity
-    from dynamo.radar.readers import read
-
-    steps = {g.lead_minutes: g for g in read(forecast)}
-    if lead not in steps:
-        there = ", ".join(f"{minutes:g}" for minutes in sorted(steps))
-        raise DataError(f"{Path(forecast).name} holds no step of {lead:g} min; there are {there}")
-    keep(Identity.at(grid), write_grid(grid, to_reflectivity(steps[lead])))
-
-
-@task(memory="512 MiB", timeout="1 min")
-def plot(grid: Input, image: Output, bounds: Output) -> None:
-    """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
-    from dynamo.radar.image import write_bounds, write_png
-
-    shown = field_of(grid)
-    write_png(Path(image), shown)
-    write_bounds(Path(bounds), shown, image=Path(image).name)
-
-
-@task(memory="512 MiB", timeout="1 min", priority=5)
-def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_points: int = 12) -> None:
-    """Trace the areas at or above each of `levels` (dBZ) as GeoJSON polygons with their holes.
-
-    Outlines of fewer than `min_points` positions are left out.
-    """
-    from dynamo.radar.contour import contour as trace
-    from dynamo.radar.geojson import hazard_properties, known_share, write_geojson
-
-    seen = field_of(grid)
-    write_geojson(
-        Path(polygons),
-        trace(seen, levels, min_points=min_points),
-        properties=hazard_properties(seen),
-        known_share=known_share(seen),
-    )
-
-
-@task(memory="512 MiB", timeout="1 min")
-def legend(grid: Input, image: Output) -> None:
-    """Paint the legend of the palette that images of `grid` have, to lay over a map."""
-    from dynamo.radar.image import write_legend
-    from dynamo.radar.palette import colours
-
-    write_legend(Path(image), colours(field_of(grid).quantity))
-
-
-@task(memory="1 GiB", timeout="2 min", priority=-5)
-def animate(grids: list[Input], animation: Output) -> None:
-    """Show the forecast as an animation."""
-    from dynamo.radar.animation import write_animation
-    from dynamo.radar.netcdf import read_grid
-
-    write_animation(Path(animation), map(read_grid, grids), title="nowcast")
-
-
-@task(memory="1 GiB", timeout="2 min", priority=-10)
-def sheet(
-    grids: list[Input], figure: Output, *, levels: Sequence[float], motion: Input | None = None
-) -> None:
-    """Draw six lead times side by side with outlines at `levels` (dBZ) and, where given, the motion."""
-    from dynamo.radar.figure import write_contact_sheet
-    from dynamo.radar.motion import read_motion
-    from dynamo.radar.netcdf import read_grid
-
-    write_contact_sheet(
-        Path(figure),
-        map(read_grid, grids),
-        levels=levels,
-        motion=None if motion is None else read_motion(motion),
-        title="Nowcast from",
-    )
 
 
 @workflow
@@ -231,6 +53,7 @@ def nowcast(
     every: float = 1.0,
     window: float = 2.5,
     highest: float = 90.0,
+    skip_damaged: bool = True,
     previews: bool = True,
 ) -> None:
     """Nowcast reflectivity for the lead times 0 to `horizon` in steps of `step` minutes.
@@ -247,6 +70,8 @@ def nowcast(
         Of motion estimation; see `estimate_motion`.
     area, cells, every, window, highest
         Of the grid that sweeps are put on; see `ingest`.
+    skip_damaged
+        Go on without the frames that cannot be read.
     previews
         Also make the animation and the contact sheet.
     """
@@ -254,10 +79,7 @@ def nowcast(
     check_polygons(levels, min_points)
     check_grid(area, cells)
     check_sweeps(every, window, highest)
-    if method == "pysteps" and find_spec("pysteps") is None:
-        raise WorkflowError(
-            "`method` is 'pysteps', which is not installed: pip install 'dynamo-weather[pysteps]'"
-        )
+    _check_installed(method)
     sequence, latest = ingest(
         frames,
         area=area,
@@ -265,6 +87,7 @@ def nowcast(
         every=every,
         window=window,
         highest=highest,
+        skip_damaged=skip_damaged,
         sequence="frames.nc",
         latest="latest.nc",
     )
@@ -277,8 +100,7 @@ def nowcast(
         grids.append(grid)
     legend(latest, image="legend.png")
     if previews:
-        animate(_evenly(grids, SHOWN), animation="nowcast.gif")
-        sheet(_evenly(grids, 6), motion=motion, levels=_middle(levels), figure="nowcast.png")
+        _previews(grids, levels, motion)
 
 
 @workflow
@@ -301,13 +123,24 @@ def split(
         grids.append(grid)
     legend(grids[0], image="legend.png")
     if previews:
-        animate(_evenly(grids, SHOWN), animation="nowcast.gif")
-        sheet(_evenly(grids, 6), levels=_middle(levels), figure="nowcast.png")
+        _previews(grids, levels)
 
 
 def _products(grid: Input, lead: int, levels: Sequence[float], min_points: int) -> None:
     plot(grid, image=f"reflectivity_{lead:02d}.png", bounds=f"reflectivity_{lead:02d}.json")
     contour(grid, levels=levels, min_points=min_points, polygons=f"polygons_{lead:02d}.geojson")
+
+
+def _previews(grids: Sequence[Input], levels: Sequence[float], motion: Input | None = None) -> None:
+    animate(_evenly(grids, SHOWN), animation="nowcast.gif")
+    sheet(_evenly(grids, 6), motion=motion, levels=_middle(levels), figure="nowcast.png")
+
+
+def _check_installed(method: Method) -> None:
+    if method == "pysteps" and find_spec("pysteps") is None:
+        raise WorkflowError(
+            "`method` is 'pysteps', which is not installed: pip install 'dynamo-weather[pysteps]'"
+        )
 
 
 def _evenly(grids: Sequence[Input], most: int) -> list[Input]:

@@ -99,23 +99,29 @@ def read_all(
     *,
     format: str | None = None,  # noqa: A002
     geometry: Geometry | None = None,
+    left_out: Callable[[Path, DataError], bool] | None = None,
 ) -> list[Grid]:
     """Read all grids of several files, sorted by valid time.
 
     Without a `geometry`, sweeps of several radars are put on one grid that covers all of them, so that
-    `dynamo.radar.polar.composites` can join them. Otherwise as `read`.
+    `dynamo.radar.polar.composites` can join them. Of a file that cannot be read, `left_out` is asked whether to
+    go on without it. Otherwise as `read`.
     """
     from dynamo.radar.polar import default_geometry, to_grid
 
     grids: list[Grid] = []
     sweeps: list[Sweep] = []
     for path in map(Path, paths):
-        reader = find(path, format=format)
-        if reader.sweeps is not None and geometry is None:
-            with _naming(path, reader):
-                sweeps += reader.sweeps(path)
-        else:
-            grids += read(path, format=reader.name, geometry=geometry)
+        try:
+            reader = find(path, format=format)
+            if reader.sweeps is not None and geometry is None:
+                with _naming(path, reader):
+                    sweeps += reader.sweeps(path)
+            else:
+                grids += read(path, format=reader.name, geometry=geometry)
+        except DataError as error:
+            if left_out is None or not left_out(path, error):
+                raise
     if sweeps:
         common = default_geometry(sweeps)
         grids += [to_grid(sweep, common) for sweep in sweeps]

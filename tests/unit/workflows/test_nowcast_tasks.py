@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from dynamo.workflows.nowcast import workflow as chain
 
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph.units import parse_bytes
+from dynamo.radar import readers
 from dynamo.radar.grid import QUANTITIES, Geometry, Grid
 from dynamo.radar.motion import METHODS, estimate_motion, write_motion
 from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
@@ -290,6 +292,48 @@ def test_sweeps_of_which_nothing_is_known_are_named(tmp_path):
         DataError, match=r"of 2026-03-25 05:05 UTC \(north_3.nc, north_4.nc\), holds no usable"
     ):
         ingest_sweeps(tmp_path, sweeps, window=2.0)
+
+
+@pytest.mark.parametrize("which", [1, -1])
+@pytest.mark.parametrize(("pattern", "share"), [("casa/cleburne*.gz", 0.4), ("frames/RAD_NL25*.h5", 0.9)])
+def test_real_files_that_were_cut_off_are_as_if_they_were_not_there(
+    samples, tmp_path, capsys, pattern, share, which
+):
+    """The frames are those of the others, but for the name of what is left out; in the middle, and the newest."""
+    files = sorted(samples.glob(pattern))[:4]
+    cut = tmp_path / files[which].name
+    cut.write_bytes(files[which].read_bytes()[: int(files[which].stat().st_size * share)])
+    others = [file for file in files if file.name != cut.name]
+    made = {}
+    for name, given in (("with", [cut, *others]), ("without", others)):
+        chain.ingest(given, tmp_path / f"{name}.nc", tmp_path / f"{name}_latest.nc")
+        made[name] = [*read_frames(tmp_path / f"{name}.nc"), read_grid(tmp_path / f"{name}_latest.nc")]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(f"left out: {cut.name}: is ")
+    assert {grid.attributes["damaged_files"] for grid in made["with"]} == {cut.name}
+    for one, other in zip(made["with"], made["without"], strict=True):
+        assert (one.time, one.geometry, one.source) == (other.time, other.geometry, other.source)
+        assert np.array_equal(one.values, other.values, equal_nan=True)
+        assert np.array_equal(one.status, other.status)
+
+
+def test_what_the_machine_did_wrong_is_no_fault_of_a_file(tmp_path, monkeypatch):
+    """It may be read the next time, so nothing is made, and kept, without it."""
+    write_grid(tmp_path / "a.nc", frame(0))
+    write_grid(tmp_path / "b.nc", frame(1))
+
+    def no_more_files(path, **_):
+        raise DataError(f"{path}: cannot be read") from OSError(errno.EMFILE, "Too many open files")
+
+    whole = readers.find
+    monkeypatch.setattr(
+        readers,
+        "find",
+        lambda path, **given: (no_more_files if path.name == "b.nc" else whole)(path, **given),
+    )
+    with pytest.raises(DataError, match=r"b\.nc: cannot be read"):
+        chain.ingest([tmp_path / "a.nc", tmp_path / "b.nc"], tmp_path / "frames.nc", tmp_path / "latest.nc")
 
 
 def test_a_clock_may_be_a_little_fast(tmp_path):
