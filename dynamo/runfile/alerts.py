@@ -136,6 +136,12 @@ class AlertsRule:
     mails: list[MailRule] = field(default_factory=list)
     positions: PositionsRule = PositionsRule()
 
+    @property
+    def names(self) -> list[str]:
+        """Of all channels."""
+        channels: tuple[list[Any], ...] = (self.webhooks, self.folders, self.programs, self.mails)
+        return [channel.name for several in channels for channel in several]
+
 
 def _secret(value: str) -> None:
     if not value.startswith(("env:", "file:")):

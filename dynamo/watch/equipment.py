@@ -6,30 +6,41 @@ or the channels (`UserError`).
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dynamo.alerts.lifecycle import Policy
+from dynamo.alerts.positions import positions_since
 from dynamo.delivery.channel import Channel
 from dynamo.runfile.draft import read
 from dynamo.runfile.names import match
 from dynamo.runfile.params import read_params
+from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
-from dynamo.watch.channels import make_channels
 from dynamo.watch.feed import Feed
 from dynamo.watch.judge import Judge
-from dynamo.watch.people import People
+from dynamo.watch.means import find_means
+from dynamo.watch.moves import Door
+from dynamo.watch.surroundings import tell_lacking
 
 __all__ = ["Equipment", "check_workflow", "equip"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """A feed, the channels of its run file by name, and who judges its products; None where nobody is to be told."""
+    """A feed, the channels of its run file by name, who judges its products, and where its people say where they are.
+
+    There is no judge where nobody is to be told, and no door where nobody may say it.
+    """
 
     feed: Feed
     channels: dict[str, Channel]
     judge: Judge | None
+    door: Door | None = None
 
 
 def check_workflow(feed: Feed) -> None:
@@ -42,13 +53,19 @@ def check_workflow(feed: Feed) -> None:
 
 
 def equip(feed: Feed, journal: Path) -> Equipment:
-    """Make channels, people and judge ready; raise `UserError` where one is wrong."""
-    alerts, base = feed.runfile.alerts, feed.path.parent
-    if alerts is None:
+    """Make channels, people and judge ready; raise `UserError` with all that is wrong with them."""
+
+    def warn(_: At, message: str) -> None:
+        log.warning("%s: %s", feed.name, message)
+
+    draft = read(feed.path, text=feed.text)
+    means = find_means(draft, partial(positions_since, journal, feed.name))
+    draft.faults.check()
+    tell_lacking(feed.runfile, feed.path.parent, warn)
+    alerts = feed.runfile.alerts
+    if alerts is None or means is None or means.people is None:
         return Equipment(feed, {}, None)
-    channels = make_channels(alerts, base)
-    people = People(alerts, base, channels)
     policy = Policy(clear_after=alerts.clear_after)
-    return Equipment(
-        feed, channels, Judge(journal, feed.name, people.now, list(channels), alerts.products, policy)
-    )
+    judge = Judge(journal, feed.name, means.people.now, list(means.channels), alerts.products, policy)
+    door = Door(feed.name, means.token, alerts.positions.keep, means.people) if means.token else None
+    return Equipment(feed, means.channels, judge, door)

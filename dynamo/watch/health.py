@@ -73,10 +73,19 @@ class Health:
         Of the watch; their names are a label of all metrics.
     host, port
         Where to listen; 0 for any port.
+    more
+        What else is answered there.
     """
 
-    def __init__(self, feeds: Sequence[Looked], *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._feeds, self._host, self._port = feeds, host, port
+    def __init__(
+        self,
+        feeds: Sequence[Looked],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        more: Iterable[web.AbstractRouteDef] = (),
+    ) -> None:
+        self._feeds, self._host, self._port, self._more = feeds, host, port, more
         self._runner: web.AppRunner | None = None
 
     @property
@@ -89,6 +98,7 @@ class Health:
         application = web.Application()
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
+        application.router.add_routes(self._more)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         try:

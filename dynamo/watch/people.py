@@ -63,7 +63,7 @@ class People:
     alerts, base
         The section of the run file, and the folder that this is in.
     channels
-        Names of all channels.
+        Names of all channels; None lets every name pass.
     posted
         Who said where he is.
 
@@ -77,7 +77,7 @@ class People:
         self,
         alerts: AlertsRule,
         base: Path,
-        channels: Collection[str],
+        channels: Collection[str] | None,
         posted: Posted = lambda _: {},
     ) -> None:
         self._alerts, self._base, self._channels, self._posted = alerts, base, channels, posted

@@ -26,6 +26,7 @@ from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
 from dynamo.watch.equipment import Equipment, check_workflow, equip
 from dynamo.watch.feed import Feed, read_feed
+from dynamo.watch.moves import Door
 from dynamo.watch.turns import Turns
 
 __all__ = ["Post"]
@@ -160,6 +161,11 @@ class Post:
     def _faulty(self, error: str) -> None:
         if self.counts.trouble("run file", error) and error:
             log.error("%s stays as it was: %s", self.feed.name, error)
+
+    @property
+    def door(self) -> Door | None:
+        """Where the people of the feed, as it is watched now, may say where they are."""
+        return self._equipment.door
 
     @property
     def patience(self) -> float:

@@ -1,0 +1,56 @@
+"""What a watched run file needs of the machine as it is now: programs that are there, folders that can be written.
+
+Enters: what it says. Leaves: what is lacking, told. It may come to be there yet, so a watch goes on without it; nothing
+is made or run here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from dynamo.errors import nearest
+from dynamo.runfile.model import RunFile
+from dynamo.runfile.paths import under
+from dynamo.watch.channels import Told, command
+
+__all__ = ["tell_lacking"]
+
+
+def tell_lacking(runfile: RunFile, base: Path, tell: Told) -> None:
+    """Tell what a run file in the folder `base` names and what is not there: where it is named, and what is lacking."""
+    for at, path in _folders(runfile, base):
+        if why := _unwritable(path):
+            tell(at, f"{at[-1]}: cannot write to {path}: {why}")
+    for index, rule in enumerate(runfile.alerts.programs if runfile.alerts else ()):
+        program = command(rule, base)[0]
+        if shutil.which(program) is None:
+            tell(("alerts", "programs", index, "run"), f"program {rule.name!r}: {_missing(program)}")
+
+
+def _folders(runfile: RunFile, base: Path) -> Iterator[tuple[tuple[str | int, ...], Path]]:
+    yield ("workspace",), under(base, runfile.workspace)
+    yield ("products",), under(base, runfile.products.to.partition("{")[0] or ".")
+    for index, rule in enumerate(runfile.alerts.folders if runfile.alerts else ()):
+        yield ("alerts", "folders", index, "folder"), under(base, rule.folder)
+
+
+def _unwritable(path: Path) -> str:
+    """Return why nothing can be written into a folder, which may not be there yet."""
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent
+    if not path.is_dir():
+        return f"{path} is no folder"
+    return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} may not be written"
+
+
+def _missing(program: str) -> str:
+    if Path(program).is_file():
+        return f"{program} cannot be executed; is it marked so (chmod +x)?"
+    folders, where = [Path(one) for one in os.get_exec_path()], " on the PATH"
+    if os.sep in program:
+        folders, where = [Path(program).parent], f" in {Path(program).parent}"
+    there = [one.name for folder in folders if folder.is_dir() for one in folder.iterdir()]
+    return f"there is no {Path(program).name!r}{where}{nearest(Path(program).name, there)}"
