@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from dynamo.triggers.store import Ended, Past
 
 if TYPE_CHECKING:
     from dynamo.watch.judge import Verdict
+    from dynamo.watch.standing import Standing
 
 __all__ = ["Counts"]
 
@@ -35,6 +37,8 @@ class Counts:
         Of the newest data that a run that ended well was given; also before the watch began.
     waited
         Seconds from the window's being ready to its run's being asked for, of the last one.
+    standings
+        How each kind of hazard stands.
     troubles
         What is wrong now, in words, by what it is with: `disk`, `judging`, `feed`, or `run file`.
     """
@@ -51,6 +55,7 @@ class Counts:
     behind: float | None = None
     data_time: float | None = None
     waited: float = 0.0
+    standings: Mapping[str, Standing] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
 
     def remember(self, past: Past) -> None:
@@ -90,6 +95,7 @@ class Counts:
                 self.data_time = max(self.data_time or data_time, data_time)
 
     def judged(self, verdict: Verdict) -> None:
-        """Count alerts, and how cycles were judged."""
+        """Count alerts and how cycles were judged; note how kinds of hazard stand."""
         self.alerts.update(alert.kind for alert in verdict.alerts)
         self.cycles.update(one.outcome for one in verdict.cycles if one.outcome is not None)
+        self.standings = verdict.standings

@@ -61,6 +61,7 @@ def health(counts: Counts, now: float, patience: float) -> dict[str, Any]:
         "runs": dict(counts.runs),
         "alerts": dict(counts.alerts),
         "cycles": dict(counts.cycles),
+        "hazards": {kind: one.words for kind, one in counts.standings.items()},
     }
 
 
@@ -166,6 +167,13 @@ class _Numbers:
         yield _counter("dynamo_alerts", "Alerts by kind.", {n: c.alerts for n, c in counts.items()}, "kind")
         cycles = {n: c.cycles for n, c in counts.items()}
         yield _counter("dynamo_cycles", "Cycles of hazards by how they were judged.", cycles, "outcome")
+        shares = {
+            n: {kind: one.known for kind, one in c.standings.items() if one.known is not None}
+            for n, c in counts.items()
+        }
+        yield _gauge(
+            "dynamo_known_share", "Share of the field of which anything was known last.", shares, "hazard"
+        )
         yield _gauge("dynamo_deliveries", "Deliveries by state.", self._deliveries, "state")
         troubles = {
             n: {what: float(what in c.troubles) for what in ("disk", "judging", "feed", "run file")}

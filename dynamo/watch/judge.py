@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import asked
@@ -25,6 +27,7 @@ from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
 from dynamo.watch.channels import address
+from dynamo.watch.standing import Standing, news, standings
 from dynamo.worker.store import digest_file
 
 __all__ = ["Judge", "Products", "Verdict"]
@@ -46,10 +49,21 @@ class Products:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of judging a run: a cycle for each kind of hazard, and what was wrong with the others."""
+    """What came of judging a run.
+
+    Parameters
+    ----------
+    cycles
+        One for each kind of hazard.
+    faults
+        What was wrong with products, of whatever kind.
+    standings
+        How each kind of hazard stands now.
+    """
 
     cycles: tuple[Judged, ...] = ()
     faults: tuple[DataError, ...] = ()
+    standings: Mapping[str, Standing] = field(default_factory=dict)
 
     @property
     def alerts(self) -> list[Alert]:
@@ -88,6 +102,7 @@ class Judge:
         self._journal, self._feed, self._subscribers = journal, feed, subscribers
         self._channels, self._globs, self._policy = tuple(sorted(channels)), tuple(globs), policy
         self._store: AlertStore | None = None
+        self._standings: dict[str, Standing] = {}
         self._apart: tuple[Subscribers, Subscribers] | None = None
 
     def __call__(self, products: Products) -> Verdict:
@@ -103,26 +118,26 @@ class Judge:
             globs = ", ".join(map(repr, self._globs))
             raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
         cycles: list[Judged] = []
-        for hazard in dict.fromkeys(field.hazard for field in fields):
-            of_it = [field for field in fields if field.hazard == hazard]
+        for hazard in dict.fromkeys(one.hazard for one in fields):
+            of_it = [one for one in fields if one.hazard == hazard]
             try:
                 # Where a file cannot be read nothing counts as clear: it may have held this hazard.
                 cycles.append(self._judge(products.run, people, of_it, whole=not faults))
             except DataError as error:
                 faults.append(error)
-        self._miss({field.hazard for field in fields})
-        return Verdict(tuple(cycles), tuple(faults))
+        self._stand(people, {one.hazard for one in fields}, cycles)
+        return Verdict(tuple(cycles), tuple(faults), self._standings)
 
     def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:
         """Judge the fields of one hazard."""
         assert self._store is not None
-        now, issued = datetime.now(UTC), max(field.issued for field in fields)
+        now, issued = datetime.now(UTC), max(one.issued for one in fields)
         if issued > now + AHEAD:
             raise DataError(
                 f"hazards of kind {fields[0].hazard!r} are of {issued:%Y-%m-%d %H:%M:%SZ}, which is to come; "
                 "is a clock wrong?"
             )
-        first = min(field.lead_minutes for field in fields)
+        first = min(one.lead_minutes for one in fields)
         shares = [f.known_share for f in fields if f.known_share is not None and f.lead_minutes == first]
         known = min(shares, default=1.0) if whole else 0.0
         channels = tuple(address(self._feed, name) for name in self._channels)
@@ -139,14 +154,22 @@ class Judge:
             self._apart = (people, replace(apart, channels=names))
         return self._apart[1]
 
-    def _miss(self, seen: set[str]) -> None:
-        """Tell of kinds of hazard that somebody was told of and that no product speaks of any more."""
+    def _stand(self, people: Subscribers, spoken: set[str], cycles: Sequence[Judged]) -> None:
+        """End what expired and nobody can clear; tell how kinds of hazard stand, where that is news."""
         assert self._store is not None
-        for (feed, hazard), count in self._store.active().items():
-            if feed == self._feed and hazard not in seen:
-                log.warning(
-                    "no product speaks of %s, of which %d were told: no all clear can come", hazard, count
-                )
+        if not cycles:
+            return
+        newest = max((one.cycle for one in cycles), key=lambda cycle: cycle.issued)
+        self._store.lapse(self._feed, spoken, newest.issued, newest.now)
+        active = self._store.active().items()
+        missing = {kind: n for (feed, kind), n in active if feed == self._feed and kind not in spoken}
+        rules = np.bincount(people.hazard, minlength=len(people.hazards)).tolist()
+        asked_for = {kind for kind, n in zip(people.hazards, rules, strict=True) if kind and n}
+        never = sorted(asked_for - spoken - self._store.kinds(self._feed))
+        after = standings(self._standings, cycles, missing, never)
+        for one in news(self._standings, after):
+            log.log(logging.INFO if one.state == "judged" else logging.WARNING, one.words)
+        self._standings = after
 
     def close(self) -> None:
         """Close the journal; in the thread of the calls."""

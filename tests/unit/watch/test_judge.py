@@ -187,8 +187,74 @@ def test_products_of_which_none_is_chosen_are_an_error(case):
         case.told(Products("r1", products.folder, [p for p in products.paths if p.endswith(".png")]))
 
 
-def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log(case, caplog):
-    """Nobody can be told that it is over."""
-    case.told(case.made("r1"))
-    case.told(case.made("r2", 1, levels=(), hazard="HAIL", units="mm"))
-    assert "no product speaks of STORM, of which 1 were told" in caplog.text
+def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log_once(case, caplog):
+    """Nobody can be told that it is over; it ends when its alert expires."""
+    case.told(case.made("r1", -120))
+    for n in range(2, 5):
+        verdict = case.judge(case.made(f"r{n}", n - 120, levels=(), hazard="HAIL", units="mm"))
+    assert verdict.standings["STORM"].state == "missing"
+    assert caplog.text.count("no product speaks of STORM, of which 1 were told") == 1
+    verdict = case.judge(case.made("r5", -120 + 31, levels=(), hazard="HAIL", units="mm"))
+    assert set(verdict.standings) == {"HAIL"}
+    with AlertStore(case.folder / "journal.db") as store:
+        assert store.active() == {}
+        assert store.lapsed(store.alerts()[0].episode)[1] == "no product speaks of it any more"
+
+
+def test_a_hazard_that_no_product_ever_spoke_of_is_named_once(case, caplog):
+    """A typing mistake in a rule must not look like fair weather."""
+    people, _ = read_people(
+        AlertsRule("people.csv", [MatchRule("STROM"), MatchRule("STORM")]), case.folder, ["desk", "box"]
+    )
+    case.judge._subscribers = lambda: people
+    for n in (1, 2, 3):
+        verdict = case.judge(case.made(f"r{n}", n))
+    assert verdict.standings["STROM"].state == "never"
+    assert caplog.text.count("no product ever spoke (did you mean 'STORM'?)") == 1
+    case.made("r4", 4)
+    verdict = case.judge(case.made("r4", 4, "strom", hazard="STROM", levels=()))
+    assert {one.state for one in verdict.standings.values()} == {"judged"}
+    again = case.judge(case.made("r5", 5)).standings
+    assert again["STROM"].state == "judged", "it was spoken of once, and need not be each time"
+
+
+def test_it_is_told_once_that_nothing_counts_as_clear_and_when_it_does_again(case, caplog):
+    """With what was known, and what is usual."""
+    caplog.set_level("INFO")
+    for n, share in enumerate((0.9, 0.1, 0.2, 0.9)):
+        verdict = case.judge(case.made(f"r{n}", n, levels=(), known_share=share))
+    assert verdict.standings["STORM"].known == 0.9
+    records = [record for record in caplog.records if record.getMessage().startswith("STORM")]
+    told = [record.getMessage().partition(": ")[2] for record in records]
+    assert told == [
+        "10% of the field is known, lately 90% was: nothing counts as clear",
+        "90% of the field is known",
+    ]
+    assert [record.levelname for record in records] == ["WARNING", "INFO"]
+
+
+def test_data_that_came_late_are_told(case, caplog):
+    """Once in a row; that newer ones follow is no news."""
+    caplog.set_level("INFO")
+    for n, minute in enumerate((5, 3, 4, 6, 7)):
+        case.judge(case.made(f"r{n}", minute))
+    (record,) = [record for record in caplog.records if record.getMessage().startswith("STORM")]
+    assert "not newer than what was judged before" in record.getMessage()
+
+
+def test_channels_that_rules_name_are_told_apart(case):
+    """The phone's rule is not met; a rule without a channel beside it means each channel."""
+    rules = [MatchRule("STORM", 55.0, 5.0, to=["box"]), MatchRule("STORM", 45.0, 5.0)]
+    people, _ = read_people(AlertsRule("people.csv", rules), case.folder, ["desk", "box"])
+    case.judge._subscribers = lambda: people
+    told = case.told(case.made("r1"))
+    with AlertStore(case.folder / "journal.db") as store:
+        sent = sorted(d.channel for alert in told for d in store.deliveries(alert.id))
+        assert sent == ["a.yaml/box", "a.yaml/desk"]
+    rules = [MatchRule("STORM", 55.0, 5.0, to=["box"]), MatchRule("STORM", 45.0, 5.0, to=["desk"])]
+    narrower, _ = read_people(AlertsRule("people.csv", rules), case.folder, ["desk", "box"])
+    case.judge._subscribers = lambda: narrower
+    (over,) = case.told(case.made("r2", 1))
+    assert (over.kind, over.level) == ("cancelled", 55)
+    with AlertStore(case.folder / "journal.db") as store:
+        assert [d.channel for d in store.deliveries(over.id)] == ["a.yaml/box"]

@@ -1,0 +1,83 @@
+"""Standing: how each kind of hazard stands after a run was judged, in words, for the log and for those who look.
+
+Enters: how the cycles of a run were judged, what no product spoke of. Leaves: a standing for each kind, and what of it
+is news. Pure; nothing can go wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from dynamo.errors import nearest
+
+if TYPE_CHECKING:
+    from dynamo.alerts.store import Judged
+
+__all__ = ["Standing", "State", "news", "standings"]
+
+#: ``late`` and ``unknown`` as cycles are judged. ``missing``: products spoke of it, people were told, and no product
+#: speaks of it now. ``never``: rules ask for it, and no product ever spoke of it.
+State: TypeAlias = Literal["judged", "late", "unknown", "missing", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one kind of hazard stands: what state it is in, that in words, and the share of the field that was known."""
+
+    state: State
+    words: str
+    known: float | None = None
+
+
+def standings(
+    before: Mapping[str, Standing],
+    cycles: Sequence[Judged],
+    missing: Mapping[str, int],
+    never: Sequence[str],
+) -> dict[str, Standing]:
+    """Return how each kind of hazard stands.
+
+    Parameters
+    ----------
+    before
+        How they stood after the run before.
+    cycles
+        Of the run; what was judged before says nothing new.
+    missing
+        How many were told of what no product speaks of.
+    never
+        What is asked for and was never spoken of.
+    """
+    after = {kind: one for kind, one in before.items() if one.state not in ("missing", "never")}
+    after |= {one.cycle.hazard: _judged(one) for one in cycles if one.outcome is not None}
+    for kind, count in missing.items():
+        said = f"no product speaks of {kind}, of which {count} were told: no all clear can come"
+        after[kind] = Standing("missing", f"{said}; their alerts end when they expire")
+    for kind in never:
+        said = f"rules ask for {kind!r}, of which no product ever spoke{nearest(kind, list(after))}"
+        after[kind] = Standing("never", said)
+    return after
+
+
+def _judged(one: Judged) -> Standing:
+    cycle = one.cycle
+    data = f"{cycle.hazard}, data of {cycle.issued:%Y-%m-%d %H:%M:%SZ}"
+    # 0 also where a product could not be read, which may have held this hazard.
+    seen = f"{cycle.known_share:.0%} of the field" if cycle.known_share else "nothing of the field"
+    words = {
+        "judged": f"{data}: {seen} is known",
+        "late": f"{data}: not newer than what was judged before, so nobody is told",
+        "unknown": f"{data}: {seen} is known, lately {cycle.usual_share:.0%} was: nothing counts as clear",
+    }
+    assert one.outcome is not None
+    return Standing(one.outcome, words[one.outcome], cycle.known_share)
+
+
+def news(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Iterator[Standing]:
+    """Yield what stands otherwise than before; that it is as it should be only where that lasted."""
+    for kind, one in after.items():
+        was = before[kind].state if kind in before else "judged"
+        if one.state != was and (one.state, was) != ("judged", "late"):
+            yield one
