@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dynamo.errors import UserError
+from dynamo.errors import UserError, WorkspaceError
+from dynamo.triggers.store import Past
 from dynamo.watch.counts import Counts
 from dynamo.watch.health import Health, health
 
 
-def ask(counts: Counts, path: str, queues=lambda: {"waiting": 2}, feed="a.yaml"):
+@dataclass
+class Fed:
+    """A feed as health sees it."""
+
+    name: str = "a.yaml"
+    counts: Counts = field(default_factory=Counts)
+    numbers: dict[str, int] | None = field(default_factory=lambda: {"waiting": 2})
+    patience: float = 60.0
+
+    @property
+    def feed(self):
+        """Its name is all that is asked for."""
+        return SimpleNamespace(name=self.name)
+
+    async def deliveries(self):
+        """Return its numbers; without any the journal cannot be read."""
+        if self.numbers is None:
+            raise WorkspaceError("gone")
+        return self.numbers
+
+
+def ask(path: str, *feeds: Fed):
     """Start a server, ask it once; return status, type and body."""
 
     async def main():
-        server = Health(counts, feed, 60.0, queues)
+        server = Health(feeds)
         await server.start()
         try:
             async with aiohttp.ClientSession() as session, session.get(server.url + path) as answer:
@@ -35,7 +60,7 @@ def test_it_is_well_while_nothing_is_to_be_run():
     assert health(counts, 1e6, 60)["ok"]
     counts.waits(10.0)
     counts.ended("done", 5.0, 12.0)
-    counts.arrived("file", 1e6)
+    counts.arrived(1, 1e6)
     counts.waits(1e6)
     assert health(counts, 1e6 + 59, 60)["ok"]
     assert not health(counts, 1e6 + 61, 60)["ok"]
@@ -61,27 +86,61 @@ def test_what_waited_while_no_watch_ran_counts_from_its_start():
     assert health(counts, 1030.0, 60)["ok"]
 
 
-def test_healthz_answers_200_or_503_with_the_facts():
-    """For those who restart what is not well."""
-    status, kind, body = ask(Counts(), "/healthz")
+def test_what_was_last_before_the_watch_began_is_told_and_not_counted():
+    """So that an age is there from the start; what happens then is newer."""
+    counts = Counts(since=1000.0)
+    counts.remember(Past(700.0, 800.0, 600.0))
+    said = health(counts, 1000.0, 60)
+    assert (said["last_arrival"], said["last_run"], said["data_age"], said["runs"]) == (700, 800, 400, {})
+    assert counts.arrivals == 0
+    counts.arrived(0, 1100.0)
+    counts.ended("done", None, 1100.0)
+    counts.remember(Past(700.0, 800.0, 600.0))
+    said = health(counts, 1100.0, 60)
+    assert (said["last_arrival"], said["last_run"], said["data_age"]) == (700, 1100, 500)
+
+
+def test_a_trouble_is_told_while_it_lasts():
+    """A full disk makes it unwell; a faulty run file does not, since a new start would fail of it."""
+    counts = Counts()
+    assert counts.trouble("run file", "line 3")
+    assert not counts.trouble("run file", "line 3")
+    assert health(counts, 0.0, 60)["ok"]
+    assert counts.trouble("disk", "full")
+    said = health(counts, 0.0, 60)
+    assert not said["ok"]
+    assert said["troubles"] == {"run file": "line 3", "disk": "full"}
+    assert counts.trouble("disk", "")
+    assert not counts.trouble("disk", "")
+    assert health(counts, 0.0, 60)["ok"]
+
+
+def test_healthz_answers_200_or_503_with_the_facts_of_all_feeds():
+    """For those who restart what is not well; one feed is enough."""
+    status, kind, body = ask("/healthz", Fed(), Fed("b.yaml", numbers=None))
     assert (status, kind) == (200, "application/json")
-    assert '"waiting": 2' in body
-    assert '"feed": "a.yaml"' in body
+    feeds = json.loads(body)["feeds"]
+    assert [(name, one["deliveries"]) for name, one in feeds.items()] == [
+        ("a.yaml", {"waiting": 2}), ("b.yaml", None),
+    ]  # fmt: skip
     behind = Counts(since=0.0)
     behind.waits(0.0)
-    assert ask(behind, "/healthz")[0] == 503
+    status, _, body = ask("/healthz", Fed(), Fed("b.yaml", behind))
+    said = json.loads(body)
+    assert (status, said["ok"]) == (503, False)
+    assert {name: one["ok"] for name, one in said["feeds"].items()} == {"a.yaml": True, "b.yaml": False}
 
 
 def test_metrics_are_what_prometheus_reads():
     """Names, labels and values; a name of a feed may hold anything."""
     counts, feed = Counts(), 'odd "name"\\n.yaml'
-    counts.arrived("file", 1.0)
+    counts.arrived(1, 1.0)
     counts.waits(2.0)
     counts.began(2.0)
     counts.ended("done", 3.0, 4.0)
     counts.ended("failed", 3.0, 5.0)
     counts.superseded = 7
-    status, kind, body = ask(counts, "/metrics", feed=feed)
+    status, kind, body = ask("/metrics", Fed(feed, counts), Fed(numbers=None))
     assert (status, kind) == (200, "text/plain")
     found = {
         (sample.name, sample.labels.get("state", "")): sample.value
@@ -99,6 +158,6 @@ def test_metrics_are_what_prometheus_reads():
 def test_a_port_that_is_taken_is_told():
     """With what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = Health(Counts(), "a.yaml", 60.0, dict, port=taken.getsockname()[1])
+        server = Health([Fed()], port=taken.getsockname()[1])
         with pytest.raises(UserError, match="choose another --port"):
             asyncio.run(server.start())

@@ -1,0 +1,115 @@
+"""The queue of a watch: windows of several desks, one engine, and desks that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from dynamo.errors import UserError
+from dynamo.triggers.queue import FeedRule
+from dynamo.triggers.store import Queued
+from dynamo.triggers.window import Window
+from dynamo.watch.turns import Turns
+
+
+def window(feed, time):
+    """A window that waits."""
+    return Queued(feed, Window(time, time, {}), "queued", "", "", 0.0, None, None)
+
+
+class Desk:
+    """Begins what it is told to, and notes all."""
+
+    def __init__(self, turns):
+        self.turns, self.told = turns, []
+
+    def start(self, one):
+        """Begin a window at once."""
+        self.told.append(("start", one.window.time))
+        self.turns.begin(one, SimpleNamespace(run=f"{one.feed}-{one.window.time}"))
+
+    def give_up(self, one, reason):
+        """Note it."""
+        self.told.append(("give up", one.window.time))
+
+    def ended(self, one, summary):
+        """Note it, and be done with the run."""
+        self.told.append(("ended", one.window.time))
+        self.turns.over(summary.run)
+
+    def refused(self, one, run, error):
+        """Note it, and be done with the run."""
+        self.told.append(("refused", one.window.time))
+        self.turns.over(run)
+
+
+async def _heard():
+    """Let the loop tell what it was given."""
+    await asyncio.sleep(0)
+
+
+def test_all_feeds_share_one_limit_and_a_feed_that_is_done_makes_room():
+    """A window of either begins as soon as there is room."""
+
+    async def main():
+        turns = Turns(1)
+        turns.runs.attach(asyncio.get_running_loop())
+        a, b = Desk(turns), Desk(turns)
+        turns.join("a", FeedRule(limit=2), None, a)
+        turns.join("b", FeedRule(limit=2), None, b)
+        turns.wait(window("a", 1))
+        turns.go_on()
+        turns.wait(window("b", 2))
+        turns.go_on()
+        assert (a.told, b.told) == ([("start", 1)], [])
+        assert turns.is_busy("b")
+        turns.runs.ended(SimpleNamespace(run="a-1"))
+        await _heard()
+        turns.go_on()
+        assert (a.told, b.told) == ([("start", 1), ("ended", 1)], [("start", 2)])
+        assert not turns.is_busy("a")
+        turns.runs.close()
+
+    asyncio.run(main())
+
+
+def test_without_a_limit_each_feed_has_its_own():
+    """Nobody waits for another feed."""
+    turns = Turns()
+    a, b = Desk(turns), Desk(turns)
+    turns.join("a", FeedRule(limit=1), None, a)
+    turns.join("b", FeedRule(limit=2), None, b)
+    for time in range(4):
+        turns.wait(window("a", time))
+        turns.wait(window("b", time))
+    turns.go_on()
+    assert (a.told, b.told) == ([("start", 3)], [("start", 3), ("start", 2)])
+    turns.runs.close()
+
+
+def test_what_is_told_while_no_desk_has_the_feed_is_told_to_the_next():
+    """Runs go on meanwhile, and take their room; what waited is for the next desk to find in the journal."""
+
+    async def main():
+        turns = Turns()
+        turns.runs.attach(asyncio.get_running_loop())
+        first, second = Desk(turns), Desk(turns)
+        turns.join("a", FeedRule(limit=2), None, first)
+        for time in (1, 2, 3):
+            turns.wait(window("a", time))
+        turns.go_on()
+        turns.leave("a")
+        turns.runs.ended(SimpleNamespace(run="a-3"))
+        turns.runs.refused(SimpleNamespace(run="a-2"), UserError("no"))
+        await _heard()
+        assert first.told == [("start", 3), ("start", 2)]
+        assert turns.is_under_way("a-3")
+        turns.join("a", FeedRule(limit=2, stale=1), None, second)
+        assert second.told == [("ended", 3), ("refused", 2)]
+        assert not turns.is_busy("a")
+        turns.wait(window("a", 1))
+        turns.go_on()
+        assert second.told[2:] == [("give up", 1)], "the newest that ran is known"
+        turns.runs.close()
+
+    asyncio.run(main())
