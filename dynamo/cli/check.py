@@ -14,6 +14,7 @@ from dynamo.errors import UserError
 if TYPE_CHECKING:
     from dynamo.runfile import Prepared
     from dynamo.runfile.model import InputRule
+    from dynamo.watch.inspection import Inspection
 
 __all__ = ["command"]
 
@@ -28,8 +29,8 @@ def command(
 ) -> int:
     """Check RUNFILE, its workflow and its inputs, without running anything.
 
-    Finds the inputs, checks the parameters and builds the graph; prints what it would run, or every
-    fault with file:line:column.
+    Finds the inputs, checks the parameters and builds the graph; of one that is to be watched also the trigger,
+    subscribers and channels. Prints what it would run, or every fault with file:line:column.
     """
     if schema:
         from dynamo.runfile.json_schema import schema_text
@@ -38,20 +39,41 @@ def command(
         return 0
     if runfile is None:
         raise UserError("which run file? `dynamo check RUNFILE`")
-    from dynamo.planning import units
-    from dynamo.runfile import prepare
-    from dynamo.runfile.overrides import input_options, param_options
-
     try:
-        prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
-        units(prepared.graph)  # labels that cannot fuse are a fault too
+        prepared, inspection = _checked(runfile, params, inputs)
     except UserError as error:
         if not as_json:
             raise
         print(json.dumps({"ok": False, "faults": _faults(error)}, indent=2))
         return error.exit_code
-    print(json.dumps({"ok": True, **_facts(prepared)}, indent=2) if as_json else _words(runfile, prepared))
+    if as_json:
+        print(json.dumps({"ok": True, **_facts(prepared), **_watch_facts(inspection)}, indent=2))
+    else:
+        print(_words(runfile, prepared, inspection))
     return 0
+
+
+def _checked(
+    runfile: str, params: tuple[str, ...], inputs: tuple[str, ...]
+) -> tuple[Prepared, Inspection | None]:
+    from dynamo.planning import units
+    from dynamo.runfile.draft import read
+    from dynamo.runfile.overrides import input_options, param_options
+    from dynamo.runfile.preparation import make_real
+
+    given, files = param_options(params), input_options(inputs)
+    draft, inspection = read(runfile), None
+    is_watched = bool({"trigger", "alerts"} & draft.root.value.keys())
+    if is_watched:
+        from dynamo.watch.inspection import inspect, inspect_products
+
+        inspection = inspect(draft)
+    prepared = make_real(draft, params=given, inputs=files)
+    if is_watched:
+        inspect_products(draft, prepared)
+        draft.faults.check()
+    units(prepared.graph)  # labels that cannot fuse are a fault too
+    return prepared, inspection
 
 
 def _faults(error: UserError) -> list[dict[str, Any]]:
@@ -86,7 +108,36 @@ def _facts(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _words(runfile: str, prepared: Prepared) -> str:
+def _watch_facts(inspection: Inspection | None) -> dict[str, Any]:
+    if inspection is None:
+        return {}
+    facts: dict[str, Any] = {"trigger": inspection.trigger}
+    if (means := inspection.means) is not None and means.people is not None:
+        facts["alerts"] = {
+            "subscribers": len(means.people.known),
+            "left_out": [str(fault) for fault in means.people.left_out],
+            "channels": list(means.channels),
+        }
+    return facts
+
+
+def _watch_words(inspection: Inspection | None) -> list[tuple[str, str]]:
+    from dynamo.graph.units import format_count
+
+    if inspection is None:
+        return []
+    rows = [("trigger", inspection.trigger)]
+    if (means := inspection.means) is None or means.people is None:
+        return rows
+    people, names = means.people, list(means.channels)
+    told = f"{format_count(len(people.known), 'subscriber')}, {format_count(len(names), 'channel')}"
+    told += f": {', '.join(names)}" if names else ": nobody is told"
+    if people.left_out:
+        told += f"; {format_count(len(people.left_out), 'row')} left out"
+    return [*rows, ("alerts", told), *(("left out", f"{people.path}:{one}") for one in people.left_out[:20])]
+
+
+def _words(runfile: str, prepared: Prepared, inspection: Inspection | None) -> str:
     from dynamo.graph.units import format_bytes
 
     graph, engine = prepared.graph, prepared.engine
@@ -107,6 +158,7 @@ def _words(runfile: str, prepared: Prepared) -> str:
         ("products", str(prepared.products.folder("{run}"))),
         ("engine", ", at most ".join([engine.name, *limits[:1]]) + "".join(f", {x}" for x in limits[1:])),
         ("workspace", str(prepared.workspace)),
+        *_watch_words(inspection),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join([f"{runfile} is right.", *(f"  {name:<{width}}  {text}" for name, text in rows)])

@@ -14,6 +14,7 @@ from pathlib import Path
 from dynamo.errors import nearest
 from dynamo.runfile.model import RunFile
 from dynamo.runfile.paths import under
+from dynamo.runfile.values import At
 from dynamo.watch.channels import Told, command
 
 __all__ = ["tell_lacking"]
@@ -21,20 +22,21 @@ __all__ = ["tell_lacking"]
 
 def tell_lacking(runfile: RunFile, base: Path, tell: Told) -> None:
     """Tell what a run file in the folder `base` names and what is not there: where it is named, and what is lacking."""
-    for at, path in _folders(runfile, base):
+    for at, what, path in _folders(runfile, base):
         if why := _unwritable(path):
-            tell(at, f"{at[-1]}: cannot write to {path}: {why}")
+            tell(at, f"{what}: cannot write to {path}: {why}")
     for index, rule in enumerate(runfile.alerts.programs if runfile.alerts else ()):
         program = command(rule, base)[0]
         if shutil.which(program) is None:
             tell(("alerts", "programs", index, "run"), f"program {rule.name!r}: {_missing(program)}")
 
 
-def _folders(runfile: RunFile, base: Path) -> Iterator[tuple[tuple[str | int, ...], Path]]:
-    yield ("workspace",), under(base, runfile.workspace)
-    yield ("products",), under(base, runfile.products.to.partition("{")[0] or ".")
+def _folders(runfile: RunFile, base: Path) -> Iterator[tuple[At, str, Path]]:
+    yield ("workspace",), "workspace", under(base, runfile.workspace)
+    # Up to the first field: what comes there is made by each run.
+    yield ("products", "to"), "products", under(base, f"{runfile.products.to.partition('{')[0]}.").parent
     for index, rule in enumerate(runfile.alerts.folders if runfile.alerts else ()):
-        yield ("alerts", "folders", index, "folder"), under(base, rule.folder)
+        yield ("alerts", "folders", index, "folder"), f"folder {rule.name!r}", under(base, rule.folder)
 
 
 def _unwritable(path: Path) -> str:

@@ -1,0 +1,235 @@
+"""`dynamo check` of a run file that is to be watched: all that a watch would trip over, before it does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dynamo.cli import main
+from dynamo.errors import UserError
+from dynamo.watch.equipment import equip
+from dynamo.watch.feed import read_feed
+
+CHAIN = '''\
+from dynamo import Input, Output, task, workflow
+
+
+@task
+def draw(frame: Input, image: Output, polygons: Output) -> None:
+    """Nothing."""
+
+
+@workflow
+def chain(frames: list[Input]) -> None:
+    draw(frames[-1], "storm.png", "polygons_00.geojson")
+'''
+RUN = """\
+workflow: ./chain.py:chain
+inputs:
+  frames: {files: "in/*.nc", last: 2}
+trigger: {join: 30 s, needs: {frames: {files: 2}}}
+alerts:
+  subscribers: people.csv
+  products: "polygons_*.geojson"
+  rules: {hazard: STORM, level: 45, within: 10 km, to: [desk, drop]}
+  webhooks:
+    - {name: desk, url: "https://alerts.example.org/in", secret: env:DESK}
+  folders: {name: drop, folder: out}
+  programs: {name: siren, run: ["true"]}
+  positions: {token: env:TOKEN}
+"""
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PEOPLE = "id,lon,lat,channel\nschool,-97.1,32.7,\nairport,-97.0,32.9,siren\n"
+
+
+@pytest.fixture
+def run_file(tmp_path, monkeypatch):
+    """A run file that is right, with two frames."""
+    monkeypatch.setenv("DESK", SECRET)
+    monkeypatch.setenv("TOKEN", "hush")
+    monkeypatch.setattr("socket.getaddrinfo", None)  # no name is looked up
+    (tmp_path / "chain.py").write_text(CHAIN)
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    (tmp_path / "in").mkdir()
+    for minute in (30, 31):
+        (tmp_path / "in" / f"a-20170329-07{minute}40.nc").touch()
+    path = tmp_path / "run.yaml"
+    path.write_text(RUN)
+    return path
+
+
+def checked(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["check", *map(str, arguments)])
+    out = capsys.readouterr()
+    return ended.value.code, out.out, out.err
+
+
+def edit(path, old, new):
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_what_is_right_is_told_in_a_word(run_file, capsys):
+    """How many are told, by which channels; nothing is made, not even the workspace."""
+    code, out, err = checked(capsys, run_file)
+    assert (code, err) == (0, "")
+    assert "alerts        2 subscribers, 3 channels: desk, drop, siren\n" in out
+    assert "trigger       each new file of frames\n" in out
+    assert sorted(p.name for p in run_file.parent.iterdir() if p.name != "__pycache__") == [
+        "chain.py", "in", "people.csv", "run.yaml",
+    ]  # fmt: skip
+    code, out, _ = checked(capsys, run_file, "--json")
+    facts = json.loads(out)
+    assert facts["alerts"] == {"subscribers": 2, "left_out": [], "channels": ["desk", "drop", "siren"]}
+    assert facts["trigger"] == "each new file of frames"
+
+
+FAULTS = [
+    (
+        "needs: {frames",
+        "needs: {frame",
+        "4:31: trigger needs 'frame', which is no watched input (did you mean",
+    ),
+    ("join: 30 s", "every: 1 h, zone: Europe/Berlin", "4:29: 'zone' is for 'cron'"),
+    ("in/*.nc", "im/*.nc", "there is no folder"),
+    ("subscribers: people.csv", "subscribers: peple.csv", "6:16: subscribers: no file 'peple.csv'"),
+    ("subscribers: people.csv", "subscribers: peple.csv", "(did you mean 'people.csv'?)"),
+    (
+        "polygons_*",
+        "polygon_*",
+        "7:13: products: no output of the workflow has a name like 'polygon_*.geojson'",
+    ),
+    ("to: [desk, drop]", "to: [desk, drp]", "8:63: to: there is no channel 'drp' (did you mean 'drop'?)"),
+    ("env:DESK", "env:DSK", "10:66: webhook 'desk': env:DSK: the environment variable DSK is not set"),
+    ("env:DESK", "file:none", "10:66: webhook 'desk': file:none: the secret in"),
+    (
+        "https://alerts.example.org/in",
+        "ftp://a.example.org/",
+        "10:25: url: 'ftp://a.example.org/' is no address",
+    ),
+    (
+        "https://alerts.example.org/in",
+        "http://127.0.0.1:8080/",
+        "10:25: channel 'desk': its URL names the loopback",
+    ),
+    ("secret: env:DESK}", "secret: env:DESK, ca: none.pem}", "10:80: webhook 'desk': the certificates in"),
+    ("folder: out", "folder: run.yaml/out", "11:33: folder 'drop': cannot write to"),
+    ('run: ["true"]', 'run: ["tru"]', "12:32: program 'siren': there is no 'tru' on the PATH"),
+    ('run: ["true"]', 'run: ["./chain"]', "(did you mean 'chain.py'?)"),
+    ('run: ["true"]', 'run: ["./chain.py"]', "chain.py cannot be executed; is it marked so"),
+    ("env:TOKEN", "env:TOKN", "13:22: positions: env:TOKN: the environment variable TOKN is not set"),
+    ("workflow:", "workspace: chain.py\nworkflow:", "1:12: workspace: cannot write to"),
+    ("workflow:", "products: chain.py/x\nworkflow:", "1:11: products: cannot write to"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), FAULTS)
+def test_each_fault_is_told_at_its_place(run_file, capsys, old, new, said):
+    """With the nearest name, and no secret."""
+    edit(run_file, old, new)
+    code, out, err = checked(capsys, run_file)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert SECRET not in err
+    assert "hush" not in err
+
+
+def test_all_faults_are_told_at_once(run_file, capsys):
+    """Those of the run file and those of the rows of subscribers, each with file and line."""
+    (run_file.parent / "people.csv").write_text(PEOPLE + "depot,-97,132,\nplant,-97,32,sirn\n,1,1,\n")
+    edit(run_file, "env:DESK", "env:DSK")
+    edit(run_file, "needs: {frames", "needs: {frame")
+    edit(run_file, '["true"]', '["tru"]')
+    code, _, err = checked(capsys, run_file)
+    assert code == 2
+    people = run_file.parent / "people.csv"
+    assert err.startswith("error: 6 faults\n")
+    for line in (
+        f"{run_file}:4:31: trigger needs 'frame'",
+        f"{run_file}:10:66: webhook 'desk': env:DSK",
+        f"{run_file}:12:32: program 'siren'",
+        f"{people}:4: 'depot': longitude -97, latitude 132 is out of range",
+        f"{people}:5: 'plant': its channel 'sirn' is not known (did you mean 'siren'?)",
+        f"{people}:6: it has no id",
+    ):
+        assert f"\n{line}" in err
+    _, out, _ = checked(capsys, run_file, "--json")
+    assert [(one["file"], one["line"]) for one in json.loads(out)["faults"]][-1] == (str(people), 6)
+
+
+def test_rows_that_are_skipped_are_told_and_no_fault(run_file, capsys):
+    """As `faults: skip` says."""
+    (run_file.parent / "people.csv").write_text(PEOPLE + "depot,-97,132,\n")
+    edit(run_file, "subscribers: people.csv", "subscribers: people.csv\n  faults: skip")
+    code, out, _ = checked(capsys, run_file)
+    assert code == 0
+    assert "2 subscribers, 3 channels: desk, drop, siren; 1 row left out\n" in out
+    assert f"left out      {run_file.parent / 'people.csv'}:4: 'depot': " in out
+    _, out, _ = checked(capsys, run_file, "--json")
+    assert json.loads(out)["alerts"]["left_out"][0].startswith("4: 'depot'")
+
+
+def test_very_many_faulty_rows_are_counted(run_file, capsys):
+    """After the first twenty."""
+    (run_file.parent / "people.csv").write_text(PEOPLE + "depot,-97,132,\n" * 1030)
+    _, _, err = checked(capsys, run_file)
+    assert "error: 21 faults" in err
+    assert "6:16: subscribers: 1,010 more rows of people.csv are wrong" in err
+
+
+def test_features_that_are_wrong_are_each_told(run_file, capsys):
+    """By their number."""
+    point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [500, 0]}, "properties": {}}
+    said = {"type": "FeatureCollection", "features": [{**point, "id": "a"}, {**point, "id": "b"}]}
+    (run_file.parent / "people.json").write_text(json.dumps(said))
+    edit(run_file, "people.csv", "people.json")
+    _, _, err = checked(capsys, run_file)
+    assert "2 faults" in err
+    assert "feature 2: 'b': longitude 500" in err
+
+
+def test_products_that_are_not_published_cannot_be_judged(run_file, capsys):
+    """Nor where none is a GeoJSON and no name is given."""
+    edit(run_file, "workflow:", "products: {to: p, only: '*.png'}\nworkflow:")
+    assert (
+        "8:13: products: `only` leaves out all outputs like 'polygons_*.geojson'"
+        in checked(capsys, run_file)[2]
+    )
+    edit(run_file, '  products: "polygons_*.geojson"\n', "")
+    assert (
+        "no output that is published has a name like '*.geojson' or '*.geojson.gz'"
+        in checked(capsys, run_file)[2]
+    )
+
+
+def test_a_run_file_that_is_not_watched_needs_nothing_of_that(run_file, capsys):
+    """It may well name its files one by one."""
+    run_file.write_text("workflow: ./chain.py:chain\ninputs: {frames: in/a-20170329-073040.nc}\n")
+    code, out, _ = checked(capsys, run_file)
+    assert code == 0
+    assert "trigger" not in out
+
+
+def test_a_faulty_section_brings_no_faults_that_follow_from_it(run_file, capsys):
+    """Who asks for a channel that is there but faulty asks for nothing wrong."""
+    edit(run_file, "programs: {name: siren, run", "programs: {name: siren, rum")
+    _, _, err = checked(capsys, run_file)
+    assert "unknown key 'rum'" in err
+    assert "sirn" not in err
+    assert "its channel" not in err
+
+
+def test_a_watch_refuses_the_same_and_only_warns_of_what_may_yet_come(run_file, caplog):
+    """It is the same code: all faults at once; a program that is missing now stops nobody else from being told."""
+    edit(run_file, "env:TOKEN", "env:TOKN")
+    edit(run_file, "subscribers: people.csv", "subscribers: peple.csv")
+    feed = read_feed(run_file)
+    with pytest.raises(UserError, match=r"(?s)2 faults.*:6:16: .*:13:22: "):
+        equip(feed, run_file.parent / "journal.db")
+    run_file.write_text(RUN.replace('["true"]', '["tru"]'))
+    equipment = equip(read_feed(run_file), run_file.parent / "journal.db")
+    assert list(equipment.channels) == ["desk", "drop", "siren"]
+    assert equipment.door is not None
+    assert "there is no 'tru' on the PATH" in caplog.text
