@@ -1,6 +1,7 @@
 """Animated previews: grids in time order in, one APNG, GIF or MP4 out, with the time and a legend burned in.
 
-For people who look before they read; nothing here is georeferenced beyond its graticule. APNG is the
+For people who look before they read; nothing here is georeferenced beyond its graticule. Grey is what is not
+known: missing or out of range. APNG is the
 cheapest and keeps exact colours; GIF plays everywhere; MP4 (MPEG-4 part 2) is for slides and editors. What
 can go wrong: no grids, grids of different geometry or quantity, an unknown suffix, or an OpenCV without an
 MP4 encoder; each is a `DataError`.
@@ -17,7 +18,7 @@ import numpy as np
 from dynamo.errors import DataError
 from dynamo.radar import png
 from dynamo.radar.image import WEB, image_geometry, paint, palette_for
-from dynamo.radar.legend import extended, legend, lettering, shade
+from dynamo.radar.legend import NOT_KNOWN, extended, legend, lettering, shade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ __all__ = ["write_animation"]
 
 _HEADER = 30
 _MARGIN = 8
+_GROUND = 12  # darkness of a map on which nothing is
 _SMALL, _LARGE = 360, 800  # pixels a map is at least and at most wide or tall
 
 
@@ -80,7 +82,7 @@ def write_animation(
         if grid.quantity != first.quantity:
             raise DataError(f"cannot mix {first.quantity} and {grid.quantity} in one animation")
         frame = canvas.copy()
-        _lay(frame[place], paint(grid, colouring, crs=crs))
+        _lay(frame[place], paint(grid, colouring, crs=crs, unseen=True), colouring)
         _write_line(frame, shade(colouring, lettering(_words(title, grid), 14)))
         frames.append(frame)
     shown = [milliseconds] * (len(frames) - 1) + [8 * milliseconds]
@@ -112,7 +114,7 @@ def _background(geometry: Geometry, palette: Palette) -> tuple[NDArray[np.uint8]
     ground = shade(palette, _graticule(geometry, repeat / keep))
     ground = ground[: -(-geometry.ny // keep) * repeat, : -(-geometry.nx // keep) * repeat]
     rows, columns = ground.shape
-    bar = legend(palette, min(max(rows, 140), 320))
+    bar = legend(palette, min(max(rows, 140), 320), missing=NOT_KNOWN)
     height = max(rows, bar.shape[0])
     canvas = np.full(
         (_HEADER + height + _MARGIN, columns + bar.shape[1] + 3 * _MARGIN),
@@ -133,7 +135,7 @@ def _graticule(geometry: Geometry, zoom: float) -> NDArray[np.uint8]:
     from PIL import Image, ImageDraw
 
     size = (max(round(geometry.nx * zoom), 1) + 1, max(round(geometry.ny * zoom), 1) + 1)
-    image = Image.new("L", size, 12)
+    image = Image.new("L", size, _GROUND)
     draw = ImageDraw.Draw(image)
     column, row = np.meshgrid(
         [0, (geometry.nx - 1) / 2, geometry.nx - 1], [0, (geometry.ny - 1) / 2, geometry.ny - 1]
@@ -166,13 +168,15 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(t), 6) for t in MaxNLocator(5).tick_values(low, high) if low < t < high]
 
 
-def _lay(window: NDArray[np.uint8], indices: NDArray[np.uint8]) -> None:
-    """Lay one painted grid onto the map of a frame, in place."""
+def _lay(window: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> None:
+    """Lay one painted grid onto the map of a frame, in place: what is not known, below lines and letters."""
     repeat, keep = _zoom(indices.shape)
     indices = indices[::keep, ::keep]
     if repeat > 1:
         indices = indices.repeat(repeat, axis=0).repeat(repeat, axis=1)
-    np.copyto(window, indices, where=indices != 0)
+    echo = (indices != 0) & (indices <= len(palette))
+    bare = window == shade(palette, np.full(1, _GROUND, dtype=np.uint8))
+    np.copyto(window, indices, where=echo | (bare & (indices != 0)))
 
 
 def _words(title: str, grid: Grid) -> str:

@@ -1,8 +1,8 @@
 """Contact sheets: lead times side by side with their polygons outlined, in one picture.
 
 People look before they read. Drawn with matplotlib, without pyplot (no global state, no display) and never
-on the path of a product. All panels show the same piece of map, in Mercator. What can go wrong: no grids,
-or grids that do not belong together (`DataError`).
+on the path of a product. All panels show the same piece of map, in Mercator; grey is what is not known, missing
+or out of range. What can go wrong: no grids, or grids that do not belong together (`DataError`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from dynamo.errors import DataError
 from dynamo.radar.contour import contour
 from dynamo.radar.image import WEB, image_geometry, mercator, paint, palette_for, unmercator
-from dynamo.radar.legend import extended
+from dynamo.radar.legend import NOT_KNOWN, extended
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +44,9 @@ _SAVED: dict[str, dict[str, Any]] = {
     ".pdf": {"metadata": {"CreationDate": None}},
     ".png": {"pil_kwargs": {"compress_level": 1}},
 }
+
+# Of what is not known: ink that dims the ground, so that lines are seen through it.
+_UNSEEN = (31, 41, 55, 36)
 
 _DPI = 110
 # Outlines of fewer positions are specks on a map this small.
@@ -114,7 +117,7 @@ def write_contact_sheet(
 
 def _panel(grid: Grid, palette: Palette, levels: Sequence[float]) -> _Panel:
     bands = contour(grid, levels, min_points=_POINTS) if levels else []
-    return _Panel(grid.time, grid.lead_minutes, paint(grid, palette), bands)
+    return _Panel(grid.time, grid.lead_minutes, paint(grid, palette, unseen=True), bands)
 
 
 def _draw(
@@ -129,14 +132,14 @@ def _draw(
     from matplotlib.figure import Figure
 
     geometry = image_geometry(place, WEB)
-    window = _window(geometry, [panel.indices for panel in panels])
+    window = _window(geometry, [panel.indices for panel in panels], len(palette))
     columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
     rows = math.ceil(len(panels) / columns)
     figure = Figure(facecolor="white")
     FigureCanvasAgg(figure)
     axes = _layout(figure, rows, columns, window, title)
-    rgba = extended(palette)
-    rgba[0] = rgba[-1] = 0
+    rgba = extended(palette, missing=_UNSEEN)
+    rgba[0] = 0
     for axis, panel in zip(axes, panels, strict=False):
         pixels = _DPI * axis.get_position().width * figure.get_figwidth()
         indices, extent = _thinned(panel.indices, geometry, window, pixels)
@@ -172,12 +175,15 @@ def _thinned(
     )
 
 
-def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]]) -> Window:
-    """Return the part of the map that holds the echoes, bar lone specks, in metres."""
+def _window(geometry: Geometry, painted: Sequence[NDArray[np.uint8]], highest: int) -> Window:
+    """Return the part of the map that holds the echoes, bar lone specks, in metres; a higher index is none."""
     # Strong echoes count for more: a small hard cell matters, a wide veil around the radar less.
     # Sums along rows and columns of the squares, without a field of them.
-    down = sum(np.einsum("ij,ij->i", i, i, dtype="f4", casting="unsafe") for i in painted)
-    across = sum(np.einsum("ij,ij->j", i, i, dtype="f4", casting="unsafe") for i in painted)
+    down, across = np.zeros(painted[0].shape[0], "f4"), np.zeros(painted[0].shape[1], "f4")
+    for indices in painted:
+        echo = np.where(indices <= highest, indices, np.uint8(0))
+        down += np.einsum("ij,ij->i", echo, echo, dtype="f4", casting="unsafe")
+        across += np.einsum("ij,ij->j", echo, echo, dtype="f4", casting="unsafe")
     if not down.any():
         return geometry.extent
     top, bottom = _span(down)
@@ -396,6 +402,28 @@ def _colour_bar(figure: Figure, palette: Palette, bands: Sequence[Band]) -> None
             size=9,
             color=_INK,
         )
+    _unseen_key(figure)
+
+
+def _unseen_key(figure: Figure) -> None:
+    """Say at the lower right what the grey is."""
+    from matplotlib.patches import Rectangle
+
+    width, height = figure.get_size_inches()
+    figure.text(1 - 0.5 / width, 0.3 / height, NOT_KNOWN, ha="right", va="center", size=9, color=_INK)
+    place = (1 - 1.28 / width, 0.22 / height)
+    colour = tuple(c / 255 for c in _UNSEEN)
+    figure.add_artist(
+        Rectangle(
+            place,
+            0.22 / width,
+            0.16 / height,
+            transform=figure.transFigure,
+            facecolor=colour,
+            edgecolor=_LINE,
+            linewidth=0.8,
+        )
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:

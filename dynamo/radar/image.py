@@ -94,17 +94,20 @@ def write_png(
     path.write_bytes(png.still(indices, _colours(colouring, missing), text))
 
 
-def paint(grid: Grid, palette: Palette, *, crs: str | None = WEB) -> NDArray[np.uint8]:
-    """Return the palette index of each pixel, ``(rows, columns)``; ``len(palette) + 1`` is missing."""
-    indices = palette.index(grid.values)
-    np.copyto(indices, np.uint8(len(palette) + 1), where=grid.status == np.uint8(Cell.MISSING))
+def paint(grid: Grid, palette: Palette, *, crs: str | None = WEB, unseen: bool = False) -> NDArray[np.uint8]:
+    """Return the palette index of each pixel, ``(rows, columns)``; ``len(palette) + 1`` is missing.
+
+    Where `unseen`, that is also the index of what is out of range or outside the grid: of all that is not known.
+    """
+    indices, missing = palette.index(grid.values), np.uint8(len(palette) + 1)
+    np.copyto(indices, missing, where=~grid.known if unseen else grid.status == np.uint8(Cell.MISSING))
     if crs is None or crs == grid.geometry.crs:
         return indices
     rows, cells = _table(grid.geometry, crs)
     if cells is None:
         return indices.take(rows, axis=0)
-    # One more cell at the end, index 0, is where pixels outside the grid are sent.
-    return np.append(indices.ravel(), np.uint8(0)).take(cells)
+    # One more cell at the end is where pixels outside the grid are sent.
+    return np.append(indices.ravel(), missing if unseen else np.uint8(0)).take(cells)
 
 
 def palette_for(grid: Grid, palette: Palette | str | None) -> Palette:

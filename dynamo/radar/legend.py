@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
     from dynamo.radar.palette import Palette
 
-__all__ = ["extended", "legend", "lettering", "shade"]
+__all__ = ["NOT_KNOWN", "extended", "legend", "lettering", "shade"]
+
+#: What previews call cells that are missing, or out of range.
+NOT_KNOWN = "no data"
 
 PAPER, INK = np.array([255, 255, 255]), np.array([31, 41, 55])
 _STEPS = 16
+#: Pixels: letters, the bar's width, and the height of what stands below it.
+_SIZE, _BAR, _FOOT = 12, 14, 22
 
 
 def extended(
@@ -58,9 +63,14 @@ def lettering(text: str, size: int) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def legend(palette: Palette, height: int = 320) -> NDArray[np.uint8]:
-    """Return an upright bar with title, ticks and units, ``(height, columns)``, as indices in `extended`."""
-    size, bar = 12, 14
+def legend(palette: Palette, height: int = 320, *, missing: str = "") -> NDArray[np.uint8]:
+    """Return an upright bar with title, ticks and units, ``(height, columns)``, as indices in `extended`.
+
+    Where there is a word for what is `missing`, its colour stands below the bar with that word.
+    """
+    if missing:
+        return _with_missing(legend(palette, height - _FOOT), palette, missing)
+    size, bar = _SIZE, _BAR
     words = {tick: lettering(f"{tick:g}", size) for tick in palette.ticks}
     heading = lettering(palette.units, size)
     width = max(heading.shape[1], bar + 8 + max(w.shape[1] for w in words.values())) + 8
@@ -74,6 +84,17 @@ def legend(palette: Palette, height: int = 320) -> NDArray[np.uint8]:
         row = round(bottom - 1 - place * (bottom - top - 1))
         out[row, 4 + bar : 4 + bar + 3] = shade(palette, np.full(3, 255, dtype=np.uint8))
         _put(out, palette, word, row - round(size * 0.72), 4 + bar + 5)
+    return out
+
+
+def _with_missing(bar: NDArray[np.uint8], palette: Palette, word: str) -> NDArray[np.uint8]:
+    text = lettering(word, _SIZE)
+    paper = shade(palette, np.zeros(1, dtype=np.uint8))[0]
+    room = max(_BAR + 12 + text.shape[1] - bar.shape[1], 0)
+    out = np.pad(bar, ((0, _FOOT), (0, room)), constant_values=paper)
+    row = bar.shape[0] + 2
+    out[row : row + _BAR, 4 : 4 + _BAR] = len(palette) + 1
+    _put(out, palette, text, row - 1, 4 + _BAR + 5)
     return out
 
 

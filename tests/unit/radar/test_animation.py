@@ -53,6 +53,28 @@ def test_frames_show_the_storm_move(tmp_path, suffix):
     assert durations == [100, 100, 100, 800]
 
 
+def test_what_is_not_known_is_grey_and_what_is_dry_is_not(tmp_path):
+    """Missing or out of range; lines and names of degrees are seen through it, and the legend has the grey too."""
+    values, half = np.full((60, 80), np.nan), np.broadcast_to(np.arange(80) < 40, (60, 80))
+    place = moving_storm(1)[0].geometry
+    kinds = {
+        "dry": {"undetect": values != 0},
+        "missing": {"undetect": ~half},
+        "out": {"undetect": ~half, "out_of_range": half},
+    }
+    grey = {}
+    for kind, given in kinds.items():
+        write_animation(tmp_path / "a.png", [Grid.from_values(values, place, NOON, **given)])
+        with Image.open(tmp_path / "a.png") as image:
+            pixels = np.asarray(image.convert("RGB"))
+        found = (pixels == (214, 218, 224)).all(axis=-1)
+        grey[kind] = found[:, :-90].mean()
+        assert found[:, -90:].sum() >= 14 * 14
+        assert len(np.unique(pixels[40:-20, 12:180].reshape(-1, 3), axis=0)) > 2, "lines"
+    assert grey["dry"] < 0.01
+    assert grey["missing"] == grey["out"] > 0.35
+
+
 def test_an_mp4_plays_as_long_as_the_others(tmp_path):
     """Three frames of one step and the last of eight; both sides even, as encoders want them."""
     write_animation(tmp_path / "preview.mp4", moving_storm())

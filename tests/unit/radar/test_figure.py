@@ -57,6 +57,39 @@ def test_calm_and_saturated_grids_make_a_sheet_too(tmp_path, fill):
     assert (tmp_path / "a.png").stat().st_size > 5000
 
 
+def share_of(path, colour):
+    """The share of an image's pixels that have a colour, more or less."""
+    with Image.open(path) as image:
+        rgb = np.asarray(image.convert("RGB")).astype(int)
+    return (np.abs(rgb - colour).max(axis=-1) <= 3).mean()
+
+
+GREY = (218, 220, 223)
+
+
+@pytest.mark.parametrize("why", ["missing", "out_of_range"])
+def test_what_is_not_known_is_grey(tmp_path, why):
+    """And what is dry is not; the legend has the grey too."""
+    half = np.broadcast_to(np.arange(80) < 40, (60, 80))
+    values = np.full((60, 80), np.nan)
+    given = {"undetect": ~half, "out_of_range": half} if why == "out_of_range" else {"undetect": ~half}
+    write_contact_sheet(tmp_path / "dry.png", storms(1, np.nan))
+    write_contact_sheet(tmp_path / "half.png", [Grid.from_values(values, PLACE, NOON, **given)])
+    dry, unknown = share_of(tmp_path / "dry.png", GREY), share_of(tmp_path / "half.png", GREY)
+    assert 0 < dry < 0.01
+    assert unknown > 0.25
+
+
+def test_what_is_not_known_draws_no_attention(tmp_path):
+    """The window is that of the echoes, whatever lies around them."""
+    (seen,) = storms(1)
+    around = seen.values == 50
+    nothing = Grid.from_values(np.where(around, 50.0, np.nan), PLACE, NOON, out_of_range=~around)
+    for name, grid in (("seen", seen), ("nothing", nothing)):
+        write_contact_sheet(tmp_path / f"{name}.png", [grid])
+    assert red_pixels(tmp_path / "seen.png") == red_pixels(tmp_path / "nothing.png")
+
+
 def test_rain_and_projected_grids_make_a_sheet(tmp_path):
     """Another quantity, another CRS, another format."""
     geometry = Geometry(2e6, -6e5, 2000, -2000, 80, 60, "+proj=laea +lat_0=55 +lon_0=10")

@@ -160,6 +160,8 @@ def test_a_projected_grid_shows_at_each_pixel_the_nearest_cell(crs):
     expected = np.zeros(target.shape, dtype="u1")
     expected[inside] = entry.index(grid.values)[r[inside], c[inside]]
     assert (paint(grid, entry, crs=crs) != expected).mean() < 3e-3
+    expected[~inside] = len(entry) + 1
+    assert (paint(grid, entry, crs=crs, unseen=True) != expected).mean() < 3e-3
 
 
 def test_real_frames_come_back_cell_by_cell(samples, tmp_path):
