@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dynamo.engine import LocalEngine, Request
-from dynamo.graph.model import Graph
 from dynamo.journal import Workspace
 from dynamo.runfile.workflow import load_workflow
 
@@ -12,23 +11,28 @@ from pathlib import Path
 from dynamo import Input, Output, task, workflow
 
 @task
-def first(n: int, out: Output):
+def plain(n: int, out: Output):
     Path(out).write_text(str(n))
 
 @task(priority=9)
-def second(frame: Input, out: Output):
-    Path(out).write_text(Path(frame).read_text())
+def pressing(n: int, out: Output):
+    Path(out).write_text(str(n))
 
 @workflow
-def flow(which: int):
-    for n in range(3):
-        second(first(10 * which + n, out=f'first-{n}'), out=f'second-{n}')
+def archive(many: int):
+    for n in range(many):
+        pressing(n, out=f'archive-{n}')
+
+@workflow
+def warning(many: int):
+    for n in range(many):
+        plain(n, out=f'warning-{n}')
 """
 
 
-def graph(folder, which) -> Graph:
-    """A graph whose tasks no other run has made."""
-    return load_workflow("./flow.py:flow", folder).graph(which=which)
+def request(folder, name, priority=0) -> Request:
+    """A run of six tasks."""
+    return Request(name, load_workflow(f"./flow.py:{name}", folder).graph(many=6), priority=priority)
 
 
 def test_tasks_of_a_more_urgent_run_go_before_all_others(tmp_path):
@@ -37,9 +41,8 @@ def test_tasks_of_a_more_urgent_run_go_before_all_others(tmp_path):
     with LocalEngine(
         Workspace.open(tmp_path / "ws"), inline=True, cores=1, modules=(str(tmp_path),)
     ) as engine:
-        archive = Request("archive", graph(tmp_path, 1))
-        urgent = Request("urgent", graph(tmp_path, 2), priority=1)
-        assert all(summary.ok for summary in engine.run_all([archive, urgent]))
-        begun = {run: [one.started for one in engine.journal.attempts(run)] for run in ("archive", "urgent")}
-    assert len(begun["archive"]) == len(begun["urgent"]) == 6
-    assert max(begun["urgent"]) <= min(begun["archive"])
+        runs = [request(tmp_path, "archive"), request(tmp_path, "warning", priority=1)]
+        assert all(summary.ok for summary in engine.run_all(runs))
+        begun = {run.run: [one.started for one in engine.journal.attempts(run.run)] for run in runs}
+    assert len(begun["archive"]) == len(begun["warning"]) == 6
+    assert max(begun["warning"]) <= min(begun["archive"])
