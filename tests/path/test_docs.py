@@ -213,7 +213,7 @@ def test_every_link_outside_the_site_leads_somewhere(page):
 
 def plain(line: str) -> str:
     """Return a line without what differs from run to run: ids, times, sizes, folders, the width of columns."""
-    line = re.sub(r"(?<=-)\d{8}T\d{6}-[0-9a-f]{4}", "ID", line)
+    line = re.sub(r"(?<=-)\d{8}T\d{6}-[0-9a-f]{8}", "ID", line)
     line = re.sub(r"\bw\d+-\d+\b", "WORKER", line)
     line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "THEN", line)
     line = re.sub(r"(?:/[\w.@~+-]+)+/(?=[\w.])", "/", line)
