@@ -17,6 +17,7 @@ import numpy as np
 
 from dynamo.errors import DataError
 from dynamo.radar import png
+from dynamo.radar.graticule import degrees, ticks
 from dynamo.radar.image import WEB, image_geometry, paint, palette_for
 from dynamo.radar.legend import NOT_KNOWN, extended, legend, lettering, shade
 
@@ -142,8 +143,8 @@ def _graticule(geometry: Geometry, zoom: float) -> NDArray[np.uint8]:
     )
     lon, lat = geometry.lonlat(column, row)
     along_lon, along_lat = np.linspace(lon.min(), lon.max(), 60), np.linspace(lat.min(), lat.max(), 60)
-    lines = [(np.full(60, x), along_lat, _degrees(x, "EW"), False) for x in _ticks(lon.min(), lon.max())]
-    lines += [(along_lon, np.full(60, y), _degrees(y, "NS"), True) for y in _ticks(lat.min(), lat.max())]
+    lines = [(np.full(60, x), along_lat, degrees(x, "EW"), False) for x in ticks(lon.min(), lon.max(), most=5)]
+    lines += [(along_lon, np.full(60, y), degrees(y, "NS"), True) for y in ticks(lat.min(), lat.max(), most=5)]
     for x, y, name, is_parallel in lines:
         c, r = (zoom * (i + 0.5) for i in geometry.indices(x, y))
         draw.line([tuple(p) for p in np.stack((c, r), axis=1).tolist()], fill=45)
@@ -154,18 +155,6 @@ def _graticule(geometry: Geometry, zoom: float) -> NDArray[np.uint8]:
         )
         image.paste(150, (int(where[0]), int(where[1])), Image.fromarray(lettering(name, 10)))
     return np.asarray(image)
-
-
-def _degrees(value: float, sides: str) -> str:
-    side = sides[0] if value > 0 else sides[1] if value < 0 else ""
-    return f"{abs(value):g}°{side}"
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round values inside an interval, about four."""
-    from matplotlib.ticker import MaxNLocator
-
-    return [round(float(t), 6) for t in MaxNLocator(5).tick_values(low, high) if low < t < high]
 
 
 def _lay(window: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> None:

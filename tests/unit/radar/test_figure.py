@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from dynamo.errors import DataError
-from dynamo.radar.figure import _at, _thinned, write_contact_sheet
+from dynamo.radar.figure import write_contact_sheet
+from dynamo.radar.figure_marks import motion_at
+from dynamo.radar.figure_window import thinned
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.motion import Motion
 
@@ -126,7 +128,7 @@ def test_thinned_cells_stay_where_they_are(pixels):
     geometry = Geometry(0.5, 999.5, 1.0, -1.0, 250, 1000)
     columns = np.broadcast_to(np.arange(250, dtype=np.uint8), (1000, 250))
     window = (17.3, 204.0, 241.9, 803.6)
-    thin, (west, south, east, north) = _thinned(columns, geometry, window, pixels)
+    thin, (west, south, east, north) = thinned(columns, geometry, window, pixels)
     assert thin.shape[1] <= max(3 * pixels, 226)
     assert thin.shape[1] >= min(2 * pixels, 224)
     step = (east - west) / thin.shape[1]
@@ -158,7 +160,7 @@ def test_grids_that_do_not_belong_together_are_refused(tmp_path):
 def test_arrows_point_where_the_echoes_go(u, v, east, north):
     """Columns run east, rows south; off the grid there is no arrow."""
     lon, lat = np.array([-96.8, -96.21, -95.0]), np.array([32.8, 32.41, 32.8])
-    eastward, northward, inside = _at(steady(u, v), lon, lat)
+    eastward, northward, inside = motion_at(steady(u, v), lon, lat)
     assert (np.sign(eastward) == east).all()
     assert (np.sign(northward) == north).all()
     assert inside.tolist() == [True, True, False]
