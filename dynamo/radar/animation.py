@@ -143,8 +143,12 @@ def _graticule(geometry: Geometry, zoom: float) -> NDArray[np.uint8]:
     )
     lon, lat = geometry.lonlat(column, row)
     along_lon, along_lat = np.linspace(lon.min(), lon.max(), 60), np.linspace(lat.min(), lat.max(), 60)
-    lines = [(np.full(60, x), along_lat, degrees(x, "EW"), False) for x in ticks(lon.min(), lon.max(), most=5)]
-    lines += [(along_lon, np.full(60, y), degrees(y, "NS"), True) for y in ticks(lat.min(), lat.max(), most=5)]
+    lines = [
+        (np.full(60, x), along_lat, degrees(x, "EW"), False) for x in ticks(lon.min(), lon.max(), most=5)
+    ]
+    lines += [
+        (along_lon, np.full(60, y), degrees(y, "NS"), True) for y in ticks(lat.min(), lat.max(), most=5)
+    ]
     for x, y, name, is_parallel in lines:
         c, r = (zoom * (i + 0.5) for i in geometry.indices(x, y))
         draw.line([tuple(p) for p in np.stack((c, r), axis=1).tolist()], fill=45)
