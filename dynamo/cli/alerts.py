@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.move import command as move
 from dynamo.cli.options import workspace_option
 from dynamo.errors import UserError
 from dynamo.graph.units import parse_seconds
@@ -33,6 +34,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.group("alerts")
 def command() -> None:
     """Show what subscribers were told, and how it went on its way."""
+
+
+command.add_command(move)
 
 
 @command.command("list")
