@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dynamo.alerts.forms import FORMS, Form
 from dynamo.errors import nearest
 from dynamo.graph.units import parse_seconds
 from dynamo.runfile.keys import COUNT, KEYS, NEEDED, TEXT, TEXTS, Key, form_of, items, mapping, one_of, rule
@@ -20,8 +21,8 @@ __all__ = [
     "parse_level", "read_alerts",
 ]  # fmt: skip
 
-Form = Literal["cloudevents", "cloudevents-binary", "geojson", "cap"]
-FORMS = ("cloudevents", "cloudevents-binary", "geojson", "cap")
+#: What programs read; text is for people, and mail has it anyway.
+_FORMS = tuple(form for form in FORMS if form != "text")
 
 _KM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(km|m|mi|nmi)?\s*")
 _IN_KM = {"km": 1.0, "m": 0.001, "mi": 1.609344, "nmi": 1.852}
@@ -171,7 +172,7 @@ def _url(value: str) -> None:
 
 
 _NAME = Key(text, TEXT, "What rules and subscribers call this channel.")
-_FORM = Key(choice(*FORMS), {"enum": list(FORMS)}, "How the alert is written.")
+_FORM = Key(choice(*_FORMS), {"enum": list(_FORMS)}, "How the alert is written.")
 _SECRETS = Key(
     _secrets, one_of(TEXT, TEXTS), "env:NAME or file:PATH of the secret; several while it changes."
 )

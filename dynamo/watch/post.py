@@ -110,7 +110,8 @@ class Post:
             desk = Desk(feed, self._workspace, None, self.counts, self._turns, self._label)
             return [asyncio.create_task(desk.work(stop, begun))]
         addressed = {address(feed.name, name): channel for name, channel in channels.items()}
-        sender = Sender(self._workspace.journal, addressed, scope=address(feed.name))
+        # The lock of this feed is held: whoever had leased its channels for a watch is no more.
+        sender = Sender(self._workspace.journal, addressed, scope=address(feed.name), alone=True)
 
         def told(_: list[Alert]) -> None:
             sender.wake()

@@ -155,8 +155,8 @@ class Judge:
             kind = "new" if n % 20 < 10 else "updated"
             episode = f"e{n}" if kind == "new" else f"e{n - 10}"
             alert = Alert(
-                f"alert of {name}", episode, n % 20 // 10, kind, "nowcast", "r", "clinic", -97.1, 32.7, "STORM", 45.0, "dBZ",
-                THEN, THEN, THEN, THEN, False, 4.0, 270.0, 10.0, datetime(2100, 1, 1, tzinfo=UTC),
+                f"alert of {name}", episode, n % 20 // 10, kind, "nowcast", "r", "clinic", -97.1, 32.7, "STORM", 45.0,
+                "dBZ", THEN, THEN, THEN, THEN, False, 4.0, 270.0, 10.0, datetime(2100, 1, 1, tzinfo=UTC),
             )  # fmt: skip
             row = (alert.id, episode, alert.revision, kind, "nowcast", "r", "clinic", "STORM", time.time())
             self.db.execute(
