@@ -309,3 +309,27 @@ def test_a_disk_that_is_full_ends_the_watch_in_words_and_the_next_goes_on(small_
         process.terminate()
         process.communicate(timeout=60)
         assert process.returncode == 130
+
+
+@pytest.mark.chaos
+def test_a_watch_with_nothing_under_way_outlasts_a_full_disk(tmp_path, small_disk, fill_disk):
+    """It says so at once, and with room again takes all that arrived meanwhile, in the same process."""
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    (folder / ".dynamo").symlink_to(small_disk)
+    storm = Storm(folder)
+    text = RUNFILE.replace("at_once: 1,", "wait: 1 h, needs: {frame: {source: '(one|two)', sources: 2}},")
+    (folder / "watch.yaml").write_text(text)
+    line = [sys.executable, "-c", "from dynamo.cli import main; main()", "watch", "watch.yaml"]
+    with subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        assert any("watching " in said for said in process.stderr)
+        fill_disk(small_disk / "waste")
+        for _ in range(300):  # until the journal needs room
+            storm.show()
+        assert any("the disk of the workspace is full" in said for said in process.stderr)
+        (small_disk / "waste").unlink()
+        assert any("the disk has room again" in said for said in process.stderr)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+    assert storm.rows("SELECT outcome, count(*) FROM arrivals GROUP BY outcome") == [("waiting", 300)]
