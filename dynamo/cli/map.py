@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from dynamo.cli.options import workspace_option
+from dynamo.cli.page import output_option, write_page
 
 __all__ = ["command"]
 
@@ -14,24 +16,16 @@ __all__ = ["command"]
 @click.command("map")
 @click.argument("run", required=False)
 @workspace_option
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Write to FILE; by default map.html in the folder of the run.",
-)  # fmt: skip
+@output_option("map.html")
 @click.option(
     "--subscribers", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="GeoJSON points to show beside those who were alerted.",
+    help="GeoJSON or CSV of those to show beside those who were alerted; by default that of the run file.",
 )  # fmt: skip
 def command(run: str | None, workspace: Path, output: Path | None, subscribers: Path | None) -> None:
     """Write a map of RUN (its id or the beginning of it; by default the latest) and print its path.
 
     One HTML file that needs nothing else: images and polygons on a time slider, borders, and who was alerted.
     """
-    from dynamo.journal import Journal, Workspace
     from dynamo.report.map import write_map
 
-    found = Workspace.find(workspace)
-    with Journal(found.journal) as journal:
-        record = journal.run(run)
-    path = output or found.runs / record.id / "map.html"
-    print(write_map(found, record.id, path, subscribers=subscribers))
+    write_page(partial(write_map, subscribers=subscribers), run, workspace, output, "map.html")

@@ -134,7 +134,7 @@ for (const kind of data.alerts.length ? Object.keys(KINDS) : []) {
 }
 if (data.people.length) {
   const item = make("li");
-  item.append(make("span", `● subscriber, not alerted`));
+  item.append(make("span", `● subscriber, not alerted${data.more ? ` (${data.more} more are not drawn)` : ""}`));
   at("kinds").append(item);
 }
 

@@ -17,10 +17,12 @@ from typing import Any
 
 import orjson
 
+from dynamo.alerts.alert import Alert
 from dynamo.errors import UserError
 from dynamo.journal import Journal, Workspace
-from dynamo.report.map_alerts import alerts_of, people_in, told
+from dynamo.report.map_alerts import alerts_of, told
 from dynamo.report.map_frames import STEP, Frame, find_frames, find_legend, published
+from dynamo.report.map_people import people_of
 from dynamo.report.markup import escape
 from dynamo.report.outlines import Window, outlines
 
@@ -30,8 +32,9 @@ __all__ = ["write_map"]
 def write_map(workspace: Workspace, run_id: str, path: Path, *, subscribers: Path | None = None) -> Path:
     """Write the map of a run to `path` and return that.
 
-    ``subscribers`` is a GeoJSON file of points to show beside those who were alerted. The file appears whole.
-    Raises `UserError` where there is no such run, nothing of it goes on a map, or a file cannot be read or written.
+    ``subscribers`` is a GeoJSON or CSV file of those to show beside those who were alerted, by default that of the
+    run's run file. The file appears whole. Raises `UserError` where there is no such run, nothing of it goes on a map,
+    or a file cannot be read or written.
     """
     path = path.absolute()
     with Journal(workspace.journal) as journal:
@@ -46,7 +49,8 @@ def write_map(workspace: Workspace, run_id: str, path: Path, *, subscribers: Pat
     alerts = alerts_of(
         workspace.journal, run.id, run.workflow, issued=frames[0].valid, ended=run.ended or run.created
     )
-    people = people_in(subscribers) if subscribers else []
+    window = _window(frames, alerts)
+    shown_people = people_of(subscribers, run.settings, window)
     shown = {
         "run": run.id,
         "workflow": run.workflow,
@@ -54,8 +58,9 @@ def write_map(workspace: Workspace, run_id: str, path: Path, *, subscribers: Pat
         "units": next((frame.units for frame in frames if frame.units), ""),
         "frames": [frame.to_json() for frame in frames],
         "legend": find_legend(made),
-        "base": outlines(_window(frames, [*people, *({"lon": a.lon, "lat": a.lat} for a in alerts)])),
-        "people": people,
+        "base": outlines(window),
+        "people": shown_people.people,
+        "more": shown_people.more,
         "alerts": [told(alert) for alert in alerts],
     }
     part = path.with_name(f".{path.name}.part")
@@ -88,10 +93,10 @@ def render(shown: Mapping[str, Any]) -> str:
     )
 
 
-def _window(frames: Iterable[Frame], places: Iterable[Mapping[str, float]]) -> Window:
-    """Return what the frames and places cover, with as much again around."""
+def _window(frames: Iterable[Frame], alerts: Iterable[Alert]) -> Window:
+    """Return what the frames and alerts cover, with as much again around."""
     boxes = [frame.bounds for frame in frames if frame.bounds]
-    boxes += [(p["lon"], p["lat"], p["lon"], p["lat"]) for p in places]
+    boxes += [(alert.lon, alert.lat, alert.lon, alert.lat) for alert in alerts]
     if not boxes:
         return (-180.0, -90.0, 180.0, 90.0)
     west, south = min(box[0] for box in boxes), min(box[1] for box in boxes)

@@ -1,7 +1,4 @@
-"""Who was told of the hazards of a run, and who asked to be: out of the journal, and out of a file of points.
-
-Goes wrong: `UserError` where the file cannot be read or holds no points.
-"""
+"""Who was told of the hazards of a run: out of the journal."""
 
 from __future__ import annotations
 
@@ -12,10 +9,9 @@ import orjson
 
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.words import headline
-from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
-__all__ = ["alerts_of", "people_in", "told"]
+__all__ = ["alerts_of", "told"]
 
 #: Alerts on one map at most, the latest.
 MOST = 2_000
@@ -54,31 +50,3 @@ def told(alert: Alert) -> dict[str, Any]:
     said = alert.to_json()
     names = ("id", "kind", "subscriber", "lon", "lat", "sent", "onset", "ends", "run", "exercise")
     return {name: said[name] for name in names} | {"headline": headline(alert)}
-
-
-def people_in(path: Path) -> list[dict[str, Any]]:
-    """Return the points of a GeoJSON file with the names they have: ``id``, ``lon`` and ``lat``."""
-    try:
-        said = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read the subscribers {path}: {error.strerror}") from error
-    except orjson.JSONDecodeError as error:
-        raise UserError(f"{path} is no GeoJSON: {error}") from error
-    features = said.get("features") if isinstance(said, dict) else None
-    if not isinstance(features, list):
-        raise UserError(f"{path} is no GeoJSON FeatureCollection of points")
-    return [_person(path, number, feature) for number, feature in enumerate(features, 1)]
-
-
-def _person(path: Path, number: int, feature: Any) -> dict[str, Any]:
-    try:
-        if feature["geometry"]["type"] != "Point":
-            raise ValueError  # noqa: TRY301 - told below like all that is no point
-        lon, lat = map(float, feature["geometry"]["coordinates"][:2])
-        known = feature.get("properties") or {}
-        name = feature.get("id") or known.get("id") or known.get("name") or f"point {number}"
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path}, feature {number}: expected a GeoJSON Point with longitude, latitude"
-        ) from error
-    return {"id": str(name), "lon": lon, "lat": lat}

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from dynamo.alerts.alert import Alert
 from dynamo.cli.map import command
 from dynamo.errors import UserError
+from dynamo.report import map_people
 from dynamo.report.map import write_map
 from dynamo.report.map_frames import _rings
 from dynamo.report.outlines import outlines
@@ -142,10 +143,12 @@ def test_a_run_without_anything_for_a_map_is_told_so(chains, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no GeoJSON"),
-        ("[]", "FeatureCollection of points"),
-        ('{"features": [{"geometry": null}]}', "feature 1"),
-        ('{"features": [{"geometry": {"type": "Point", "coordinates": ["x", 1]}}]}', "feature 1"),
+        ("{", "is not JSON"),
+        ("[]", "expected a FeatureCollection"),
+        (
+            '{"type": "FeatureCollection", "features": [{"type": "Feature", "id": "a", "geometry": null}]}',
+            "feature 1: 'a': it is no Point",
+        ),
     ],
 )
 def test_bad_subscribers_are_told_with_their_place(mapped, tmp_path, text, message):
@@ -153,6 +156,48 @@ def test_bad_subscribers_are_told_with_their_place(mapped, tmp_path, text, messa
     (tmp_path / "people.geojson").write_text(text)
     with pytest.raises(UserError, match=message):
         write_map(mapped.workspace, "run-1", tmp_path / "map.html", subscribers=tmp_path / "people.geojson")
+
+
+POINT = {"type": "Feature", "id": "school", "geometry": {"type": "Point", "coordinates": [-97, 33]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.csv", "id,lon,lat,channel\nschool,-97,33,\nschool,-97,33,pager\nfar,5,52,\n"),
+        ("p.geojson", json.dumps({"type": "FeatureCollection", "features": [POINT]})),
+    ],
+)
+def test_subscribers_are_shown_as_a_run_file_has_them(mapped, tmp_path, name, text):
+    """GeoJSON or CSV, whatever they ask for; not those who are far from all that is shown."""
+    (tmp_path / name).write_text(text)
+    data = shown(write_map(mapped.workspace, "run-1", tmp_path / "map.html", subscribers=tmp_path / name))
+    assert data["people"] == [{"id": "school", "lon": -97, "lat": 33}]
+    assert data["more"] == 0
+
+
+def test_the_subscribers_of_the_run_file_are_shown_by_default(mapped, tmp_path, caplog):
+    """Where it has some; a wrong row of them, or the loss of the file, is no reason to have no map."""
+    file = tmp_path / "watched.yaml"
+    file.write_text("workflow: ./chains.py:mapped\nalerts: {subscribers: people.csv}\n")
+    (tmp_path / "people.csv").write_text("id,lon,lat\nschool,-97,33\nswapped,33,-97\n")
+    mapped.run(mapped.graph("mapped"), "run-2", runfile=str(file))
+    data = shown(write_map(mapped.workspace, "run-2", tmp_path / "map.html"))
+    assert [one["id"] for one in data["people"]] == ["school"]
+    (tmp_path / "people.csv").unlink()
+    assert shown(write_map(mapped.workspace, "run-2", tmp_path / "map.html"))["people"] == []
+    assert "subscribers are not shown" in caplog.text
+    file.unlink()
+    assert shown(write_map(mapped.workspace, "run-2", tmp_path / "map.html"))["people"] == []
+
+
+def test_of_very_many_subscribers_some_are_shown(mapped, tmp_path, monkeypatch):
+    """Evenly out of all, and how many are not is told."""
+    monkeypatch.setattr(map_people, "MOST", 4)
+    (tmp_path / "p.csv").write_text("id,lon,lat\n" + "".join(f"s{n},-97,33\n" for n in range(10)))
+    data = shown(write_map(mapped.workspace, "run-1", tmp_path / "map.html", subscribers=tmp_path / "p.csv"))
+    assert [one["id"] for one in data["people"]] == ["s0", "s3", "s6", "s9"]
+    assert data["more"] == 6
 
 
 def test_borders_near_the_window_only():
