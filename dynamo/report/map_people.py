@@ -1,6 +1,6 @@
 """Who asked to be told: the subscribers of a run's run file, or of another file, as far as a map can show them.
 
-Goes wrong: a file that was asked for and cannot be used (`UserError`); that of a run file is passed over then, and told.
+Goes wrong: a file that was asked for and cannot be used (`UserError`); that of a run file is passed over, and told.
 """
 
 from __future__ import annotations
