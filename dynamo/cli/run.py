@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from dynamo.cli.options import overriding, runfile_of, selecting, selection
+
+if TYPE_CHECKING:
+    from dynamo.journal import Workspace
 
 __all__ = ["command"]
 
@@ -54,11 +58,10 @@ def command(
     workspace = Workspace.open(prepared.workspace)
     run = new_run_id(prepared.graph.name, time.time())
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
+    said = settings(prepared, products.folder, chosen, cores)
     code = execute(
         workspace,
-        Request(
-            run, prepared.graph, products, chosen, settings=settings(prepared, products.folder, chosen, cores)
-        ),
+        Request(run, prepared.graph, products, chosen, settings=said),
         cores=cores or prepared.engine.cores,
         memory=prepared.engine.memory,
         modules=(str(prepared.path.parent),),
@@ -68,10 +71,13 @@ def command(
         as_json=as_json,
     )
     if report:
-        from pathlib import Path
-
-        from dynamo.report import write_report
-
-        written = write_report(workspace, run, Path(products.folder) / "report.html")
-        print(f"report: {written}", file=sys.stderr if as_json else sys.stdout)
+        _report(workspace, run, products.folder, to=sys.stderr if as_json else sys.stdout)
     return code
+
+
+def _report(workspace: Workspace, run: str, folder: str, *, to: TextIO) -> None:
+    from pathlib import Path
+
+    from dynamo.report import write_report
+
+    print(f"report: {write_report(workspace, run, Path(folder) / 'report.html')}", file=to)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from dynamo.errors import WorkflowError
+from dynamo.graph.cycle import cycle_error
 from dynamo.graph.digest import JSON, digest
 
 if TYPE_CHECKING:
@@ -200,35 +201,8 @@ class Graph:
                 if not waiting[child]:
                     ready.append(child)
         if len(ready) < len(self.tasks):
-            raise self._cycle({t for t, n in waiting.items() if n})
+            raise cycle_error([self.tasks[t] for t, n in waiting.items() if n])
         return tuple(ready)
-
-    def _cycle(self, stuck: set[str]) -> WorkflowError:
-        """Walk up from any stuck task until one comes again: that is the cycle."""
-        up = next(t for t in self.tasks if t in stuck)
-        seen: dict[str, None] = {}
-        while up not in seen:
-            seen[up] = None
-            up = next(p for p in self.parents(self.tasks[up]) if p in stuck)
-        walked = list(seen)
-        loop = [self.tasks[t] for t in walked[walked.index(up) :]]
-        makers = [*loop[1:], loop[0]]
-        if len(loop) == 1:
-            return WorkflowError(
-                f"{loop[0].place}: {loop[0].id} reads its own output {_link(*loop, *loop)!r}"
-            )
-        links = [
-            f"reads {_link(task, maker)!r} of {maker.id}{_beside(maker, loop[0])}"
-            for task, maker in zip(loop, makers, strict=True)
-        ]
-        path = ", which ".join(links)
-        if len(links) > 8:
-            path = (
-                ", which ".join(links[:2])
-                + f", ... {len(links) - 4} more ..., which "
-                + ", which ".join(links[-2:])
-            )
-        return WorkflowError(f"{loop[0].place}: these tasks wait for each other: {loop[0].id} {path}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the graph as plain JSON values."""
@@ -317,17 +291,3 @@ class Graph:
 
 def _names(bound: Mapping[str, Any]) -> dict[str, Names]:
     return {p: names if isinstance(names, str) else tuple(names) for p, names in bound.items()}
-
-
-def _link(task: Task, maker: Task) -> str:
-    """Return the first file that `task` reads of `maker`."""
-    made = set(maker.output_names)
-    return next(name for name in task.input_names if name in made)
-
-
-def _beside(task: Task, told: Task) -> str:
-    """Return where `task` was described, in brackets, as short as it can be said after the place of `told`."""
-    file, _, line = task.place.rpartition(":")
-    if not line or task is told:
-        return ""
-    return f" (line {line})" if file == told.place.rpartition(":")[0] else f" ({task.place})"

@@ -1,4 +1,4 @@
-"""Sweeps of a radar, put on a grid; grids of several radars and tilts, made into one.
+"""Sweeps of a radar, put on a grid; `dynamo.radar.composite` makes those of several radars and tilts into one.
 
 `Sweep` and a geometry enter, a `Grid` leaves. Each cell takes the nearest gate: beyond the last gate or
 before the first it is out of range, in a gap between rays it is missing. What depends only on the place of
@@ -10,9 +10,9 @@ eqs. 2.28b and 2.28c).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Sweep",
     "beam_height",
-    "composite",
-    "composites",
     "default_geometry",
     "slant_range",
     "to_grid",
@@ -37,7 +35,6 @@ __all__ = [
 EFFECTIVE_RADIUS = 4 / 3 * 6371000.0  # m
 BINS_PER_DEGREE = 50  # rays are matched to a fiftieth of a degree: 14 m at 40 km
 KM_PER_DEGREE = np.pi * 6371.0 / 180
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,85 +238,3 @@ def _nearest_rays(azimuths: NDArray[np.floating]) -> NDArray[np.int32]:
     far = np.abs(around[chosen] - bins) > 0.75 * spacing
     numbers = np.concatenate([order[-1:], order, order[:1]])
     return np.where(far, -1, numbers[chosen]).astype(np.int32)
-
-
-def composite(grids: Sequence[Grid]) -> Grid:
-    """Return the cell-wise maximum of grids on one geometry, at the latest of their times.
-
-    Any echo wins over "nothing detected", that over "missing", and that over "out of range": a cell is
-    known where at least one radar knows it.
-
-    Raises
-    ------
-    DataError
-        There is no grid, or the grids differ in geometry or quantity.
-    """
-    if not grids:
-        raise DataError("no grids to make a composite of")
-    first = grids[0]
-    for grid in grids[1:]:
-        if apart := first.geometry.difference(grid.geometry):
-            raise DataError(f"the grid of {grid.source} does not lie on that of {first.source}: {apart}")
-        if grid.quantity != first.quantity:
-            raise DataError(f"{grid.source} is {grid.quantity}, {first.source} is {first.quantity}")
-    # the members of Cell are in the order of precedence
-    status = np.minimum.reduce([g.status for g in grids])
-    values = np.fmax.reduce([g.values for g in grids])
-    sources = sorted({g.source for g in grids if g.source})
-    return replace(
-        first,
-        values=values,
-        status=status,
-        time=max(g.time for g in grids),
-        source=", ".join(sources),
-        attributes={"radars": ", ".join(sources), "sweeps": float(len(grids))},
-    )
-
-
-def composites(
-    grids: Sequence[Grid], *, every: timedelta = timedelta(minutes=1), window: timedelta | None = None
-) -> list[Grid]:
-    """Make one composite per frame time out of gridded sweeps of several radars and tilts.
-
-    Frame times are whole multiples of `every` (from midnight UTC), from the first that has a sweep to the
-    first that follows the last sweep. A frame takes, of each radar and tilt, the latest sweep that ended
-    within `window` before it; what comes later cannot be known at that time. The order of `grids` does not
-    matter.
-
-    Parameters
-    ----------
-    grids
-        As `to_grid` makes them, with the attributes ``radar`` and ``elevation``.
-    every
-        Time between frames.
-    window
-        How old a sweep may be; by default one and a half times `every`, so that a radar that is a little
-        late does not blink.
-
-    Raises
-    ------
-    DataError
-        `every` or `window` is not positive, or the grids do not fit together.
-    """
-    window = 1.5 * every if window is None else window
-    if not (every > timedelta(0) and window > timedelta(0)):
-        raise DataError("the time between frames and the window of a composite must be positive")
-    ordered = sorted(grids, key=lambda g: (g.time, _scan(g)))
-    if not ordered:
-        return []
-    frames = []
-    number = -((EPOCH - ordered[0].time) // every)
-    while True:
-        time = EPOCH + number * every
-        latest = {_scan(g): g for g in ordered if time - window < g.time <= time}
-        if latest:
-            frames.append(composite([latest[k] for k in sorted(latest)]).with_time(time))
-        if time >= ordered[-1].time:
-            return frames
-        number += 1
-
-
-def _scan(grid: Grid) -> tuple[str, float]:
-    """Return which radar and tilt a grid shows; tilts within half a degree are the same."""
-    elevation = float(grid.attributes.get("elevation", 0.0))
-    return str(grid.attributes.get("radar", grid.source)), round(elevation * 2) / 2

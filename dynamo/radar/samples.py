@@ -8,7 +8,6 @@ then in the user's cache, and is downloaded only then. Whatever is found is held
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynamo.errors import DataError, InfrastructureError, nearest
+from dynamo.errors import DataError, nearest
+from dynamo.radar.sample_file import VARIABLE, SampleFile, check, download, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,18 +36,7 @@ __all__ = [
     "write_runfile",
 ]
 
-VARIABLE = "DYNAMO_SAMPLES"
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class SampleFile:
-    """One file of a sample: its name, size in bytes, SHA-256 in hex, and where the public has it."""
-
-    name: str
-    bytes: int
-    sha256: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +162,8 @@ def fetch(name: str, *, folder: Path | None = None) -> list[Path]:
     for file in sample.files:
         path = found.get(file.name, folder / file.name)
         if not path.is_file():
-            _download(file, folder)
-        _check(path, file)
+            download(file, folder)
+        check(path, file)
         paths.append(path)
     return paths
 
@@ -197,7 +186,7 @@ def make_storm(
     from dynamo.radar.storm import storm
 
     grids = storm(regime, seed, frames, every, **more)
-    _make(folder)
+    make_folder(folder)
     for old in folder.glob("storm_[0-9]*Z.nc"):
         old.unlink()
     paths = []
@@ -218,7 +207,7 @@ def place(paths: Iterable[Path], folder: Path, *, link: bool = False) -> list[Pa
     DataError
         `folder` is a file, or cannot be made.
     """
-    _make(folder)
+    make_folder(folder)
     placed = []
     for source in paths:
         target = folder / source.name
@@ -246,49 +235,6 @@ def _roots() -> list[Path]:
     repository = Path(__file__).resolve().parents[2]
     roots += [here.parent / "shared" / "data" for here in (Path.cwd(), repository)]
     return [root for root in roots if root.is_dir()]
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise DataError(f"{folder} is a file, not a folder") from None
-    except OSError as error:
-        raise DataError(f"cannot make the folder {folder}: {error.strerror}") from error
-
-
-def _download(file: SampleFile, folder: Path) -> None:
-    """Download one file; it appears whole and right, or not at all."""
-    import pooch
-    from requests import HTTPError, RequestException
-
-    _make(folder)
-    # A second try costs little and saves a run from a dropped connection.
-    source = pooch.create(
-        folder, base_url="", registry={file.name: file.sha256}, urls={file.name: file.url}, retry_if_failed=1
-    )
-    try:
-        source.fetch(file.name)
-    except PermissionError as error:
-        raise DataError(f"cannot write into {folder}: {error}") from error
-    except (RequestException, ValueError) as error:
-        # The message of a lost connection is half a page long; the others say what is the case.
-        told = str(error) if isinstance(error, (HTTPError, ValueError)) else type(error).__name__
-        raise InfrastructureError(
-            f"cannot download {file.url}: {told}. Use the built-in storm (dynamo sample storm), or set "
-            f"{VARIABLE} to a folder that holds {file.name}"
-        ) from error
-
-
-def _check(path: Path, file: SampleFile) -> None:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != file.sha256:
-        size = path.stat().st_size
-        raise DataError(
-            f"{path} is damaged: its SHA-256 is {digest[:12]}... ({size} bytes), expected "
-            f"{file.sha256[:12]}... ({file.bytes} bytes); delete it and fetch it again"
-        )
 
 
 def write_runfile(sample: Sample, folder: Path) -> Path:

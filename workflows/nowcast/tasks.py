@@ -81,8 +81,8 @@ def ingest(
     ``damaged_files`` of both files; a radar that earlier composites have and the newest lacks likewise, in the
     attribute ``absent_radars``.
     """
+    from dynamo.radar.composite import composites
     from dynamo.radar.netcdf import write_frames, write_grid
-    from dynamo.radar.polar import composites
     from dynamo.radar.quantity import to_reflectivity
 
     frames, grids, damaged = read_readable(frames, area_geometry(area, cells), skip_damaged=skip_damaged)

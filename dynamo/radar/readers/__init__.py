@@ -104,7 +104,7 @@ def read_all(
     """Read all grids of several files, sorted by valid time.
 
     Without a `geometry`, sweeps of several radars are put on one grid that covers all of them, so that
-    `dynamo.radar.polar.composites` can join them. Of a file that cannot be read, `left_out` is asked whether to
+    `dynamo.radar.composite.composites` can join them. Of a file that cannot be read, `left_out` is asked whether to
     go on without it. Otherwise as `read`.
     """
     from dynamo.radar.polar import default_geometry, to_grid

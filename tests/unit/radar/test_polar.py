@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.errors import DataError
+from dynamo.radar.composite import composite, composites
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.polar import (
     Sweep,
     beam_height,
-    composite,
-    composites,
     default_geometry,
     slant_range,
     to_grid,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from dynamo.errors import DataError
+from dynamo.radar.composite import composite, composites
 from dynamo.radar.grid import Cell, Geometry
-from dynamo.radar.polar import composite, composites
 from dynamo.radar.readers import casa, read, read_all
 
 SWEEPS = {

@@ -1,0 +1,102 @@
+"""Composites: grids of several radars and tilts, made into one for each frame time.
+
+Grids on one geometry enter, of sweeps as `dynamo.radar.polar.to_grid` makes them; one grid a frame leaves. What can go
+wrong: grids that do not fit together (`DataError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from dynamo.errors import DataError
+from dynamo.radar.grid import Grid
+
+__all__ = ["composite", "composites"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def composite(grids: Sequence[Grid]) -> Grid:
+    """Return the cell-wise maximum of grids on one geometry, at the latest of their times.
+
+    Any echo wins over "nothing detected", that over "missing", and that over "out of range": a cell is
+    known where at least one radar knows it.
+
+    Raises
+    ------
+    DataError
+        There is no grid, or the grids differ in geometry or quantity.
+    """
+    if not grids:
+        raise DataError("no grids to make a composite of")
+    first = grids[0]
+    for grid in grids[1:]:
+        if apart := first.geometry.difference(grid.geometry):
+            raise DataError(f"the grid of {grid.source} does not lie on that of {first.source}: {apart}")
+        if grid.quantity != first.quantity:
+            raise DataError(f"{grid.source} is {grid.quantity}, {first.source} is {first.quantity}")
+    # the members of Cell are in the order of precedence
+    status = np.minimum.reduce([g.status for g in grids])
+    values = np.fmax.reduce([g.values for g in grids])
+    sources = sorted({g.source for g in grids if g.source})
+    return replace(
+        first,
+        values=values,
+        status=status,
+        time=max(g.time for g in grids),
+        source=", ".join(sources),
+        attributes={"radars": ", ".join(sources), "sweeps": float(len(grids))},
+    )
+
+
+def composites(
+    grids: Sequence[Grid], *, every: timedelta = timedelta(minutes=1), window: timedelta | None = None
+) -> list[Grid]:
+    """Make one composite per frame time out of gridded sweeps of several radars and tilts.
+
+    Frame times are whole multiples of `every` (from midnight UTC), from the first that has a sweep to the
+    first that follows the last sweep. A frame takes, of each radar and tilt, the latest sweep that ended
+    within `window` before it; what comes later cannot be known at that time. The order of `grids` does not
+    matter.
+
+    Parameters
+    ----------
+    grids
+        As `dynamo.radar.polar.to_grid` makes them, with the attributes ``radar`` and ``elevation``.
+    every
+        Time between frames.
+    window
+        How old a sweep may be; by default one and a half times `every`, so that a radar that is a little
+        late does not blink.
+
+    Raises
+    ------
+    DataError
+        `every` or `window` is not positive, or the grids do not fit together.
+    """
+    window = 1.5 * every if window is None else window
+    if not (every > timedelta(0) and window > timedelta(0)):
+        raise DataError("the time between frames and the window of a composite must be positive")
+    ordered = sorted(grids, key=lambda g: (g.time, _scan(g)))
+    if not ordered:
+        return []
+    frames = []
+    number = -((EPOCH - ordered[0].time) // every)
+    while True:
+        time = EPOCH + number * every
+        latest = {_scan(g): g for g in ordered if time - window < g.time <= time}
+        if latest:
+            frames.append(composite([latest[k] for k in sorted(latest)]).with_time(time))
+        if time >= ordered[-1].time:
+            return frames
+        number += 1
+
+
+def _scan(grid: Grid) -> tuple[str, float]:
+    """Return which radar and tilt a grid shows; tilts within half a degree are the same."""
+    elevation = float(grid.attributes.get("elevation", 0.0))
+    return str(grid.attributes.get("radar", grid.source)), round(elevation * 2) / 2
