@@ -41,7 +41,11 @@ class Outcome:
 
 
 class Channel(Protocol):
-    """Sends alerts to one place."""
+    """Sends alerts to one place.
+
+    One that ends each try by itself may say after how many seconds, as an attribute ``timeout``; any other is
+    interrupted by the sender.
+    """
 
     @property
     def name(self) -> str:

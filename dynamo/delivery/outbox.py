@@ -83,7 +83,7 @@ _ROWS = """
     END,
     (SELECT max(p.seq) FROM deliveries p
         WHERE p.episode = d.episode AND p.channel = d.channel AND p.seq < d.seq AND p.state = 'waiting')
-    FROM deliveries d JOIN alerts a ON a.id = d.alert
+    FROM deliveries d JOIN messages a ON a.id = d.alert
     WHERE d.channel = ?1 AND d.state = 'waiting' AND"""
 _OF_LINE = f"{_ROWS} d.aside = 0 ORDER BY d.seq LIMIT ?2"
 _OF_ASIDE = f"{_ROWS} d.aside = 1 AND d.due <= ?3 ORDER BY d.due LIMIT ?2"

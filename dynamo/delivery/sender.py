@@ -36,6 +36,8 @@ BUDGET = 5.0
 #: Seconds given to requests in flight when the sender is to stop, and for which the journal may be unusable.
 GRACE = 5.0
 TROUBLE = 60.0
+#: How much longer a channel that ends its tries by itself may take for that.
+LONGER = 1.1
 #: Seconds by which the clock may go back before that is minded.
 SET_BACK = 1.0
 #: What the names of senders begin with that are alone.
@@ -82,7 +84,7 @@ class Sender:
     poll
         Seconds after which the journal is looked at for what other processes wrote.
     timeout
-        Seconds that a channel may take for one try, whatever it promises.
+        Seconds that a channel may take for one try, and a little more than any that it has of its own.
     patience
         How long is waited between tries.
     clock, chance
@@ -273,10 +275,11 @@ class Sender:
         """Send one delivery once."""
         at, start = self._clock(), time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout):
+            most = max(self._timeout, LONGER * getattr(channel, "timeout", 0.0))
+            async with asyncio.timeout(most):
                 outcome = await channel.send(item.alert, item.id)
         except TimeoutError:
-            outcome = Outcome("again", f"no outcome within {self._timeout:g} s")
+            outcome = Outcome("again", f"no outcome within {most:g} s")
         except Exception as error:  # noqa: BLE001 - a user's channel may raise anything, and must not stop the others
             # Its message is left out: nobody knows whether a secret is in it.
             outcome = Outcome("again", f"the channel failed: {type(error).__name__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
@@ -120,11 +121,32 @@ def test_a_folder_that_is_a_file_is_tried_again(tmp_path):
 
 @pytest.mark.parametrize("when", ["fsync", "fchmod", "replace"])
 def test_killed_at_any_moment_no_half_file_is_there(tmp_path, when):
-    """What is left is hidden; the next try writes the whole."""
+    """What is left is hidden; the next try writes the whole, and removes that."""
     body = write(ALERT, "geojson").body
     line = [sys.executable, "-c", DROP, str(tmp_path), when]
     done = subprocess.run(line, input=body, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert all(name.startswith(".") and name.endswith(".part") for name in os.listdir(tmp_path))
     assert drop(tmp_path)[0].said == "sent"
-    assert [loads(file.read_bytes()) for file in tmp_path.glob("*.geojson")] == [ALERT]
+    assert [loads(file.read_bytes()) for file in tmp_path.iterdir()] == [ALERT]
+
+
+def test_what_others_left_or_are_writing_still_is_not_touched(tmp_path):
+    """Only what is of this channel, and of nobody who lives."""
+    body = write(ALERT, "geojson").body
+    subprocess.run(
+        [sys.executable, "-c", DROP, str(tmp_path), "fsync"], input=body, check=False, capture_output=True
+    )
+    (left,) = tmp_path.iterdir()
+    mine = tmp_path / "own.part"
+    mine.write_text("of somebody")
+    channel = Folder("another", tmp_path)
+    asyncio.run(channel.send(ALERT, "d1"))
+    assert left.exists()
+    with left.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        drop(tmp_path)
+        assert left.exists()
+    drop(tmp_path)
+    assert not left.exists()
+    assert mine.exists()

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from dynamo.delivery.channel import Outcome
+from dynamo.delivery.outbox import Outbox
 from dynamo.delivery.retry import Patience
 from dynamo.delivery.sender import Sender
 from dynamo.delivery.signature import Secret
@@ -142,6 +143,21 @@ def test_a_channel_that_raises_or_never_ends_is_tried_again(rows, recorder, drai
     assert set(rows.states().values()) == {"sent"}
 
 
+def test_a_channel_that_ends_its_tries_by_itself_is_given_its_time(rows, recorder, drain, ticking):
+    """A run file may give a program longer than a sender gives a channel that says nothing."""
+    rows.add()
+    here = recorder("here")
+    here.timeout = 10.0
+
+    async def last():
+        here.hold = None
+        await asyncio.sleep(0.05)
+
+    here.hold = last
+    assert drain(here, clock=ticking, timeout=0.01) == 0
+    assert [(n, said) for n, said, *_ in rows.tries("m1")] == [(1, "sent")]
+
+
 def test_a_channel_that_is_not_in_the_run_file_is_a_dead_letter(rows, recorder, drain):
     """With the nearest name."""
     rows.add("hospitols")
@@ -249,6 +265,50 @@ def test_a_cancelled_sender_gives_back_what_it_had(rows, recorder, drain):
     here.hold = None
     assert drain(here) == 0
     assert here.sent == ["m1", "m1"]
+
+
+def test_who_is_alone_takes_over_at_once_what_one_of_its_kind_had_when_it_was_killed(rows, recorder, drain):
+    """Nobody else's lease: another kind of sender may be alive; nor does another kind take over anything."""
+    rows.add("here"), rows.add("there")
+    for name, channel in (("alone-1", "here"), ("2", "there")):
+        with Outbox(rows.path, name, lease=1e6, scope=channel) as killed:
+            assert killed.claim(rows.clock(), healthy=1)
+    here, there = recorder("here"), recorder("there")
+
+    async def run(**options):
+        sender = make(rows, here, there, lease=1e6, poll=0.01, **options)
+        running = asyncio.create_task(sender.run())
+        rows.add("other")  # its end shows that the sender has looked
+        await rows.until(lambda: list(rows.states().values())[-1] == "dead")
+        sender.stop()
+        await running
+
+    asyncio.run(run())
+    assert (here.sent, there.sent) == ([], [])
+    asyncio.run(run(alone=True))
+    assert (here.sent, there.sent) == (["m1"], [])
+
+
+def test_a_clock_that_is_set_back_an_hour_delays_nothing(rows, recorder, clock):
+    """Neither what was written before, nor what had failed."""
+    rows.add()
+    here = recorder("here", AGAIN)
+
+    async def go():
+        sender = make(rows, here, poll=0.01)
+        running = asyncio.create_task(sender.run())
+        await rows.until(lambda: rows.tries("m1"))
+        rows.add("here")
+        clock.now -= 3600
+        await rows.until(lambda: set(rows.states().values()) == {"sent"})
+        sender.stop()
+        await running
+        rows.add()
+        clock.now -= 3600
+        await make(rows, here).drain()
+
+    asyncio.run(go())
+    assert here.sent == ["m1", "m1", "m2", "m3"]
 
 
 def test_a_fault_of_our_own_ends_the_sender(rows, recorder):
