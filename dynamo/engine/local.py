@@ -6,35 +6,32 @@ are jobs sent, products published and observers told.
 
 from __future__ import annotations
 
-import heapq
 import os
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from itertools import count
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
+from dynamo.engine.capacity import Capacity
 from dynamo.engine.events import Event, Summary
 from dynamo.engine.inline import AHEAD, Inline
 from dynamo.engine.known import Facts
 from dynamo.engine.limits import Breach, breach, how_it_died
 from dynamo.engine.logs import LIMIT, cut, rescue, shorten
-from dynamo.engine.machine import available_cores, available_memory, total_memory
-from dynamo.engine.ready import Unit
+from dynamo.engine.queue import Queue
 from dynamo.engine.request import Request
 from dynamo.engine.run import Run
 from dynamo.engine.source import Given, Source
 from dynamo.engine.spawn import Spawned
+from dynamo.engine.termination import terminable
 from dynamo.engine.workers import Gone, Reported, Worker, Workers
 from dynamo.errors import InternalError, UserError
-from dynamo.graph.model import Graph, Needs
-from dynamo.graph.units import format_bytes
+from dynamo.graph.model import Needs
+from dynamo.graph.units import format_bytes, format_count
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.records import AttemptOutcome
 from dynamo.planning.source import State
@@ -51,8 +48,6 @@ IDLE = 1.0
 PATIENCE = 10.0
 #: Seconds that a worker with a job may still be importing what it was told to before.
 PREPARING = 60.0
-#: Share of the machine's free memory that declared needs of tasks side by side may add up to.
-MEMORY_SHARE = 0.9
 
 Observer = Callable[[Event], None]
 
@@ -97,10 +92,8 @@ class LocalEngine:
         first: Spawned | None = None,
     ) -> None:
         self.workspace = workspace
-        self.cores = cores or available_cores()
-        self._given_memory = memory
+        self.capacity = Capacity(cores, memory)
         self._modules = tuple(modules or ())
-        self.memory = self._memory()
         self.observer = observer
         self.journal = Journal(workspace.journal)
         self._folder, self._lock = workspace.engine_folder()
@@ -108,13 +101,17 @@ class LocalEngine:
         self.workers: Workers | Inline = (
             Inline(self._folder) if inline else Workers(self._folder, folders, first)
         )
-        self._queue: list[tuple[int, int, float, int, Run, Unit]] = []
-        self._order = count()
+        self._queue = Queue()
         self._jobs: dict[str, tuple[Run, Needs]] = {}
         self._facts = Facts(workspace, self.journal, self._modules)
         self._looked = 0.0
         #: Source files as they were when workers may have imported them.
         self._read: dict[Path, State] = {}
+
+    @property
+    def cores(self) -> int:
+        """Cores that tasks side by side may use."""
+        return self.capacity.cores
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +160,7 @@ class LocalEngine:
         """
         runs: dict[Run, ExitStack] = {}
         with ExitStack() as stack:
-            stack.enter_context(_terminable())
+            stack.enter_context(terminable())
             stack.enter_context(self.workers.listening(source))
             try:
                 while (wanted := source.take([run.id for run in runs])) is not None:
@@ -184,7 +181,7 @@ class LocalEngine:
     def _admit(self, request: Request, runs: dict[Run, ExitStack], source: Source) -> None:
         """Begin a run, or tell `source` why it cannot."""
         if not runs:
-            self.memory = self._memory()
+            self.capacity.look()
         lock = ExitStack()
         try:
             lock.enter_context(self.workspace.lock(request.run))
@@ -199,12 +196,12 @@ class LocalEngine:
     def _begin(self, request: Request) -> Run:
         request.selection.check(request.graph)
         self._facts = Facts(self.workspace, self.journal, self._modules)
-        run = Run(request, self.workspace, self.journal, self._facts, self._check_fit, time.time())
+        run = Run(request, self.workspace, self.journal, self._facts, self.capacity.check, time.time())
         self._facts.keep()
         self._renew({task.call for task in run.graph.tasks.values()})
         with self.journal.change():
             run.open()
-        self._enqueue(run, run.ready.take())
+        self._queue.push(run, run.ready.take())
         return run
 
     def _renew(self, calls: set[str]) -> None:
@@ -216,22 +213,6 @@ class LocalEngine:
         if edited and isinstance(self.workers, Workers):
             self.workers.retire()
         self._read.update(states)
-
-    def _memory(self) -> int:
-        return self._given_memory or int(available_memory() * MEMORY_SHARE)
-
-    def _check_fit(self, graph: Graph) -> None:
-        """Raise `UserError` where a task asks for more than this engine could ever have."""
-        most = self._given_memory or total_memory()
-        for task in graph.tasks.values():
-            if task.needs.cores > self.cores or task.needs.memory > most:
-                wants = f"{task.needs.cores} cores"
-                if task.needs.memory:
-                    wants += f" and {format_bytes(task.needs.memory)}"
-                raise UserError(
-                    f"{task.place}: {task.id} needs {wants}; this engine has {self.cores} cores and "
-                    f"{format_bytes(most)}"
-                )
 
     def _end(self, run: Run) -> Summary:
         now = time.time()
@@ -255,13 +236,6 @@ class LocalEngine:
             for run in runs:
                 self.journal.lose_attempts(run.id, now)
                 self.journal.set_run(run.id, "interrupted", now)
-
-    def _enqueue(self, run: Run, units: Sequence[Unit]) -> None:
-        for unit in units:
-            needs = run.needs(unit)
-            due = run.began + needs.deadline if needs.deadline else float("inf")
-            first = -run.request.priority
-            heapq.heappush(self._queue, (first, -needs.priority, due, next(self._order), run, unit))
 
     def _turn(self, runs: list[Run], *, more: bool) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it.
@@ -296,7 +270,7 @@ class LocalEngine:
         stuck = [task for run in runs for task in run.ready.open]
         if stuck:
             raise InternalError(
-                f"nothing runs, but {len(stuck)} tasks are not settled: {', '.join(stuck[:5])}"
+                f"nothing runs, but {format_count(len(stuck), 'task')} not settled: {', '.join(stuck[:5])}"
             )
 
     def _take_in(self, event: Reported | Gone, now: float) -> None:
@@ -315,7 +289,7 @@ class LocalEngine:
             worker.job = None
         elif isinstance(worker, Worker) and worker.left and run.ready.tasks[worker.left[0]].needs.memory:
             worker.base = worker.resident()
-        self._enqueue(run, [*again, *run.ready.take()])
+        self._queue.push(run, [*again, *run.ready.take()])
 
     def _lose(self, worker: Worker, error: str, outcome: AttemptOutcome, now: float) -> None:
         """Take in that a worker is gone, with its job."""
@@ -328,7 +302,7 @@ class LocalEngine:
             keep(worker.sandbox, current.keep)
         began = now - (time.monotonic() - worker.begun)
         again = run.lost(worker.left, error, outcome, began, now)
-        self._enqueue(run, [*again, *run.ready.take()])
+        self._queue.push(run, [*again, *run.ready.take()])
 
     def _watch(self, reported: set[Any]) -> list[tuple[Worker, Breach]]:
         """Look after what runs, once a tick, since it reads /proc: cut logs, return who broke a limit.
@@ -370,17 +344,18 @@ class LocalEngine:
         """Take ready units in order of priority (the run's first) and deadline while they fit; yield their jobs."""
         cores = sum(needs.cores for _, needs in self._jobs.values())
         memory = sum(needs.memory for _, needs in self._jobs.values())
+        most = self.capacity
         while self._queue:
-            *_, run, unit = self._queue[0]
+            run, unit = self._queue.first()
             needs = run.needs(unit)
             if isinstance(self.workers, Inline):
                 if len(self._jobs) >= AHEAD:
                     return
-            elif self._jobs and (cores + needs.cores > self.cores or memory + needs.memory > self.memory):
+            elif self._jobs and (cores + needs.cores > most.cores or memory + needs.memory > most.memory):
                 return  # strictly in order, so that a large job is not overtaken for ever
-            heapq.heappop(self._queue)
+            self._queue.pop()
             job = run.prepare(unit, now)
-            self._enqueue(run, run.ready.take())
+            self._queue.push(run, run.ready.take())
             if job is None:
                 continue
             worker = self.workers.reserve(needs.memory)
@@ -388,20 +363,3 @@ class LocalEngine:
             self._jobs[job.id] = (run, needs)
             cores, memory = cores + needs.cores, memory + needs.memory
             yield worker, job
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, where signals can be caught (the main thread)."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

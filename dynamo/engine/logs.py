@@ -7,11 +7,13 @@ from contextlib import suppress
 
 from dynamo.graph.units import format_bytes
 
-__all__ = ["LIMIT", "cut", "rescue", "shorten"]
+__all__ = ["LIMIT", "cut", "rescue", "shorten", "tail"]
 
 #: A log longer than this loses its middle.
 LIMIT = 8 << 20
 _KEEP = 1 << 20
+_TAIL_LINES = 20
+_TAIL_BYTES = 8192
 #: Of fallocate(2) in Linux.
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
@@ -75,3 +77,14 @@ def rescue(scratch: str, target: str) -> int:
             os.rename(scratch, target)
             return shorten(target)
     return 0
+
+
+def tail(log: str) -> str:
+    """Return the last lines of a log; empty where there is none."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(os.path.getsize(log) - _TAIL_BYTES, 0))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-_TAIL_LINES:])

@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
+from dynamo.engine.capacity import most
 from dynamo.engine.events import Event, Failure, Kind, Summary
+from dynamo.engine.expansion import check_new, found_name, read_found
 from dynamo.engine.files import Files
 from dynamo.engine.known import Facts
 from dynamo.engine.limits import RETRIES
+from dynamo.engine.logs import tail
 from dynamo.engine.ready import ReadySet, Unit
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
 from dynamo.graph.model import Graph, Names, Needs, Task
+from dynamo.graph.units import format_count
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome
 from dynamo.planning import Selection, key_of, parts_of, units
@@ -28,9 +30,6 @@ from dynamo.planning.plan import settle
 from dynamo.worker.job import Job, Made, Order, Report
 
 __all__ = ["Run"]
-
-_TAIL_LINES = 20
-_TAIL_BYTES = 8192
 
 
 class Run:
@@ -99,16 +98,7 @@ class Run:
 
     def needs(self, unit: Unit) -> Needs:
         """What the job of `unit` needs: the most that any of its tasks does."""
-        all_needs = [self.ready.tasks[t].needs for t in unit]
-        if len(all_needs) == 1:
-            return all_needs[0]
-        deadlines = [n.deadline for n in all_needs if n.deadline]
-        return Needs(
-            cores=max(n.cores for n in all_needs),
-            memory=max(n.memory for n in all_needs),
-            priority=max(n.priority for n in all_needs),
-            deadline=min(deadlines, default=0.0),
-        )
+        return most([self.ready.tasks[t].needs for t in unit])
 
     def prepare(self, unit: Unit, now: float) -> Job | None:
         """Settle the tasks of a ready unit; return the job for those that must run, if any."""
@@ -142,7 +132,7 @@ class Run:
             orders.append(self._order(task, reason, inside))
             inside.update(task.output_names)
             if task.kind == "expand":
-                inside.add(_found_name(task))
+                inside.add(found_name(task))
         if not orders:
             return None
         return Job(f"{self.id}/{orders[0].id}", tuple(orders), self._store)
@@ -161,7 +151,7 @@ class Run:
         params: Mapping[str, Any] = task.params
         if task.kind == "expand":
             params = {"outputs": dict(task.outputs), "params": dict(task.params)}
-            outputs = {"found": _found_name(task)}
+            outputs = {"found": found_name(task)}
         paths = {name: "" if name in inside else self.files.paths[name] for name in task.input_names}
         log, keep = self.workspace.log(self.id, task.id, n), self.workspace.kept(self.id, task.id)
         return Order(task.id, task.kind, task.call, task.inputs, outputs, params, task.argv, paths, log, keep)
@@ -226,7 +216,7 @@ class Run:
             return [(task.id,)]
         error = report.error
         if infrastructure:
-            error += f"; tried {losses} times"
+            error += f"; tried {format_count(losses, 'time')}"
         self._fail(task, replace(report, error=error), infrastructure=infrastructure)
         return []
 
@@ -279,23 +269,20 @@ class Run:
 
     def _expand(self, task: Task) -> None:
         """Add what a run-time workflow described to the run."""
-        with open(self.files.paths[_found_name(task)], "rb") as file:
-            found = Graph.from_json(orjson.loads(file.read()))
+        found = read_found(self.files.paths[found_name(task)])
         more, jobs = {n: p for n, p in found.sources.items() if p}, units(found)
         self._fits(found)
         makers = {name: maker for name, maker in found.producer.items() if name not in task.output_names}
-        for name, maker in makers.items():
-            other = self._added.get(name) or self.graph.producer.get(name) or self.graph.sources.get(name)
-            if other is not None:
-                raise UserError(
-                    f"{found.tasks[maker].place}: {maker} makes {name!r}, which is there already, from {other}; "
-                    f"names under {task.id + '/'!r} belong to {task.id}"
-                )
+        check_new(task, makers, found, self._origin)
         self.files.bring_in(more)
         self._added.update(makers)
         self.journal.add_expansion(self.id, task.id, found)
         self.ready.expand(task.id, found, jobs)
-        self._tell("added", task, self.began, f"{len(found.tasks)} tasks")
+        self._tell("added", task, self.began, format_count(len(found.tasks), "task"))
+
+    def _origin(self, name: str) -> str | None:
+        """Return the task that makes a file, or where it comes from."""
+        return self._added.get(name) or self.graph.producer.get(name) or self.graph.sources.get(name)
 
     def _fail(self, task: Task, report: Report, *, infrastructure: bool) -> None:
         key, _, _ = self._keys.pop(task.id, ("", None, ""))
@@ -361,19 +348,3 @@ class Run:
             first=max(self.first - self.began, 0.0),
             warnings=(*self.warnings, *(f"products: no output has a name like {p!r}" for p in unused)),
         )
-
-
-def _found_name(task: Task) -> str:
-    """Name of the hidden file in which a run-time workflow leaves what it described."""
-    return f".{task.id}.graph.json"
-
-
-def tail(log: str) -> str:
-    """Return the last lines of a log; empty where there is none."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(os.path.getsize(log) - _TAIL_BYTES, 0))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-_TAIL_LINES:])

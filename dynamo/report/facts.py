@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from dynamo.engine.run import tail
+from dynamo.engine.logs import tail
 from dynamo.graph import Graph
 from dynamo.journal import Attempt, Journal, RunRecord, TaskRecord, Workspace
 from dynamo.report.picture import family

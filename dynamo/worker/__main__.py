@@ -76,45 +76,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     threading.Thread(target=_end_with, args=(fd,), daemon=True).start()
     messages = _Messages(fd)
     try:
-        _serve(messages)
+        place: dict[str, Any] = next(iter(messages), {})
+        if not place:
+            _end_group()
+        look_first(place["modules"])
+        runner = Runner(place["sandbox"], Log(place["log"]))
+        faulthandler.enable()
+        faulthandler.register(signal.SIGUSR1, all_threads=False)
+        for message in messages:
+            if "prepare" in message:
+                prepare(message["prepare"], place["sandbox"], messages.waiting)
+                with suppress(OSError):  # what an import says is not for the log of the next task
+                    os.truncate(place["log"], 0)
+                messages.answer({"ready": True})
+                continue
+            for report in runner.run(Job.from_json(message)):
+                messages.answer(report)
     except OSError:
         # Another engine removes the folder of one that was killed, perhaps before the system closes all it had open.
-        if not _hung_up(fd, DYING):
+        if not _hang_up(fd).poll(DYING * 1000):
             raise
     _end_group()
 
 
-def _serve(messages: _Messages) -> None:
-    """Do what the messages ask, until no more can come."""
-    place: dict[str, Any] = next(iter(messages), {})
-    if not place:
-        return
-    look_first(place["modules"])
-    runner = Runner(place["sandbox"], Log(place["log"]))
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=False)
-    for message in messages:
-        if "prepare" in message:
-            prepare(message["prepare"], place["sandbox"], messages.waiting)
-            with suppress(OSError):  # what an import says is not for the log of the next task
-                os.truncate(place["log"], 0)
-            messages.answer({"ready": True})
-            continue
-        for report in runner.run(Job.from_json(message)):
-            messages.answer(report)
-
-
 def _end_with(fd: int) -> None:
     """Kill this process group once the other end is gone, even in the middle of a task."""
-    _hung_up(fd)
+    _hang_up(fd).poll()
     _end_group()
 
 
-def _hung_up(fd: int, seconds: float | None = None) -> bool:
-    """Wait until the other end is gone, for at most `seconds`; return whether it is."""
-    other = select.poll()
-    other.register(fd, 0)  # no event but the hang-up itself
-    return bool(other.poll(None if seconds is None else seconds * 1000))
+def _hang_up(fd: int) -> select.poll:
+    """Return what waits for the other end to go, and for nothing else."""
+    gone = select.poll()
+    gone.register(fd, 0)
+    return gone
 
 
 def _end_group() -> None:

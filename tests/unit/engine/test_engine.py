@@ -496,7 +496,7 @@ def test_a_task_that_can_never_fit_is_refused_at_once(lab, need):
 
 def test_a_task_that_needs_more_than_is_free_just_now_runs_alone(lab, monkeypatch):
     """Only what the machine could never give is refused; on a busy one such a task runs, with nothing beside it."""
-    monkeypatch.setattr("dynamo.engine.local.available_memory", lambda: 1000)
+    monkeypatch.setattr("dynamo.engine.capacity.available_memory", lambda: 1000)
     text = """
         @task(memory='300 MB')
         def big(out: Output):
@@ -516,7 +516,7 @@ def test_a_task_that_needs_more_than_is_free_just_now_runs_alone(lab, monkeypatc
 
 def test_what_the_machine_could_never_give_is_refused(lab, monkeypatch):
     """A task that needs more than the machine has is refused, whatever is said to be free."""
-    monkeypatch.setattr("dynamo.engine.local.total_memory", lambda: 10_000)
+    monkeypatch.setattr("dynamo.engine.capacity.total_memory", lambda: 10_000)
     with pytest.raises(UserError, match=r"big needs .* this engine has 1 cores and 9\.77 KiB"):
         lab.run("@task(memory='1 MB')\ndef big(out: Output): ...\n@workflow\ndef flow():\n    big(out='b')\n")
 

@@ -1,0 +1,36 @@
+"""What a run-time workflow described while the run went on: more tasks, in a hidden file that it left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from dynamo.errors import UserError
+from dynamo.graph.model import Graph, Task
+
+__all__ = ["check_new", "found_name", "read_found"]
+
+
+def found_name(task: Task) -> str:
+    """Name of the hidden file in which a run-time workflow leaves what it described."""
+    return f".{task.id}.graph.json"
+
+
+def read_found(path: str) -> Graph:
+    """Read that file; raises `OSError`, and `WorkflowError` where it holds no graph."""
+    with open(path, "rb") as file:
+        return Graph.from_json(orjson.loads(file.read()))
+
+
+def check_new(
+    task: Task, makers: Mapping[str, str], found: Graph, origin: Callable[[str], str | None]
+) -> None:
+    """Raise `UserError` where a task that `task` described makes a file that has an `origin` already."""
+    for name, maker in makers.items():
+        other = origin(name)
+        if other is not None:
+            raise UserError(
+                f"{found.tasks[maker].place}: {maker} makes {name!r}, which is there already, from {other}; "
+                f"names under {task.id + '/'!r} belong to {task.id}"
+            )
