@@ -69,7 +69,8 @@ def fill(path, channels):
         one = alert(n)
         row = (one.id, one.episode, 0, "new", "nowcast", "run", one.subscriber, "STORM", time.time())
         db.execute(
-            "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, orjson.dumps(one.to_json()).decode()),
         )
         db.execute(

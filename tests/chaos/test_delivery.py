@@ -160,7 +160,8 @@ class Judge:
             )  # fmt: skip
             row = (alert.id, episode, alert.revision, kind, "nowcast", "r", "clinic", "STORM", time.time())
             self.db.execute(
-                "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, json.dumps(alert.to_json())),
             )
             self.db.execute(

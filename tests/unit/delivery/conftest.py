@@ -64,7 +64,11 @@ class Rows:
             now,
             json.dumps(one.to_json()),
         )
-        self.db.execute("INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.db.execute(
+            "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         self.db.execute(
             "INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)"
             " VALUES (?, ?, ?, ?, 'waiting', ?, ?)",

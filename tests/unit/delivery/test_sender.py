@@ -280,6 +280,7 @@ def test_who_is_alone_takes_over_at_once_what_one_of_its_kind_had_when_it_was_ki
         running = asyncio.create_task(sender.run())
         rows.add("other")  # its end shows that the sender has looked
         await rows.until(lambda: list(rows.states().values())[-1] == "dead")
+        await rows.until(lambda: rows.states()["m1"] == ("sent" if options else "waiting"))
         sender.stop()
         await running
 
