@@ -16,6 +16,22 @@ from dynamo.worker.store import digest_file, stored_path
 __all__ = ["Facts"]
 
 
+class _Sources:
+    """What was found in source files: as the journal knows it, and what is new.
+
+    Apart from `Facts`, which would else refer to itself: an engine that runs for weeks leaves no work to Python's
+    garbage collector, which large graphs are made past.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.parsed = journal.parsed
+        self.new: list[tuple[str, str, bytes]] = []
+
+    def keep_parsed(self, path: str, state: str, found: bytes) -> None:
+        """Keep what was found in a source file, until it is written."""
+        self.new.append((path, state, found))
+
+
 class Facts:
     """Answers for `dynamo.planning.plan.Known`; a digest taken once is kept while the file looks unchanged.
 
@@ -28,12 +44,11 @@ class Facts:
         #: Path to the size and time of change (ns) of an outside file when its digest was taken.
         self.states: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int, int, str]] = []
-        self._sources: list[tuple[str, str, bytes]] = []
-        versions = CodeVersions(self, modules)
+        self._sources = _Sources(journal)
+        versions = CodeVersions(self._sources, modules)
         self.code: Callable[[str], str] = versions.of
         self.unchanged: Callable[[str], bool] = versions.unchanged
         self.code_states = versions.states
-        self.parsed = journal.parsed
         self.result = journal.result
         self.latest: Callable[[str, str], tuple[str, Parts] | None] = journal.latest
 
@@ -52,19 +67,15 @@ class Facts:
             raise DataError(f"input {name!r}: cannot read {path}: {error.strerror}") from error
         return known
 
-    def keep_parsed(self, path: str, state: str, found: bytes) -> None:
-        """Keep what was found in a source file, until `keep`."""
-        self._sources.append((path, state, found))
-
     def keep(self) -> None:
         """Write what was learnt of files since the last call into the journal."""
-        if self._taken or self._sources:
+        if self._taken or self._sources.new:
             with self._journal.change():
                 for row in self._taken:
                     self._journal.set_digest(*row)
-                for source in self._sources:
+                for source in self._sources.new:
                     self._journal.set_parsed(*source)
-            self._taken, self._sources = [], []
+            self._taken, self._sources.new = [], []
 
     def described(self, result: Result) -> Graph:
         """Return what a run-time workflow described: its result is one hidden file."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
 
 from dynamo.errors import DynamoError
+from dynamo.graph.units import format_count
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.retention import collect
 from dynamo.triggers.store import forget
@@ -25,7 +27,7 @@ HOURLY = 3600.0
 async def tidy(
     workspace: Workspace, feeds: Callable[[], Sequence[Feed]], keep: float, over: asyncio.Event
 ) -> None:
-    """Remove what is old, now and each hour, until `over`; what cannot be removed is told.
+    """Remove what is old, from memory too, now and each hour, until `over`; what cannot be removed is told.
 
     Parameters
     ----------
@@ -37,6 +39,9 @@ async def tidy(
         Seconds for which runs, results and alerts are kept; 0 for ever. Products: as their feed says.
     """
     while not over.is_set():
+        # Large graphs are made past Python's collector, which then never looks through what is old: errors refer to
+        # the frames that hold them.
+        gc.collect()
         try:
             await asyncio.to_thread(_collect, workspace, feeds(), keep, time.time())
         except DynamoError as error:
@@ -52,10 +57,10 @@ def _collect(workspace: Workspace, feeds: Sequence[Feed], keep: float, now: floa
         for feed in feeds:
             kept = feed.runfile.products.keep
             if kept is not None and (count := remove_products(journal, feed.name, now - kept)):
-                log.info("removed the products of %d old runs", count)
+                log.info("removed the products of %s", format_count(count, "old run"))
         if not keep:
             return
         freed = collect(workspace, journal, before=now - keep)
     forget(workspace.journal, now - keep)
     if freed.runs or freed.files:
-        log.info("removed %d old runs and %d files", freed.runs, freed.files)
+        log.info("removed %s and %s", format_count(freed.runs, "old run"), format_count(freed.files, "file"))
