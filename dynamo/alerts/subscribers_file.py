@@ -19,6 +19,7 @@ from dynamo.alerts.rows import COLUMNS, Fault, Rows
 from dynamo.alerts.subscriber import Rule, Subscribers
 from dynamo.errors import DataError, Place, nearest
 from dynamo.graph.collection import uncollected
+from dynamo.graph.units import format_count
 
 __all__ = ["Fault", "read_subscribers"]
 
@@ -61,7 +62,8 @@ def read_subscribers(
         told = [f"  {path}:{fault}" if fault.line else f"  {path}: {fault}" for fault in faults[:_TOLD]]
         more = len(faults) - _TOLD
         told += [f"  and {more:,} more"] if more > 0 else []
-        raise DataError("\n".join([f"{len(faults):,} faults in its rows:", *told]), place=Place(str(path)))
+        head = f"{format_count(len(faults), 'fault')} in its rows:"
+        raise DataError("\n".join([head, *told]), place=Place(str(path)))
     return subscribers, faults
 
 
@@ -95,7 +97,11 @@ def _whole(
         if len(cells) == width:
             kept.append(line)
         elif any(map(str.strip, cells)):
-            rows.fault(line, "", f"it has {len(cells)} values; expected {width}, as in the first line")
+            rows.fault(
+                line,
+                "",
+                f"it has {format_count(len(cells), 'value')}; expected {width}, as in the first line",
+            )
     return kept, [cells for cells in found if len(cells) == width]
 
 

@@ -138,10 +138,10 @@ def _watch_words(inspection: Inspection | None) -> list[tuple[str, str]]:
 
 
 def _words(runfile: str, prepared: Prepared, inspection: Inspection | None) -> str:
-    from dynamo.graph.units import format_bytes
+    from dynamo.graph.units import format_bytes, format_count
 
     graph, engine = prepared.graph, prepared.engine
-    limits = [f"{engine.cores} cores"] if engine.cores else []
+    limits = [format_count(engine.cores, "core")] if engine.cores else []
     limits += [format_bytes(engine.memory)] if engine.memory else []
     steps = ", ".join(f"{step} x {len(ids)}" if len(ids) > 1 else step for step, ids in graph.steps.items())
     rows = [("workflow", prepared.workflow.call)]
@@ -169,6 +169,7 @@ def _listed(paths: Path | list[Path]) -> list[Path]:
 
 
 def _files(paths: list[Path], rule: InputRule | None) -> str:
+    from dynamo.graph.units import format_count
     from dynamo.runfile.times import find_time, reader_of
 
     read = reader_of(rule.time) if rule and rule.time else find_time
@@ -179,9 +180,8 @@ def _files(paths: list[Path], rule: InputRule | None) -> str:
 
     if not paths:
         return "no file"
-    if len(paths) == 1:
-        return f"1 file: {one(paths[0])}"
-    return f"{len(paths)} files: {one(paths[0])} to {one(paths[-1])}"
+    last = f" to {one(paths[-1])}" if len(paths) > 1 else ""
+    return f"{format_count(len(paths), 'file')}: {one(paths[0])}{last}"
 
 
 def _shown(value: Any) -> Any:

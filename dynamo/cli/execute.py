@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dynamo.cli.alike import alike, some
 from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
-from dynamo.graph.units import format_seconds
+from dynamo.graph.units import format_count, format_seconds
 
 if TYPE_CHECKING:
     from dynamo.cli.progress import Progress
@@ -103,8 +103,9 @@ def words(summary: Summary, workspace: Workspace) -> str:
     lines = [_failure(group) for group in alike(summary.failures, lambda f: (f.step, f.error))]
     lines += [f"warning: {w}" for w in summary.warnings]
     if summary.unpublished:
-        more = len(summary.unpublished) - 1
-        lines.append(f"failed: {summary.unpublished[0]}" + (f" (and {more} more products)" if more else ""))
+        others = len(summary.unpublished) - 1
+        more = f" (and {format_count(others, 'more product')})" if others else ""
+        lines.append(f"failed: {summary.unpublished[0]}{more}")
     counts = f"{summary.ran} ran, {summary.reused} reused"
     if summary.failures or summary.blocked:
         counts += f", {len(summary.failures)} failed, {summary.blocked} could not run"

@@ -11,7 +11,7 @@ import click
 
 from dynamo.cli.options import workspace_option
 from dynamo.errors import UserError
-from dynamo.graph.units import format_bytes, parse_seconds
+from dynamo.graph.units import format_bytes, format_count, parse_seconds
 
 __all__ = ["command"]
 
@@ -44,7 +44,8 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
         return 0
     what = "would remove" if dry_run else "removed"
     print(
-        f"{what} {freed.runs} runs, {freed.results} results and {freed.files} files ({format_bytes(freed.size)})"
-        + (f", and {freed.alerts} alerts" if freed.alerts else "")
+        f"{what} {format_count(freed.runs, 'run')}, {format_count(freed.results, 'result')} and "
+        f"{format_count(freed.files, 'file')} ({format_bytes(freed.size)})"
+        + (f", and {format_count(freed.alerts, 'alert')}" if freed.alerts else "")
     )
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dynamo.cli.options import overriding, runfile_of, selecting, selection
+from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.planning import Plan
@@ -82,6 +83,6 @@ def _grouped(plan: Plan) -> list[str]:
     for (step, action), reasons in groups.items():
         count = f"x {len(reasons)}" if len(reasons) > 1 else ""
         others = len(set(reasons)) - 1
-        more = f" (and {others} other reasons; see --all)" if others else ""
+        more = f" (and {format_count(others, 'other reason')}; see --all)" if others else ""
         lines.append(f"{action:5}  {step:{width}} {count:>7}  {reasons[0]}{more}")
     return lines

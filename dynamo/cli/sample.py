@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dynamo.errors import UserError
+from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.radar.samples import Sample
@@ -89,7 +90,7 @@ def _where(sample: Sample) -> str:
     found = find(sample)
     folders = sorted({str(path.parent) for path in found.values()})
     if len(found) < len(sample.files):
-        return f"to download ({len(sample.files) - len(found)} of {len(sample.files)} files)"
+        return f"to download ({len(sample.files) - len(found)} of {format_count(len(sample.files), 'file')})"
     return ", ".join(folders)
 
 
@@ -121,11 +122,12 @@ def _report(name: str, paths: list[Path], folder: Path | None, *, as_json: bool)
     for path in paths:
         click.echo(path)
     total = sum(path.stat().st_size for path in paths)
+    there = f"{format_count(len(paths), 'file')}, {_size(total)}"
     if folder is not None:
-        click.echo(f"\n{len(paths)} files, {_size(total)}. Nowcast them:")
+        click.echo(f"\n{there}. Nowcast them:")
         click.echo(f"    dynamo run {write_runfile(sample, folder)}")
         return
-    click.echo(f"\n{len(paths)} files, {_size(total)}. Name them in a run file, or use --to DIR to get one:")
+    click.echo(f"\n{there}. Name them in a run file, or use --to DIR to get one:")
     quoted = json.dumps(patterns[0] if len(patterns) == 1 else patterns)
     click.echo(f"    inputs: {{frames: {{files: {quoted}}}}}")
 

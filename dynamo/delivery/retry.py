@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from dynamo.delivery.channel import Outcome
+from dynamo.graph.units import format_count
 
 __all__ = ["Patience", "Verdict", "answered", "judge", "seconds_asked"]
 
@@ -158,7 +159,8 @@ def judge(
     state: Literal["waiting", "dead"] = "waiting"
     why = ""
     if due - begun > patience.all_in_all:
-        state, why = "dead", f"given up after {tries} tries in {now - begun:.0f} s: {told}".rstrip(" :")
+        took = f"{format_count(tries, 'try', 'tries')} in {now - begun:.0f} s"
+        state, why = "dead", f"given up after {took}: {told}".rstrip(" :")
     served = aside or tries >= ENOUGH
     return Verdict(state, due, why, served or failures >= ENOUGH, served, failures, now + pause)
 

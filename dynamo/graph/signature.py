@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, ForwardRef, Literal, TypeAlias, Union, get_args, get_origin
 
 from dynamo.errors import Place, WorkflowError, nearest
+from dynamo.graph.units import format_count
 
 __all__ = ["REQUIRED", "Input", "Output", "Parameter", "Role", "Signature", "place_of"]
 
@@ -91,9 +92,8 @@ class Signature:
         Raises `WorkflowError` at `place` for a missing, unknown or doubled argument.
         """
         if len(args) > len(self.positional):
-            raise self._fault(
-                place, f"takes {len(self.positional)} positional arguments, not {len(args)}; name the others"
-            )
+            takes = format_count(len(self.positional), "positional argument")
+            raise self._fault(place, f"takes {takes}, not {len(args)}; name the others")
         given = dict(zip(self.positional, args, strict=False))
         if kwargs:
             for name in kwargs:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dynamo.graph.units import format_bytes, format_seconds
+from dynamo.graph.units import format_bytes, format_count, format_seconds
 from dynamo.journal import Attempt
 from dynamo.report.markup import escape
 
@@ -80,7 +80,8 @@ def gantt(
         lanes.setdefault(attempt.worker, []).append(attempt)
     lane = max(THIN, min(THICK, TALL / len(lanes)))
     height = 26 + lane * len(lanes) + 6
-    label = f"{len(shown):,} attempts on {len(lanes):,} workers over {format_seconds(end - axis.begin)}"
+    label = f"{format_count(len(shown), 'attempt')} on {format_count(len(lanes), 'worker')}"
+    label += f" over {format_seconds(end - axis.begin)}"
     parts = [
         f'<svg class="gantt" role="img" viewBox="0 0 {WIDTH:.0f} {height:.0f}" aria-label="{label}">',
         *axis.draw(height),

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dynamo.errors import nearest
+from dynamo.graph.units import format_count
 from dynamo.runfile.model import InputRule
 from dynamo.runfile.paths import under
 from dynamo.runfile.times import find_time, reader_of
@@ -145,7 +146,7 @@ def _kept(found: Sequence[Found], rule: InputRule) -> list[Found]:
     if not kept:
         first, last = found[0].time, found[-1].time
         raise NotFoundError(
-            f"none of {len(found)} files is from the time that 'from' and 'to' say; "
+            f"none of {format_count(len(found), 'file')} is from the time that 'from' and 'to' say; "
             f"they are from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
         )
     if rule.within is not None and kept[-1].time:

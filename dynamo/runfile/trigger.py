@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dynamo.errors import nearest
-from dynamo.graph.units import parse_seconds
+from dynamo.graph.units import format_count, parse_seconds
 from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, KEYS, TEXT, Key, form_of, mapping, one_of
 from dynamo.runfile.values import At, Read, Tell, by, count, text_by
@@ -112,7 +112,7 @@ def _needs(value: Any, at: At, tell: Tell) -> Any:
 def _need(value: Any, at: At, tell: Tell) -> Any:
     need = mapping(NeedRule, value, at, tell)
     if need and need.quorum is not None and need.quorum > need.sources:
-        tell(at, f"a quorum of {need.quorum} is more than the {need.sources} sources there are")
+        tell(at, f"a quorum of {need.quorum} of {format_count(need.sources, 'source')} cannot be met")
     return need
 
 

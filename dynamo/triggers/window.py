@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dynamo.graph.units import format_count
 from dynamo.triggers.arrival import Arrival, Outcome
 from dynamo.triggers.history import History
 from dynamo.triggers.rules import Backlog, Rules
@@ -265,9 +266,9 @@ class Windows:
         for name, history in self._inputs.items():
             rules, there = history.rules, len(history.sources(span.first, span.last))
             if there < rules.quorum:
-                passed = f"{name}: {there} of {rules.quorum} sources when the wait was over"
+                passed = f"{name}: {there} of {format_count(rules.quorum, 'source')} when the wait was over"
             elif there and len(files[name]) < rules.fewest:
-                passed = f"{name}: {len(files[name])} of {rules.fewest} files"
+                passed = f"{name}: {len(files[name])} of {format_count(rules.fewest, 'file')}"
         outcome: Outcome = "passed" if passed else "used"
         for history in self._inputs.values():
             if history.rules.drives:

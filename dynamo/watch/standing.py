@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dynamo.errors import nearest
+from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.alerts.store import Judged
@@ -53,7 +54,8 @@ def standings(
     after = {kind: one for kind, one in before.items() if one.state not in ("missing", "never")}
     after |= {one.cycle.hazard: _judged(one) for one in cycles if one.outcome is not None}
     for kind, count in missing.items():
-        said = f"no product speaks of {kind}, of which {count} were told: no all clear can come"
+        whom = format_count(count, "subscriber")
+        said = f"no product speaks of {kind}, of which {whom} had an alert: no all clear can come"
         after[kind] = Standing("missing", f"{said}; their alerts end when they expire")
     for kind in never:
         said = f"rules ask for {kind!r}, of which no product ever spoke{nearest(kind, list(after))}"

@@ -419,7 +419,7 @@ def test_gc_removes_what_is_old_and_nothing_else(bench):
     """``gc`` counts alike dry and wet; afterwards all is made anew; products stay."""
     bench.call("run", "flow.yaml", "-q")
     assert "removed 0 runs, 0 results and 0 files" in bench.call("gc")
-    counts = "1 runs, 3 results and 2 files"
+    counts = "1 run, 3 results and 2 files"
     assert f"would remove {counts}" in bench.call("gc", "--keep", "0 s", "--dry-run")
     assert f"removed {counts}" in bench.call("gc", "--keep", "0 s")
     assert (bench.root / "out" / "second.txt").read_text() == "frame x"

@@ -72,5 +72,5 @@ def test_what_is_too_large_is_refused(parse, text):
 @given(st.floats(1, 1e8))
 def test_amounts_are_short(n):
     """Any amount is told in at most fourteen characters."""
-    assert len(format_bytes(n)) <= 8
+    assert len(format_bytes(n)) <= 9
     assert len(format_seconds(n)) <= 14

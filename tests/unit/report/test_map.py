@@ -62,7 +62,8 @@ def add(workspace, alert, made):
     row = (alert.id, alert.episode, alert.revision, alert.kind, alert.feed, alert.run, alert.subscriber)
     with sqlite3.connect(workspace.journal) as journal:
         journal.execute(
-            "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, alert.hazard, made, json.dumps(alert.to_json())),
         )
     journal.close()

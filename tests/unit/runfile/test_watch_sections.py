@@ -58,7 +58,7 @@ FAULTS = [
     ),
     ("files: 2", "files: 0", "files: should be at least 1, not 0"),
     ("^([a-z]+)", "^([a-z]+", "is no regular expression"),
-    ("quorum: 5", "quorum: 9", "a quorum of 9 is more than the 8 sources there are"),
+    ("quorum: 5", "quorum: 9", "a quorum of 9 of 8 sources cannot be met"),
     ("{files: 2, ", "{fils: 2, ", "unknown key 'fils' (did you mean 'files'?)"),
     ("join: 45 s", "join: soon", "join: 'soon' is not a time like"),
     ("late: 2 min", "late: [1]", "late: [1] is not a time like"),

@@ -193,7 +193,7 @@ def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log_once(cas
     for n in range(2, 5):
         verdict = case.judge(case.made(f"r{n}", n - 120, levels=(), hazard="HAIL", units="mm"))
     assert verdict.standings["STORM"].state == "missing"
-    assert caplog.text.count("no product speaks of STORM, of which 1 were told") == 1
+    assert caplog.text.count("no product speaks of STORM, of which 1 subscriber had an alert") == 1
     verdict = case.judge(case.made("r5", -120 + 31, levels=(), hazard="HAIL", units="mm"))
     assert set(verdict.standings) == {"HAIL"}
     with AlertStore(case.folder / "journal.db") as store:
