@@ -14,7 +14,7 @@ import click
 from dynamo.cli.move import command as move
 from dynamo.cli.options import workspace_option
 from dynamo.errors import UserError
-from dynamo.graph.units import parse_seconds
+from dynamo.graph.units import format_count, parse_seconds
 
 if TYPE_CHECKING:
     from dynamo.alerts.alert import Alert
@@ -124,7 +124,7 @@ def deadletter(workspace: Path, channel: str | None, *, as_json: bool) -> int:
         return 0
     for one in dead:
         ended = f"{one.ended:%Y-%m-%d %H:%M:%SZ}" if one.ended else ""
-        print(f"{one.id}  {ended}  after {_tries(len(one.tries))}: {one.reason}")
+        print(f"{one.id}  {ended}  after {format_count(len(one.tries), 'try', 'tries')}: {one.reason}")
     return 0
 
 
@@ -307,10 +307,6 @@ def _told(chain: dict[str, Any], alert: Alert) -> Iterable[tuple[str, str]]:
                 f"  try {one['n']}",
                 f"{one['at']}, {one['seconds']:.3f} s: {one['outcome']}{status} {one['response']}".rstrip(),
             )
-
-
-def _tries(count: int) -> str:
-    return f"{count} tries" if count != 1 else "1 try"
 
 
 def _because(reason: str) -> str:
