@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,7 +63,7 @@ def match(subscriber, channel):
 
 def bury(desk):
     """Give up what waits for the channel that is gone, as a sender does."""
-    with sqlite3.connect(desk / ".dynamo" / "journal.db") as db:
+    with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db, db:
         db.execute(
             "UPDATE deliveries SET state = 'dead', reason = 'no answer' WHERE channel = 'flow.yaml/gone'"
         )
