@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from dynamo.delivery import statements as sql
 from dynamo.delivery.records import Batch, Tried
 from dynamo.delivery.turn import Row, take
 from dynamo.errors import UserError
@@ -26,68 +27,6 @@ ROWS, MOST, LEAST = 1000, 200, 4
 PROBE = 20
 #: Seconds for which a result is kept when the disk is full.
 PATIENCE = 10.0
-
-_LINE = (
-    "FROM deliveries WHERE channel = queues.channel AND state = 'waiting' AND aside = 0 ORDER BY seq LIMIT 1"
-)
-_ASIDE = (
-    "FROM deliveries WHERE channel = queues.channel AND state = 'waiting' AND aside = 1 ORDER BY due LIMIT 1"
-)
-_TRY = """
-    INSERT INTO tries (delivery, n, at, seconds, outcome, status, response)
-    SELECT id, (SELECT coalesce(max(n), 0) + 1 FROM tries WHERE delivery = id), ?, ?, ?, ?, ?
-    FROM deliveries WHERE seq = ?"""
-# A result of a sender that lost its lease meanwhile changes nothing, but that it arrived.
-_SETTLE = """
-    UPDATE deliveries SET tries = tries + 1, begun = coalesce(begun, ?), state = ?, due = max(due, ?), ended = ?,
-    reason = ?, aside = max(aside, ?) WHERE seq = ? AND (state = 'waiting' OR ? = 'sent')"""
-_HEALTH = """
-    UPDATE queues SET failures = ?1, pause = ?2, last = max(last, ?3)
-    WHERE channel = ?4 AND sender = ?5 AND (failures > 0 OR ?1 > 0)"""
-_CLOSE = "INSERT OR IGNORE INTO closed_channels (channel, at, reason) VALUES (?, ?, ?)"
-_END = "UPDATE deliveries SET state = ?, ended = ?, reason = ? WHERE seq = ? AND state = 'waiting'"
-_EMPTY = """
-    DELETE FROM queues WHERE channel = ?
-    AND NOT EXISTS (SELECT 1 FROM deliveries WHERE channel = queues.channel AND state = 'waiting')"""
-_RELEASE = f"""
-    UPDATE queues SET sender = '', failing = failures > 0,
-    ready = max(pause, min(coalesce((SELECT due {_LINE}), 9e99), coalesce((SELECT due {_ASIDE}), 9e99)))
-    WHERE channel = ? AND sender = ?"""  # noqa: S608 - constants
-
-_LEASE = "UPDATE queues SET ready = ?, sender = ?, last = ? WHERE channel = ?"
-# What its episode waits for is aside: it goes there too, and that is looked at anew, since this says more.
-_JOIN = "UPDATE deliveries SET aside = 1 WHERE seq = ?"
-_HURRY = "UPDATE deliveries SET due = min(due, ?) WHERE seq = ?"
-_LATER = "UPDATE deliveries SET due = ? WHERE seq = ?"
-
-_TURN = """
-    SELECT q.channel, c.reason, q.failures, q.last, EXISTS (
-        SELECT 1 FROM deliveries WHERE channel = q.channel AND state = 'waiting' AND aside = 1 AND due <= ?1)
-    FROM queues q LEFT JOIN closed_channels c USING (channel)
-    WHERE q.failing = ?2 AND q.ready <= ?1 AND instr(q.channel, ?3) = 1 ORDER BY q.ready LIMIT ?4"""
-_READY = "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1"
-# With each row what was reached before it and what came after it, of its episode in its channel; and which of these
-# still waits before it. Of HTTP, 425, 429 and 503 say that nothing was done; any other failure without a refusal may
-# have come too late.
-_ROWS = """
-    SELECT d.seq, d.id, d.episode, d.due, d.expires, d.tries, d.begun, a.kind, a.body,
-    CASE WHEN a.kind = 'cancelled' THEN (
-        SELECT max(e.state = 'sent' OR EXISTS (
-            SELECT 1 FROM tries t WHERE t.delivery = e.id AND t.outcome = 'again'
-            AND (t.status IS NULL OR t.status NOT IN (425, 429, 503))))
-        FROM deliveries e WHERE e.episode = d.episode AND e.channel = d.channel AND e.seq < d.seq)
-    ELSE (
-        SELECT max(CASE WHEN l.state = 'sent' THEN 2 WHEN l.state = 'waiting' THEN 1
-            WHEN l.state = 'dropped' AND (SELECT kind FROM alerts WHERE id = l.alert) = 'cancelled' THEN 3 END)
-        FROM deliveries l WHERE l.episode = d.episode AND l.channel = d.channel AND l.seq > d.seq)
-    END,
-    (SELECT max(p.seq) FROM deliveries p
-        WHERE p.episode = d.episode AND p.channel = d.channel AND p.seq < d.seq AND p.state = 'waiting')
-    FROM deliveries d JOIN messages a ON a.id = d.alert
-    WHERE d.channel = ?1 AND d.state = 'waiting' AND"""
-_OF_LINE = f"{_ROWS} d.aside = 0 ORDER BY d.seq LIMIT ?2"
-_OF_ASIDE = f"{_ROWS} d.aside = 1 AND d.due <= ?3 ORDER BY d.due LIMIT ?2"
-_WRITES = (_TRY, _SETTLE, _HEALTH, _CLOSE, _END, _JOIN, _HURRY, _LATER, _LEASE, _EMPTY, _RELEASE)
 
 
 class _Queue(NamedTuple):
@@ -123,7 +62,7 @@ class Outbox:
         self.sender = sender
         self.lease = lease
         self.scope = scope
-        self._db = Database(path, _WRITES)
+        self._db = Database(path, sql.WRITES)
 
     def close(self) -> None:
         """Close the file; leases run out by themselves."""
@@ -143,7 +82,7 @@ class Outbox:
 
     def ready(self, *, failing: bool) -> float | None:
         """Return when the first channel has its turn, of those whose last try failed, or of the others."""
-        row = self._db.execute(_READY, (failing, self.scope)).fetchone()
+        row = self._db.execute(sql.READY, (failing, self.scope)).fetchone()
         return None if row is None else float(row[0])
 
     def claim(self, now: float, *, healthy: int, failing: int = 0, busy: Collection[str] = ()) -> list[Batch]:
@@ -174,26 +113,26 @@ class Outbox:
         return [batch for batch in found if batch.items]
 
     def _turns(self, failing: bool, now: float, most: int) -> list[_Queue]:
-        return [_Queue(*row) for row in self._db.execute(_TURN, (now, failing, self.scope, most))]
+        return [_Queue(*row) for row in self._db.execute(sql.TURN, (now, failing, self.scope, most))]
 
     def _lease(self, queue: _Queue, now: float, most: int) -> Batch:
         """Lease one channel; where nothing of it can be sent now, let it go."""
         look, most = (PROBE, 1) if queue.failures else (most, most)
         for aside in queue.order():
-            sql, more = (_OF_ASIDE, (now,)) if aside else (_OF_LINE, ())
-            rows = sorted(map(Row._make, self._db.execute(sql, (queue.channel, look, *more))))
+            found, more = (sql.OF_ASIDE, (now,)) if aside else (sql.OF_LINE, ())
+            rows = sorted(map(Row._make, self._db.execute(found, (queue.channel, look, *more))))
             turn = take(rows, now, most, aside=aside)
             for state, reason, seq in turn.over:
-                self._db.write(_END, (state, now, reason, seq))
+                self._db.write(sql.END, (state, now, reason, seq))
             for seq, before in turn.blocked:
                 if aside:
-                    self._db.write(_LATER, (now + 1, seq))
+                    self._db.write(sql.LATER, (now + 1, seq))
                 else:
-                    self._db.write(_JOIN, (seq,))
-                    self._db.write(_HURRY, (now, before))
+                    self._db.write(sql.JOIN, (seq,))
+                    self._db.write(sql.HURRY, (now, before))
             if turn.items:
                 break
-        self._db.write(_LEASE, (now + self.lease, self.sender, aside, queue.channel))
+        self._db.write(sql.LEASE, (now + self.lease, self.sender, aside, queue.channel))
         if not turn.items:
             self._release(queue.channel)
         return Batch(queue.channel, tuple(turn.items), queue.failures)
@@ -242,20 +181,20 @@ class Outbox:
                 end, said = one.verdict, one.outcome
                 ended = None if end.state == "waiting" else one.at + one.seconds
                 answer = (said.said, said.status, said.response)
-                self._db.write(_TRY, (one.at, one.seconds, *answer, one.seq))
+                self._db.write(sql.TRY, (one.at, one.seconds, *answer, one.seq))
                 settled = (one.at, end.state, end.due, ended, end.reason, end.aside, one.seq, end.state)
-                self._db.write(_SETTLE, settled)
+                self._db.write(sql.SETTLE, settled)
                 health[one.channel] = (end.failures, end.pause, end.served)
                 if said.close:
-                    self._db.write(_CLOSE, (one.channel, now, said.response))
+                    self._db.write(sql.CLOSE, (one.channel, now, said.response))
             for channel, state in health.items():
-                self._db.write(_HEALTH, (*state, channel, self.sender))
+                self._db.write(sql.HEALTH, (*state, channel, self.sender))
             for channel in released:
                 self._release(channel)
 
     def _release(self, channel: str) -> None:
-        self._db.write(_EMPTY, (channel,))
-        self._db.write(_RELEASE, (channel, self.sender))
+        self._db.write(sql.EMPTY, (channel,))
+        self._db.write(sql.RELEASE, (channel, self.sender))
 
     def bury(self, channel: str, reason: str, now: float) -> None:
         """Make dead letters of all that waits in a channel."""

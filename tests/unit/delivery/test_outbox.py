@@ -273,13 +273,13 @@ def test_a_result_of_a_delivery_that_was_cleaned_away_is_let_go(outbox, rows, cl
 
 def test_claiming_looks_at_no_more_than_it_takes(rows, clock):
     """Every statement of a turn uses an index."""
-    from dynamo.delivery import outbox as module
+    from dynamo.delivery import statements as module
 
     statements = {
-        module._TURN: (clock(), 0, "", 9), module._OF_LINE: ("a", 9), module._OF_ASIDE: ("a", 9, clock()),
-        module._EMPTY: ("a",), module._LEASE: (1.0, "one", 0, "a"), module._RELEASE: ("a", "one"),
-        module._SETTLE: (1.0, "sent", 0.0, 1.0, "", 0, 1, "sent"), module._HEALTH: (0, 0.0, 0, "a", "one"),
-        module._READY: (0, ""),
+        module.TURN: (clock(), 0, "", 9), module.OF_LINE: ("a", 9), module.OF_ASIDE: ("a", 9, clock()),
+        module.EMPTY: ("a",), module.LEASE: (1.0, "one", 0, "a"), module.RELEASE: ("a", "one"),
+        module.SETTLE: (1.0, "sent", 0.0, 1.0, "", 0, 1, "sent"), module.HEALTH: (0, 0.0, 0, "a", "one"),
+        module.READY: (0, ""),
     }  # fmt: skip
     for sql, parameters in statements.items():
         plan = [row[3] for row in rows.db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
