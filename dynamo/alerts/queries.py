@@ -51,16 +51,16 @@ class AlertQueries:
             "a.made >= ?": since and since.timestamp(),
         }
         given = {sql: value for sql, value in conditions.items() if value is not None}
-        source = "alerts a"
+        source = "messages a"
         if active:
             source = (
-                "episodes e JOIN alerts a ON a.id = json_extract(e.state, '$[0]') || '-' ||"
+                "episodes e JOIN messages a ON a.id = json_extract(e.state, '$[0]') || '-' ||"
                 " (json_array_length(e.state, '$[1]') - 1)"
             )
         where = " AND ".join(given) or "1"
         # Of the texts below, none comes from outside.
         rows = self._db.execute(
-            f"SELECT a.body FROM {source} WHERE {where} ORDER BY a.made DESC, a.rowid DESC LIMIT ?",  # noqa: S608
+            f"SELECT a.body FROM {source} WHERE {where} ORDER BY a.made DESC, a.number DESC LIMIT ?",  # noqa: S608
             (*given.values(), limit),
         )
         return [_alert(body) for (body,) in rows]
@@ -81,24 +81,24 @@ class AlertQueries:
         UserError
             There is none, or it may be any of several.
         """
-        rows = self._db.execute("SELECT body FROM alerts WHERE id = ?", (name,)).fetchall()
+        rows = self._db.execute("SELECT body FROM messages WHERE id = ?", (name,)).fetchall()
         if rows:
             return _alert(rows[0][0])
         rows = self._db.execute(
-            "SELECT episode, id, body FROM alerts WHERE id >= ?1 AND id < ?1 || '~'"
+            "SELECT episode, id FROM alerts WHERE id >= ?1 AND id < ?1 || '~'"
             " ORDER BY id LIMIT 1000",
             (name,),
         ).fetchall() if name else []  # fmt: skip
-        episodes = {episode: (found, body) for episode, found, body in rows}
+        episodes = dict(rows)
         if not episodes:
             raise UserError(f"no alert {name!r}; `dynamo alerts list` names them")
         if len(episodes) > 1:
-            raise UserError(f"{name!r} may be any of {', '.join(i for i, _ in list(episodes.values())[:5])}")
+            raise UserError(f"{name!r} may be any of {', '.join(list(episodes.values())[:5])}")
         return self.episode(next(iter(episodes)))[-1]
 
     def episode(self, episode: str) -> list[Alert]:
         """Return all alerts of an episode, the first first."""
-        rows = self._db.execute("SELECT body FROM alerts WHERE episode = ? ORDER BY revision", (episode,))
+        rows = self._db.execute("SELECT body FROM messages WHERE episode = ? ORDER BY revision", (episode,))
         return [_alert(body) for (body,) in rows]
 
     # Deliveries

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import orjson
 
@@ -41,15 +43,18 @@ _SET_STATE = "INSERT OR REPLACE INTO episodes (feed, hazard, subscriber, way, st
 _END_STATE = "DELETE FROM episodes WHERE feed = ? AND hazard = ? AND subscriber = ? AND way = ?"
 _LAPSE = "INSERT OR IGNORE INTO lapsed (alert, at, reason) SELECT id, ?, ? FROM alerts WHERE id = ?"
 _ADD_ALERT = (
-    "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body, picture)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_ADD_PICTURE = "INSERT OR IGNORE INTO pictures (run, id, body) VALUES (?, ?, ?)"
 _ADD_DELIVERY = (
     "INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)"
     " VALUES (?, ?, ?, ?, 'waiting', ?, ?)"
 )
 #: In the order in which they are applied: a row after those that it refers to.
-_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_ALERT, _LAPSE, _ADD_DELIVERY)
+_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_PICTURE, _ADD_ALERT, _LAPSE, _ADD_DELIVERY)
+_FACTS = tuple(field.name for field in fields(Alert))
+_facts_of = attrgetter(*_FACTS)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -149,7 +154,7 @@ class AlertStore(AlertQueries):
         """Enqueue a test of some channels with a pretended match, beside the life of any episode; return it."""
         alert = exercise(match, feed, now, secrets.token_hex(8), Policy())
         with self._db.change():
-            self._add_alert(alert, channels)
+            self._add_alert(alert, channels, {})
         return alert
 
     def _is_judged(self, cycle: Cycle) -> bool:
@@ -190,8 +195,9 @@ class AlertStore(AlertQueries):
             if alert is not None and (last := after or before) is not None:
                 told.append((alert, last.channels))
         told.sort(key=lambda pair: _urgency(pair[0]))
+        drawn: dict[int, str] = {}
         for alert, channels in told:
-            self._add_alert(alert, channels)
+            self._add_alert(alert, channels, drawn)
         return [alert for alert, _ in told]
 
     def _set_state(self, key: tuple[str, ...], before: State | None, after: State | None) -> None:
@@ -214,18 +220,30 @@ class AlertStore(AlertQueries):
              cycle.known_share),
         )  # fmt: skip
 
-    def _add_alert(self, alert: Alert, channels: Iterable[str]) -> None:
+    def _add_alert(self, alert: Alert, channels: Iterable[str], drawn: dict[int, str]) -> None:
+        """Write an alert and its deliveries; `drawn` has the pictures of this change, by what they are of."""
         made = alert.sent.timestamp()
-        body = orjson.dumps(alert, option=_JSON).decode()  # as `Alert.to_json` has it, many times as fast
+        picture = None if alert.polygons is None else self._picture(alert.run, alert.polygons, drawn)
+        facts = dict(zip(_FACTS, _facts_of(alert), strict=True)) | {"polygons": None}
+        body = orjson.dumps(facts, option=_JSON).decode()  # as `Alert.to_json` has it, many times as fast
         self._db.write(
             _ADD_ALERT,
             (alert.id, alert.episode, alert.revision, alert.kind, alert.feed, alert.run, alert.subscriber,
-             alert.hazard, made, body),
+             alert.hazard, made, body, picture),
         )  # fmt: skip
         expires = alert.expires.timestamp()
         for channel in channels:
             delivery = f"{alert.id}@{channel}"
             self._db.write(_ADD_DELIVERY, (delivery, alert.id, alert.episode, channel, made, expires))
+
+    def _picture(self, run: str, polygons: dict[str, Any], drawn: dict[int, str]) -> str:
+        """Return the name of a picture; matches of one polygon share theirs, which is written once."""
+        name = drawn.get(id(polygons))
+        if name is None:
+            body = orjson.dumps(polygons, option=_JSON)
+            name = drawn[id(polygons)] = blake2b(body, digest_size=10).hexdigest()
+            self._db.write(_ADD_PICTURE, (run, name, body.decode()))
+        return name
 
 
 def _by_way(cycle: Cycle, matches: Iterable[Match]) -> dict[Way, Match]:

@@ -69,8 +69,10 @@ def list_alerts(
     if as_json:
         print(json.dumps([alert.to_json() for alert in alerts], indent=2))
         return 0
+    now = datetime.now(UTC)
     for alert in alerts:
-        print(f"{alert.id}  {alert.sent:%Y-%m-%d %H:%M:%SZ}  {alert.kind:9}  {headline(alert)}")
+        expired = "  (expired)" if active and alert.expires <= now else ""
+        print(f"{alert.id}  {alert.sent:%Y-%m-%d %H:%M:%SZ}  {alert.kind:9}  {headline(alert)}{expired}")
     return 0
 
 

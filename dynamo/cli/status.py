@@ -12,6 +12,7 @@ import click
 from dynamo.cli.alike import alike, some
 from dynamo.cli.execute import resuming
 from dynamo.cli.options import workspace_option
+from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.graph import Graph
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_CLEAR = {"judged": "", "unknown": ": nothing counts as clear"}
 _STATES = ("done", "reused", "running", "failed", "blocked")
 
 
@@ -50,8 +52,11 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     for feed, said in facts["watched"].items():
         told = ", ".join(f"{n} {state}" for state, n in said["windows"].items())
         print(f"watched: {feed}: {told}; newest data done: {said['newest_done'] or 'none'}")
+        for hazard, one in said["hazards"].items():
+            known = f"{one['known']:.0%} of the field known"
+            print(f"  {hazard}: data of {one['data']}, {known}{_CLEAR[one['outcome']]}")
         for channel, n in said["waiting"].items():
-            print(f"  {n} deliveries wait for {channel}")
+            print(f"  {format_count(n, 'delivery', 'deliveries')} waiting for {channel}")
     return 0
 
 
@@ -68,6 +73,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
         return {}
     with AlertStore(workspace.journal) as alerts:
         waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
+        cycles = alerts.newest_cycles()
     return {
         feed: {
             "windows": {state: n for state, (n, _) in states.items()},
@@ -75,6 +81,11 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             if "done" in states
             else None,
             "waiting": waiting,
+            "hazards": {
+                one.hazard: {"data": one.issued.isoformat(), "outcome": one.outcome, "known": one.known}
+                for one in cycles
+                if one.feed == feed
+            },
         }
         for feed, states in standing.items()
     }

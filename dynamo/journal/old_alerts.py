@@ -30,6 +30,7 @@ _FORGET = """
 DELETE FROM alerts WHERE id = ?1
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.alert = ?1 AND d.state = 'waiting')
 """
+_PICTURES = "DELETE FROM pictures WHERE NOT EXISTS (SELECT 1 FROM alerts a WHERE a.run = pictures.run)"
 _OLD_CYCLES = """
 DELETE FROM cycles WHERE issued < ?1
   AND issued < (SELECT max(c.issued) FROM cycles c WHERE c.feed = cycles.feed AND c.hazard = cycles.hazard)
@@ -50,6 +51,8 @@ def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
         for first in range(0, len(old), _BATCH):
             with database.change():
                 gone += sum(database.execute(_FORGET, (a,)).rowcount for a in old[first : first + _BATCH])
+        if gone:
+            database.execute(_PICTURES)
         database.execute(_OLD_CYCLES, (before,))
         database.execute("DELETE FROM positions WHERE time < ?", (before,))
     finally:

@@ -35,7 +35,7 @@ def matches(minute):
             # Some on the channel that their rules name, which changes in the middle; the others on all.
             way = (('phone', '') if minute < 40 else ('', 'phone'))[n % 2] if n % 3 else 'desk'
             yield Match(f's{n}', 4.5, 52.5, 'STORM', level, 'dBZ', issued, ends, n % 5 == minute % 5, 3.0, 90.0,
-                        10.0, 10.0 if (n + minute) % 11 else 5.0, way)
+                        10.0, 10.0 if (n + minute) % 11 else 5.0, way, {'near': [n % 7]})
 
 def asking(minute, names):
     # The last forty leave the file after a while.
@@ -67,7 +67,7 @@ def recorded(journal: Path) -> dict[str, list[tuple]]:
     with closing(sqlite3.connect(journal)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return {
-            "alerts": db.execute("SELECT id, kind, body FROM alerts ORDER BY id").fetchall(),
+            "alerts": db.execute("SELECT id, kind, body FROM messages ORDER BY id").fetchall(),
             "deliveries": db.execute(
                 "SELECT id, alert, due, expires FROM deliveries ORDER BY seq"
             ).fetchall(),

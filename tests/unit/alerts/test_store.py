@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_what_is_told_is_recorded_with_its_deliveries(store, path):
     }
     (record,) = store.cycles("run-0")
     assert (record.outcome, record.issued, record.judged, record.feed) == ("judged", at(0), at(0.1), "flow")
-    (body,) = rows(path, "SELECT body FROM alerts")[0]
+    (body,) = rows(path, "SELECT body FROM messages")[0]
     assert orjson.loads(body) == orjson.loads(orjson.dumps(alert.to_json()))
 
 
@@ -380,6 +381,26 @@ def test_an_episode_of_which_nothing_is_known_ends_when_it_expires(store, path):
     assert rows(path, "SELECT * FROM lapsed") == []
 
 
+def test_polygons_are_recorded_once_for_all_who_are_near(store, path):
+    """Each alert reads back with its own; they go with the last alert of their run."""
+    other = {"type": "Polygon", "coordinates": [[[1.0, 2.0], [3.0, 2.0], [3.0, 4.0], [1.0, 2.0]]]}
+    odd = '"polygons":null \\"polygons\\":null'
+    found = [match("a"), match(odd), replace(match("c"), polygons=other), replace(match("d"), polygons=None)]
+    told = judge(store, cycle(0), found)
+    assert sorted(rows(path, "SELECT run, body FROM pictures")) == sorted(
+        ("run-0", orjson.dumps(polygons).decode()) for polygons in (SQUARE, other)
+    )
+    for alert in told:
+        assert store.alert(alert.id) == alert
+    (mended,) = [alert for alert in store.alerts() if alert.subscriber == odd]
+    assert mended.polygons == SQUARE
+    for n in (1, 2, 3):
+        judge(store, cycle(n), [])
+    set_deliveries(path, "sent")
+    assert forget_alerts(path, before=at(30).timestamp()) == 8
+    assert rows(path, "SELECT * FROM pictures") == []
+
+
 def test_what_no_product_speaks_of_ends_when_it_expires(store):
     """Kinds that are spoken of, other feeds, and alerts that hold stay."""
     (storm,) = judge(store, cycle(0), [match()])
@@ -432,21 +453,18 @@ def test_it_is_said_how_a_cycle_was_judged(store):
     assert store.kinds("flow") == {"STORM"}
 
 
-def test_what_was_under_way_before_ways_goes_on(store, path):
+def test_what_was_under_way_before_ways_goes_on(store, path, tmp_path):
     """A journal of an older version has states without ways and narrowest distances."""
     (new,) = judge(store, cycle(0), [match()])
-    store.close()
-    with closing(sqlite3.connect(path)) as db, db:
-        scripts = sorted(files("dynamo.journal").joinpath(".").glob("*.sql"))
-        number = next(n for n, script in enumerate(scripts) if script.stem.endswith("ways"))
-        db.executescript(
-            "CREATE TABLE old (feed TEXT, hazard TEXT, subscriber TEXT, state TEXT);"
-            "INSERT INTO old SELECT feed, hazard, subscriber, json_remove(state, '$[17]') FROM episodes;"
-            "DROP TABLE episodes; DROP TABLE lapsed; ALTER TABLE old RENAME TO episodes;"
-            f"PRAGMA user_version = {number}"
-        )
-    with AlertStore(path) as again:
+    (state,) = rows(path, "SELECT json_remove(state, '$[17]') FROM episodes")[0]
+    scripts = sorted(files("dynamo.journal").joinpath(".").glob("*.sql"))
+    older = list(takewhile(lambda script: not script.stem.endswith("ways"), scripts))
+    with closing(sqlite3.connect(tmp_path / "old.db")) as db, db:
+        db.executescript("".join(script.read_text() for script in older))
+        db.execute("INSERT INTO episodes VALUES ('flow', 'STORM', 's', ?)", (state,))
+        db.execute(f"PRAGMA user_version = {len(older)}")
+    with AlertStore(tmp_path / "old.db") as again:
         assert again.active() == {("flow", "STORM"): 1}
         assert judge(again, cycle(1), [match()]) == []
         (updated,) = judge(again, cycle(2), [match(narrowest_km=5.0)])
-        assert updated.episode == new.episode
+        assert (updated.episode, updated.revision) == (new.episode, 1)
