@@ -64,7 +64,7 @@ def command(
         Request(run, prepared.graph, products, chosen, settings=said),
         cores=cores or prepared.engine.cores,
         memory=prepared.engine.memory,
-        modules=(str(prepared.path.parent),),
+        modules=tuple(said["modules"]),
         inline=inline,
         first=click.get_current_context().obj,
         quiet=quiet,

@@ -7,6 +7,7 @@ from typing import Any
 from dynamo.graph.digest import NotJSON, to_json
 from dynamo.planning.select import Selection
 from dynamo.runfile.preparation import Prepared
+from dynamo.runfile.workflow import module_folders
 
 __all__ = ["settings"]
 
@@ -22,7 +23,7 @@ def settings(
         "memory": prepared.engine.memory,
         "products": folder,
         "only": list(prepared.products.only),
-        "modules": [str(prepared.path.parent)],
+        "modules": module_folders(prepared.runfile.workflow, prepared.path.parent),
         "selection": {"force": selection.force, "only": selection.only, "until": selection.until},
         "params": {name: _told(value) for name, value in prepared.params.items()},
         "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},

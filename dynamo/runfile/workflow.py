@@ -15,7 +15,7 @@ from dynamo.graph import Command, TaskFunction, Workflow
 from dynamo.runfile.paths import under
 from dynamo.worker.loading import load_module, load_object, look_first, split_call
 
-__all__ = ["guilty", "load_workflow"]
+__all__ = ["guilty", "load_workflow", "module_folders"]
 
 
 def load_workflow(reference: str, base: Path) -> Workflow:
@@ -40,6 +40,13 @@ def load_workflow(reference: str, base: Path) -> Workflow:
     if isinstance(found, Workflow):
         return found
     raise UserError(_not_a_workflow(name, found, reference))
+
+
+def module_folders(reference: str, base: Path) -> list[str]:
+    """Return where modules are sought first by which tasks are called: in `base`, and beside the workflow's file."""
+    where, _ = split_call(reference)
+    beside = [under(base, where).resolve().parent] if where.endswith(".py") else []
+    return list(dict.fromkeys(map(str, [base, *beside])))
 
 
 def _not_a_workflow(name: str, found: Any, reference: str) -> str:

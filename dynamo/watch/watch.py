@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from dynamo.engine import LocalEngine
 from dynamo.engine.spawn import Spawned
 from dynamo.errors import UserError
 from dynamo.journal import Journal, Workspace
+from dynamo.runfile.workflow import module_folders
 from dynamo.watch.alone import alone
 from dynamo.watch.equipment import check_workflow, equip
 from dynamo.watch.feed import Feed
@@ -97,6 +99,7 @@ class Watch:
         """
         feeds = [post.feed for post in self.posts]
         rules = [feed.runfile.engine for feed in feeds]
+        folders = [module_folders(feed.runfile.workflow, feed.path.parent) for feed in feeds]
         with ExitStack() as stack:
             for feed in feeds:
                 stack.enter_context(alone(self.workspace.root, feed.name))
@@ -104,7 +107,7 @@ class Watch:
                 self.workspace,
                 cores=self.options.cores or _most([rule.cores for rule in rules]),
                 memory=_most([rule.memory for rule in rules]),
-                modules=tuple(dict.fromkeys(str(feed.path.parent) for feed in feeds)),
+                modules=tuple(dict.fromkeys(chain.from_iterable(folders))),
                 first=first,
             )
             with engine:

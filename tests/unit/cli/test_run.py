@@ -437,6 +437,22 @@ def test_output_that_nobody_reads_is_no_error(bench):
         assert process.stderr.read() == ""
 
 
+def test_a_workflow_elsewhere_has_tasks_in_a_module_beside_it(bench):
+    """Its file's folder is where they are sought, not only that of the run file; also when the run goes on."""
+    (bench.root / "flows").mkdir()
+    (bench.root / "flows/beside_the_flow.py").write_text(
+        "from dynamo import Output, task\n@task\ndef make(out: Output):\n    out.write_text('x')\n"
+    )
+    (bench.root / "flows/flow.py").write_text(
+        "from dynamo import workflow\nfrom beside_the_flow import make\n"
+        "@workflow\ndef flow():\n    make(out='made.txt')\n"
+    )
+    (bench.root / "here").mkdir()
+    (bench.root / "here/flow.yaml").write_text("workflow: ../flows/flow.py:flow\nproducts: out\n")
+    bench.process("run", "here/flow.yaml")
+    assert (bench.root / "here/out/made.txt").read_text() == "x"
+
+
 def test_products_do_not_depend_on_the_current_folder(bench, tmp_path):
     """A run file called from elsewhere finds its inputs and products beside it."""
     elsewhere = tmp_path / "else where"
