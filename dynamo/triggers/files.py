@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from dynamo.errors import UserError
+from dynamo.triggers.disk import is_folder, is_gone, network
 from dynamo.triggers.tree import Glob, Place, entry
 from dynamo.triggers.whole import TEMPORARY, Changes, Files, temporary
 
@@ -29,10 +30,6 @@ log = logging.getLogger(__name__)
 #: Seconds between scans of everything: where the kernel tells of changes, and where it does not.
 SCAN = 60.0
 POLL = 0.5
-#: File systems whose changes may be made on other machines, which inotify does not tell.
-NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "afs", "davfs"}
-)  # fmt: skip
 
 
 class Watcher:
@@ -122,8 +119,6 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    # Waiting
 
     @property
     def descriptors(self) -> list[int]:
@@ -217,7 +212,7 @@ class Watcher:
         for wd in [wd for wd, folder in self._watches.items() if folder not in self._folders]:
             self._remove(wd)
         for path in before - self._found:
-            if _is_gone(path):
+            if is_gone(path):
                 self._files.lose(path)
         self._next_scan = now + (POLL if self._polled else self._scan_every)
 
@@ -252,7 +247,7 @@ class Watcher:
         self, item: os.DirEntry[str], places: Iterable[Place], now: float
     ) -> list[tuple[str, set[Place]]]:
         inputs, below = entry(places, item.name)
-        if below and _is_folder(item):
+        if below and is_folder(item):
             if not item.is_symlink():
                 return [(item.path, below)]
             # Links are followed where a name asks for it; with ** they might go round in circles.
@@ -300,34 +295,5 @@ class Watcher:
             return
         is_new = self._watches.get(wd) != folder
         self._watches[wd] = folder
-        kind = _file_system(folder) if is_new else ""
-        if kind in NETWORK or kind.startswith("fuse."):
+        if is_new and (kind := network(folder)):
             self._poll(f"{folder} is on {kind}")
-
-
-def _file_system(folder: str) -> str:
-    """Return the kind of file system that a folder is on; empty where it is not known."""
-    import psutil
-
-    inside = [
-        p for p in psutil.disk_partitions(all=True) if f"{folder}/".startswith(p.mountpoint.rstrip("/") + "/")
-    ]
-    return max(inside, key=lambda p: len(p.mountpoint)).fstype if inside else ""
-
-
-def _is_folder(item: os.DirEntry[str]) -> bool:
-    try:
-        return item.is_dir()
-    except OSError:  # a link to where we may not look
-        return False
-
-
-def _is_gone(path: str) -> bool:
-    """Whether there is no such file; not where a disk cannot be reached for a moment."""
-    try:
-        os.stat(path)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False

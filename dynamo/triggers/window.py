@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from dynamo.graph.units import format_count
 from dynamo.triggers.arrival import Arrival, Outcome
@@ -74,8 +75,7 @@ class _Span:
         return max(self.last, time) - min(self.first, time)
 
 
-def _last(span: _Span) -> float:
-    return span.last
+_last = attrgetter("last")
 
 
 class Windows:

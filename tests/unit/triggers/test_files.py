@@ -225,7 +225,7 @@ def test_what_the_kernel_did_not_tell_is_found_by_the_scan(tmp_path, monkeypatch
 def test_where_the_kernel_tells_nothing_the_folders_are_polled(tmp_path, monkeypatch, caplog):
     """On a network's file system, and where there are no more watches; a line in the log says it, once."""
     monkeypatch.setattr(files, "POLL", 0.02)
-    monkeypatch.setattr(files, "_file_system", lambda _: "nfs4")
+    monkeypatch.setattr(files, "network", lambda _: "nfs4")
     with Watcher({"scan": [f"{tmp_path}/*"]}) as watcher:
         watcher.look()
         monkeypatch.setattr(watcher._inotify, "read", lambda timeout: [])

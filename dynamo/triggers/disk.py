@@ -1,0 +1,42 @@
+"""What a disk says of a path that may be on another machine, or away for a moment."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["is_folder", "is_gone", "network"]
+
+#: File systems whose changes may be made on other machines, which inotify does not tell.
+NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "afs", "davfs"}
+)  # fmt: skip
+
+
+def network(folder: str) -> str:
+    """Return the kind of file system that a folder is on where others may change it; empty where not, or not known."""
+    import psutil
+
+    inside = [
+        p for p in psutil.disk_partitions(all=True) if f"{folder}/".startswith(p.mountpoint.rstrip("/") + "/")
+    ]
+    kind = max(inside, key=lambda p: len(p.mountpoint)).fstype if inside else ""
+    return kind if kind in NETWORK or kind.startswith("fuse.") else ""
+
+
+def is_folder(item: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one, that we may look at."""
+    try:
+        return item.is_dir()
+    except OSError:  # a link to where we may not look
+        return False
+
+
+def is_gone(path: str) -> bool:
+    """Whether there is no such file; not where a disk cannot be reached for a moment."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
