@@ -152,17 +152,16 @@ def judge(
     if outcome.said == "refused":
         return Verdict("dead", reason=f"refused: {told}".rstrip(" :"))
     asked = min(outcome.after or 0.0, patience.most_asked)
+    count = failures + (not aside or failures < ENOUGH)
     due = now + max(_wait(tries, chance, patience), asked)
-    known = aside and failures == 0
-    failures += not aside or failures < ENOUGH
-    pause = asked if known else max(_wait(failures, chance, patience), asked)
+    rest = 0.0 if aside and failures == 0 else _wait(count, chance, patience)
     state: Literal["waiting", "dead"] = "waiting"
     why = ""
     if due - begun > patience.all_in_all:
         took = f"{format_count(tries, 'try', 'tries')} in {now - begun:.0f} s"
         state, why = "dead", f"given up after {took}: {told}".rstrip(" :")
     served = aside or tries >= ENOUGH
-    return Verdict(state, due, why, served or failures >= ENOUGH, served, failures, now + pause)
+    return Verdict(state, due, why, served or count >= ENOUGH, served, count, now + max(rest, asked))
 
 
 def _wait(failures: int, chance: float, patience: Patience) -> float:

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.delivery.channel import Outcome
-from dynamo.delivery.retry import Patience, answered, judge, seconds_asked
+from dynamo.delivery.retry import ENOUGH, Patience, answered, judge, seconds_asked
 
 AGAIN = Outcome("again", "busy", 503)
 
 
-def verdict(outcome, tries=1, begun=0.0, now=0.0, chance=0.5):
-    return judge(outcome, tries=tries, begun=begun, now=now, chance=chance, patience=Patience())
+def verdict(outcome, tries=1, begun=0.0, now=0.0, chance=0.5, **channel):
+    return judge(outcome, tries=tries, begun=begun, now=now, chance=chance, patience=Patience(), **channel)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,36 @@ def test_it_is_given_up_after_a_day():
     assert verdict(AGAIN, tries=99, now=86_000.0).state == "waiting"
     dead = verdict(AGAIN, tries=99, now=86_390.0)
     assert (dead.state, dead.reason) == ("dead", "given up after 99 tries in 86390 s: HTTP 503 busy")
+
+
+def test_the_pause_of_a_channel_grows_with_its_failures_in_a_row():
+    """However often this delivery was tried; a success, or a refusal of this one alone, ends it."""
+    assert [verdict(AGAIN, failures=n, chance=1.0).pause for n in (0, 1, 2, 9)] == [1, 2, 4, 60]
+    assert [verdict(AGAIN, failures=n).failures for n in (0, 1, 9)] == [1, 2, 10]
+    for outcome in (Outcome("sent"), Outcome("refused", "no", 404)):
+        assert (verdict(outcome, failures=9).failures, verdict(outcome, failures=9).pause) == (0, 0.0)
+
+
+def test_what_failed_several_times_or_in_a_channel_that_did_is_set_aside():
+    """The line has the next turn only where this one has had several."""
+    assert [verdict(AGAIN, tries=n, failures=n - 1).aside for n in (1, ENOUGH - 1, ENOUGH)] == [
+        False,
+        False,
+        True,
+    ]
+    first = verdict(AGAIN, tries=1, failures=ENOUGH)
+    assert (first.aside, first.served) == (True, False)
+    assert verdict(AGAIN, tries=ENOUGH).served
+    assert verdict(AGAIN, tries=1, aside=True).served
+
+
+def test_what_is_aside_pauses_a_channel_for_little():
+    """Not at all after a success, and never for long by itself; but Retry-After is for all."""
+    assert verdict(AGAIN, tries=9, aside=True).pause == 0
+    failures = 0
+    for _ in range(50):
+        found = verdict(AGAIN, tries=9, aside=True, failures=failures, chance=1.0)
+        failures = found.failures
+    assert found.pause == 2.0 ** (ENOUGH - 1)
+    assert verdict(AGAIN, tries=9, aside=True, failures=9, chance=1.0).pause == 60
+    assert verdict(Outcome("again", "later", 429, after=300.0), tries=9, aside=True).pause == 300
