@@ -44,7 +44,6 @@ def execute(
 
     `first` is a worker process that was started before.
     """
-    from dynamo.cli.progress import Progress
     from dynamo.engine import LocalEngine
 
     with LocalEngine(
@@ -52,10 +51,7 @@ def execute(
     ) as engine:
         graph = request.selection.restrict(request.graph)
         engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))
-        folder = workspace.runs / request.run
-        folder.mkdir(parents=True, exist_ok=True)
-        steps = {step: len(ids) for step, ids in graph.steps.items()}
-        progress = Progress(steps, engine.cores, folder / "run.log")
+        progress = _progress(workspace.runs / request.run, graph, engine.cores)
 
         def begun(event: Event) -> None:
             progress(event)
@@ -73,6 +69,13 @@ def execute(
             return INTERRUPTED
     _tell(summary, workspace, progress, quiet=quiet, as_json=as_json)
     return exit_code(summary)
+
+
+def _progress(folder: Path, graph: Graph, cores: int) -> Progress:
+    from dynamo.cli.progress import Progress
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return Progress({step: len(ids) for step, ids in graph.steps.items()}, cores, folder / "run.log")
 
 
 def _tell(summary: Summary, workspace: Workspace, progress: Progress, *, quiet: bool, as_json: bool) -> None:

@@ -11,7 +11,10 @@ import click
 from dynamo.cli.options import overriding, runfile_of, selecting, selection
 
 if TYPE_CHECKING:
+    from dynamo.engine import Request
     from dynamo.journal import Workspace
+    from dynamo.planning import Selection
+    from dynamo.runfile import Prepared
 
 __all__ = ["command"]
 
@@ -45,39 +48,46 @@ def command(
     `dynamo resume` goes on with it.
     """
     from dynamo.cli.execute import execute
-    from dynamo.engine import Products, Request, new_run_id
     from dynamo.journal import Workspace
     from dynamo.runfile import prepare
     from dynamo.runfile.overrides import input_options, param_options
-    from dynamo.runfile.settings import settings
 
     path, force = runfile_of(runfile, force)
     prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
     chosen = selection(force, only, until)
     chosen.check(prepared.graph)
     workspace = Workspace.open(prepared.workspace)
-    run = new_run_id(prepared.graph.name, time.time())
-    products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
-    said = settings(prepared, products.folder, chosen, cores)
+    request = _request(prepared, chosen, cores)
     code = execute(
         workspace,
-        Request(run, prepared.graph, products, chosen, settings=said),
+        request,
         cores=cores or prepared.engine.cores,
         memory=prepared.engine.memory,
-        modules=tuple(said["modules"]),
+        modules=tuple(request.settings["modules"]),
         inline=inline,
         first=click.get_current_context().obj,
         quiet=quiet,
         as_json=as_json,
     )
     if report:
-        _report(workspace, run, products.folder, to=sys.stderr if as_json else sys.stdout)
+        _report(workspace, request, to=sys.stderr if as_json else sys.stdout)
     return code
 
 
-def _report(workspace: Workspace, run: str, folder: str, *, to: TextIO) -> None:
+def _request(prepared: Prepared, chosen: Selection, cores: int | None) -> Request:
+    from dynamo.engine import Products, Request, new_run_id
+    from dynamo.runfile.settings import settings
+
+    run = new_run_id(prepared.graph.name, time.time())
+    products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
+    said = settings(prepared, products.folder, chosen, cores)
+    return Request(run, prepared.graph, products, chosen, settings=said)
+
+
+def _report(workspace: Workspace, request: Request, *, to: TextIO) -> None:
     from pathlib import Path
 
     from dynamo.report import write_report
 
-    print(f"report: {write_report(workspace, run, Path(folder) / 'report.html')}", file=to)
+    written = write_report(workspace, request.run, Path(request.products.folder) / "report.html")
+    print(f"report: {written}", file=to)

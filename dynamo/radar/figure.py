@@ -19,8 +19,9 @@ from dynamo.radar.contour import contour
 from dynamo.radar.figure_marks import GREY, INK, LINE, UNSEEN, draw_arrows, draw_colour_bar, draw_scale_bar
 from dynamo.radar.figure_window import Window, thinned, window_of
 from dynamo.radar.graticule import degrees, lat_of, lon_of, ticks, x_of, y_of
-from dynamo.radar.image import WEB, image_geometry, mercator, paint, palette_for
+from dynamo.radar.image import WEB, image_geometry, paint, palette_for
 from dynamo.radar.legend import extended
+from dynamo.radar.mercator import mercator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

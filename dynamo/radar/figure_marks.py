@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from dynamo.radar.graticule import lat_of
-from dynamo.radar.image import unmercator
 from dynamo.radar.legend import NOT_KNOWN
+from dynamo.radar.mercator import unmercator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamo.radar.image import mercator, unmercator
+from dynamo.radar.mercator import mercator, unmercator
 
 __all__ = ["degrees", "lat_of", "lon_of", "ticks", "x_of", "y_of"]
 

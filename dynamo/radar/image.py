@@ -26,6 +26,7 @@ from dynamo.errors import DataError
 from dynamo.radar import png
 from dynamo.radar.geojson import known_share
 from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
+from dynamo.radar.mercator import mercator, unmercator
 from dynamo.radar.palette import Palette, colours
 from dynamo.radar.palette import palette as find_palette
 
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "WEB",
     "image_geometry",
-    "mercator",
     "paint",
     "palette_for",
-    "unmercator",
     "write_bounds",
     "write_legend",
     "write_png",
@@ -49,7 +48,6 @@ __all__ = [
 WEB = "EPSG:3857"
 
 _KNOWN = (WEB, "EPSG:4326")
-_RADIUS = 6_378_137.0  # m, the sphere of EPSG:3857
 _NODES = 8  # cells between the points at which a projection is computed; between them it is interpolated
 
 
@@ -161,20 +159,6 @@ def image_geometry(geometry: Geometry, crs: str | None = WEB) -> Geometry:
         nx, ny = max(round((east - west) / cell), 1), max(round((north - south) / cell), 1)
     dx, dy = float(east - west) / nx, float(north - south) / ny
     return Geometry(float(west) + dx / 2, float(north) - dy / 2, dx, -dy, nx, ny, crs)
-
-
-def mercator(
-    lon: NDArray[np.float64], lat: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x and y of EPSG:3857 in metres, not wrapped at 180 degrees (IOGP 373-7-2, method 1024)."""
-    return _RADIUS * np.radians(lon), _RADIUS * np.arctanh(np.sin(np.radians(lat)))
-
-
-def unmercator(
-    x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return longitude and latitude of x and y in metres of EPSG:3857."""
-    return np.degrees(x / _RADIUS), np.degrees(np.arctan(np.sinh(y / _RADIUS)))
 
 
 @lru_cache(maxsize=16)

@@ -75,7 +75,6 @@ def nowcast(
     previews
         Also make the animation and the contact sheet.
     """
-    leads = lead_times(horizon, step)
     check_polygons(levels, min_points)
     check_grid(area, cells)
     check_sweeps(every, window, highest)
@@ -93,7 +92,7 @@ def nowcast(
     )
     motion = estimate_motion(sequence, method=method, motion="motion.nc")
     grids = []
-    for lead in leads:
+    for lead in lead_times(horizon, step):
         with fuse(f"lead-{lead:02d}"):
             grid = extrapolate(latest, motion, lead=lead, grid=f"reflectivity_{lead:02d}.nc")
             _products(grid, lead, levels, min_points)
