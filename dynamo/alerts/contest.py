@@ -31,8 +31,8 @@ class Entry:
         Numbers of the rules, and of their places in the polygon's plane.
     inside
         Whether the place is inside.
-    low
-        Metres that the polygon is away at least.
+    low, high
+        Metres that the polygon is away at least, and at most.
     x, y
         Of the nearest point of an edge, in the plane, where it is known.
     """
@@ -42,6 +42,7 @@ class Entry:
     places: NDArray[np.intp]
     inside: NDArray[np.bool_]
     low: NDArray[Any]
+    high: NDArray[Any]
     x: NDArray[Any] | None = None
     y: NDArray[Any] | None = None
 
@@ -50,7 +51,14 @@ class Entry:
         x = None if self.x is None else self.x[which]
         y = None if self.y is None else self.y[which]
         return Entry(
-            self.polygon, self.rows[which], self.places[which], self.inside[which], self.low[which], x, y
+            self.polygon,
+            self.rows[which],
+            self.places[which],
+            self.inside[which],
+            self.low[which],
+            self.high[which],
+            x,
+            y,
         )
 
 
@@ -88,12 +96,16 @@ class Contest:
         """Let what was entered for these rules not keep out what comes."""
         self._high[rows] = np.inf
 
+    def close(self, rows: NDArray[np.intp]) -> None:
+        """Let nothing that is any distance away enter for these rules."""
+        self._high[rows] = 0.0
+
     def enter(self, polygon: int, rows: NDArray[np.intp], near: Near, which: NDArray[np.bool_]) -> None:
-        """Enter a polygon for those of the rules `rows` for which it could still be the nearest."""
+        """Enter a polygon for those of the rules `rows`, by `which`, for which it could still be the nearest."""
         which = which & (near.low <= self._high[rows])
         if which.any():
-            entry = Entry(polygon, rows, near.places, near.inside, near.low).only(which)
-            self._high[entry.rows] = np.minimum(self._high[entry.rows], near.high[which])
+            entry = Entry(polygon, rows, near.places, near.inside, near.low, near.high).only(which)
+            self._high[entry.rows] = np.minimum(self._high[entry.rows], entry.high)
             self._entries.append(entry)
 
     def decide(self, judge: Judge, *, measured: bool) -> tuple[NDArray[np.intp], NDArray[Any], NDArray[Any]]:

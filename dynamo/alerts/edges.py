@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Edges"]
 
 # Pairs of a place and a box that are looked at in one go: what fits into the processor's cache.
-_PAIRS = 60_000
+_PAIRS = 20_000
 # Edges of a box: below it there are too many boxes, above it too many edges.
 _FEWEST, _MOST = 8, 32
 
@@ -39,19 +39,25 @@ class Edges:
         self._west, self._east = (np.minimum(self._x, ends_x).min(1), np.maximum(self._x, ends_x).max(1))
         self._south, self._north = (np.minimum(self._y, ends_y).min(1), np.maximum(self._y, ends_y).max(1))
 
-    def nearest(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return how far the nearest point of any edge is from each place, and its x and y; metres of the plane."""
+    def nearest(
+        self, x: NDArray[Any], y: NDArray[Any], high: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return how far the nearest point of any edge is from each place, and its x and y; metres of the plane.
+
+        Where it is known to be no farther than `high`, less is looked at.
+        """
         found = np.empty((3, len(x)))
+        square = np.full(len(x), np.inf) if high is None else high * high * (1 + 1e-9) + 1e-6
         for some in self._parts(len(x)):
-            self._measure(x[some], y[some], found[:, some])
+            self._measure(x[some], y[some], square[some], found[:, some])
         return found[0], found[1], found[2]
 
     def _parts(self, count: int) -> Iterator[slice]:
         step = max(1, _PAIRS // len(self._west))
         return (slice(start, start + step) for start in range(0, count, step))
 
-    def _measure(self, x: NDArray[Any], y: NDArray[Any], found: NDArray[Any]) -> None:
-        place, box = self._candidates(x[:, None], y[:, None])
+    def _measure(self, x: NDArray[Any], y: NDArray[Any], high: NDArray[Any], found: NDArray[Any]) -> None:
+        place, box = self._candidates(x[:, None], y[:, None], high[:, None])
         off_x, off_y = x[place, None] - self._x[box], y[place, None] - self._y[box]
         dx, dy = self._dx[box], self._dy[box]
         along = off_x * dx
@@ -76,15 +82,21 @@ class Edges:
         np.subtract(x, off_x[winner, edge], out=found[1])
         np.subtract(y, off_y[winner, edge], out=found[2])
 
-    def _candidates(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _candidates(
+        self, x: NDArray[Any], y: NDArray[Any], high: NDArray[Any]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return pairs of a place and a box that may hold its nearest edge, ordered by place."""
         away = np.maximum(self._west - x, x - self._east)
         np.maximum(away, 0.0, out=away)
         up = np.maximum(self._south - y, y - self._north)
         np.maximum(up, 0.0, out=up)
-        low = away * away + up * up
-        # No farther than the first point of any run.
-        away, up = x - self._x[:, 0], y - self._y[:, 0]
-        high = (away * away + up * up).min(1, keepdims=True)
+        away *= away
+        up *= up
+        away += up
+        low = away
+        if not np.isfinite(high).all():
+            # No farther than the first point of any run.
+            away, up = x - self._x[:, 0], y - self._y[:, 0]
+            high = np.minimum(high, (away * away + up * up).min(1, keepdims=True))
         place, box = (low <= high).nonzero()
         return place, box

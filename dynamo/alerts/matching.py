@@ -18,7 +18,6 @@ import shapely
 
 from dynamo.alerts.contest import Contest, Entry, Judge
 from dynamo.alerts.drawn import drawn
-from dynamo.alerts.edges import Edges
 from dynamo.alerts.match import Match
 from dynamo.alerts.nearness import Box, Near, nearness
 from dynamo.alerts.plane import Plane, regions
@@ -116,16 +115,18 @@ class _Search:
         self._plane_of = np.zeros(len(self._levels), int)
         self._number_in_plane = np.zeros(len(self._levels), int)
         self._planes: list[Plane] = []
+        # A polygon's rank: the higher its level and then the earlier its time, the higher.
+        self._kinds, kind = np.unique(self._levels, return_inverse=True)
+        self._rank = kind * len(fields) + (len(fields) - 1 - self._time)
+        # Who asks for the most: only beyond these need each rule be asked for its own.
+        self._picky = asks.min_level.max(initial=-np.inf)
+        self._hasty = asks.max_lead.min(initial=np.inf)
         count = len(asks.rows)
-        self._best = np.full(count, -np.inf)
-        self._first_best = np.full(count, len(fields))
-        self._onset = np.full(count, len(fields))
-        self._ends = np.full(count, -1)
+        self._best = np.full(count, -1, "i4")
+        self._onset = np.full(count, len(fields), "i4")
+        self._ends = np.full(count, -1, "i4")
         self._inside = np.zeros(count, bool)
         self._nearest, self._highest = Contest(count), Contest(count)
-        # The level below which nothing can change any more; brought up to date when three times as many rules
-        # as there are were looked at.
-        self._settled, self._looked = np.full(count, -np.inf), 0
 
     def run(self) -> Table:
         """Return the rules that matched."""
@@ -146,61 +147,67 @@ class _Search:
         for kind in np.unique(kinds):
             places = (kinds == kind).nonzero()[0]
             reach = float(plane.reach[places].max()) * (1 + plane.slack) + 1.0
-            boxes.append((reach, Box(plane.x, plane.y, places)))
+            boxes.append((reach, Box.of(plane.x, plane.y, places)))
         bounds = shapely.bounds(plane.polygons)
-        # The first and the last time first: then onset and end are known of all that is near all the time.
-        # Within a time from the lowest level: what is inside that needs no distances.
-        times = self._time[members]
+        for layer in self._layers(members):
+            near = boxes
+            # Where many are looked at more than once, first leave out those that are known enough of.
+            if sum(box.share(bounds[layer], reach) for reach, box in boxes) > len(boxes):
+                opened = self._high(int(members[layer[0]]), slice(None)) > 0
+                near = [(reach, box.only(opened[plane.rows])) for reach, box in boxes]
+            for n in layer.tolist():
+                for reach, box in near:
+                    self._hold(plane, int(members[n]), bounds[n], box.within(bounds[n], reach))
+
+    def _layers(self, members: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Return the places in `members` of the polygons of each time and level, in the order to look at them.
+
+        The first and the last time first: then onset and end are known of all that is near all the time. Within
+        a time from the lowest level: what is inside that needs no distances.
+        """
+        times, levels = self._time[members], self._levels[members]
         turn = np.minimum(times, len(self._fields) - 1 - times)
-        for n in np.lexsort((self._levels[members], times, turn)).tolist():
-            for reach, box in boxes:
-                places = box.within(bounds[n], reach)
-                self._settle(len(places))
-                places = places[self._levels[members[n]] >= self._settled[plane.rows[places]]]
-                high = self._high(int(members[n]), plane.rows[places])
-                places, high = places[high > 0], high[high > 0]
-                if len(places):
-                    near = nearness(plane, n, bounds[n], places, high)
-                    self._note(int(members[n]), plane.rows[near.places], near)
+        order = np.lexsort((levels, times, turn))
+        new = (np.diff(times[order]) != 0) | (np.diff(levels[order]) != 0)
+        return np.split(order, new.nonzero()[0] + 1)
 
-    def _settle(self, looked: int) -> None:
-        self._looked += looked
-        if self._looked > 3 * len(self._settled):
-            self._looked = 0
-            all_along = self._inside & (self._onset == 0) & (self._ends == len(self._fields) - 1)
-            told = (self._first_best == 0) & (self._highest.high() == 0)
-            lowest = np.where(told, np.nextafter(self._best, np.inf), self._best)
-            self._settled = np.where(all_along, lowest, -np.inf)
+    def _hold(self, plane: Plane, polygon: int, box: NDArray[Any], places: NDArray[np.intp]) -> None:
+        """Hold a polygon against some places."""
+        high = self._high(polygon, plane.rows[places])
+        places, high = places[high > 0], high[high > 0]
+        if len(places):
+            near = nearness(plane, int(self._number_in_plane[polygon]), box, places, high)
+            self._note(polygon, plane.rows[near.places], near)
 
-    def _high(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[Any]:
+    def _high(self, polygon: int, rows: NDArray[np.intp] | slice) -> NDArray[Any]:
         """Return below how many metres this polygon could change what is known of each of some rules.
 
         Infinite where it changes more than the nearest edge if it is near at all, 0 where it cannot change a thing.
         """
-        time, level = self._time[polygon], self._levels[polygon]
-        best, first = self._best[rows], self._first_best[rows]
-        is_best = level == best
-        high = np.where(self._inside[rows], 0.0, self._nearest.high()[rows])
-        ties = (is_best & (time == first)).nonzero()[0]
-        high[ties] = np.maximum(high[ties], self._highest.high()[rows[ties]])
-        changes = (time < self._onset[rows]) | (time > self._ends[rows])
-        changes |= (level > best) | (is_best & (time < first))
+        time, rank, best = int(self._time[polygon]), int(self._rank[polygon]), self._best[rows]
+        high: NDArray[Any] = self._nearest.high()[rows].copy()
+        np.maximum(high, self._highest.high()[rows], out=high, where=best == rank)
+        changes = best < rank
+        changes |= self._onset[rows] > time
+        changes |= self._ends[rows] < time
         high[changes] = np.inf
-        high[level < self._asks.min_level[rows]] = 0.0
-        high[self._fields[time].lead_minutes > self._asks.max_lead[rows]] = 0.0
+        if self._levels[polygon] < self._picky:
+            high[self._asks.min_level[rows] > self._levels[polygon]] = 0.0
+        if self._fields[time].lead_minutes > self._hasty:
+            high[self._asks.max_lead[rows] < self._fields[time].lead_minutes] = 0.0
         return high
 
     def _note(self, polygon: int, rows: NDArray[np.intp], near: Near) -> None:
-        time, level = self._time[polygon], self._levels[polygon]
+        time, rank = int(self._time[polygon]), int(self._rank[polygon])
         self._onset[rows] = np.minimum(self._onset[rows], time)
         self._ends[rows] = np.maximum(self._ends[rows], time)
         self._inside[rows[near.inside]] = True
-        self._nearest.enter(polygon, rows, near, ~self._inside[rows])
-        best, first = self._best[rows], self._first_best[rows]
-        better = (level > best) | ((level == best) & (time < first))
+        self._nearest.close(rows[near.inside])
+        self._nearest.enter(polygon, rows, near, ~near.inside)
+        better = self._best[rows] < rank
         self._highest.restart(rows[better])
-        self._best[rows[better]], self._first_best[rows[better]] = level, time
-        self._highest.enter(polygon, rows, near, better | ((level == best) & (time == first)))
+        self._best[rows[better]] = rank
+        self._highest.enter(polygon, rows, near, self._best[rows] == rank)
 
     def _table(self, rows: NDArray[np.intp]) -> Table:
         """Return what is known of some rules."""
@@ -212,7 +219,7 @@ class _Search:
         return Table(
             owner=self._asks.owner[rows],
             rule=self._asks.rows[rows],
-            level=self._best[rows],
+            level=self._kinds[self._best[rows] // len(self._fields)],
             polygon=top[rows],
             onset=self._onset[rows],
             ends=self._ends[rows],
@@ -225,14 +232,16 @@ class _Search:
         return np.asarray(~self._inside[rows])
 
     def _is_highest(self, polygon: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        is_best = self._levels[polygon] == self._best[rows]
-        return np.asarray(is_best & (self._time[polygon] == self._first_best[rows]))
+        return np.asarray(self._rank[polygon] == self._best[rows])
 
     def _edges(self, entry: Entry) -> tuple[Entry, NDArray[Any]]:
         plane = self._planes[self._plane_of[entry.polygon]]
-        edges = Edges(plane.polygons[self._number_in_plane[entry.polygon]])
-        far, x, y = edges.nearest(plane.x[entry.places], plane.y[entry.places])
-        far[entry.inside] = 0.0
+        edges = plane.edges(int(self._number_in_plane[entry.polygon]))
+        far, x, y = np.zeros((3, len(entry.rows)))
+        outside = (~entry.inside).nonzero()[0]
+        own = entry.places[outside]
+        most = entry.high[outside] * plane.scale[own]
+        far[outside], x[outside], y[outside] = edges.nearest(plane.x[own], plane.y[own], most)
         low, high = plane.on_ground(entry.places, far, far)
         return replace(entry, low=low, x=x, y=y), high
 

@@ -9,12 +9,14 @@ by the geodesic (Karney 2013, in PROJ). Nothing can go wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
 import shapely
+
+from dynamo.alerts.edges import Edges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,6 +97,7 @@ class Plane:
     slack: float
     polygons: NDArray[Any]
     projection: pyproj.Proj
+    _edges: dict[int, Edges] = field(default_factory=dict)
 
     @classmethod
     def of(cls, polygons: NDArray[Any], lon: NDArray[Any], lat: NDArray[Any], limit: NDArray[Any]) -> Plane:
@@ -125,6 +128,12 @@ class Plane:
         widest = float(reach.max(initial=0.0))
         slack = _ELLIPSOID + (float(far.max(initial=0.0)) + widest) * widest / (2 * _R**2)
         return cls(rows, lon, lat, x, y, scale, limit, reach, slack, flat, projection)
+
+    def edges(self, polygon: int) -> Edges:
+        """Return the edges of a polygon, by its number."""
+        if polygon not in self._edges:
+            self._edges[polygon] = Edges(self.polygons[polygon])
+        return self._edges[polygon]
 
     def on_ground(
         self, places: NDArray[np.intp], low: NDArray[Any], high: NDArray[Any]

@@ -30,6 +30,6 @@ def test_a_box_finds_the_places_at_its_rim():
     rng = np.random.default_rng(3)
     for _ in range(200):
         x, y = rng.uniform(-2e5, 2e5, (2, 500))
-        box = Box(x, y, np.arange(500))
+        box = Box.of(x, y, np.arange(500))
         everywhere = np.array([-3e5, -3e5, 3e5, 3e5])
         assert sorted(box.within(everywhere, 0.0).tolist()) == list(range(500))
