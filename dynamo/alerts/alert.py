@@ -45,7 +45,8 @@ class Alert:
     subscriber, lon, lat
         Who is told, and where that is (WGS 84 degrees).
     hazard, level, units
-        What comes, and the highest level of it (of a cancelled one: the last that was told).
+        What comes, and the highest level of it. Of a cancelled one the lowest that the subscriber asks for, of which
+        there is none any more; where he asks for any, the last that was told.
     issued
         Analysis time of the data.
     sent
@@ -55,7 +56,7 @@ class Alert:
     inside
         Whether the place lies within the hazard itself.
     distance_km, bearing_deg
-        To the nearest edge at its nearest (0 within); the bearing clockwise from north.
+        To the nearest edge at its nearest (0 within); the bearing clockwise from north. Of a cancelled one as last told.
     within_km
         The distance that the subscriber asked for.
     expires
