@@ -19,6 +19,7 @@ import orjson
 
 from dynamo.alerts import geojson
 from dynamo.alerts.alert import Alert
+from dynamo.alerts.reading import json_from
 from dynamo.alerts.words import plain
 from dynamo.errors import DataError
 
@@ -74,10 +75,7 @@ def read_structured(body: bytes) -> Alert:
     DataError
         It is no event, or not one of an alert.
     """
-    try:
-        event = orjson.loads(body)
-    except ValueError as error:
-        raise DataError(f"this is no JSON: {error}") from None
+    event = json_from(body)
     if not isinstance(event, Mapping) or event.get("specversion") != "1.0" or "data" not in event:
         raise DataError("this is no CloudEvent 1.0 with data")
     return geojson.to_alert(event["data"])

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.reading import alert_from
+from dynamo.alerts.reading import alert_from, json_from
 from dynamo.alerts.words import headline
 from dynamo.errors import DataError
 
@@ -53,11 +53,7 @@ def loads(body: bytes) -> Alert:
     DataError
         It is no JSON, or no Feature of an alert.
     """
-    try:
-        said = orjson.loads(body)
-    except ValueError as error:
-        raise DataError(f"this is no JSON: {error}") from None
-    return to_alert(said)
+    return to_alert(json_from(body))
 
 
 def to_alert(said: Any) -> Alert:

@@ -11,15 +11,25 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from dynamo.alerts.alert import Alert
 from dynamo.errors import DataError, InternalError
 
-__all__ = ["alert_from"]
+__all__ = ["alert_from", "json_from"]
 
 _NUMBERS = ("lon", "lat", "level", "distance_km", "bearing_deg", "within_km")
 _TIMES = ("issued", "sent", "expires")
 _TEXTS = ("id", "episode", "feed", "run", "subscriber", "hazard", "units", "source")
 _FLAGS = {True: True, False: False, "true": True, "false": False}
+
+
+def json_from(body: bytes) -> Any:
+    """Return the values of a JSON text; `DataError` where it is none."""
+    try:
+        return orjson.loads(body)
+    except ValueError as error:
+        raise DataError(f"this is no JSON: {error}") from None
 
 
 def alert_from(said: Mapping[str, Any]) -> Alert:
