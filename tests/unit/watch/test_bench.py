@@ -1,0 +1,79 @@
+"""The bench tries again what a full disk refused, and turns faults into words."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from dynamo.errors import DataError, WorkspaceError
+from dynamo.journal.database import DiskFullError
+from dynamo.watch import bench as module
+from dynamo.watch.bench import Bench
+from dynamo.watch.counts import Counts
+from dynamo.watch.judge import Verdict
+
+SUMMARY = SimpleNamespace(run="run-1", folder="out", products=())
+
+
+class Judge:
+    """Raises or returns what it is given, one after another."""
+
+    def __init__(self, *outcomes):
+        self.left, self.closed = list(outcomes), False
+
+    def __call__(self, products):
+        """Judge."""
+        outcome = self.left.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def close(self):
+        """Note it."""
+        self.closed = True
+
+
+def judged(judge, counts=None, *, stopped=False):
+    """Judge one run; return what was wrong."""
+
+    async def main():
+        bench, stop = Bench(judge, counts or Counts(), lambda _: None), asyncio.Event()
+        if stopped:
+            stop.set()
+        try:
+            return await bench.judge(SUMMARY, stop)
+        finally:
+            await bench.close()
+
+    return asyncio.run(main())
+
+
+def test_what_a_full_disk_refused_is_judged_again_until_it_is_recorded(monkeypatch):
+    """Health says so meanwhile, and no more once it is."""
+    monkeypatch.setattr(module, "AGAIN", 0.001)
+    counts, said = Counts(), []
+    monkeypatch.setattr(
+        Counts, "trouble", lambda self, what, text: said.append((what, bool(text)))
+    )  # in the order in which it is told
+    judge = Judge(DiskFullError("full"), DiskFullError("full"), Verdict())
+    assert judged(judge, counts) == ""
+    assert said == [("judging", True), ("judging", True), ("judging", False)]
+    assert judge.closed
+
+
+def test_a_watch_that_stops_leaves_it_to_the_next():
+    """The run is judged when it is gone on with."""
+    with pytest.raises(DiskFullError):
+        judged(Judge(DiskFullError("full")), stopped=True)
+
+
+def test_faults_are_told_in_words_and_a_journal_that_breaks_is_raised(caplog):
+    """A product that is none, our own fault, and what is wrong with one product of several."""
+    assert "cannot be judged: no hazard" in judged(Judge(DataError("no hazard")))
+    assert "ValueError: ours" in judged(Judge(ValueError("ours")))
+    assert "please report it" in caplog.text
+    assert "half" in judged(Judge(Verdict(faults=(DataError("half"),))))
+    with pytest.raises(WorkspaceError):
+        judged(Judge(WorkspaceError("broken")))
