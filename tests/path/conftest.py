@@ -217,7 +217,7 @@ class Watched:
 
     def ask(self, path: str = "/healthz") -> Any:
         """Ask for health: the answer in JSON, or its text."""
-        line = next(line for line in self.log if "health at " in line)
+        line = [line for line in self.log if "health at " in line][-1]
         url = line.partition("health at ")[2].partition("/healthz")[0] + path
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:

@@ -156,6 +156,54 @@ def test_what_waits_too_long_is_superseded_and_recorded(watched, ears):
     assert watched.windows() == ["done", "superseded", "done"]
 
 
+def test_a_backlog_that_was_asked_for_is_run_however_old(watched):
+    """Also where the watch is killed in the midst of it."""
+    watched.say("{at_once: 1, backlog: all, stale: 5 s, late: 1 h}", alerts="")
+    gate = str(watched.gate())
+    for number in (-1200, -600):
+        watched.show(number, 45)
+    watched.show(0, 45, gate=gate)
+    watched.start()
+    with open(gate, "w"):
+        watched.kill()
+    watched.start()
+    with open(gate, "w"):
+        pass
+    for _ in range(3):
+        watched.until("1 ran")
+    assert watched.end() == 130
+    assert watched.windows() == ["done"] * 3
+
+
+def test_ages_count_on_over_a_restart_and_what_is_known_arrives_no_more(watched):
+    """The numbers of what happened begin anew."""
+    watched.start("--port", "0")
+    file = watched.show(0, 45)
+    watched.until("1 ran")
+    assert 'dynamo_arrivals_total{feed="watch.yaml"} 1.0' in watched.ask("/metrics")
+    assert watched.end() == 130
+    assert file.exists()
+    watched.start("--port", "0")
+    metrics = watched.ask("/metrics")
+    assert 'dynamo_arrivals_total{feed="watch.yaml"} 0.0' in metrics
+    for name in ("data", "last_run", "last_arrival"):
+        assert f'dynamo_{name}_age_seconds{{feed="watch.yaml"}}' in metrics
+    said = watched.ask()["feeds"]["watch.yaml"]
+    assert said["data_time"] == watched.start_time.timestamp()
+    assert said["runs"] == {}
+    assert watched.end() == 130
+
+
+def test_the_age_of_data_is_theirs_where_a_clock_runs(watched):
+    """Not that of the tick; here that is the same file again and again."""
+    watched.say("{every: 1 s}", alerts="")
+    watched.show(0, 45)
+    watched.start("--port", "0")
+    watched.until("0 ran, 1 reused")
+    assert watched.ask()["feeds"]["watch.yaml"]["data_time"] == watched.start_time.timestamp()
+    assert watched.end() == 130
+
+
 def test_a_journal_that_cannot_be_used_ends_it(watched):
     """Exit code 3, and the journal's name; a file that lost a table stands for all that may happen to it."""
     watched.start()

@@ -24,6 +24,7 @@ trigger:
   same: last
   backlog: all
   at_once: 4
+  priority: -2
   stale: 5 min
 alerts:
   subscribers: a.geojson
@@ -65,6 +66,7 @@ FAULTS = [
     ("same: last", "same: lst", "expected 'first', 'last', not 'lst' (did you mean 'last'?)"),
     ("backlog: all", "backlog: every", "expected 'all', 'latest', 'none'"),
     ("at_once: 4", "at_once: many", "at_once: expected a whole number"),
+    ("priority: -2", "priority: high", "priority: expected a whole number, not 'high'"),
     ("stale: 5 min", "stale: soon", "stale: 'soon' is not a time like"),
     ("wait: 20 s", "wait: -1", "wait: -1 is not a time like"),
     ("subscribers: a.geojson", "subscribers: 5", "subscribers: expected text"),
@@ -108,7 +110,7 @@ def test_all_is_read(tmp_path):
     run = load(written(tmp_path, GOOD))
     assert run.trigger == TriggerRule(
         join=45.0, wait=20.0, late=120.0, needs={"sweeps": NeedRule(2, "^([a-z]+)", 8, 5)}, every=60.0,
-        zone="Europe/Paris", same="last", backlog="all", at_once=4, stale=300.0,
+        zone="Europe/Paris", same="last", backlog="all", at_once=4, priority=-2, stale=300.0,
     )  # fmt: skip
     alerts = run.alerts
     assert alerts is not None
