@@ -1,14 +1,14 @@
-"""What passes between the outbox and a sender: frozen data, nothing else."""
+"""What passes between the outbox and a sender: data, nothing else; frozen, but for news, which are gathered."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dynamo.alerts.alert import Alert
 from dynamo.delivery.channel import Outcome
 from dynamo.delivery.retry import Verdict
 
-__all__ = ["Batch", "Item", "Tried"]
+__all__ = ["Batch", "Item", "News", "Tried"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +62,14 @@ class Tried:
     seconds: float
     outcome: Outcome
     verdict: Verdict
+
+
+@dataclass(slots=True)
+class News:
+    """What the journal is to be told: tries, and channels that are given back."""
+
+    tried: list[Tried] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.tried or self.released)

@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from dynamo.delivery.channel import Channel, Outcome
+from dynamo.delivery.attempt import attempt
+from dynamo.delivery.channel import Channel
 from dynamo.delivery.lanes import Lanes
 from dynamo.delivery.outbox import Outbox
-from dynamo.delivery.records import Batch, Item, Tried
+from dynamo.delivery.records import Batch, Item, News, Tried
 from dynamo.delivery.retry import Patience, Verdict, judge
 from dynamo.errors import WorkspaceError, nearest
 
@@ -36,23 +37,10 @@ BUDGET = 5.0
 #: Seconds given to requests in flight when the sender is to stop, and for which the journal may be unusable.
 GRACE = 5.0
 TROUBLE = 60.0
-#: How much longer a channel that ends its tries by itself may take for that.
-LONGER = 1.1
 #: Seconds by which the clock may go back before that is minded.
 SET_BACK = 1.0
 #: What the names of senders begin with that are alone.
 ALONE = "alone-"
-
-
-@dataclass(slots=True)
-class _News:
-    """What the journal is to be told: tries, and channels that are given back."""
-
-    tried: list[Tried] = field(default_factory=list)
-    released: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.tried or self.released)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +102,14 @@ class Sender:
         self._patience = patience or Patience()
         self._clock, self._chance = clock, chance
         self._tasks: set[asyncio.Task[None]] = set()
-        self._news = _News()
+        self._news = News()
         self._awake = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fault: BaseException | None = None
         self._stopping = False
-        self._renewed = self._looked = self._trouble = 0.0
+        self._looked: float | None = None
+        self._renewed = self._trouble = 0.0
 
     def wake(self) -> None:
         """Say that there are new deliveries; from any thread."""
@@ -144,7 +133,11 @@ class Sender:
     async def _deliver(self, *, drain: bool) -> int:
         self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "outbox") as thread:
-            outbox = await self._loop.run_in_executor(thread, self._first)
+            name = f"{ALONE if self._alone else ''}{os.getpid()}-{os.urandom(4).hex()}"
+            outbox = await self._loop.run_in_executor(
+                thread, Outbox, self._journal, name, self._lease, self._scope
+            )
+            self._looked = None
             try:
                 while not self._stopping:
                     self._awake.clear()
@@ -166,14 +159,14 @@ class Sender:
     async def _turn(self, thread: ThreadPoolExecutor, outbox: Outbox) -> _Turn:
         """Have the thread write the news and claim what there is room for."""
         loop = asyncio.get_running_loop()
-        news, self._news = self._news, _News()
+        news, self._news = self._news, News()
         self._disarm()
         room, busy = self._lanes.room(loop.time()), self._lanes.busy
         try:
             turn = await loop.run_in_executor(thread, self._work, outbox, news, room, busy)
         except WorkspaceError:
             # A disk that is full for a moment, a journal that is locked: what is known is kept, and written later.
-            self._news = _News(news.tried + self._news.tried, news.released + self._news.released)
+            self._news = News(news.tried + self._news.tried, news.released + self._news.released)
             self._trouble = self._trouble or loop.time()
             if loop.time() - self._trouble > TROUBLE:
                 raise
@@ -181,26 +174,10 @@ class Sender:
         self._trouble = 0.0
         return turn
 
-    def _first(self) -> Outbox:
-        """Open the outbox, and let nothing in it wait for what is over; in its thread."""
-        name = f"{ALONE if self._alone else ''}{os.getpid()}-{os.urandom(4).hex()}"
-        outbox = Outbox(self._journal, name, self._lease, self._scope)
-        now = self._clock()
-        try:
-            outbox.set_back(now, max(self._patience.most_asked, self._patience.most))
-            if self._alone:
-                outbox.take_over(ALONE, now)
-        except BaseException:  # also Ctrl-C: no open file is left behind
-            outbox.close()
-            raise
-        return outbox
-
-    def _work(self, outbox: Outbox, news: _News, room: tuple[int, int], busy: Collection[str]) -> _Turn:
+    def _work(self, outbox: Outbox, news: News, room: tuple[int, int], busy: Collection[str]) -> _Turn:
         """One turn at the outbox, in its thread."""
         now = self._clock()
-        if now < self._looked - SET_BACK:
-            outbox.set_back(now, 0)
-        self._looked = now
+        self._look(outbox, now)
         if news:
             outbox.record(news.tried, news.released, now)
             news.tried, news.released = [], []  # should the rest fail, they are not written twice
@@ -218,6 +195,16 @@ class Sender:
         free = {False: room[0] - (len(batches) - taken), True: room[1] - taken}
         times = [outbox.ready(failing=failing) for failing, left in free.items() if left > 0]
         return _Turn(tuple(batches), min((at for at in times if at is not None), default=None))
+
+    def _look(self, outbox: Outbox, now: float) -> None:
+        """Let nothing wait for what is over: a watch that was killed, a clock that was set back."""
+        if self._looked is None:
+            outbox.set_back(now, max(self._patience.most, self._patience.most_asked))
+            if self._alone:
+                outbox.take_over(ALONE, now)
+        elif now < self._looked - SET_BACK:
+            outbox.set_back(now, 0)
+        self._looked = now
 
     async def _sleep(self, turn: _Turn) -> None:
         """Sleep until there is something to do."""
@@ -274,15 +261,7 @@ class Sender:
     async def _try(self, channel: Channel, name: str, item: Item, failures: int) -> Tried:
         """Send one delivery once."""
         at, start = self._clock(), time.perf_counter()
-        try:
-            most = max(self._timeout, LONGER * getattr(channel, "timeout", 0.0))
-            async with asyncio.timeout(most):
-                outcome = await channel.send(item.alert, item.id)
-        except TimeoutError:
-            outcome = Outcome("again", f"no outcome within {most:g} s")
-        except Exception as error:  # noqa: BLE001 - a user's channel may raise anything, and must not stop the others
-            # Its message is left out: nobody knows whether a secret is in it.
-            outcome = Outcome("again", f"the channel failed: {type(error).__name__}")
+        outcome = await attempt(channel, item, self._timeout)
         seconds = time.perf_counter() - start
         verdict: Verdict = judge(
             outcome,
@@ -313,7 +292,7 @@ class Sender:
 
     def _last(self, outbox: Outbox) -> int:
         """Write the last news, and close the outbox; in its thread."""
-        news, self._news = self._news, _News()
+        news, self._news = self._news, News()
         try:
             outbox.record(news.tried, {*news.released, *outbox.leased()}, self._clock())
             return outbox.waiting()
