@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from dynamo.alerts.alert import Alert
     from dynamo.alerts.match import Match
     from dynamo.alerts.store import AlertStore
+    from dynamo.alerts.subscriber import Subscribers
     from dynamo.delivery.channel import Channel
     from dynamo.delivery.sender import Sender
-    from dynamo.watch.feed import Feed
 
 __all__ = ["command"]
 
@@ -160,15 +160,16 @@ def test(runfile: Path, subscriber: str) -> int:
     from dynamo.delivery.retry import Patience
     from dynamo.delivery.sender import Sender
     from dynamo.journal import Workspace
-    from dynamo.watch.channels import address, make_channels
+    from dynamo.watch.channels import address
     from dynamo.watch.feed import read_feed
+    from dynamo.watch.means import means_of
 
     feed = read_feed(runfile)
-    rules = feed.runfile.alerts
-    if rules is None:
+    means = means_of(feed)
+    if means is None or means.people is None:
         raise UserError(f"{runfile} has no section 'alerts'")
-    channels = make_channels(rules, feed.path.parent)
-    match, names = _pretended(feed, subscriber, sorted(channels))
+    channels = means.channels
+    match, names = _pretended(means.people.known, subscriber, sorted(channels))
     workspace = Workspace.open(feed.workspace)
     with AlertStore(workspace.journal) as store:
         told = [address(feed.name, name) for name in names]
@@ -193,13 +194,10 @@ async def _send(sender: Sender, channels: Iterable[Channel]) -> None:
             await channel.close()
 
 
-def _pretended(feed: Feed, subscriber: str, channels: list[str]) -> tuple[Match, list[str]]:
+def _pretended(people: Subscribers, subscriber: str, channels: list[str]) -> tuple[Match, list[str]]:
     """Return a match as if a hazard that the subscriber asks for were there now, and the names of his channels."""
     from dynamo.alerts.match import Match
-    from dynamo.watch.people import read_people
 
-    assert feed.runfile.alerts is not None
-    people, _ = read_people(feed.runfile.alerts, feed.path.parent, channels)
     place = people.at(subscriber)
     rows = [row for row, owner in enumerate(people.owner.tolist()) if owner == place]
     if not rows:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dynamo.alerts.alert import Alert
     from dynamo.delivery.channel import Channel
 
-__all__ = ["Told", "address", "command", "make_channels", "refuse"]
+__all__ = ["Told", "address", "command", "make_channels"]
 
 _Rule = TypeVar("_Rule", WebhookRule, ProgramRule, MailRule)
 #: Is told where in a run file a fault is, and what.
@@ -40,17 +40,11 @@ def address(feed: str, name: str = "") -> str:
     return f"{feed}/{name}"
 
 
-def refuse(_: At, message: str) -> None:
-    """Raise what is wrong with a run file as a `UserError`."""
-    raise UserError(message) from None
-
-
-def make_channels(alerts: AlertsRule, base: Path, tell: Told = refuse) -> dict[str, Channel]:
+def make_channels(alerts: AlertsRule, base: Path, tell: Told) -> dict[str, Channel]:
     """Return all channels of a run file in the folder `base`, by name; without those that are told to be wrong.
 
     `tell` gets where in the run file a fault is, and what: a secret that is missing or is none, a server, an address
-    or a file of certificates that cannot be used. Nothing is looked up and nobody is connected to. Raises what `tell`
-    does: by default `UserError`, for the first fault.
+    or a file of certificates that cannot be used. Nothing is looked up and nobody is connected to.
     """
     # Webhooks that may post to the same places share connections, look-ups and their bounds.
     shared: dict[tuple[str, ...], Connections] = {}

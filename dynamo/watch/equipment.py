@@ -21,7 +21,7 @@ from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
 from dynamo.watch.feed import Feed
 from dynamo.watch.judge import Judge
-from dynamo.watch.means import find_means
+from dynamo.watch.means import means_of
 from dynamo.watch.moves import Door
 from dynamo.watch.surroundings import tell_lacking
 
@@ -58,9 +58,7 @@ def equip(feed: Feed, journal: Path) -> Equipment:
     def warn(_: At, message: str) -> None:
         log.warning("%s: %s", feed.name, message)
 
-    draft = read(feed.path, text=feed.text)
-    means = find_means(draft, partial(positions_since, journal, feed.name))
-    draft.faults.check()
+    means = means_of(feed, partial(positions_since, journal, feed.name))
     tell_lacking(feed.runfile, feed.path.parent, warn)
     alerts = feed.runfile.alerts
     if alerts is None or means is None or means.people is None:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from dynamo.delivery.channel import Channel
 from dynamo.errors import Place, UserError
 from dynamo.runfile.alerts import AlertsRule
-from dynamo.runfile.draft import Draft
+from dynamo.runfile.draft import Draft, read
 from dynamo.runfile.inputs import beside
 from dynamo.runfile.paths import under
 from dynamo.watch.channels import make_channels
+from dynamo.watch.feed import Feed
 from dynamo.watch.people import TOLD, FaultyPeopleError, People, Posted
 from dynamo.watch.secret import read_secret
 
-__all__ = ["Means", "find_means"]
+__all__ = ["Means", "find_means", "means_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ def find_means(draft: Draft, posted: Posted = lambda _: {}) -> Means | None:
             at = ("alerts", "positions", "token")
             draft.tell(at, f"positions: {alerts.positions.token}: {error.message}")
     return Means(channels, _people(draft, alerts, posted), token)
+
+
+def means_of(feed: Feed, posted: Posted = lambda _: {}) -> Means | None:
+    """Return the means of a run file that is watched; raise `UserError` with all that is wrong with them."""
+    draft = read(feed.path, text=feed.text)
+    means = find_means(draft, posted)
+    draft.faults.check()
+    return means
 
 
 def _people(draft: Draft, alerts: AlertsRule, posted: Posted) -> People | None:
