@@ -69,7 +69,8 @@ class Rows:
     def add(self, lines: Sequence[int], columns: Mapping[str, Sequence[Any]], *, what: str = "line") -> None:
         """Take rows; a column that is missing is empty. Lines are numbers of lines or, as `what` says, features."""
         self._what = what
-        ids = [v.strip() if isinstance(v, str) else _name(v) for v in columns["id"]]
+        names = columns["id"]
+        ids = list(map(str.strip, names if set(map(type, names)) <= {str} else map(_name, names)))
         empty: Sequence[Any] = ("",) * len(ids)
         good = np.ones(len(ids), bool)
 
@@ -125,7 +126,7 @@ class Rows:
     def close(self) -> tuple[Subscribers, tuple[Fault, ...]]:
         """Return the subscribers of all good rows, and the faults by line."""
         columns = {
-            name: np.concatenate(parts) if parts else np.empty(0, "f8")
+            name: np.concatenate(parts) if parts else np.empty(0, "i4" if name in _TEXTS else "f8")
             for name, parts in self._parts.items()
             if name != "id"
         }
@@ -170,6 +171,8 @@ class Rows:
         """Return the first row of each row's id; leave out rows that put one id at a second place."""
         seen: dict[str, int] = {}
         first = np.arange(len(ids))
+        if len(set(self._ids)) == len(ids):
+            return first
         rows = kept.nonzero()[0]
         first[rows] = rows[np.fromiter(map(seen.setdefault, ids[rows].tolist(), count()), np.intp, len(rows))]
         moved = (columns["lon"] != columns["lon"][first]) | (columns["lat"] != columns["lat"][first])
