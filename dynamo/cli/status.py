@@ -82,7 +82,11 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             else None,
             "waiting": waiting,
             "hazards": {
-                one.hazard: {"data": one.issued.isoformat(), "outcome": one.outcome, "known": one.known}
+                one.hazard: {
+                    "data": f"{one.issued:%Y-%m-%dT%H:%M:%SZ}",
+                    "outcome": one.outcome,
+                    "known": one.known,
+                }
                 for one in cycles
                 if one.feed == feed
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -155,3 +156,35 @@ def test_what_is_wrong_is_told(desk, capsys, arguments, said):
     assert code == 2
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_what_ended_without_an_all_clear_is_listed_and_audited_so(desk, capsys):
+    """An alert that nobody judged since is marked as expired; why one ended is in its audit."""
+    old, now = NOW - timedelta(hours=9), NOW
+    with AlertStore(Workspace.find(desk / ".dynamo").journal) as store:
+        gone = replace(match("depot", ""), hazard="HAIL", onset=old, ends=old)
+        store.judge(Cycle("flow.yaml", "flow-0", "HAIL", old, old, channels=("flow.yaml/drop",)), [gone])
+        listed = [
+            line for line in dynamo(capsys, "alerts", "list", "--active")[1].splitlines() if "depot" in line
+        ]
+        assert listed[0].endswith("(expired)")
+        assert "(expired)" not in dynamo(capsys, "alerts", "list")[1]
+        store.lapse("flow.yaml", {"STORM"}, now, now)
+    assert "depot" not in dynamo(capsys, "alerts", "list", "--active")[1]
+    name = listed[0].split()[0]
+    said = dynamo(capsys, "alerts", "audit", name)[1]
+    assert ": without an all clear: no product speaks of it any more" in said
+    assert json.loads(dynamo(capsys, "alerts", "audit", name, "--json")[1])["lapsed"][1].startswith(
+        "no product"
+    )
+
+
+def test_an_exercise_goes_to_all_channels_of_who_names_some_in_some_rules_only(desk, capsys):
+    """A rule without a channel means all of them."""
+    more = "programs: [{name: bell, run: [/bin/true]}]"
+    rule = "rules: [{hazard: STORM, level: '>= 45', within: 10 km}, {hazard: STORM, to: bell}]"
+    text = RUNFILE.format(more=more).replace('rules: [{hazard: STORM, level: ">= 45", within: 10 km}]', rule)
+    (desk / "flow.yaml").write_text(text)
+    code, out, err = dynamo(capsys, "alerts", "test", desk / "flow.yaml", "--subscriber", "school")
+    assert code == 0, err
+    assert [line.split(": ")[0] for line in out.splitlines()] == ["flow.yaml/bell", "flow.yaml/drop"]

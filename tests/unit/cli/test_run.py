@@ -6,14 +6,18 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from dynamo.alerts.lifecycle import Cycle
+from dynamo.alerts.store import AlertStore
 from dynamo.cli import main
 
 FLOW = """
@@ -295,6 +299,26 @@ def test_a_failed_task_is_exit_2_and_resume_goes_on(bench):
     bench.write("pass")
     assert "1 ran, 2 reused" in bench.call("resume", "-q")
     assert "ended well; name the run to go on with" in bench.call("resume", code=2)
+
+
+def test_the_status_tells_how_hazards_of_a_watch_were_judged(bench):
+    """With the share of the field that was known, and whether anything counts as clear."""
+    bench.call("run", "flow.yaml", "-q")
+    journal = bench.root / ".dynamo" / "journal.db"
+    with contextlib.closing(sqlite3.connect(journal)) as db, db:
+        db.execute(
+            "INSERT INTO windows (feed, time, first, files, complete, state, reason, queued)"
+            " VALUES ('a.yaml', 0, 0, '{}', 1, 'done', '', 0)"
+        )
+    noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    with AlertStore(journal) as store:
+        store.judge(Cycle("a.yaml", "r", "HAIL", noon, noon, 0.93), [])
+        store.judge(Cycle("a.yaml", "r", "STORM", noon, noon, 0.01), [])
+    said = bench.call("status")
+    assert "  HAIL: data of 2026-06-01T12:00:00Z, 93% of the field known\n" in said
+    assert "  STORM: data of 2026-06-01T12:00:00Z, 1% of the field known: nothing counts as clear\n" in said
+    (feed,) = json.loads(bench.call("status", "--json"))["watched"].values()
+    assert feed["hazards"]["STORM"]["outcome"] == "unknown"
 
 
 def test_the_status_tells_failures_alike_once(bench):
