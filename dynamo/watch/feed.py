@@ -18,7 +18,7 @@ from dynamo.triggers.arrival import Reading
 from dynamo.triggers.clock import Cron, Every, Schedule
 from dynamo.triggers.rules import InputRules, Rules
 
-__all__ = ["Feed", "check_trigger", "read_feed"]
+__all__ = ["Feed", "check_trigger", "globs_of", "read_feed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     draft.faults.check()
     runfile, file = draft.runfile, draft.path
     assert runfile is not None
-    trigger, globs = runfile.trigger or TriggerRule(), _globs(runfile, file.parent)
+    trigger, globs = runfile.trigger or TriggerRule(), globs_of(runfile, file.parent)
     schedule = _schedule(trigger)
     inputs = tuple(
         _input(name, runfile.inputs[name], trigger.needs.get(name, NeedRule()), schedule) for name in globs
@@ -88,7 +88,7 @@ def check_trigger(draft: Draft) -> None:
     runfile = draft.runfile
     if runfile is None or any(at[0] in {"trigger", "inputs"} for at in draft.lost):
         return
-    trigger, globs = runfile.trigger or TriggerRule(), _globs(runfile, draft.path.parent)
+    trigger, globs = runfile.trigger or TriggerRule(), globs_of(runfile, draft.path.parent)
     if not (globs or trigger.cron or trigger.every):
         draft.tell(
             ("trigger",),
@@ -106,7 +106,8 @@ def check_trigger(draft: Draft) -> None:
         draft.tell(("trigger", "zone"), "'zone' is for 'cron'; 'every' counts from midnight UTC")
 
 
-def _globs(runfile: RunFile, base: Path) -> dict[str, list[str]]:
+def globs_of(runfile: RunFile, base: Path) -> dict[str, list[str]]:
+    """Return the absolute patterns of the inputs that are watched: of those that have a glob."""
     return {
         name: [str(under(base, pattern)) for pattern in rule.files]
         for name, rule in runfile.inputs.items()

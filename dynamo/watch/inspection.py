@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from dynamo.errors import nearest
 from dynamo.graph.units import format_seconds
 from dynamo.runfile.draft import Draft
 from dynamo.runfile.model import RunFile
 from dynamo.runfile.preparation import Prepared
-from dynamo.watch.feed import check_trigger
+from dynamo.watch.feed import check_trigger, globs_of
 from dynamo.watch.means import Means, find_means
 from dynamo.watch.surroundings import tell_lacking
 
@@ -36,16 +37,16 @@ def inspect(draft: Draft) -> Inspection:
         return Inspection("", None)
     tell_lacking(draft.runfile, draft.path.parent, draft.tell)
     check_trigger(draft)
-    return Inspection(_trigger(draft.runfile), find_means(draft))
+    return Inspection(_trigger(draft.runfile, draft.path.parent), find_means(draft))
 
 
-def _trigger(runfile: RunFile) -> str:
+def _trigger(runfile: RunFile, base: Path) -> str:
     trigger = runfile.trigger
     if trigger and trigger.cron:
         return f"at {trigger.cron!r}, {trigger.zone}"
     if trigger and trigger.every:
         return f"every {format_seconds(trigger.every)}"
-    return f"each new file of {', '.join(runfile.inputs)}"
+    return f"each new file of {', '.join(globs_of(runfile, base))}"
 
 
 def inspect_products(draft: Draft, prepared: Prepared) -> None:

@@ -204,6 +204,16 @@ def test_products_that_are_not_published_cannot_be_judged(run_file, capsys):
     )
 
 
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [("every: 5 min", "every 5 min 0 s"), ("cron: '*/5 * * * *'", "at '*/5 * * * *', UTC")],
+)
+def test_what_starts_runs_is_told(run_file, capsys, trigger, said):
+    """Where it is a clock, which."""
+    edit(run_file, "join: 30 s", trigger)
+    assert f"trigger       {said}\n" in checked(capsys, run_file)[1]
+
+
 def test_a_run_file_that_is_not_watched_needs_nothing_of_that(run_file, capsys):
     """It may well name its files one by one."""
     run_file.write_text("workflow: ./chain.py:chain\ninputs: {frames: in/a-20170329-073040.nc}\n")
