@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
@@ -19,8 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import standardwebhooks
-from aiohttp import web
 
 from dynamo.alerts.alert import Alert
 from dynamo.journal.database import Database
@@ -29,7 +24,6 @@ KILLS = 100
 CHANNELS = [f"c{n}" for n in range(5)]
 #: Deliveries at which the receiver fails while it is sick: one that an update supersedes, and an update.
 POISON = {"m3", "m12"}
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 THEN = datetime(2026, 3, 25, 12, tzinfo=UTC)
 
 # One process has imported everything and makes a new sender for each line it reads: a hundred starts take no time.
@@ -62,79 +56,6 @@ for _ in sys.stdin:
         os._exit(0)
     print(pid, flush=True)
 """
-
-
-class Receiver:
-    """Takes what is posted, verifies it, and answers at random; remembers in which order ids first arrived."""
-
-    def __init__(self) -> None:
-        self.random = random.Random(20260325)
-        self.sick = True
-        self.arrived: dict[str, dict[str, int]] = defaultdict(dict)
-        self.acknowledged: set[str] = set()
-        self.wrong: list[str] = []
-        self.loop = asyncio.new_event_loop()
-        self.port = 0
-        ready = threading.Event()
-        self.thread = threading.Thread(target=self._serve, args=(ready,))
-        self.thread.start()
-        ready.wait()
-
-    def _serve(self, ready: threading.Event) -> None:
-        asyncio.set_event_loop(self.loop)
-        app = web.Application()
-        app.router.add_post("/{channel}", self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
-        self.loop.run_until_complete(runner.setup())
-        self.loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-        self.port = runner.addresses[0][1]
-        ready.set()
-        self.loop.run_forever()
-        self.loop.run_until_complete(runner.cleanup())
-        self.loop.close()
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        mood = self.random.choices(
-            ("good", "bad", "busy", "reset", "slow", "deaf", "late reset"), (20, 2, 1, 1, 2, 1, 1)
-        )[0]
-        mood = "bad" if request.headers["webhook-id"] in POISON else mood
-        mood = mood if self.sick else "good"
-        if mood == "reset":
-            return self._reset(request)
-        body = await request.read()
-        if mood == "bad":
-            return web.Response(status=500, text="sick")
-        if mood == "busy":
-            return web.Response(status=429, headers={"Retry-After": "1"})
-        self._take(request, body)
-        if mood == "late reset":
-            return self._reset(request)
-        await asyncio.sleep({"slow": 0.05, "deaf": 3600}.get(mood, 0))
-        self.acknowledged.add(request.headers["webhook-id"])
-        return web.Response(text="ok")
-
-    def _take(self, request: web.Request, body: bytes) -> None:
-        name = request.headers["webhook-id"]
-        try:
-            standardwebhooks.Webhook(SECRET).verify(body, dict(request.headers), json_parse=False)
-        except standardwebhooks.WebhookVerificationError as error:
-            self.wrong.append(f"{name}: {error}")
-        if body.decode() != f"alert of {name}":
-            self.wrong.append(f"{name}: {body!r}")
-        channel = self.arrived[request.match_info["channel"]]
-        channel[name] = channel.get(name, 0) + 1
-
-    @staticmethod
-    def _reset(request: web.Request) -> web.StreamResponse:
-        sock = request.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        request.transport.abort()
-        return web.Response()
-
-    def close(self) -> None:
-        """End the thread."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
 
 
 class Judge:
@@ -179,11 +100,12 @@ class Judge:
 
 
 @pytest.mark.chaos
-def test_a_sender_that_is_killed_again_and_again_loses_nothing_and_keeps_the_order(tmp_path):
+def test_a_sender_that_is_killed_again_and_again_loses_nothing_and_keeps_the_order(tmp_path, receiver):
     """Each delivery arrives, or a later one of its episode; in order, but for what was set aside; twice with one id."""
-    judge, receiver, chance = Judge(tmp_path / "journal.db"), Receiver(), random.Random(7)
-    url = f"http://127.0.0.1:{receiver.port}"
-    line = [sys.executable, "-c", SENDERS, str(tmp_path / "journal.db"), url, SECRET, *CHANNELS]
+    journal, chance = tmp_path / "journal.db", random.Random(7)
+    judge = Judge(journal)
+    receiver.poison, receiver.expected = POISON, "alert of {}".format
+    line = [sys.executable, "-c", SENDERS, str(journal), receiver.url, receiver.secret, *CHANNELS]
     senders = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def start() -> int:
