@@ -17,7 +17,7 @@ from typing import Any
 
 from dynamo.alerts.alert import Alert
 from dynamo.delivery.sender import Sender
-from dynamo.delivery.standing import standing
+from dynamo.delivery.tally import tally
 from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Workspace
 from dynamo.watch.bench import Bench
@@ -175,7 +175,7 @@ class Post:
 
     async def deliveries(self) -> dict[str, int]:
         """Return how many deliveries of this feed are in each state."""
-        return await asyncio.to_thread(standing, self._workspace.journal, address(self.feed.name))
+        return await asyncio.to_thread(tally, self._workspace.journal, address(self.feed.name))
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
