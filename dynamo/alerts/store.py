@@ -47,12 +47,12 @@ _ADD_ALERT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ADD_PICTURE = "INSERT OR IGNORE INTO pictures (run, id, body) VALUES (?, ?, ?)"
-_ADD_DELIVERY = (
-    "INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)"
-    " VALUES (?, ?, ?, ?, 'waiting', ?, ?)"
-)
+#: All in one statement: one by one SQLite would make ready to undo each, because of the trigger.
+_ADD_DELIVERIES = """
+    INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)
+    SELECT value->>0, value->>1, value->>2, value->>3, 'waiting', value->>4, value->>5 FROM json_each(?)"""
 #: In the order in which they are applied: a row after those that it refers to.
-_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_PICTURE, _ADD_ALERT, _LAPSE, _ADD_DELIVERY)
+_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_PICTURE, _ADD_ALERT, _LAPSE, _ADD_DELIVERIES)
 _FACTS = tuple(field.name for field in fields(Alert))
 _facts_of = attrgetter(*_FACTS)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
@@ -154,7 +154,7 @@ class AlertStore(AlertQueries):
         """Enqueue a test of some channels with a pretended match, beside the life of any episode; return it."""
         alert = exercise(match, feed, now, secrets.token_hex(8), Policy())
         with self._db.change():
-            self._add_alert(alert, channels, {})
+            self._add_alerts([(alert, channels)])
         return alert
 
     def _is_judged(self, cycle: Cycle) -> bool:
@@ -195,9 +195,7 @@ class AlertStore(AlertQueries):
             if alert is not None and (last := after or before) is not None:
                 told.append((alert, last.channels))
         told.sort(key=lambda pair: _urgency(pair[0]))
-        drawn: dict[int, str] = {}
-        for alert, channels in told:
-            self._add_alert(alert, channels, drawn)
+        self._add_alerts(told)
         return [alert for alert, _ in told]
 
     def _set_state(self, key: tuple[str, ...], before: State | None, after: State | None) -> None:
@@ -220,21 +218,24 @@ class AlertStore(AlertQueries):
              cycle.known_share),
         )  # fmt: skip
 
-    def _add_alert(self, alert: Alert, channels: Iterable[str], drawn: dict[int, str]) -> None:
-        """Write an alert and its deliveries; `drawn` has the pictures of this change, by what they are of."""
-        made = alert.sent.timestamp()
-        picture = None if alert.polygons is None else self._picture(alert.run, alert.polygons, drawn)
-        facts = dict(zip(_FACTS, _facts_of(alert), strict=True)) | {"polygons": None}
-        body = orjson.dumps(facts, option=_JSON).decode()  # as `Alert.to_json` has it, many times as fast
-        self._db.write(
-            _ADD_ALERT,
-            (alert.id, alert.episode, alert.revision, alert.kind, alert.feed, alert.run, alert.subscriber,
-             alert.hazard, made, body, picture),
-        )  # fmt: skip
-        expires = alert.expires.timestamp()
-        for channel in channels:
-            delivery = f"{alert.id}@{channel}"
-            self._db.write(_ADD_DELIVERY, (delivery, alert.id, alert.episode, channel, made, expires))
+    def _add_alerts(self, told: Iterable[tuple[Alert, Iterable[str]]]) -> None:
+        """Write alerts with a delivery for each of their channels, in this order."""
+        drawn: dict[int, str] = {}
+        outbox: list[tuple[str | float, ...]] = []
+        for alert, channels in told:
+            made, expires = alert.sent.timestamp(), alert.expires.timestamp()
+            picture = None if alert.polygons is None else self._picture(alert.run, alert.polygons, drawn)
+            facts = dict(zip(_FACTS, _facts_of(alert), strict=True))
+            facts["polygons"] = None
+            body = orjson.dumps(facts, option=_JSON).decode()  # as `Alert.to_json` has it, many times as fast
+            self._db.write(
+                _ADD_ALERT,
+                (alert.id, alert.episode, alert.revision, alert.kind, alert.feed, alert.run, alert.subscriber,
+                 alert.hazard, made, body, picture),
+            )  # fmt: skip
+            outbox += [(f"{alert.id}@{c}", alert.id, alert.episode, c, made, expires) for c in channels]
+        if outbox:
+            self._db.write(_ADD_DELIVERIES, (orjson.dumps(outbox).decode(),))
 
     def _picture(self, run: str, polygons: dict[str, Any], drawn: dict[int, str]) -> str:
         """Return the name of a picture; matches of one polygon share theirs, which is written once."""
