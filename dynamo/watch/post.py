@@ -93,11 +93,23 @@ class Post:
         for error in errors:
             if not (isinstance(error, UserError) and self._has_begun):
                 raise error
+        if errors:
+            await self._recover(errors[0], until)
+
+    async def _recover(self, error: BaseException, until: Iterable[asyncio.Task[Any]]) -> None:
+        """Tell what stopped the work, and return when it may begin anew or one of these is done."""
+        while True:
             log.error("%s: nothing is run for %g s: %s", self.feed.name, PAUSE, error)
             self.counts.trouble("feed", str(error))
-        if errors:
-            await asyncio.wait(until, timeout=PAUSE, return_when=asyncio.FIRST_COMPLETED)
-        self.counts.trouble("feed", "")
+            done, _ = await asyncio.wait(until, timeout=PAUSE, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                if not done:
+                    self._equipment = await asyncio.to_thread(equip, self.feed, self._workspace.journal)
+            except UserError as again:
+                error = again
+            else:
+                self.counts.trouble("feed", "")
+                return
 
     def _works(
         self, stack: AsyncExitStack, stop: asyncio.Event, begun: Callable[[], None]
@@ -142,9 +154,6 @@ class Post:
             self._state = state
             try:
                 feed = read_feed(self.feed.path)
-                if feed.text == self.feed.text:
-                    self._faulty("")
-                    continue
                 self._check(feed)
                 equipment = await asyncio.to_thread(equip, feed, self._workspace.journal)
             except DynamoError as error:

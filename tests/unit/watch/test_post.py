@@ -46,22 +46,22 @@ def post(tmp_path, monkeypatch):
     turns.runs.close()
 
 
-def work(post, until):
-    """Let it work until it begins that often; return what it told of its troubles at each beginning."""
+def work(post, until=lambda: False):
+    """Let it work until something is so and nothing troubles it; return how often it said that it had begun."""
 
     async def main():
-        over, told, looks = asyncio.Event(), [], 0
+        over, times = asyncio.Event(), 0
 
         def begun():
-            told.append(dict(post.counts.troubles))
+            nonlocal times
+            times += 1
 
         task = asyncio.create_task(post.work(over, begun))
-        while not task.done() and looks < until:
-            looks += post.counts.trouble("seen", "") or not post.counts.troubles
-            await asyncio.sleep(0.005)
+        while not task.done() and not (until() and not post.counts.troubles):
+            await asyncio.wait({task}, timeout=0.01)
         over.set()
         await task
-        return told
+        return times
 
     return asyncio.run(main())
 
@@ -69,8 +69,28 @@ def work(post, until):
 def test_a_fault_of_its_own_files_is_told_and_tried_again(post, caplog):
     """Whoever counts those that have begun hears of it once."""
     one = post(["begin", UserError("cannot read the folder")], ["begin"])
-    assert work(one, 10) == [{}]
+    assert work(one, lambda: "for 0.01 s" in caplog.text) == 1
     assert "w.yaml: nothing is run for 0.01 s: cannot read the folder" in caplog.text
+    assert one.counts.troubles == {}
+
+
+def test_what_it_works_with_is_made_anew_until_it_is_right(post, monkeypatch, caplog):
+    """What the first desk used was closed with it; what is wrong by then is told instead."""
+    one = post(["begin", UserError("first")], ["begin"])
+    equip, made = module.equip, []
+
+    def faulty_once(feed, journal):
+        made.append(feed)
+        if len(made) == 1:
+            raise UserError("second")
+        return equip(feed, journal)
+
+    monkeypatch.setattr(module, "equip", faulty_once)
+    first = one._equipment
+    work(one, lambda: len(made) == 2)
+    assert one._equipment is not first
+    assert "first" in caplog.text
+    assert "second" in caplog.text
     assert one.counts.troubles == {}
 
 
@@ -82,4 +102,4 @@ def test_a_fault_of_its_own_files_is_told_and_tried_again(post, caplog):
 def test_all_else_ends_the_watch(post, deeds):
     """So does a fault of its files before it has begun."""
     with pytest.raises(type(deeds[-1])):
-        work(post(deeds), 10)
+        work(post(deeds))
