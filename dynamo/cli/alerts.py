@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dynamo.cli.move import command as move
+from dynamo.cli.move import move
 from dynamo.cli.options import workspace_option
 from dynamo.errors import UserError
 from dynamo.graph.units import format_count, parse_seconds

@@ -10,7 +10,7 @@ import click
 
 from dynamo.errors import UserError
 
-__all__ = ["command"]
+__all__ = ["move"]
 
 
 @click.command(
@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.argument("subscriber", metavar="ID")
 @click.argument("lon", type=float)
 @click.argument("lat", type=float)
-def command(runfile: Path, subscriber: str, lon: float, lat: float) -> int:
+def move(runfile: Path, subscriber: str, lon: float, lat: float) -> int:
     """Say that the subscriber ID of RUNFILE is at LON, LAT now (WGS 84 degrees).
 
     A watch goes by that from its next cycle on, for an hour or as long as `positions: keep` of the run file says; then
