@@ -36,8 +36,6 @@ __all__ = ["Cycle", "Judgement", "Policy", "alert_id", "decide", "episode_id", "
 #: seen to call any place clear; what was seen is told.
 Judgement: TypeAlias = Literal["judged", "late", "unknown"]
 
-_EARTH_KM = 6371.0088  # mean radius, IUGG
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -196,7 +194,7 @@ def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal
     issued = cycle.issued.timestamp()
     if match.ends.timestamp() > state.ends + policy.ends_step or issued >= state.expires:
         return "anew"
-    if _apart_km(state, match) > policy.moved_km:
+    if state.km_from(match.lon, match.lat) > policy.moved_km:
         return "anew"
     # Where the told onset has passed, the hazard is there: it cannot come sooner.
     sooner = state.onset > issued and match.onset.timestamp() < state.onset - policy.arrival_step
@@ -207,15 +205,6 @@ def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal
 
 def _channels(match: Match, cycle: Cycle) -> tuple[str, ...]:
     return (match.way,) if match.way else cycle.channels
-
-
-def _apart_km(state: State, match: Match) -> float:
-    """Return how far a subscriber has gone since the last alert, on a sphere (by the haversine)."""
-    if state.lon == match.lon and state.lat == match.lat:
-        return 0.0
-    lon0, lat0, lon, lat = map(math.radians, (state.lon, state.lat, match.lon, match.lat))
-    half = math.sin((lat - lat0) / 2) ** 2 + math.cos(lat0) * math.cos(lat) * math.sin((lon - lon0) / 2) ** 2
-    return 2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
 
 
 def _tell(

@@ -6,6 +6,7 @@ hundred thousand of these in a second and changes few. What can go wrong: a text
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ import orjson
 from dynamo.errors import InternalError
 
 __all__ = ["State"]
+
+EARTH_KM = 6371.0088  # mean radius, IUGG
 
 
 class State(NamedTuple):
@@ -57,6 +60,14 @@ class State(NamedTuple):
     bearing_deg: float
     within_km: float
     narrowest_km: float
+
+    def km_from(self, lon: float, lat: float) -> float:
+        """Return how far a place (WGS 84 degrees) is from that of the last alert; on a sphere, by the haversine."""
+        if self.lon == lon and self.lat == lat:
+            return 0.0
+        lon0, lat0, lon1, lat1 = map(math.radians, (self.lon, self.lat, lon, lat))
+        across = math.cos(lat0) * math.cos(lat1) * math.sin((lon1 - lon0) / 2) ** 2
+        return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(math.sin((lat1 - lat0) / 2) ** 2 + across)))
 
     def dump(self) -> str:
         """Return it as text: an array in the order of the fields."""

@@ -1,8 +1,9 @@
 """Forgetting alerts that are over, so that a watch may run for years.
 
-Enters: a journal and a time. Leaves: how many alerts went, each with its deliveries and their tries. An episode
-goes as a whole, never one that is under way, nor one with a delivery that still waits. Cycles go too, but for the
-newest of each feed and hazard, by which older data are known to be late; and positions that nobody goes by any more.
+Enters: a journal and a time. Leaves: how many alerts went, each with its deliveries and their tries. An episode goes
+as a whole, never one that is under way (unless its feed is not judged any more), nor one with a delivery that still
+waits. Cycles go too, but for the newest of each feed and hazard, by which older data are known to be late; and
+positions that nobody goes by any more.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ __all__ = ["forget_alerts"]
 
 #: How many alerts go in one transaction: other processes write between two.
 _BATCH = 2000
+#: Of an episode that is under way, the last alert was made and expired long ago: its feed is judged no more.
+_END = """
+DELETE FROM episodes WHERE json_extract(state, '$[1][#-1]') < ?1 AND json_extract(state, '$[8]') < ?1
+"""
 #: Of an episode, the newest alert is old; and it does not go on; and nothing of it waits.
 _OLD = """
 SELECT a.id FROM alerts a
 WHERE a.made < ?1
-  AND a.episode NOT IN (SELECT json_extract(state, '$[0]') FROM episodes)
+  AND a.episode NOT IN (SELECT json_extract(state, '$[0]') FROM episodes
+    WHERE json_extract(state, '$[1][#-1]') >= ?1 OR json_extract(state, '$[8]') >= ?1)
   AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.episode = a.episode AND b.made >= ?1)
   AND NOT EXISTS (
     SELECT 1 FROM alerts b JOIN deliveries d ON d.alert = b.id
@@ -47,6 +53,7 @@ def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
         old = [row[0] for row in database.execute(_OLD, (before,))]
         if dry_run:
             return len(old)
+        database.execute(_END, (before,))
         gone = 0
         for first in range(0, len(old), _BATCH):
             with database.change():

@@ -283,6 +283,19 @@ def test_what_is_over_and_sent_is_forgotten(store, path):
     assert rows(path, "SELECT count(*) FROM tries")[0][0] == left == 2 * len(store.alerts())
 
 
+def test_an_episode_of_a_feed_that_is_judged_no_more_is_forgotten(store, path):
+    """Its last alert was made and expired before all that is kept."""
+    (new,) = judge(store, cycle(0), [match()])
+    set_deliveries(path, "sent")
+    for before in (new.sent, new.expires):
+        assert forget_alerts(path, before=before.timestamp()) == 0
+    later = new.expires.timestamp() + 1
+    assert forget_alerts(path, before=later, dry_run=True) == 1
+    assert store.active() == {("flow", "STORM"): 1}
+    assert forget_alerts(path, before=later) == 1
+    assert store.active() == {}
+
+
 def test_an_episode_is_forgotten_whole(store, path):
     """While its last alert is young, the first is kept too: it is referred to."""
     told = episode(store, 0, "s")
