@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.exercise import test
 from dynamo.cli.move import move
 from dynamo.cli.options import workspace_option
 from dynamo.errors import UserError
@@ -18,16 +19,10 @@ from dynamo.graph.units import format_count, parse_seconds
 
 if TYPE_CHECKING:
     from dynamo.alerts.alert import Alert
-    from dynamo.alerts.match import Match
     from dynamo.alerts.store import AlertStore
-    from dynamo.alerts.subscriber import Subscribers
-    from dynamo.delivery.channel import Channel
-    from dynamo.delivery.sender import Sender
 
 __all__ = ["command"]
 
-#: Seconds for which an exercise is tried.
-_PATIENCE = 30.0
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -37,6 +32,7 @@ def command() -> None:
 
 
 command.add_command(move)
+command.add_command(test)
 
 
 @command.command("list")
@@ -147,81 +143,6 @@ def replay(which: str | None, workspace: Path, *, everything: bool) -> int:
         count = outbox.replay(which, time.time())
     print(f"{count} to be delivered")
     return 0
-
-
-@command.command("test")
-@click.argument("runfile", type=click.Path(path_type=Path))
-@click.option("--subscriber", required=True, metavar="ID", help="Who is told.")
-def test(runfile: Path, subscriber: str) -> int:
-    """Send a marked exercise to a subscriber of RUNFILE, on all of his channels, and say how it went."""
-    import asyncio
-
-    from dynamo.alerts.store import AlertStore
-    from dynamo.delivery.retry import Patience
-    from dynamo.delivery.sender import Sender
-    from dynamo.journal import Workspace
-    from dynamo.watch.channels import address
-    from dynamo.watch.feed import read_feed
-    from dynamo.watch.means import means_of
-
-    feed = read_feed(runfile)
-    means = means_of(feed)
-    if means is None or means.people is None:
-        raise UserError(f"{runfile} has no section 'alerts'")
-    channels = means.channels
-    match, names = _pretended(means.people.known, subscriber, sorted(channels))
-    workspace = Workspace.open(feed.workspace)
-    with AlertStore(workspace.journal) as store:
-        told = [address(feed.name, name) for name in names]
-        alert = store.exercise(match, feed.name, datetime.now(UTC), told)
-        # A watch that is under way may send it first: they share the work.
-        addressed = {address(feed.name, name): channel for name, channel in channels.items()}
-        patience = Patience(most=5.0, all_in_all=_PATIENCE)
-        sender = Sender(workspace.journal, addressed, scope=address(feed.name), patience=patience)
-        asyncio.run(_send(sender, channels.values()))
-        deliveries = store.deliveries(alert.id)
-    for one in deliveries:
-        answer = one.tries[-1].response if one.tries else ""
-        print(f"{one.channel}: {one.state}: {one.reason or answer or 'accepted'}")
-    return 0 if all(one.state == "sent" for one in deliveries) else UserError.exit_code
-
-
-async def _send(sender: Sender, channels: Iterable[Channel]) -> None:
-    try:
-        await sender.drain()
-    finally:
-        for channel in channels:
-            await channel.close()
-
-
-def _pretended(people: Subscribers, subscriber: str, channels: list[str]) -> tuple[Match, list[str]]:
-    """Return a match as if a hazard that the subscriber asks for were there now, and the names of his channels."""
-    from dynamo.alerts.match import Match
-
-    place = people.at(subscriber)
-    rows = [row for row, owner in enumerate(people.owner.tolist()) if owner == place]
-    if not rows:
-        raise UserError(f"subscriber {subscriber!r} asks to be told of nothing")
-    named = {people.channels[people.channel[row]] for row in rows}
-    level = float(people.min_level[rows[0]])
-    now = datetime.now(UTC)
-    within_km = float(people.within_km[rows[0]])
-    match = Match(
-        subscriber=subscriber,
-        lon=float(people.lon[place]),
-        lat=float(people.lat[place]),
-        hazard=people.hazards[people.hazard[rows[0]]] or "EXERCISE",
-        level=level if abs(level) < float("inf") else 0.0,
-        units="",
-        onset=now,
-        ends=now + timedelta(minutes=30),
-        inside=False,
-        distance_km=0.0,
-        bearing_deg=0.0,
-        within_km=within_km,
-        narrowest_km=within_km,
-    )
-    return match, channels if "" in named else sorted(named)
 
 
 def _store(workspace: Path) -> AlertStore:

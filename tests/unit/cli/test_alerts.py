@@ -188,3 +188,16 @@ def test_an_exercise_goes_to_all_channels_of_who_names_some_in_some_rules_only(d
     code, out, err = dynamo(capsys, "alerts", "test", desk / "flow.yaml", "--subscriber", "school")
     assert code == 0, err
     assert [line.split(": ")[0] for line in out.splitlines()] == ["flow.yaml/bell", "flow.yaml/drop"]
+
+
+def test_an_exercise_waits_for_itself_only_and_gives_up_nothing_else(desk, capsys, monkeypatch):
+    """What waits of real alerts, before it and on other channels, is tried as ever and stays for the watch."""
+    more = "programs: [{name: bell, run: [/bin/sh, -c, exit 75]}]"
+    text = RUNFILE.format(more=more).replace("within: 10 km}", "within: 10 km, to: [drop, bell]}")
+    (desk / "flow.yaml").write_text(text)
+    monkeypatch.setattr("dynamo.cli.exercise._PATIENCE", 2.0)
+    code, out, _ = dynamo(capsys, "alerts", "test", desk / "flow.yaml", "--subscriber", "school")
+    bell, drop = sorted(out.splitlines())
+    assert (code, drop.split(": ")[:2]) == (2, ["flow.yaml/drop", "sent"])
+    assert bell.startswith("flow.yaml/bell: waiting: ")
+    assert bell.endswith("; a watch goes on trying")
