@@ -275,6 +275,6 @@ def test_products_are_removed_when_they_are_older_than_the_run_file_keeps(watche
         db.execute("UPDATE runs SET ended = ended - 3 * 3600 WHERE id = ?", (older,))
         db.execute("UPDATE runs SET ended = ended - 1.5 * 3600 WHERE id = ?", (newer,))
     watched.launch("--keep", "0")
-    watched.until("removed the products of 1 old runs")
+    watched.until("removed the products of 1 old run")
     assert watched.end() == 130
     assert [path.name for path in (watched.folder / "products").iterdir()] == [newer]
