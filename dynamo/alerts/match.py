@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from dynamo.alerts.hazard import HazardField
@@ -14,9 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["Match", "match"]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """One subscriber, one way to tell him, and one kind of hazard that comes within the distance asked for.
+
+    A tuple, because a cycle may make a million, and a frozen dataclass takes seconds for so many.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from dynamo.alerts.match import Match
 from dynamo.graph.collection import uncollected
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from numpy.typing import NDArray
 
     from dynamo.alerts.hazard import HazardField
@@ -118,43 +116,5 @@ def _made(count: int, **columns: NDArray[Any] | repeat[str]) -> list[Match]:
         for start in range(0, count, _SOME):
             end = start + _SOME
             some = {n: v if isinstance(v, repeat) else v[start:end].tolist() for n, v in columns.items()}
-            made += map(_filled, *(some[name] for name in Match.__slots__))
+            made += map(Match._make, zip(*(some[name] for name in Match._fields), strict=False))
     return made
-
-
-class _Open(Match):
-    """A match before it is frozen: to set a field of a frozen one takes a call, and of a million, seconds."""
-
-    __slots__ = ()
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
-
-
-def _filled(
-    subscriber: str,
-    lon: float,
-    lat: float,
-    hazard: str,
-    level: float,
-    units: str,
-    onset: datetime,
-    ends: datetime,
-    inside: bool,
-    distance_km: float,
-    bearing_deg: float,
-    within_km: float,
-    narrowest_km: float,
-    way: str,
-    polygons: dict[str, Any] | None,
-    source: str,
-) -> Match:
-    made: Any = object.__new__(_Open)
-    made.subscriber = subscriber
-    made.lon, made.lat = lon, lat
-    made.hazard, made.level, made.units = hazard, level, units
-    made.onset, made.ends = onset, ends
-    made.inside, made.distance_km, made.bearing_deg = inside, distance_km, bearing_deg
-    made.within_km, made.narrowest_km, made.way = within_km, narrowest_km, way
-    made.polygons, made.source = polygons, source
-    made.__class__ = Match
-    return cast("Match", made)

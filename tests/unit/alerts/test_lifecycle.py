@@ -192,7 +192,7 @@ def test_the_same_beginning_has_the_same_id_and_another_has_another():
 
     assert first(base, match()) == first(later, match())
     ids = [first(c, match()) for c in others]
-    ids += [first(base, replace(match(), subscriber="t")), first(base, match(way="hook"))]
+    ids += [first(base, match()._replace(subscriber="t")), first(base, match(way="hook"))]
     assert len({first(base, match()), *ids}) == 6
 
 

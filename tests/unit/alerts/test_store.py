@@ -108,7 +108,7 @@ def test_what_is_told_is_recorded_with_its_deliveries(store, path):
 
 def test_numbers_of_numpy_are_recorded_too(store):
     """A match that comes out of arrays is as good as another."""
-    found = replace(match(), lon=np.float64(4.5), level=np.float32(45), inside=np.bool_(1))
+    found = match()._replace(lon=np.float64(4.5), level=np.float32(45), inside=np.bool_(1))
     (alert,) = judge(store, cycle(0), [found])
     assert store.alerts() == [alert]
     assert judge(store, cycle(1), [found]) == []
@@ -353,7 +353,7 @@ def test_each_way_has_an_episode_of_its_own(store):
     new = judge(store, cycle(0), [phone, desk])
     assert [[d.channel for d in store.deliveries(a.id)] for a in new] == [["phone"], ["desk"]]
     assert len({a.episode for a in new}) == 2
-    (updated,) = judge(store, cycle(1), [phone, replace(desk, level=40)])
+    (updated,) = judge(store, cycle(1), [phone, desk._replace(level=40)])
     assert [d.channel for d in store.deliveries(updated.id)] == ["desk"]
     told = [a for n in (2, 3, 4) for a in judge(store, cycle(n), [desk])]
     assert [(a.kind, a.episode) for a in told] == [("cancelled", new[0].episode)]
@@ -398,7 +398,7 @@ def test_polygons_are_recorded_once_for_all_who_are_near(store, path):
     """Each alert reads back with its own; they go with the last alert of their run."""
     other = {"type": "Polygon", "coordinates": [[[1.0, 2.0], [3.0, 2.0], [3.0, 4.0], [1.0, 2.0]]]}
     odd = '"polygons":null \\"polygons\\":null'
-    found = [match("a"), match(odd), replace(match("c"), polygons=other), replace(match("d"), polygons=None)]
+    found = [match("a"), match(odd), match("c")._replace(polygons=other), match("d")._replace(polygons=None)]
     told = judge(store, cycle(0), found)
     assert sorted(rows(path, "SELECT run, body FROM pictures")) == sorted(
         ("run-0", orjson.dumps(polygons).decode()) for polygons in (SQUARE, other)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -162,7 +161,7 @@ def test_what_ended_without_an_all_clear_is_listed_and_audited_so(desk, capsys):
     """An alert that nobody judged since is marked as expired; why one ended is in its audit."""
     old, now = NOW - timedelta(hours=9), NOW
     with AlertStore(Workspace.find(desk / ".dynamo").journal) as store:
-        gone = replace(match("depot", ""), hazard="HAIL", onset=old, ends=old)
+        gone = match("depot", "")._replace(hazard="HAIL", onset=old, ends=old)
         store.judge(Cycle("flow.yaml", "flow-0", "HAIL", old, old, channels=("flow.yaml/drop",)), [gone])
         listed = [
             line for line in dynamo(capsys, "alerts", "list", "--active")[1].splitlines() if "depot" in line
