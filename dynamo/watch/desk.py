@@ -199,7 +199,7 @@ class Desk:
             if self._inbox.taken(one.window.time, request.run, time.time()):
                 self._begin(one, request)
             else:
-                self._turns.wait(one)
+                self._turns.wait(one)  # and not at once again: the disk is full
 
     def give_up(self, one: Queued, reason: str) -> None:
         """Never begin a window."""
@@ -250,17 +250,18 @@ class Desk:
 
     @contextmanager
     def _fatal(self) -> Iterator[None]:
-        """End the watch with what goes wrong inside, where nobody waits for it; look again in any case."""
+        """End the watch with what goes wrong inside, where nobody waits for it."""
         try:
             yield
         except Exception as failure:  # noqa: BLE001 - the journal's or our own: told by `work`
             self._failure = self._failure or failure
-        self._changed.set()
+            self._changed.set()
 
     def _end(self, one: Queued, state: Ended, reason: str, summary: Summary | None = None) -> None:
         wall = time.time()
         self._inbox.finished(one.window.time, state, wall, reason)
         self.counts.ended(state, one.window.data, wall)
+        self._changed.set()  # there is room for another
         if self._turns.is_busy(self.feed.name):
             self.counts.waits(wall)
         if reason:
