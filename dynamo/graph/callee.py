@@ -13,6 +13,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
+from inspect import unwrap
 from typing import Any, TypeAlias, cast
 
 from dynamo.errors import UserError, WorkflowError
@@ -59,7 +60,7 @@ class Callee:
 
     @cached_property
     def call(self) -> str:
-        """``module:function``, or ``path/to/file.py:function`` for a file that is not a module."""
+        """``module:function``, or ``path/to/file.py:function`` where only some have its folder on their module path."""
         name = self.function.__qualname__
         if "<lambda>" in name:
             raise WorkflowError(
@@ -72,10 +73,15 @@ class Callee:
                 place=place_of(self.function),
             )
         module = self.function.__module__
-        path = getattr(sys.modules.get(module), "__dynamo_path__", None)
+        path = self._globals(module).get("__dynamo_path__")
         if module == "__main__":
             path = getattr(sys.modules["__main__"], "__file__", None)
         return f"{path or module}:{name}"
+
+    def _globals(self, module: str) -> dict[str, Any]:
+        """Return what is in the module, which need not be the one that has its name by now."""
+        found: dict[str, Any] = getattr(unwrap(self.function), "__globals__", {})
+        return found if found.get("__name__") == module else getattr(sys.modules.get(module), "__dict__", {})
 
     @cached_property
     def returned(self) -> Function | None:

@@ -22,6 +22,7 @@ from dynamo.errors import UserError
 from dynamo.planning.science import RADAR, science_in
 from dynamo.planning.search import Search
 from dynamo.planning.source import ANY, Memory, Piece, Source, State, source_in, state_of
+from dynamo.worker.address import address_in
 from dynamo.worker.loading import split_call
 
 __all__ = ["CodeVersions"]
@@ -101,10 +102,10 @@ class CodeVersions:
 
     def _start(self, where: str) -> tuple[_Module, Search]:
         """Return the module that a call names, and where its imports are looked for."""
-        path = Path(where).resolve() if where.endswith(".py") else None
-        search = self._search(str(path.parent) if path is not None else "")
-        if path is not None:
-            return _Module("", path), search
+        if where.endswith(".py"):
+            address = address_in(where)
+            return _Module(address.name, Path(address.path).resolve()), self._search(address.home)
+        search = self._search("")
         found = search.find(where)
         if found is None or found.file is None or found.file.suffix != ".py":
             raise UserError(f"cannot find the source of {where}, so its version cannot be told")

@@ -1,7 +1,7 @@
 """The key of a task: equal keys make equal outputs, so a result can be used again anywhere.
 
 Digest over canonical JSON of the function's name, its code version, parameters, argument list, image, the names
-of its files, and the contents of its inputs; of a run-time workflow also its id.
+of its files, and the contents of its inputs; of a run-time workflow also its id and address.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def parts_of(task: Task, code: str, digests: Mapping[str, str]) -> Parts:
         params["container image"] = task.needs.image
     if task.kind == "expand":
         params["task id"] = task.id  # what it describes stands under its id
+        params["called as"] = task.call  # and calls what lies beside it, not beside a copy of it
     return Parts(code, params, {n: digests[n] for n in task.input_names}, tuple(task.output_names))
 
 

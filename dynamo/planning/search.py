@@ -22,6 +22,8 @@ from importlib.machinery import (
 )
 from pathlib import Path
 
+from dynamo.worker.loading import module_path
+
 __all__ = ["Found", "Search"]
 
 #: In the order in which Python's `FileFinder` tries them.
@@ -48,7 +50,7 @@ class Search:
     """
 
     def __init__(self, first: str = "", modules: Iterable[str] = ()) -> None:
-        places = [os.path.abspath(p) for p in (*modules, *sys.path)]
+        places = [os.path.abspath(p) for p in (*modules, *module_path())]
         self._first = first
         self._folders = tuple(dict.fromkeys([first, *places] if first else places))
         self._names: dict[str, frozenset[str]] = {}

@@ -43,10 +43,14 @@ def load_workflow(reference: str, base: Path) -> Workflow:
 
 
 def module_folders(reference: str, base: Path) -> list[str]:
-    """Return where modules are sought first by which tasks are called: in `base`, and beside the workflow's file."""
+    """Return where workers seek modules that do not lie beside the file that imports them: in `base`.
+
+    Nowhere if the workflow's own file lies in `base`: then tasks of another run file, which may share the workers,
+    do not find these modules where theirs are missing.
+    """
     where, _ = split_call(reference)
-    beside = [under(base, where).resolve().parent] if where.endswith(".py") else []
-    return list(dict.fromkeys(map(str, [base, *beside])))
+    beside = where.endswith(".py") and under(base, where).resolve().parent == base.resolve()
+    return [] if beside else [str(base)]
 
 
 def _not_a_workflow(name: str, found: Any, reference: str) -> str:

@@ -1,7 +1,8 @@
 """Find the function that ``module:function`` or ``path/to/file.py:function`` names, as a new process would find it.
 
 Files in different folders may each have a ``helper.py`` beside them: of what people write, ``sys.modules`` holds
-at any time what was imported for one folder only, its *home*.
+at any time what was imported for one folder only, its *home*. A task is called by the `Address` of its file where
+dynamo put that folder on the module path, since others may not have it there.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dynamo.errors import Place, UserError, nearest
+from dynamo.worker.address import Address, address_in, address_of
 
 if TYPE_CHECKING:
     from importlib.abc import PathEntryFinder
 
-__all__ = ["load_module", "load_object", "look_first", "read_afresh", "split_call"]
+__all__ = ["load_module", "load_object", "look_first", "module_path", "read_afresh", "split_call"]
 
-#: Path as written to the file's state when it was loaded, the folder it lies in, and the module.
-_loaded: dict[str, tuple[tuple[int, int, int, int], str, ModuleType]] = {}
+#: Inode, times of change (ns) and size of a file.
+_State = tuple[int, int, int, int]
+#: Path as written to the file's state when it was loaded, its home, and the module.
+_loaded: dict[str, tuple[_State, str, ModuleType]] = {}
 #: Folders, each with a separator at its end, in which people work.
 _fresh: set[str] = set()
 _STANDARD = os.path.dirname(os.__file__) + os.sep
@@ -43,11 +47,13 @@ _STANDARD = os.path.dirname(os.__file__) + os.sep
 class _Homes:
     """Whose modules ``sys.modules`` holds, and those of the others meanwhile.
 
-    ``named`` is the home of modules that are called by name: the folder in which they are sought first.
+    ``named`` is the home of modules that are called by name: the folder in which they are sought first. ``known``
+    are all folders that dynamo has put on the module path.
     """
 
     def __init__(self) -> None:
         self.named = ""
+        self.known: set[str] = set()
         self._now = ""
         self._inserted = False
         self._aside: dict[str, dict[str, ModuleType]] = {}
@@ -61,15 +67,20 @@ class _Homes:
             del sys.modules[name]
         self._aside[self._now] = foreign
         sys.modules.update(self._aside.pop(folder, {}))
-        if self._inserted:
-            with suppress(ValueError):  # the user's code may have taken it away
-                sys.path.remove(self._now)
-            if self._now not in sys.path:  # its modules may yet be called by name
-                sys.path.append(self._now)
+        sys.path[:] = self.path()
         self._inserted = bool(folder) and sys.path[:1] != [folder]
         if self._inserted:
             sys.path.insert(0, folder)
+        self.known.add(folder)
         self._now = folder
+
+    def path(self) -> list[str]:
+        """Return ``sys.path`` without the home."""
+        path = list(sys.path)
+        if self._inserted:
+            with suppress(ValueError):  # the user's code may have taken it away
+                path.remove(self._now)
+        return path
 
     def _foreign(self, folder: str) -> dict[str, ModuleType]:
         """Return the modules that are not for `folder`: of the home that is left, or hiding what `folder` has."""
@@ -137,24 +148,54 @@ def load_module(where: str) -> ModuleType:
 
 def _from_file(where: str) -> ModuleType:
     try:
-        state = os.stat(where)
+        state = _state_of(where)
     except OSError:
         raise UserError(f"no file {where}") from None
-    version = (state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
     known = _loaded.get(where)
-    if known is None or known[0] != version:
-        path = Path(where).resolve()
-        folder = str(path.parent)
-        _homes.enter(folder)
-        read_afresh([folder])
-        known = _loaded[where] = (version, folder, _execute(path))
+    if known is None or known[0] != state:
+        address = address_in(where)
+        _homes.enter(address.home)
+        read_afresh([address.home])
+        known = _loaded[where] = (state, address.home, _at(address, state))
     _homes.enter(known[1])
     return known[2]
 
 
+def _at(address: Address, state: _State) -> ModuleType:
+    """Import a file as its neighbours would, or as a module of its own where its name stands for another."""
+    if not (address.name and _is_at(address)):
+        return _execute(address)
+    fields = getattr(sys.modules.get(address.name), "__dict__", {})
+    if fields.get("__dynamo_state__", state) != state:  # edited
+        del sys.modules[address.name]
+    module = importlib.import_module(address.name)
+    getattr(module, "__dict__", {}).setdefault("__dynamo_path__", str(address))
+    return module
+
+
+def _is_at(address: Address) -> bool:
+    """Whether importing the name in its home finds the file."""
+    try:
+        spec = importlib.util.find_spec(address.name)
+    except ValueError:  # a module that was made by hand
+        return False
+    return spec is not None and os.path.realpath(spec.origin or "") == os.path.realpath(address.path)
+
+
+def _state_of(path: str) -> _State:
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+def module_path() -> list[str]:
+    """Return ``sys.path`` without the folder that is first there only for what was loaded last."""
+    return _homes.path()
+
+
 def look_first(folders: Sequence[str]) -> None:
     """Seek modules that are called by name in `folders` first, and read those there afresh."""
-    _homes.named = os.path.abspath(folders[0]) if folders else ""
+    _homes.named = os.path.realpath(folders[0]) if folders else ""
+    _homes.known.update(map(os.path.realpath, folders))
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     read_afresh(folders)
 
@@ -176,12 +217,21 @@ def read_afresh(folders: Iterable[str]) -> None:
 
 
 class _Fresh(SourceFileLoader):
-    """Compiles a file each time it is loaded."""
+    """Compiles a file each time it is loaded, and marks the module with where it is found again; but not dynamo."""
 
     def get_code(self, fullname: str) -> CodeType | None:
         if fullname.partition(".")[0] == "dynamo":
             return super().get_code(fullname)
         return self.source_to_code(self.get_data(self.path), self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the file, which then knows the address that its tasks are called by, and its state."""
+        if module.__name__.partition(".")[0] != "dynamo":
+            vars(module)["__dynamo_state__"] = _state_of(self.path)
+            address = address_of(module.__name__, self.path)
+            if address is not None and address.home in _homes.known:
+                vars(module)["__dynamo_path__"] = str(address)
+        super().exec_module(module)
 
 
 _find_in = FileFinder.path_hook(
@@ -216,22 +266,23 @@ def _listed(folder: str) -> list[str]:
 
 
 def _place(name: str, module: ModuleType) -> str:
-    """Return where a module lies; empty for dynamo, and where no other can stand beside it under its name."""
+    """Return where a module lies; empty for those that are never set aside."""
+    if name.partition(".")[0] in {"dynamo", "__main__", "__mp_main__"}:
+        return ""
     # Not by attribute: a module may import another as soon as it is asked for one that it has not.
     fields = getattr(module, "__dict__", {})
-    if name.partition(".")[0] in {"dynamo", "__main__", "__mp_main__"} or "__dynamo_path__" in fields:
-        return ""
     return str(fields.get("__file__") or next(iter(fields.get("__path__") or ()), ""))
 
 
-def _execute(path: Path) -> ModuleType:
+def _execute(address: Address) -> ModuleType:
     """Run a file as a module of its own."""
-    name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
+    path = address.path
+    name = f"{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, path))
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    vars(module)["__dynamo_path__"] = str(path)
+    vars(module)["__dynamo_path__"] = str(address)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -67,7 +67,9 @@ class Lab:
     def engine(self, **options: Any) -> LocalEngine:
         """Return a new engine of one core unless told otherwise."""
         return LocalEngine(
-            self.workspace, observer=self.events.append, modules=[str(self.root)], **{"cores": 1, **options}
+            self.workspace,
+            observer=self.events.append,
+            **{"cores": 1, "modules": [str(self.root)], **options},
         )
 
     def request(self, graph: Graph, **options: Any) -> Request:

@@ -18,6 +18,7 @@ from dynamo.worker.loading import load_object, look_first, read_afresh
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch):
     """Take back what loading leaves in this process."""
+    loading._homes.enter("")
     before = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "path_hooks", [hook for hook in sys.path_hooks if hook is not loading._finder])
