@@ -26,12 +26,13 @@ class Address(NamedTuple):
         plain = "." not in self.name and os.path.realpath(self.path) == self.path
         if plain and os.path.dirname(self.path) == self.home:
             return self.path
-        return f"{self.home}{_MARK}{os.path.relpath(self.path, self.home)}"
+        return f"{self.home.rstrip(os.sep)}{_MARK}{os.path.relpath(self.path, self.home)}"
 
 
 def address_in(where: str) -> Address:
     """Read an address, or a path as people write it: the folder is where the file lies, links followed."""
     home, mark, inner = where.partition(_MARK)
+    home = home or os.sep
     if not (mark and os.path.isabs(where)):
         home, inner = os.path.split(os.path.realpath(where))
     elif inner.endswith(f"{os.sep}__init__.py"):

@@ -158,3 +158,73 @@ def test_what_is_elsewhere_is_shared(tmp_path):
     for file in (one, two):
         Path(file).write_text("import common_to_all\n")
     assert load_object(f"{one}:common_to_all") is load_object(f"{two}:common_to_all")
+
+
+def test_a_file_is_one_module_however_it_is_come_by(tmp_path):
+    """By its path, by a link to its folder, and by what imports it: classes are the same."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    (tmp_path / "here/kinds_of.py").write_text("class Kind: ...\n")
+    (tmp_path / "here/flow.py").write_text("from kinds_of import Kind\n")
+    (tmp_path / "here/other.py").write_text("from flow import Kind\n")
+    files = [
+        f"{tmp_path}/{file}"
+        for file in ("here/other.py", "link/flow.py", "here/kinds_of.py", "link/other.py")
+    ]
+    assert len({id(load_object(f"{file}:Kind")) for file in files}) == 1
+
+
+@pytest.mark.parametrize("name", ["json", "builtins", "dynamo", "my-flow", "1st", "shadowed"])
+def test_a_file_whose_name_stands_for_another_module_is_loaded_all_the_same(tmp_path, name):
+    """One of Python's, of dynamo, a package beside it, or none that an import statement could say."""
+    (tmp_path / "shadowed").mkdir()
+    (tmp_path / "shadowed/__init__.py").write_text("K = 'package'\n")
+    other = sys.modules.get(name)
+    (tmp_path / f"{name}.py").write_text(
+        "from dynamo import task\nK = 'file'\n@task\ndef t(out: 'Output'): ...\n"
+    )
+    assert load_object(f"{tmp_path}/{name}.py:K") == "file"
+    assert load_object(f"{tmp_path}/{name}.py:t").call == f"{tmp_path}/{name}.py:t"
+    assert sys.modules.get(name) is other or name == "shadowed"
+
+
+MARKED = """
+from dynamo import Output, task
+from {word}_only import mark
+
+@task
+@mark
+def make(out: Output): ...
+"""
+MARK = """
+import functools
+
+def mark(f):
+    @functools.wraps(f)
+    def marked(*a, **k): return f(*a, **k)
+    return marked
+"""
+
+
+def test_a_task_is_called_by_its_own_file_whatever_was_loaded_since(tmp_path):
+    """Also where somebody else's decorator wraps it."""
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "jobs.py").write_text(MARKED.format(word=name))
+        (tmp_path / name / f"{name}_only.py").write_text(MARK)
+        (tmp_path / name / "flow.py").write_text("from jobs import make\n")
+        found.append(load_object(f"{tmp_path}/{name}/flow.py:make"))
+    assert [task.call for task in found] == [f"{tmp_path}/{name}/jobs.py:make" for name in ("one", "two")]
+
+
+def test_what_dynamo_did_not_put_on_the_module_path_keeps_its_name(tmp_path):
+    """It is there for workers too, and is one module for all folders."""
+    for folder in ("lib", "one"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lib/lib_jobs.py").write_text(
+        "from dynamo import Output, task\n@task\ndef make(out: Output): ...\n"
+    )
+    (tmp_path / "one/flow.py").write_text("from lib_jobs import make\n")
+    sys.path.append(str(tmp_path / "lib"))
+    assert load_object(f"{tmp_path}/one/flow.py:make").call == "lib_jobs:make"
