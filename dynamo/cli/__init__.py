@@ -39,8 +39,9 @@ _ALONE = {"--inline", "--help", "-h"}
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that `dynamo.errors` documents."""
+    given = sys.argv[1:] if arguments is None else arguments
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        given = sys.argv[1:] if arguments is None else arguments
         if _runs_tasks(given):
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # at any moment it ends as Ctrl-C does
         _open_closed()
@@ -49,6 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
         from dynamo.errors import INTERRUPTED
 
         code = INTERRUPTED
+    finally:
+        if arguments is not None:  # who calls this from Python goes on
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
     sys.exit(code)
 
 

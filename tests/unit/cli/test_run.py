@@ -503,3 +503,10 @@ def test_our_own_fault_is_exit_4_with_a_traceback(bench, monkeypatch):
     said = bench.captured.readouterr().err
     assert "RuntimeError: unforeseen" in said
     assert "please report it" in said
+
+
+def test_who_calls_it_from_python_keeps_its_signals(bench):
+    """What SIGTERM did before a run, it does after it."""
+    before = signal.getsignal(signal.SIGTERM)
+    bench.call("run", "flow.yaml", "-q")
+    assert signal.getsignal(signal.SIGTERM) is before
