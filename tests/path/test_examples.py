@@ -87,7 +87,7 @@ def test_the_demo_of_alerts_tells_of_a_storm_from_first_to_last(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     told = (tmp_path / "demo" / "received.txt").read_text()
-    for kind in ("new", "updated", "cancelled"):
-        assert f" verified {kind} STORM" in told
-        assert f" verified {kind} STORM" in done.stdout
+    for said in ("new STORM", "updated STORM", "cancelled no STORM"):
+        assert f" verified {said}" in told
+        assert f" verified {said}" in done.stdout
     assert "unverified" not in told
