@@ -55,12 +55,14 @@ def choose(
     limit: int,
     rules: Mapping[str, FeedRule],
     newest: Mapping[str, float] | None = None,
+    began: Mapping[str, float] | None = None,
 ) -> Choice:
     """Decide, so that at most `limit` windows run at once of the feeds of a priority and of those above it.
 
     What runs of lower priority takes no room from what is above: else a few long runs of an archive would keep a
-    warning waiting. First come feeds of higher priority, among them those of which less runs, then the newest data.
-    `newest` is the time of the newest window of each feed that also ran, where it ended already.
+    warning waiting. First come feeds of higher priority, among them those of which less runs, then those that have
+    waited longest for their turn; of a feed the newest data. `newest` is the time of the newest window of each feed
+    that also ran, where it ended already; `began` the turn, counted up, at which a window of each feed last started.
     """
     latest = dict(newest or {})
     for window in [*waiting, *running]:
@@ -73,7 +75,7 @@ def choose(
             superseded.append((window, f"{behind:.0f} s behind the newest data"))
         else:
             queues.setdefault(window.feed, []).append(window)
-    start = _start(queues, Counter(w.feed for w in running), limit, rules)
+    start = _start(queues, Counter(w.feed for w in running), limit, rules, began or {})
     return Choice(tuple(start), tuple(superseded))
 
 
@@ -82,7 +84,11 @@ def _rule(rules: Mapping[str, FeedRule], feed: str) -> FeedRule:
 
 
 def _start(
-    queues: dict[str, list[Waiting]], running: Counter[str], limit: int, rules: Mapping[str, FeedRule]
+    queues: dict[str, list[Waiting]],
+    running: Counter[str],
+    limit: int,
+    rules: Mapping[str, FeedRule],
+    began: Mapping[str, float],
 ) -> list[Waiting]:
     """Take from the queues what starts."""
 
@@ -93,7 +99,12 @@ def _start(
 
     start: list[Waiting] = []
     while free := [feed for feed in queues if is_free(feed)]:
-        feed = max(free, key=lambda f: (_rule(rules, f).priority, -running[f], queues[f][-1].time))
+        feed = max(
+            free,
+            key=lambda f: (
+                _rule(rules, f).priority, -running[f], -began.get(f, -math.inf), queues[f][-1].time
+            ),
+        )  # fmt: skip
         start.append(queues[feed].pop())
         running[feed] += 1
     return start

@@ -125,7 +125,10 @@ class Judge:
                 cycles.append(self._judge(products.run, people, of_it, whole=not faults))
             except DataError as error:
                 faults.append(error)
-        self._stand(people, {one.hazard for one in fields}, cycles)
+        spoken = {one.hazard for one in fields}
+        if faults:  # what cannot be read may speak of any kind
+            spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(people.hazards)
+        self._stand(people, spoken, cycles)
         return Verdict(tuple(cycles), tuple(faults), self._standings)
 
     def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:

@@ -8,6 +8,7 @@ what runs goes on, and what is told of it meanwhile is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Protocol
 
 from dynamo.engine.events import Summary
@@ -49,6 +50,8 @@ class Turns:
         self._desks: dict[str, _Desk] = {}
         self._rules: dict[str, FeedRule] = {}
         self._newest: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+        self._turn = count()
         self._waiting: dict[Waiting, Queued] = {}
         self._running: dict[str, Queued] = {}
         self._untold: list[tuple[str, Callable[[_Desk], None]]] = []
@@ -94,11 +97,12 @@ class Turns:
         """Have desks begin what may begin, and give up what is too old."""
         running = [Waiting(one.feed, one.window.time) for one in self._running.values()]
         limit = self._limit or sum(rule.limit or 1 for rule in self._rules.values())
-        choice = choose(list(self._waiting), running, limit, self._rules, self._newest)
+        choice = choose(list(self._waiting), running, limit, self._rules, self._newest, self._began)
         for window, reason in choice.superseded:
             self._desks[window.feed].give_up(self._waiting.pop(window), reason)
         for window in choice.start:
             self._newest[window.feed] = max(self._newest.get(window.feed, window.time), window.time)
+            self._began[window.feed] = next(self._turn)
             self._desks[window.feed].start(self._waiting.pop(window))
 
     def _ended(self, summary: Summary) -> None:

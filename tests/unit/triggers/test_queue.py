@@ -73,3 +73,13 @@ def test_nothing_is_both_started_and_given_up(windows, limit, n_running):
     left = {w.feed for w in waiting if w not in gone and w not in choice.start}
     assert "c" not in left or len(urgent) >= limit
     assert "a" not in left or len(beside) >= limit
+
+
+def test_of_feeds_of_one_priority_that_with_the_older_data_has_its_turn_too():
+    """Whoever began last comes last; else the feed with the newest data would always win."""
+    waiting = of("a", 100, 101) + of("slow", 1)
+    assert choose(waiting, [], 1, {}, began={"a": 5, "slow": 4}).start == (Waiting("slow", 1),)
+    assert choose(waiting, [], 1, {}, began={"a": 5, "slow": 6}).start == (Waiting("a", 101),)
+    assert choose(waiting, [], 1, {}, began={"a": 5}).start == (Waiting("slow", 1),)
+    rules = {"a": FeedRule(priority=1)}
+    assert choose(waiting, [], 1, rules, began={"a": 5, "slow": 4}).start == (Waiting("a", 101),)

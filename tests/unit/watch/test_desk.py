@@ -55,4 +55,4 @@ def test_a_window_that_a_full_disk_refused_is_not_begun_again_at_once(tmp_path, 
 
     asyncio.run(main())
     turns.runs.close()
-    assert len(tried) <= 3  # a directory that is watched anew may wake it once or twice
+    assert 1 <= len(tried) <= 3  # a directory that is watched anew may wake it once or twice

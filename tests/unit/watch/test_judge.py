@@ -258,3 +258,16 @@ def test_channels_that_rules_name_are_told_apart(case):
     assert (over.kind, over.level) == ("cancelled", 55)
     with AlertStore(case.folder / "journal.db") as store:
         assert [d.channel for d in store.deliveries(over.id)] == ["a.yaml/box"]
+
+
+def test_a_product_that_cannot_be_read_ends_no_episode_of_another_kind(case):
+    """It may speak of it: what expired meanwhile is gone on with when it can be read again."""
+    case.told(case.made("r1", -120))
+    products = case.made("r2", -120 + 31, "hail", levels=(), hazard="HAIL", units="mm")
+    broken = case.folder / "r2" / "storm.geojson"
+    broken.write_text('{"type"')
+    verdict = case.judge(Products("r2", products.folder, [*products.paths, str(broken)]))
+    assert verdict.faults
+    assert "missing" not in {one.state for one in verdict.standings.values()}
+    with AlertStore(case.folder / "journal.db") as store:
+        assert [kind for _, kind in store.active()] == ["STORM"]

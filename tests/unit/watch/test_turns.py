@@ -73,6 +73,28 @@ def test_all_feeds_share_one_limit_and_a_feed_that_is_done_makes_room():
     asyncio.run(main())
 
 
+def test_feeds_that_share_a_limit_begin_in_turns():
+    """Also where the data of one are always the newer: a slow radar is not left waiting for ever."""
+
+    async def main():
+        turns = Turns(1)
+        turns.runs.attach(asyncio.get_running_loop())
+        fast, slow = Desk(turns), Desk(turns)
+        turns.join("fast", FeedRule(limit=1), None, fast)
+        turns.join("slow", FeedRule(limit=1), None, slow)
+        turns.wait(window("slow", 1))
+        for time in (100, 101, 102):
+            turns.wait(window("fast", time))
+            turns.go_on()
+            (run,) = turns._running
+            turns.runs.ended(SimpleNamespace(run=run))
+            await _heard()
+        assert ("start", 1) in slow.told
+        turns.runs.close()
+
+    asyncio.run(main())
+
+
 def test_without_a_limit_each_feed_has_its_own():
     """Nobody waits for another feed."""
     turns = Turns()
