@@ -199,7 +199,9 @@ class Desk:
             if self._inbox.taken(one.window.time, request.run, time.time()):
                 self._begin(one, request)
             else:
-                self._turns.wait(one)  # and not at once again: the disk is full
+                # The disk is full. Not at once again; and it may be another desk that had this begin, while we sleep.
+                self._turns.wait(one)
+                asyncio.get_running_loop().call_later(AGAIN, self._changed.set)
 
     def give_up(self, one: Queued, reason: str) -> None:
         """Never begin a window."""
