@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from dynamo.delivery import statements as sql
+from dynamo.delivery.lost import tell_given_up
 from dynamo.delivery.records import Batch, Tried
 from dynamo.delivery.turn import Row, take
 from dynamo.errors import UserError
@@ -202,10 +203,12 @@ class Outbox:
             self._bury(channel, reason, now)
 
     def _bury(self, channel: str, reason: str, now: float) -> None:
-        self._db.execute(
+        found = self._db.execute(
             "UPDATE deliveries SET state = 'dead', ended = ?, reason = ? WHERE channel = ? AND state = 'waiting'",
             (now, reason, channel),
         )
+        if found.rowcount > 0:
+            tell_given_up(channel, found.rowcount, reason)
         self._db.execute("DELETE FROM queues WHERE channel = ?", (channel,))
 
     def replay(self, which: str | None, now: float) -> int:

@@ -21,10 +21,12 @@ from pathlib import Path
 from dynamo.delivery.attempt import attempt
 from dynamo.delivery.channel import Channel
 from dynamo.delivery.lanes import Lanes
+from dynamo.delivery.lost import tell_lost
 from dynamo.delivery.outbox import Outbox
 from dynamo.delivery.records import Batch, Item, News, Tried
 from dynamo.delivery.retry import Patience, Verdict, judge
 from dynamo.errors import WorkspaceError, nearest
+from dynamo.journal.database import DiskFullError
 
 __all__ = ["Sender"]
 
@@ -164,11 +166,11 @@ class Sender:
         room, busy = self._lanes.room(loop.time()), self._lanes.busy
         try:
             turn = await loop.run_in_executor(thread, self._work, outbox, news, room, busy)
-        except WorkspaceError:
-            # A disk that is full for a moment, a journal that is locked: what is known is kept, and written later.
+        except WorkspaceError as error:
+            # A disk that is full, a journal that is locked: what is known is kept, and written later.
             self._news = News(news.tried + self._news.tried, news.released + self._news.released)
             self._trouble = self._trouble or loop.time()
-            if loop.time() - self._trouble > TROUBLE:
+            if loop.time() - self._trouble > TROUBLE and not isinstance(error, DiskFullError):
                 raise
             return _Turn()
         self._trouble = 0.0
@@ -180,6 +182,7 @@ class Sender:
         self._look(outbox, now)
         if news:
             outbox.record(news.tried, news.released, now)
+            tell_lost(news.tried)
             news.tried, news.released = [], []  # should the rest fail, they are not written twice
         if busy and not 0 <= now - self._renewed < self._lease / 3:
             outbox.renew(now)

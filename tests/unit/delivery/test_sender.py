@@ -15,6 +15,7 @@ from dynamo.delivery.sender import Sender
 from dynamo.delivery.signature import Secret
 from dynamo.delivery.webhook import Webhook
 from dynamo.errors import WorkspaceError
+from dynamo.journal.database import DiskFullError
 
 AGAIN = Outcome("again", "busy", 503)
 HASTE = Patience(first=0.02, most=0.05)
@@ -165,14 +166,19 @@ def test_a_channel_that_is_not_in_the_run_file_is_a_dead_letter(rows, recorder, 
     assert rows.reason("m1") == "no channel 'hospitols' in the run file (did you mean 'hospitals'?)"
 
 
-def test_a_channel_that_is_gone_is_sent_nothing_more(rows, recorder, drain):
-    """Also of the batch that was in hand."""
+def test_a_channel_that_is_gone_is_sent_nothing_more(rows, recorder, drain, caplog):
+    """Also of the batch that was in hand; the log says so, and what was given up."""
     for _ in range(3):
         rows.add()
     here = recorder("here", Outcome("refused", "gone", 410, close=True))
     assert drain(here) == 0
     assert here.sent == ["m1"]
     assert set(rows.states().values()) == {"dead"}
+    assert [line.message.split(";")[0] for line in caplog.records] == [
+        "here: 1 alert was given up: refused: HTTP 410 gone",
+        "here is closed, nothing is sent to it until `dynamo alerts replay`",
+        "here: 2 alerts were given up: the channel is closed: gone",
+    ]
 
 
 def test_what_expires_while_it_waits_in_hand_is_not_sent(rows, recorder, clock, drain):
@@ -391,6 +397,22 @@ def test_a_journal_that_stays_unusable_ends_the_sender(rows, recorder, monkeypat
     with pytest.raises(WorkspaceError, match="cannot use the journal"):
         asyncio.run(make(rows, here, poll=0.01).run())
     rows.db.execute("ROLLBACK")
+
+
+def test_a_disk_that_is_full_for_long_ends_no_sender(rows, recorder, monkeypatch):
+    """What waits goes out as soon as there is room."""
+    monkeypatch.setattr("dynamo.delivery.sender.TROUBLE", 0.0)
+    rows.add()
+    here, claim, full = recorder("here"), Outbox.claim, iter(range(5))
+
+    def claimed(self, *arguments, **more):
+        if next(full, None) is not None:
+            raise DiskFullError("full")
+        return claim(self, *arguments, **more)
+
+    monkeypatch.setattr(Outbox, "claim", claimed)
+    assert asyncio.run(make(rows, here, poll=0.01).drain()) == 0
+    assert here.sent == ["m1"]
 
 
 def test_webhooks_arrive_signed_in_order_over_one_connection(rows, serve, clock):
