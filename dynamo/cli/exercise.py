@@ -50,29 +50,35 @@ def test(runfile: Path, subscriber: str) -> int:
         # A watch that is under way may send it first: they share the work.
         addressed = {address(feed.name, name): channel for name, channel in channels.items()}
         sender = Sender(workspace.journal, addressed, scope=address(feed.name))
-        asyncio.run(_send(sender, channels.values(), lambda: _settled(store.deliveries(alert.id))))
-        deliveries = store.deliveries(alert.id)
+        shown: dict[str, str] = {}
+        try:
+            asyncio.run(_send(sender, channels.values(), lambda: _show(store.deliveries(alert.id), shown)))
+        finally:  # also after Ctrl-C
+            _show(store.deliveries(alert.id), shown, whole=True)
+    return 0 if set(shown.values()) == {"sent"} else UserError.exit_code
+
+
+def _show(deliveries: Iterable[Delivery], shown: dict[str, str], *, whole: bool = False) -> bool:
+    """Print how deliveries ended that were not shown yet, and at the last all; return whether all have ended."""
+    ended = True
     for one in deliveries:
+        waits = one.state == "waiting"
+        ended = ended and not waits
+        if one.id in shown or (waits and not whole):
+            continue
+        shown[one.id] = one.state
         answer = one.tries[-1].response if one.tries else ""
-        said = (
-            f"{answer or 'no answer'}; a watch goes on trying"
-            if one.state == "waiting"
-            else answer or "accepted"
-        )
-        print(f"{one.channel}: {one.state}: {one.reason or said}")
-    return 0 if all(one.state == "sent" for one in deliveries) else UserError.exit_code
+        said = f"{answer or 'no answer'}; a watch goes on trying" if waits else answer or "accepted"
+        print(f"{one.channel}: {one.state}: {one.reason or said}", flush=True)
+    return ended
 
 
-def _settled(deliveries: Iterable[Delivery]) -> bool:
-    return all(one.state != "waiting" for one in deliveries)
-
-
-async def _send(sender: Sender, channels: Iterable[Channel], settled: Callable[[], bool]) -> None:
+async def _send(sender: Sender, channels: Iterable[Channel], ended: Callable[[], bool]) -> None:
     """Send what waits until the test is settled, by whomever; what else waits stays for the next sender."""
     sending = asyncio.create_task(sender.run())
     try:
         async with asyncio.timeout(_PATIENCE):
-            while not settled() and not sending.done():
+            while not ended() and not sending.done():
                 await asyncio.wait([sending], timeout=_LOOK)
     except TimeoutError:
         pass  # what became of it so far is said
