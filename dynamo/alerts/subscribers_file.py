@@ -10,6 +10,7 @@ wrong is a `DataError`: no such file, no such columns, and (if `strict`) any row
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ __all__ = ["Fault", "read_subscribers"]
 # Lines read at a time: those whose values the processor's cache still holds when they are checked.
 _CHUNK = 4096
 _TOLD = 20
+# What a rule in a GeoJSON may say.
+_KEYS = COLUMNS[3:]
 
 
 def read_subscribers(
@@ -167,10 +170,24 @@ def _feature_rows(feature: Feature, rows: Rows) -> Iterator[tuple[Any, ...]]:
             feature.number, str(name), "it is no Point with a longitude and a latitude", what="feature"
         )
         return
-    rules = said.get("rules")
-    own = [said] if rules is None else rules
-    if not isinstance(own, list) or not own or not all(isinstance(rule, dict) for rule in own):
+    own = said.get("rules")
+    if own is None:
+        own = [{key: said.get(key) for key in _KEYS}]
+    elif not isinstance(own, list) or not all(isinstance(rule, dict) for rule in own):
         rows.fault(feature.number, str(name), "its rules are no list of objects", what="feature")
         return
+    elif not own:
+        empty = "its list of rules is empty; leave it out to have those of the run file"
+        rows.fault(feature.number, str(name), empty, what="feature")
     for rule in own:
-        yield (name, at[0], at[1], *(rule.get(column) for column in COLUMNS[3:]))
+        unknown = [key for key in rule if key not in _KEYS]
+        for key in unknown:
+            rows.fault(feature.number, str(name), _unknown(key), what="feature")
+        if not unknown:
+            yield (name, at[0], at[1], *map(rule.get, _KEYS))
+
+
+@lru_cache(256)  # a million rules may have the same fault
+def _unknown(key: str) -> str:
+    close = nearest(key, _KEYS) or f"; expected {', '.join(_KEYS[:-1])} or {_KEYS[-1]}"
+    return f"key {key!r} of a rule is not known{close}"

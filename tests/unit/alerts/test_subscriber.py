@@ -13,6 +13,7 @@ from dynamo.alerts.subscribers_file import read_subscribers
 from dynamo.errors import DataError, UserError
 
 HEAD = "id,lon,lat,distance_km,hazard,min_level,max_lead_minutes,channel"
+KEYS = "distance_km, hazard, min_level, max_lead_minutes or channel"
 RULES = (Rule("STORM", 45, 10, 30, "phone"), Rule("HAIL", 20, 5, 60, "mail"))
 
 
@@ -211,6 +212,30 @@ def test_wrong_features_are_told(tmp_path):
         (5, "d"),
         (6, ""),
     ]
+
+
+def test_a_key_of_a_rule_that_is_not_known_is_told(tmp_path):
+    """With the nearest one, and only that rule is left out; the properties of a feature may hold what they like."""
+    slips = [
+        {"hazard": "STORM", "chanel": "x", "distance": 50},
+        {"hazard": "STORM", "note": ""},
+        {"hazard": "HAIL"},
+    ]
+    path = _geojson(
+        tmp_path,
+        _point(-97, 32, id="a", properties={"chanel": "of a school", "rules": slips}),
+        _point(-97, 32, id="b", properties={"rules": []}),
+    )
+    found, faults = read_subscribers(path, RULES, strict=False)
+    assert _rules(found) == [("a", RULES[1])]
+    assert [str(fault) for fault in faults] == [
+        "feature 1: 'a': key 'chanel' of a rule is not known (did you mean 'channel'?)",
+        "feature 1: 'a': key 'distance' of a rule is not known (did you mean 'distance_km'?)",
+        f"feature 1: 'a': key 'note' of a rule is not known; expected {KEYS}",
+        "feature 2: 'b': its list of rules is empty; leave it out to have those of the run file",
+    ]
+    with pytest.raises(DataError, match=r"subscribers\.geojson: feature 1: 'a': key 'chanel'"):
+        read_subscribers(path, RULES)
 
 
 def test_who_asks_for_nothing_of_a_run_file_without_rules_is_told(tmp_path):
