@@ -6,6 +6,7 @@ Enters: who is where since when. Leaves: the same, durable, for as long as it co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,20 @@ from pathlib import Path
 from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
-__all__ = ["Position", "positions_since", "record_positions"]
+__all__ = ["AHEAD", "Position", "positions_since", "record_positions"]
+
+#: Seconds by which a position may be ahead of our clock. What is more was recorded while our clock was wrong: nobody
+#: is there yet.
+AHEAD = 60.0
 
 # Posted once more with the same time, it is the same position, or a correction.
 _PUT = """
-INSERT INTO positions (feed, subscriber, lon, lat, time) VALUES (?, ?, ?, ?, ?)
+INSERT INTO positions (feed, subscriber, lon, lat, time) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (feed, subscriber) DO UPDATE SET lon = excluded.lon, lat = excluded.lat, time = excluded.time
-WHERE excluded.time >= positions.time
+WHERE excluded.time >= positions.time OR positions.time > ?6
 """
 _KNOWN = "SELECT time FROM positions WHERE feed = ? AND subscriber = ?"
-_SINCE = "SELECT subscriber, lon, lat FROM positions WHERE feed = ? AND time > ?"
+_SINCE = "SELECT subscriber, lon, lat FROM positions WHERE feed = ? AND time > ? AND time <= ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ def record_positions(journal: Path, positions: Iterable[Position]) -> list[float
     Returns
     -------
     list
-        For each: None, or the later time (Unix seconds) of the one that is known, which then stays.
+        For each: None, or the later time (Unix seconds) of the one that is known, which then stays; one that is of
+        the future does not.
     """
     database = Database(journal, ())
     try:
@@ -77,17 +83,20 @@ def record_positions(journal: Path, positions: Iterable[Position]) -> list[float
 
 
 def _put(database: Database, one: Position) -> float | None:
-    row = (one.feed, one.subscriber, one.lon, one.lat, one.time)
+    row = (one.feed, one.subscriber, one.lon, one.lat, one.time, time.time() + AHEAD)
     if database.execute(_PUT, row).rowcount:
         return None
     return float(database.execute(_KNOWN, row[:2]).fetchone()[0])
 
 
 def positions_since(journal: Path, feed: str, since: float) -> dict[str, tuple[float, float]]:
-    """Return longitude and latitude of each subscriber of a feed who has been seen after `since` (Unix seconds)."""
+    """Return longitude and latitude of each subscriber of a feed who has been seen after `since` (Unix seconds).
+
+    Not of one who is said to be somewhere in the future.
+    """
     database = Database(journal, ())
     try:
-        rows = database.execute(_SINCE, (feed, since))
+        rows = database.execute(_SINCE, (feed, since, time.time() + AHEAD))
         return {subscriber: (lon, lat) for subscriber, lon, lat in rows}
     finally:
         database.close()

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from dynamo.alerts.positions import Position, record_positions
+from dynamo.alerts.positions import AHEAD, Position, record_positions
 from dynamo.errors import DynamoError, UserError, nearest
 from dynamo.graph.units import format_seconds
 from dynamo.watch.people import People
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 #: Bytes of a body at most, and seconds in which it must come.
 LIMIT = 4096
 PATIENCE = 10.0
-#: Seconds by which the clock of who posts may be ahead of ours.
-AHEAD = 60.0
 _KEYS = ("lon", "lat", "time")
 
 
@@ -133,22 +131,33 @@ class Moves:
         return kept
 
     async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            positions = [position for position, _ in batch]
-            try:
-                later = await asyncio.to_thread(record_positions, self._journal, positions)
-            except DynamoError as error:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._record(batch)
+        finally:  # however it ends, the next post begins anew
+            self._writing = None
+
+    async def _record(self, batch: Sequence[tuple[Position, asyncio.Future[float | None]]]) -> None:
+        positions = [position for position, _ in batch]
+        try:
+            later = await asyncio.to_thread(record_positions, self._journal, positions)
+        except Exception as error:  # whatever it is, who asked must not wait for ever
+            if isinstance(error, DynamoError):
                 log.error("positions cannot be kept: %s", error.message)  # noqa: TRY400 - the machine's fault
-                full = _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "it cannot be kept now; try again")
-                for _, kept in batch:
-                    if not kept.done():  # who asked has gone meanwhile
-                        kept.set_exception(full)
             else:
-                for (_, kept), known in zip(batch, later, strict=True):
-                    if not kept.done():
-                        kept.set_result(known)
-        self._writing = None
+                log.exception("positions cannot be kept")
+            full = _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "it cannot be kept now; try again")
+            for _, kept in batch:
+                if not kept.done():  # who asked has gone meanwhile
+                    kept.set_exception(full)
+        else:
+            for (_, kept), known in zip(batch, later, strict=True):
+                if not kept.done():
+                    kept.set_result(known)
+        finally:
+            for _, kept in batch:
+                kept.cancel()  # where the writer was stopped; nothing where it is answered
 
 
 async def _body(request: web.Request) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -41,6 +42,22 @@ def test_feeds_and_subscribers_are_kept_apart_and_old_positions_do_not_count(tmp
     record_positions(journal, [at(100.0), at(50.0, subscriber="bus"), at(100.0, 7, feed="b.yaml")])
     assert positions_since(journal, "a.yaml", 50.0) == {"car": (-97, 32.5)}
     assert positions_since(journal, "b.yaml", 0.0) == {"car": (7, 32.5)}
+
+
+def test_one_of_the_future_is_not_gone_by_and_is_overwritten_by_any_later_post(tmp_path):
+    """Recorded while the clock of the host was a day ahead: nobody is there, and who posts again is heard."""
+    journal, now = tmp_path / "journal.db", time.time()
+    assert record_positions(journal, [at(now + 86_400, 1)]) == [None]
+    assert positions_since(journal, "a.yaml", now - 60) == {}
+    assert record_positions(journal, [at(now, 2)]) == [None]
+    assert positions_since(journal, "a.yaml", now - 60) == {"car": (2, 32.5)}
+
+
+def test_a_clock_may_be_a_little_ahead(tmp_path):
+    """Half a minute is no other time: it counts, and what is older is older."""
+    journal, now = tmp_path / "journal.db", time.time()
+    assert record_positions(journal, [at(now + 30, 1), at(now, 2)]) == [None, now + 30]
+    assert positions_since(journal, "a.yaml", now - 60) == {"car": (1, 32.5)}
 
 
 def test_old_ones_go_with_old_alerts(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from dynamo.alerts.positions import Position, positions_since, record_positions
@@ -73,7 +75,9 @@ def test_a_run_file_that_tells_nobody_has_nobody_who_moves(folder, capsys):
 def test_a_later_position_stays(folder, capsys):
     """Posted by a clock that is ahead, say."""
     move(capsys, "flow.yaml", "clinic", 1, 2)
-    record_positions(folder / ".dynamo" / "journal.db", [Position("flow.yaml", "clinic", 3, 4, 4e9)])
+    record_positions(
+        folder / ".dynamo" / "journal.db", [Position("flow.yaml", "clinic", 3, 4, time.time() + 30)]
+    )
     code, _, err = move(capsys, "flow.yaml", "clinic", 5, 6)
     assert code == 2
     assert "a later position of 'clinic' is known" in err

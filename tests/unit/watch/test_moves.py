@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from dynamo.alerts.positions import positions_since
+from dynamo.alerts.positions import Position, positions_since
 from dynamo.runfile.alerts import AlertsRule, MatchRule, PositionsRule
 from dynamo.watch import moves as module
 from dynamo.watch.moves import Door, Moves
@@ -228,6 +229,56 @@ def test_a_journal_that_cannot_be_written_is_told_and_the_next_one_is_tried_agai
     assert "positions cannot be kept" in caplog.text
     journal.rmdir()
     assert put(tmp_path)[0] == 204
+
+
+def test_whatever_goes_wrong_in_writing_is_answered_and_the_next_one_is_tried_again(
+    tmp_path, caplog, monkeypatch
+):
+    """Also what nobody thought of, like no room for a thread: no post hangs, and all of it is in the log."""
+    record = module.record_positions
+
+    def first(journal, positions):
+        monkeypatch.setattr(module, "record_positions", record)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(module, "record_positions", first)
+
+    async def main():
+        async with served(tmp_path, door(tmp_path)) as (url, client), asyncio.timeout(20):
+            path = f"{url}/subscribers/car/position"
+            statuses = []
+            for _ in range(2):
+                async with client.put(path, json=PLACE, headers=AUTHORIZED) as answer:
+                    statuses.append(answer.status)
+            return statuses
+
+    assert asyncio.run(main()) == [503, 204]
+    assert "RuntimeError: can't start new thread" in caplog.text
+
+
+def test_a_writer_that_is_stopped_lets_go_of_those_who_wait(tmp_path, monkeypatch):
+    """Who posts after it has another."""
+    called, written = threading.Event(), threading.Event()
+
+    def slow(journal, positions):
+        called.set()
+        written.wait(20)
+        return [None for _ in positions]
+
+    monkeypatch.setattr(module, "record_positions", slow)
+
+    async def main():
+        moves = Moves(tmp_path / "journal.db", list)
+        kept = moves._keep(Position("a.yaml", "car", 1, 2, 3.0))
+        assert await asyncio.to_thread(called.wait, 20)
+        moves._writing.cancel()
+        async with asyncio.timeout(20):
+            await asyncio.wait([kept])
+        written.set()
+        async with asyncio.timeout(20):
+            return kept.cancelled(), await moves._keep(Position("a.yaml", "car", 1, 2, 3.0))
+
+    assert asyncio.run(main()) == (True, None)
 
 
 def test_a_door_does_not_show_its_token(tmp_path):
