@@ -8,9 +8,10 @@ CREATE TABLE episodes_by_way (
     state       TEXT NOT NULL,          -- JSON
     PRIMARY KEY (feed, hazard, subscriber, way)
 ) STRICT, WITHOUT ROWID;
--- A state keeps the narrowest distance of a rule that was told; of those there are, that is the one they have.
+-- A state keeps the narrowest distance of a rule that was told. Of those there are it is not known; at 0 no narrower one
+-- can be news.
 INSERT INTO episodes_by_way
-SELECT feed, hazard, subscriber, '', json_insert(state, '$[#]', json_extract(state, '$[16]')) FROM episodes;
+SELECT feed, hazard, subscriber, '', json_insert(state, '$[#]', 0.0) FROM episodes;
 DROP TABLE episodes;
 ALTER TABLE episodes_by_way RENAME TO episodes;
 

@@ -16,21 +16,23 @@ __all__ = ["forget_alerts"]
 
 #: How many alerts go in one transaction: other processes write between two.
 _BATCH = 2000
-#: Of an episode that is under way, the last alert was made and expired long ago: its feed is judged no more.
-_END = """
-DELETE FROM episodes WHERE json_extract(state, '$[1][#-1]') < ?1 AND json_extract(state, '$[8]') < ?1
+#: Of an episode, the last alert was made, or expires, lately; or its hazard was judged lately, of old data perhaps: it
+#: may still count to its all clear.
+_GOES_ON = """(
+  json_extract(state, '$[1][#-1]') >= ?1 OR json_extract(state, '$[8]') >= ?1
+  OR (feed, hazard) IN (SELECT c.feed, c.hazard FROM cycles c WHERE max(c.issued, c.judged) >= ?1))
 """
+_END = f"DELETE FROM episodes WHERE NOT {_GOES_ON}"  # noqa: S608 - constants
 #: Of an episode, the newest alert is old; and it does not go on; and nothing of it waits.
-_OLD = """
+_OLD = f"""
 SELECT a.id FROM alerts a
 WHERE a.made < ?1
-  AND a.episode NOT IN (SELECT json_extract(state, '$[0]') FROM episodes
-    WHERE json_extract(state, '$[1][#-1]') >= ?1 OR json_extract(state, '$[8]') >= ?1)
+  AND a.episode NOT IN (SELECT json_extract(state, '$[0]') FROM episodes WHERE {_GOES_ON})
   AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.episode = a.episode AND b.made >= ?1)
   AND NOT EXISTS (
     SELECT 1 FROM alerts b JOIN deliveries d ON d.alert = b.id
     WHERE b.episode = a.episode AND d.state = 'waiting')
-"""
+"""  # noqa: S608 - constants
 #: A dead letter may have been put back into the queue meanwhile.
 _FORGET = """
 DELETE FROM alerts WHERE id = ?1

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -296,6 +296,30 @@ def test_an_episode_of_a_feed_that_is_judged_no_more_is_forgotten(store, path):
     assert store.active() == {}
 
 
+def test_an_episode_that_still_counts_to_its_all_clear_is_kept(store, path):
+    """A feed of an hour, and little is kept: its newest cycle is young, or was judged lately, so it goes on."""
+    told = judge(store, cycle(0), [match()])
+    set_deliveries(path, "sent")
+    for hour in (1, 2):
+        assert judge(store, cycle(60 * hour), []) == []
+        for minute, dry_run in product((0, 0.1), (True, False)):
+            before = at(60 * hour + minute).timestamp()
+            assert forget_alerts(path, before=before, dry_run=dry_run) == 0
+    (over,) = judge(store, cycle(180), [])
+    assert (over.kind, over.episode) == ("cancelled", told[0].episode)
+    assert rows(path, "SELECT * FROM lapsed") == []
+
+
+def test_cycles_of_other_hazards_keep_no_episode(store, path):
+    """Each feed and hazard is judged by itself."""
+    judge(store, cycle(0), [match()])
+    set_deliveries(path, "sent")
+    judge(store, cycle(180, hazard="HAIL"), [])
+    judge(store, cycle(180, run="r", feed="other"), [])
+    assert forget_alerts(path, before=at(120).timestamp()) == 1
+    assert store.active() == {}
+
+
 def test_an_episode_is_forgotten_whole(store, path):
     """While its last alert is young, the first is kept too: it is referred to."""
     told = episode(store, 0, "s")
@@ -467,7 +491,7 @@ def test_it_is_said_how_a_cycle_was_judged(store):
 
 
 def test_what_was_under_way_before_ways_goes_on(store, path, tmp_path):
-    """A journal of an older version has states without ways and narrowest distances."""
+    """A journal of an older version has states without ways and narrowest distances; a narrower one is no news then."""
     (new,) = judge(store, cycle(0), [match()])
     (state,) = rows(path, "SELECT json_remove(state, '$[17]') FROM episodes")[0]
     scripts = sorted(files("dynamo.journal").joinpath(".").glob("*.sql"))
@@ -478,6 +502,6 @@ def test_what_was_under_way_before_ways_goes_on(store, path, tmp_path):
         db.execute(f"PRAGMA user_version = {len(older)}")
     with AlertStore(tmp_path / "old.db") as again:
         assert again.active() == {("flow", "STORM"): 1}
-        assert judge(again, cycle(1), [match()]) == []
-        (updated,) = judge(again, cycle(2), [match(narrowest_km=5.0)])
+        assert judge(again, cycle(1), [match(narrowest_km=5.0)]) == []
+        (updated,) = judge(again, cycle(2), [match(narrowest_km=5.0, level=55)])
         assert (updated.episode, updated.revision) == (new.episode, 1)
