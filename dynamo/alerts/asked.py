@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from dynamo.alerts.state import State
     from dynamo.alerts.subscriber import Subscribers
 
 __all__ = ["Asked", "asked"]
@@ -25,12 +26,22 @@ class Asked(NamedTuple):
         The lowest level that counts; minus infinity for any.
     within_km
         The widest distance.
+    posted
+        Whether he said himself that he is there.
     """
 
     lon: float
     lat: float
     level: float
     within_km: float
+    posted: bool = False
+
+    def speaks_of(self, state: State, moved_km: float) -> bool:
+        """Return whether, where this is not met, it is over for who was told: he left, or his place is looked at.
+
+        Of a place that fell back to the file's, farther than `moved_km` from the one that was told, nothing is known.
+        """
+        return self.posted or state.km_from(self.lon, self.lat) <= moved_km
 
 
 def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict[tuple[str, str], Asked]:
@@ -53,7 +64,7 @@ def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict
         strict=True,
     ):
         key = name, subscribers.channels[code]
-        one = Asked(*values)
+        one = Asked(*values, posted=name in subscribers.posted)
         if (other := found.get(key)) is not None:
             widest = max(one.within_km, other.within_km)
             one = one._replace(level=min(one.level, other.level), within_km=widest)

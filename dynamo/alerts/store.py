@@ -34,6 +34,9 @@ __all__ = ["AlertStore", "Asking", "Judged"]
 #: Returns what subscribers of some names ask for now.
 Asking: TypeAlias = Callable[[Collection[str]], Mapping[Way, Asked]]
 
+#: Why an episode ends without an all clear.
+NOT_ASKED = "nobody asks for it any more"
+NOT_LOOKED_AT = "its place is not looked at any more"
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
 _ADD_CYCLE = (
@@ -118,7 +121,8 @@ class AlertStore(AlertQueries):
             All of the cycle's hazard, at most one for each way to a subscriber.
         asking
             Returns what subscribers of some names ask for now, by name and way. Of what nobody asks for nothing is
-            known, so it is not told to be clear, and ends silently when its last alert expires. None for all.
+            known, so it is not told to be clear, and ends silently when its last alert expires; nor is of a place that
+            nobody looks at any more. None for all.
 
         Raises
         ------
@@ -177,18 +181,21 @@ class AlertStore(AlertQueries):
         recorded = self._states(*key)
         quiet = [way for way in recorded if way not in matches]
         asked = asking({name for name, _ in quiet}) if asking is not None and quiet else {}
-        gone = dict.fromkeys(way for way in quiet if asking is not None and way not in asked)
+        gone = {way: NOT_ASKED for way in quiet if asking is not None and way not in asked}
         states = dict(recorded)
         for new, old in adopted(recorded, gone, asked).items():
             state = states.pop(old)
             states[new] = state._replace(channels=new[1:] if new[1] else state.channels)
             self._db.write(_END_STATE, (*key, *old))
+        for way, rule in asked.items():
+            if way in states and way not in matches and not rule.speaks_of(states[way], policy.moved_km):
+                gone[way] = NOT_LOOKED_AT
         told: list[tuple[Alert, Sequence[str]]] = []
         for way in dict.fromkeys((*states, *matches)):
             before = states.get(way)
             if before is not None and way in gone:
                 if cycle.issued.timestamp() >= before.expires:
-                    self._lapse((*key, *way), before, cycle.now, "nobody asks for it any more")
+                    self._lapse((*key, *way), before, cycle.now, gone[way])
                 continue
             after, alert = decide(before, matches.get(way), cycle, policy, asked.get(way))
             self._set_state((*key, *way), recorded.get(way), after)

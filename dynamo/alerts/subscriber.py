@@ -63,6 +63,8 @@ class Subscribers:
         ``(rules,)`` float64, as in `Rule`.
     hazards, channels
         The names; an empty hazard means every kind.
+    posted
+        Ids of those who are where they said themselves that they are, for as long as that holds.
     """
 
     ids: NDArray[Any]
@@ -76,6 +78,7 @@ class Subscribers:
     channel: NDArray[Any]
     hazards: tuple[str, ...]
     channels: tuple[str, ...]
+    posted: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.ids)

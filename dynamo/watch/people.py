@@ -126,7 +126,7 @@ class People:
         places = np.array(list(found.values()))
         lon, lat = people.lon.copy(), people.lat.copy()
         lon[list(found)], lat[list(found)] = places[:, 0], places[:, 1]
-        return replace(people, lon=lon, lat=lat)
+        return replace(people, lon=lon, lat=lat, posted=frozenset(people.ids[list(found)].tolist()))
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

@@ -36,6 +36,7 @@ def test_who_posted_stands_there_and_the_others_where_the_file_says(tmp_path):
     known = people(tmp_path, {"b": (-99.5, 34.5, 10), "x": (1, 1, 10)})
     assert places(known) == {"a": (-97, 32), "b": (-99.5, 34.5)}
     assert (known.known.lon.tolist(), known.known.lat.tolist()) == ([-97, -98], [32, 33])
+    assert (known.now().posted, known.known.posted) == ({"b"}, frozenset())
 
 
 def test_a_position_holds_as_long_as_the_run_file_says(tmp_path):
