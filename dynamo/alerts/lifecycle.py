@@ -35,6 +35,9 @@ __all__ = ["Cycle", "Judgement", "Policy", "alert_id", "decide", "episode_id", "
 #: Of a cycle as a whole. ``late``: newer data were judged before, nothing changes. ``unknown``: too little was
 #: seen to call any place clear; what was seen is told.
 Judgement: TypeAlias = Literal["judged", "late", "unknown"]
+#: How many alerts one refers to at most: the first, since which it is told, and the newest. An episode of days has
+#: hundreds; if each named all before it, they would grow as the square of that.
+REFERENCES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +269,9 @@ def _alert(
 ) -> Alert:
     """Return the last alert of a state."""
     *before, _ = after.sent
+    known = list(enumerate(before))
+    if len(known) > REFERENCES:
+        known[1 : 1 - REFERENCES] = []
     return Alert(
         id=alert_id(after.episode, len(before)),
         episode=after.episode,
@@ -289,8 +295,7 @@ def _alert(
         within_km=after.within_km,
         expires=expires,
         references=tuple(
-            Reference(alert_id(after.episode, n), datetime.fromtimestamp(at, UTC))
-            for n, at in enumerate(before)
+            Reference(alert_id(after.episode, n), datetime.fromtimestamp(at, UTC)) for n, at in known
         ),
         polygons=match.polygons if match else None,
         source=match.source if match else "",
