@@ -74,6 +74,7 @@ class Inbox:
         self._ticks: set[float] = set()  # those whose windows wait
         self._again: list[Arrival] = []
         self._lost: list[Arrival] = []
+        self._ahead: dict[tuple[str, str], Arrival] = {}
         self._missing: set[str] = (
             set()
         )  # a disk may be away for a while; its files are frames again when it is back
@@ -106,6 +107,11 @@ class Inbox:
     def last_tick(self) -> float | None:
         """The last tick of the feed's clock that was taken, or when the feed began; None before it did."""
         return max(self._ticks, default=self._state.tick if self._state else None)
+
+    @property
+    def ahead(self) -> Arrival | None:
+        """Of the files from the future that wait for their time, the one from furthest ahead; None without any."""
+        return max(self._ahead.values(), key=lambda one: one.time or 0.0, default=None)
 
     def seen(
         self, files: Iterable[Seen], now: float, wall: float, *, gone: Iterable[str] = ()
@@ -151,6 +157,10 @@ class Inbox:
         """Write what was decided, in one transaction, and return the windows that are recorded by now."""
         before = self._state
         assert before is not None
+        for arrival, outcome in step.outcomes:
+            self._ahead.pop((arrival.input, arrival.path), None)
+            if outcome == "ahead":
+                self._ahead[arrival.input, arrival.path] = arrival
         taken = [w.time for w in step.windows if w.time in self._ticks] + ([] if known is None else [known])
         after = replace(before, low=self._windows.low, tick=max(taken, default=before.tick))
         self._ticks -= set(taken)

@@ -40,7 +40,7 @@ class Counts:
     standings
         How each kind of hazard stands.
     troubles
-        What is wrong now, in words, by what it is with: `disk`, `judging`, `feed`, or `run file`.
+        What is wrong now, in words, by what it is with: `disk`, `judging`, files from `ahead`, `feed`, or `run file`.
     """
 
     since: float = field(default_factory=time.time)

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dynamo.engine.again import again
 from dynamo.engine.events import Summary
 from dynamo.engine.products import Products
 from dynamo.engine.request import Request, new_run_id
 from dynamo.errors import DynamoError, UserError
+from dynamo.graph.units import format_seconds
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
 from dynamo.planning.select import Selection
@@ -41,6 +44,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks, where nothing is told and nothing is due.
 IDLE = 30.0
+#: Seconds without files from the future after which the next one is told in the log: a clock that is a little fast
+#: has one now and then.
+QUIET = 3600.0
 
 
 class Desk:
@@ -76,6 +82,7 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed, self._stop = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
+        self._warned = -math.inf  # when files were last from the future
 
     async def work(self, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:
         """Take what arrives until `stop`, and call `begun` once what was there was looked at.
@@ -148,11 +155,27 @@ class Desk:
             else:
                 self._wait_for(one)
         self._mind_disk()
+        self._mind_ahead(now, wall)
 
     def _mind_disk(self) -> None:
         """Say that the disk is full, or has room again."""
         if self.counts.trouble("disk", FULL if self._inbox.full else ""):
             log.warning("%s%s", self._label, FULL if self._inbox.full else "the disk has room again")
+
+    def _mind_ahead(self, now: float, wall: float) -> None:
+        """Say that files are from the future: in the log when this begins, and not of each that is so."""
+        one = self._inbox.ahead
+        if one is None or one.time is None:
+            self.counts.trouble("ahead", "")
+            return
+        said = (
+            f"{Path(one.path).name!r} is from the future, by {format_seconds(one.time - wall)}; "
+            "is a clock or a time zone wrong? such files wait until then"
+        )
+        self.counts.trouble("ahead", said)
+        if now > self._warned + QUIET:
+            log.warning("%s%s", self._label, said)
+        self._warned = now
 
     def _tick(self, wall: float) -> float | None:
         schedule = self.feed.schedule

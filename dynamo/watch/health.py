@@ -47,11 +47,12 @@ def health(counts: Counts, now: float, patience: float) -> dict[str, Any]:
     """Return how a feed is.
 
     Not ``ok`` where for `patience` seconds something was to be run, and no run ended well; nor where the disk is full
-    or the feed has stopped. A run file that became faulty is told, but well: to start anew would make it worse.
+    or the feed has stopped. A run file that became faulty, or files from the future, are told, but well: to start anew
+    would make it no better.
     """
     behind = counts.behind is not None and now - counts.behind > patience
     return {
-        "ok": not behind and counts.troubles.keys() <= {"run file"},
+        "ok": not behind and counts.troubles.keys() <= {"run file", "ahead"},
         "troubles": dict(counts.troubles),
         "since": counts.since,
         "last_arrival": counts.last_arrival,
@@ -176,7 +177,7 @@ class _Numbers:
         )
         yield _gauge("dynamo_deliveries", "Deliveries by state.", self._deliveries, "state")
         troubles = {
-            n: {what: float(what in c.troubles) for what in ("disk", "judging", "feed", "run file")}
+            n: {what: float(what in c.troubles) for what in ("disk", "judging", "ahead", "feed", "run file")}
             for n, c in counts.items()
         }
         yield _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")

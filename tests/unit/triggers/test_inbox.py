@@ -289,3 +289,19 @@ def test_a_window_of_a_clock_knows_of_when_its_data_are(place):
     (window,) = inbox.tick(32, WALL, WALL + 120)
     assert (empty.window.data, window.window.time, window.window.data) == (None, WALL + 120, 7)
     assert [one.window.data for one in place.inbox().pending()] == [None, 7]
+
+
+def test_files_from_the_future_are_known_while_they_wait(place):
+    """The one from furthest ahead, also after a restart, until its time has come or it is deleted."""
+    files = [place.file(5), place.file(2000), place.file(3000)]
+    inbox = place.inbox()
+    assert inbox.ahead is None
+    assert times(inbox.seen(files, 0, 10)) == [(5, "queued")]
+    assert inbox.ahead.time == 3000
+    inbox = place.inbox()
+    assert inbox.seen(files, 0, 10) == []
+    assert inbox.ahead.time == 3000
+    inbox.seen([], 0, 10, gone=[files[2].path])
+    assert inbox.ahead.time == 2000
+    assert times(inbox.tick(0, 1400)) == [(2000, "queued")]
+    assert inbox.ahead is None
