@@ -63,7 +63,7 @@ class Alert:
     expires
         From when on it should not be believed without another.
     references
-        What it replaces, oldest first.
+        What it replaces, oldest first; of more than 20 the first and the newest.
     polygons
         GeoJSON geometry of the hazard near the place, at its highest level; None where there is none.
     source
