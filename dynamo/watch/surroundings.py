@@ -28,7 +28,7 @@ def tell_lacking(runfile: RunFile, base: Path, tell: Told) -> None:
     for index, rule in enumerate(runfile.alerts.programs if runfile.alerts else ()):
         program = command(rule, base)[0]
         if shutil.which(program) is None:
-            tell(("alerts", "programs", index, "run"), f"program {rule.name!r}: {_missing(program)}")
+            tell(("alerts", "programs", index, "run"), f"program {rule.name!r}: {_missing(program, base)}")
 
 
 def _folders(runfile: RunFile, base: Path) -> Iterator[tuple[At, str, Path]]:
@@ -48,11 +48,20 @@ def _unwritable(path: Path) -> str:
     return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} may not be written"
 
 
-def _missing(program: str) -> str:
-    if Path(program).is_file():
+def _missing(program: str, base: Path) -> str:
+    """Return why a program cannot be run: a bare name is sought on the PATH alone, not in `base`."""
+    folder, name = os.path.split(program)
+    where = f"in {folder}" if folder else "on the PATH"
+    # Looking into a folder that may not be read would be an error.
+    readable = [
+        one for one in ([folder] if folder else os.get_exec_path()) if os.access(one, os.R_OK | os.X_OK)
+    ]
+    folders = [Path(one) for one in readable if Path(one).is_dir()]
+    found = [one / name for one in folders if (one / name).exists()]
+    if any(path.is_file() for path in found):
         return f"{program} cannot be executed; is it marked so (chmod +x)?"
-    folders, where = [Path(one) for one in os.get_exec_path()], " on the PATH"
-    if os.sep in program:
-        folders, where = [Path(program).parent], f" in {Path(program).parent}"
-    there = [one.name for folder in folders if folder.is_dir() for one in folder.iterdir()]
-    return f"there is no {Path(program).name!r}{where}{nearest(Path(program).name, there)}"
+    if not folder and (base / name).is_file():
+        return f"there is no {name!r} {where}; for the one beside the run file write './{name}'"
+    if found:
+        return f"{program} is a folder; expected a program"
+    return f"there is no {name!r} {where}{nearest(name, [path.name for one in folders for path in one.iterdir()])}"

@@ -119,6 +119,12 @@ FAULTS = [
     ('run: ["true"]', 'run: ["tru"]', "12:32: program 'siren': there is no 'tru' on the PATH"),
     ('run: ["true"]', 'run: ["./chain"]', "(did you mean 'chain.py'?)"),
     ('run: ["true"]', 'run: ["./chain.py"]', "chain.py cannot be executed; is it marked so"),
+    (
+        'run: ["true"]',
+        "run: [chain.py]",
+        "there is no 'chain.py' on the PATH; for the one beside the run file write './chain.py'",
+    ),
+    ('run: ["true"]', "run: [./in]", "in is a folder; expected a program"),
     ("env:TOKEN", "env:TOKN", "13:22: positions: env:TOKN: the environment variable TOKN is not set"),
     ("workflow:", "workspace: chain.py\nworkflow:", "1:12: workspace: cannot write to"),
     ("workflow:", "products: chain.py/x\nworkflow:", "1:11: products: cannot write to"),
@@ -134,6 +140,22 @@ def test_each_fault_is_told_at_its_place(run_file, capsys, old, new, said):
     assert said in err
     assert SECRET not in err
     assert "hush" not in err
+
+
+def test_a_program_beside_the_run_file_is_named_with_its_folder(run_file, capsys, monkeypatch):
+    """Where one stands does not matter: a bare name is sought on the PATH, executable or not."""
+    monkeypatch.chdir(run_file.parent)
+    edit(run_file, '["true"]', "[siren.sh]")
+    siren = run_file.parent / "siren.sh"
+    siren.write_text("#!/bin/sh\n")
+    for mode in (0o755, 0o644):
+        siren.chmod(mode)
+        code, _, err = checked(capsys, run_file.name)
+        assert (code, "write './siren.sh'" in err) == (2, True)
+    edit(run_file, "[siren.sh]", "[./siren.sh]")
+    assert "siren.sh cannot be executed; is it marked so" in checked(capsys, run_file.name)[2]
+    siren.chmod(0o755)
+    assert checked(capsys, run_file.name)[0] == 0
 
 
 def test_all_faults_are_told_at_once(run_file, capsys):
