@@ -1,6 +1,6 @@
 """Adopted: which episodes go on in another way, because their rules name other channels than before.
 
-Who is asked for now enters; for each new way the old one whose episode it goes on with leaves. Pure; nothing can go
+What is under way and who is asked for now enter; what is under way by the ways of now leaves. Pure; nothing can go
 wrong: an episode that nobody can adopt stays what it was.
 """
 
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from dynamo.alerts.state import State
 
-__all__ = ["Way", "adopted"]
+__all__ = ["Way", "adopted", "inherited"]
 
 #: A subscriber, and the channel that his rules name; empty where they name none.
 Way: TypeAlias = tuple[str, str]
@@ -42,3 +42,28 @@ def adopted(states: Mapping[Way, State], gone: Collection[Way], asked: Collectio
                 found[subscriber, way] = (subscriber, old)
                 break
     return found
+
+
+def inherited(
+    states: Mapping[Way, State], gone: Collection[Way], asked: Collection[Way], met: Collection[Way]
+) -> dict[Way, State]:
+    """Return all that is under way by the ways of now; `met` are those with a match.
+
+    A way that takes over an episode also keeps the other channels that were told, for the all clear: as long as rules
+    name them, and until they have an episode of their own.
+    """
+    after = dict(states)
+    for new, old in adopted(states, gone, asked).items():
+        subscriber, way = new
+        state = after.pop(old)
+        kept = [name for name in state.channels if not way or name == way or (subscriber, name) in asked]
+        after[new] = state._replace(channels=kept)
+    for (subscriber, way), state in after.items():
+        if way and len(state.channels) > 1:
+            own = {
+                name for name in state.channels if (subscriber, name) in after or (subscriber, name) in met
+            }
+            if own - {way}:
+                kept = [name for name in state.channels if name == way or name not in own]
+                after[subscriber, way] = state._replace(channels=kept)
+    return after

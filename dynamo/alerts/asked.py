@@ -5,14 +5,14 @@ Subscribers enter, what some of them ask for leaves. Nothing can go wrong: of wh
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from dynamo.alerts.state import State
     from dynamo.alerts.subscriber import Subscribers
 
-__all__ = ["Asked", "asked"]
+__all__ = ["Asked", "ask_of", "asked"]
 
 
 class Asked(NamedTuple):
@@ -54,7 +54,7 @@ def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict
     rows = (places[subscribers.owner] & np.isin(subscribers.hazard, codes)).nonzero()[0]
     owner = subscribers.owner[rows]
     found: dict[tuple[str, str], Asked] = {}
-    for name, code, *values in zip(
+    for name, code, lon, lat, level, within_km in zip(
         subscribers.ids[owner].tolist(),
         subscribers.channel[rows].tolist(),
         subscribers.lon[owner].tolist(),
@@ -64,9 +64,26 @@ def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict
         strict=True,
     ):
         key = name, subscribers.channels[code]
-        one = Asked(*values, posted=name in subscribers.posted)
+        one = Asked(lon, lat, level, within_km, name in subscribers.posted)
         if (other := found.get(key)) is not None:
             widest = max(one.within_km, other.within_km)
             one = one._replace(level=min(one.level, other.level), within_km=widest)
         found[key] = one
     return found
+
+
+def ask_of(
+    way: tuple[str, str],
+    asked: Mapping[tuple[str, str], Asked],
+    met: Collection[tuple[str, str]],
+    channels: Collection[str],
+) -> Asked | None:
+    """Return what is asked for on a way: where no rule names its channel now, by the one for all, unless that is met.
+
+    `met` are the ways with a match, `channels` those that are meant by all.
+    """
+    subscriber, name = way
+    every = (subscriber, "")
+    if way in asked or name not in channels or every in met:
+        return asked.get(way)
+    return asked.get(every)

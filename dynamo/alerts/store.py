@@ -18,9 +18,9 @@ from typing import Any, Self, TypeAlias
 
 import orjson
 
-from dynamo.alerts.adopted import Way, adopted
+from dynamo.alerts.adopted import Way, inherited
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.asked import Asked
+from dynamo.alerts.asked import Asked, ask_of
 from dynamo.alerts.lifecycle import Cycle, Judgement, Policy, alert_id, decide, exercise, judgement
 from dynamo.alerts.match import Match
 from dynamo.alerts.queries import AlertQueries
@@ -181,26 +181,23 @@ class AlertStore(AlertQueries):
         recorded = self._states(*key)
         quiet = [way for way in recorded if way not in matches]
         asked = asking({name for name, _ in quiet}) if asking is not None and quiet else {}
-        gone = {way: NOT_ASKED for way in quiet if asking is not None and way not in asked}
-        states = dict(recorded)
-        for new, old in adopted(recorded, gone, asked).items():
-            state = states.pop(old)
-            states[new] = state._replace(channels=new[1:] if new[1] else state.channels)
+        gone = dict.fromkeys(way for way in quiet if asking is not None and way not in asked)
+        states = inherited(recorded, gone, asked, matches)
+        for old in recorded.keys() - states.keys():
             self._db.write(_END_STATE, (*key, *old))
-        for way, rule in asked.items():
-            if way in states and way not in matches and not rule.speaks_of(states[way], policy.moved_km):
-                gone[way] = NOT_LOOKED_AT
         told: list[tuple[Alert, Sequence[str]]] = []
         for way in dict.fromkeys((*states, *matches)):
-            before = states.get(way)
-            if before is not None and way in gone:
-                if cycle.issued.timestamp() >= before.expires:
-                    self._lapse((*key, *way), before, cycle.now, gone[way])
-                continue
-            after, alert = decide(before, matches.get(way), cycle, policy, asked.get(way))
+            before, match = states.get(way), matches.get(way)
+            ask = ask_of(way, asked, matches, cycle.channels)
+            if before is not None and match is None and asking is not None:
+                if why := _unknown(before, ask, policy):
+                    self._wait((*key, *way), recorded.get(way), before, cycle, why)
+                    continue
+            after, alert = decide(before, match, cycle, policy, ask)
             self._set_state((*key, *way), recorded.get(way), after)
             if alert is not None and (last := after or before) is not None:
-                told.append((alert, last.channels))
+                own = way[1:] if way[1] and alert.kind != "cancelled" else last.channels
+                told.append((alert, own))
         told.sort(key=lambda pair: _urgency(pair[0]))
         self._add_alerts(told)
         return [alert for alert, _ in told]
@@ -211,6 +208,15 @@ class AlertStore(AlertQueries):
                 self._db.write(_END_STATE, key)
         elif after is not before:
             self._db.write(_SET_STATE, (*key, after.dump()))
+
+    def _wait(
+        self, key: tuple[str, ...], recorded: State | None, state: State, cycle: Cycle, why: str
+    ) -> None:
+        """Let an episode of which nothing is known go on until it expires; cycles that are clear count in a row."""
+        if cycle.issued.timestamp() >= state.expires:
+            self._lapse(key, state, cycle.now, why)
+        else:
+            self._set_state(key, recorded, state._replace(clear=0) if state.clear else state)
 
     def _lapse(self, key: tuple[str, ...], state: State, now: datetime, reason: str) -> None:
         """End an episode of which nothing is known any more; its last alert keeps why."""
@@ -264,6 +270,13 @@ def _by_way(cycle: Cycle, matches: Iterable[Match]) -> dict[Way, Match]:
             raise InternalError(f"two matches of {match.hazard} for subscriber {match.subscriber!r}")
         found[way] = match
     return found
+
+
+def _unknown(state: State, ask: Asked | None, policy: Policy) -> str:
+    """Say why a cycle without a match says nothing of what was told; empty where it does."""
+    if ask is None:
+        return NOT_ASKED
+    return "" if ask.speaks_of(state, policy.moved_km) else NOT_LOOKED_AT
 
 
 def _urgency(alert: Alert) -> tuple[datetime, float]:

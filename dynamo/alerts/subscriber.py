@@ -114,15 +114,21 @@ class Subscribers:
     def apart(self, channels: Sequence[str]) -> Subscribers:
         """Return the same rules such that no channel is told twice of a subscriber and a hazard.
 
-        A rule that names no channel means all of `channels`. Where others of its subscriber name one, it becomes a
-        rule for each, so that each channel is decided by itself; elsewhere it stays one for all.
+        A rule that names no channel means all of `channels`. Where others of its subscriber and hazard name one, it
+        becomes a rule for each, so that each channel is decided by itself; elsewhere it stays one for all. A rule for
+        every kind of hazard is one of each of them.
         """
         import numpy as np
 
         unnamed = self.channel == (self.channels.index("") if "" in self.channels else -1)
-        mixed = np.zeros(len(self), bool)
-        mixed[self.owner[~unnamed]] = True
-        spread = unnamed & mixed[self.owner]
+        every = self.hazard == (self.hazards.index("") if "" in self.hazards else -1)
+        one_kind = self.owner * len(self.hazards) + self.hazard
+        named, broad, mixed = np.zeros((3, len(self)), bool)
+        named[self.owner[~unnamed]] = True
+        broad[self.owner[unnamed & every]] = True  # where it is taken apart, it names channels for every kind
+        mixed[self.owner[~unnamed & every]] = True
+        mixed |= named & broad
+        spread = unnamed & (mixed[self.owner] | np.isin(one_kind, one_kind[~unnamed]))
         if not spread.any():
             return self
         names = tuple(dict.fromkeys((*self.channels, *channels)))

@@ -65,10 +65,10 @@ def test_a_place_that_is_not_looked_at_any_more_is_not_told_to_be_clear(store):
 
 
 def test_cycles_that_did_not_look_do_not_count_to_the_all_clear(store):
-    """He posts again where he was: three that looked must be clear."""
+    """He posts again where he was: three in a row that looked must be clear."""
     judge(store, 0, [match()], all=THERE)
-    told = [judge(store, minute, [], all=HOME if minute in (2, 3) else THERE) for minute in (1, 2, 3, 4, 5)]
-    assert [[alert.kind for alert in one] for one in told] == [[], [], [], [], ["cancelled"]]
+    told = [judge(store, minute, [], all=HOME if minute in (3, 4) else THERE) for minute in range(1, 8)]
+    assert [[alert.kind for alert in one] for one in told] == [[], [], [], [], [], [], ["cancelled"]]
 
 
 def test_who_posts_that_he_is_elsewhere_is_out_of_it(store):
@@ -88,6 +88,52 @@ def test_a_storm_at_the_place_of_the_file_goes_on_with_the_episode(store):
         ("updated", new.episode, 9),
         ("cancelled", new.episode, 9),
     ]
+
+
+def test_each_channel_that_was_told_hears_that_it_is_over_when_its_rules_are_taken_apart(store):
+    """The first new way goes on with the episode; another channel is told of it until it has one of its own."""
+    judge(store, 0, [match()], all=THERE)
+    told = [alert for n in (1, 2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
+    assert sent(store, told) == [("cancelled", "mail"), ("cancelled", "phone")]
+    assert store.active() == {}
+
+
+def test_a_channel_that_only_waits_for_the_all_clear_hears_no_updates(store):
+    """They are for another rule than its own."""
+    judge(store, 0, [match()], all=THERE)
+    told = judge(store, 1, [match("mail", level=55)], mail=THERE, phone=THERE)
+    assert sent(store, told) == [("updated", "mail")]
+    told = [alert for n in (2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
+    assert sent(store, told) == [("cancelled", "mail"), ("cancelled", "phone")]
+
+
+def test_a_channel_that_is_told_of_its_own_rule_hears_once_that_it_is_over(store):
+    """In its own episode."""
+    judge(store, 0, [match()], all=THERE)
+    told = judge(store, 1, [match("phone")], mail=THERE, phone=THERE)
+    assert sent(store, told) == [("new", "phone")]
+    told = [alert for n in (2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
+    assert sorted(sent(store, told)) == [("cancelled", "mail"), ("cancelled", "phone")]
+    assert store.active() == {}
+
+
+def test_who_is_not_asked_for_by_any_rule_of_now_hears_nothing(store):
+    """The phone's rule is gone: of what it asked for nothing is known."""
+    judge(store, 0, [match()], all=THERE)
+    told = [alert for n in (1, 2, 3) for alert in judge(store, n, [], mail=THERE)]
+    assert sent(store, told) == [("cancelled", "mail")]
+
+
+def test_each_channel_hears_that_it_is_over_when_its_rules_become_one_for_all(store):
+    """Each in its own episode, after cycles in a row without a match of that rule."""
+    judge(store, 0, [match("mail"), match("phone")], mail=THERE, phone=THERE)
+    assert judge(store, 1, [], all=THERE) == judge(store, 2, [], all=THERE) == []
+    assert sent(store, judge(store, 3, [match()], all=THERE)) == [("updated", "mail"), ("updated", "phone")]
+    told = [judge(store, n, [], all=THERE) for n in (4, 5, 6)]
+    assert [sorted(sent(store, one)) for one in told] == [
+        [], [], [("cancelled", "mail"), ("cancelled", "phone"), ("cancelled", "phone")],
+    ]  # fmt: skip
+    assert store.active() == {}
 
 
 def test_a_rule_asks_where_its_subscriber_said_he_is():

@@ -58,6 +58,26 @@ def test_a_rule_without_a_channel_beside_one_with_is_a_rule_for_each_channel():
     assert apart.apart(CHANNELS) is apart
 
 
+def test_a_rule_of_another_hazard_takes_nothing_apart():
+    """Nor does an episode of the storm change when the phone is to hear of hail."""
+    people = table([(0, "STORM", "", 10), (0, "HAIL", "phone", 5)])
+    assert people.apart(CHANNELS) is people
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [(0, "STORM", "", 10), (0, "", "phone", 5)],
+        [(0, "", "", 10), (0, "HAIL", "phone", 5)],
+        [(0, "", "", 10), (0, "HAIL", "phone", 5), (0, "STORM", "", 10)],
+    ],
+)
+def test_a_rule_of_any_hazard_is_beside_each(rules):
+    """So it takes apart, and is taken apart, whatever the other one is of; and all the rest with it."""
+    assert {name for _, name, _ in listed(table(rules).apart(CHANNELS))} >= set(CHANNELS)
+    assert "" not in {name for _, name, _ in listed(table(rules).apart(CHANNELS))}
+
+
 @pytest.mark.parametrize("rules", [[], [(0, "STORM", "", 1), (1, "HAIL", "", 2)], [(0, "STORM", "desk", 1)]])
 def test_rules_of_one_kind_stay_as_they_are(rules):
     """Also where there are none."""
@@ -92,8 +112,14 @@ def test_apart_each_channel_has_the_rules_that_it_had(rules):
         )
 
     assert spelt(apart) == spelt(people)
-    mixed = {owner for owner, name, _ in listed(apart) if name}
-    assert not any(owner in mixed and not name for owner, name, _ in listed(apart))
+    for kind in ("STORM", "HAIL"):
+        asks = [
+            (owner, name)
+            for (owner, name, _), code in zip(listed(apart), apart.hazard.tolist(), strict=True)
+            if apart.hazards[code] in (kind, "")
+        ]
+        mixed = {owner for owner, name in asks if name}
+        assert not any(owner in mixed and not name for owner, name in asks)
 
 
 @given(RULES, st.sets(st.sampled_from(("a", "b", "c", "gone"))))
