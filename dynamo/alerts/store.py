@@ -189,10 +189,10 @@ class AlertStore(AlertQueries):
         for way in dict.fromkeys((*states, *matches)):
             before, match = states.get(way), matches.get(way)
             ask = ask_of(way, asked, matches, cycle.channels)
-            if before is not None and match is None and asking is not None:
-                if why := _unknown(before, ask, policy):
-                    self._wait((*key, *way), recorded.get(way), before, cycle, why)
-                    continue
+            doubt = match is None and asking is not None
+            if doubt and before is not None and (why := _unknown(before, ask, policy)):
+                self._wait((*key, *way), recorded.get(way), before, cycle, why)
+                continue
             after, alert = decide(before, match, cycle, policy, ask)
             self._set_state((*key, *way), recorded.get(way), after)
             if alert is not None and (last := after or before) is not None:
