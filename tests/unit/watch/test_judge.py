@@ -16,7 +16,7 @@ from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.runfile.alerts import AlertsRule, MatchRule
 from dynamo.watch.judge import Judge, Products
-from dynamo.watch.people import read_people
+from dynamo.watch.people import People, read_people
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 RING = [[-97.2, 32.6], [-97.0, 32.6], [-97.0, 32.8], [-97.2, 32.8], [-97.2, 32.6]]
@@ -100,6 +100,22 @@ def test_where_nothing_was_seen_there_is_no_all_clear(case):
     assert case.told(case.made("r2", 1, levels=(), known_share=0.0)) == []
     (alert,) = case.told(case.made("r3", 2, levels=(), known_share=0.9))
     assert alert.kind == "cancelled"
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_posted_position_that_lapsed_below_a_storm_is_no_all_clear(case, moves):
+    """The storm is still where he was told of it; who posts that he is elsewhere is out of it."""
+    posted = {"clinic": (-97.1, 32.7)}
+    (case.folder / "people.csv").write_text("id,lon,lat\nclinic,-90,40\n")
+    rule = AlertsRule("people.csv", [MatchRule("STORM", 45.0, 5.0), MatchRule("HAIL", to=["box"])])
+    case.judge._subscribers = People(rule, case.folder, ["desk", "box"], lambda _: dict(posted)).now
+    assert [alert.kind for alert in case.told(case.made("r1"))] == ["new"]
+    if moves:
+        posted["clinic"] = (-91, 41)
+    else:
+        del posted["clinic"]
+    told = [(alert.kind, alert.lon) for alert in case.told(case.made("r2", 1))]
+    assert told == ([("cancelled", -91)] if moves else [])
 
 
 def test_older_data_tells_nothing(case):
