@@ -127,7 +127,9 @@ class Judge:
                 faults.append(error)
         spoken = {one.hazard for one in fields}
         if faults:  # what cannot be read may speak of any kind
-            spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(people.hazards)
+            spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(
+                people.hazards
+            )
         self._stand(people, spoken, cycles)
         return Verdict(tuple(cycles), tuple(faults), self._standings)
 
