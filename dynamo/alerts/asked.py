@@ -39,9 +39,11 @@ class Asked(NamedTuple):
     def speaks_of(self, state: State, moved_km: float) -> bool:
         """Return whether, where this is not met, it is over for who was told: he left, or his place is looked at.
 
-        Of a place that fell back to the file's, farther than `moved_km` from the one that was told, nothing is known.
+        Of a place that fell back to the file's nothing is known where it is farther from the one that was told than
+        `moved_km`, or than the hazard was to come near (but a kilometre is no other place).
         """
-        return self.posted or state.km_from(self.lon, self.lat) <= moved_km
+        same = min(moved_km, max(state.within_km, 1.0))
+        return self.posted or state.km_from(self.lon, self.lat) <= same
 
 
 def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict[tuple[str, str], Asked]:

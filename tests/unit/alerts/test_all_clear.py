@@ -64,6 +64,15 @@ def test_a_place_that_is_not_looked_at_any_more_is_not_told_to_be_clear(store):
     assert store.active() == {}
 
 
+def test_a_place_out_of_the_distance_that_was_asked_for_is_another(store):
+    """Five kilometres away it may be quiet while a storm that had come within two is still there."""
+    near = THERE._replace(within_km=2.0)
+    judge(store, 0, [match(within_km=2.0, narrowest_km=2.0, distance_km=1.0)], all=near._replace(posted=True))
+    assert [judge(store, n, [], all=near._replace(lat=52.55)) for n in (1, 2, 3)] == [[], [], []]
+    told = [judge(store, n, [], all=near._replace(lat=52.505)) for n in (4, 5, 6)]
+    assert [[alert.kind for alert in one] for one in told] == [[], [], ["cancelled"]]
+
+
 def test_cycles_that_did_not_look_do_not_count_to_the_all_clear(store):
     """He posts again where he was: three in a row that looked must be clear."""
     judge(store, 0, [match()], all=THERE)
