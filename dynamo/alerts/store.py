@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -27,7 +27,7 @@ from dynamo.alerts.queries import AlertQueries
 from dynamo.alerts.state import State
 from dynamo.errors import InternalError
 from dynamo.graph.collection import uncollected
-from dynamo.journal.database import Database
+from dynamo.journal.database import Opened
 
 __all__ = ["AlertStore", "Asking", "Judged"]
 
@@ -80,7 +80,7 @@ class Judged:
     alerts: list[Alert]
 
 
-class AlertStore(AlertQueries):
+class AlertStore(AlertQueries, Opened):
     """Alerts, their states and their deliveries in the journal of one workspace.
 
     A connection of its own, for one thread. What it has recorded also outlives a power cut. Raises
@@ -88,19 +88,9 @@ class AlertStore(AlertQueries):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, _WRITES))
+        Opened.__init__(self, path, _WRITES)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def judge(
         self,

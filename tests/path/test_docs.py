@@ -142,7 +142,7 @@ def test_the_run_files_on_a_page_are_right(page, tmp_path, monkeypatch):
         if "workflow" not in yaml.safe_load(text):
             text = "workflow: ./w.py:w\n" + text
         (tmp_path / "run.yaml").write_text(text)
-        load(tmp_path / "run.yaml")
+        assert load(tmp_path / "run.yaml").workflow == yaml.safe_load(text)["workflow"]
         plain = json.loads(json.dumps(yaml.safe_load(text), default=str))
         jsonschema.validate(plain, schema)
 
