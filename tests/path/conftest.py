@@ -11,9 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,9 @@ import pytest
 
 from dynamo.delivery.receiver import Arrival, Receiver, new_secret
 from dynamo.delivery.signature import Secret
+
+#: Seconds for what takes two or three on a machine that has nothing else to do.
+PATIENCE = 120
 
 FLOW = """
 import json, os
@@ -72,7 +76,7 @@ class Ears:
     def __init__(self) -> None:
         self.secret = new_secret()
         self.arrived: queue.Queue[Arrival] = queue.Queue()
-        #: Whether the sender was killed: it could not write down what was answered last, and sends that again.
+        #: Whether a sender was killed: it could not write down what was answered last, and sends that again.
         self.again = False
         self._loop = asyncio.new_event_loop()
         self._receiver = Receiver([Secret(self.secret)])
@@ -88,10 +92,9 @@ class Ears:
 
     def told(self) -> tuple[str, float]:
         """Wait for the next alert; return its kind and level."""
-        arrival = self.arrived.get(timeout=60)
-        if self.again and arrival.verdict == "repeated":
-            self.again = False
-            arrival = self.arrived.get(timeout=60)
+        arrival = self.arrived.get(timeout=PATIENCE)
+        while self.again and arrival.verdict == "repeated":
+            arrival = self.arrived.get(timeout=PATIENCE)
         assert arrival.verdict == "verified", arrival
         assert arrival.alert is not None
         return arrival.alert.kind, arrival.alert.level
@@ -110,8 +113,8 @@ class Watched:
 
     def __init__(self, folder: Path, ears: Ears) -> None:
         self.folder, self.ears = folder, ears
-        self.incoming, self.marks = folder / "incoming", folder / "marks.txt"
-        self.incoming.mkdir()
+        self.marks = folder / "marks.txt"
+        (folder / "incoming").mkdir()
         self.start_time = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
         self.process: subprocess.Popen[str] | None = None
         self.log: list[str] = []
@@ -164,16 +167,25 @@ class Watched:
                 return line
         pytest.fail(f"it ended without {text!r}:\n{''.join(self.log)}")
 
-    def show(self, number: int, level: float, **more: Any) -> Path:
-        """Let a frame appear, whole."""
-        file = self.path(number)
+    def wait(self, happened: Callable[[], object]) -> None:
+        """Wait for something of which the log says nothing."""
+        assert self.process is not None
+        while not happened():
+            assert self.process.poll() is None
+            time.sleep(0.01)
+
+    def show(self, number: int, level: float, folder: str = "incoming", **more: Any) -> Path:
+        """Let a frame appear, whole, in a folder."""
+        file = self.path(number, folder)
         part = file.with_name(f".{file.name}.part")
         part.write_text(self.content(number, level, **more))
         return part.rename(file)
 
-    def path(self, number: int) -> Path:
+    def path(self, number: int, folder: str = "incoming") -> Path:
         """Return where the frame of this second is to appear."""
-        return self.incoming / f"frame-{self.start_time + timedelta(seconds=number):%Y%m%d-%H%M%S}.json"
+        return (
+            self.folder / folder / f"frame-{self.start_time + timedelta(seconds=number):%Y%m%d-%H%M%S}.json"
+        )
 
     def content(self, number: int, level: float, **more: Any) -> str:
         """Return what is in a frame."""
@@ -197,7 +209,7 @@ class Watched:
         """Wait for its end; return its exit code."""
         assert self.process is not None
         with self.process as process:
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=PATIENCE)
         self.log.append(said)
         return process.returncode
 
@@ -209,7 +221,7 @@ class Watched:
         self.ears.again = True
         with self.process:
             pass
-        _, alive = psutil.wait_procs(family, timeout=30)
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
         assert not alive
 
     def marked(self) -> list[str]:

@@ -10,8 +10,6 @@ from contextlib import closing
 
 import pytest
 
-pytestmark = pytest.mark.timeout(120)
-
 PEOPLE = "id,lon,lat\nclinic,-97.1,32.7\n"
 
 
@@ -216,7 +214,7 @@ def test_a_journal_that_cannot_be_used_ends_it(watched):
 
 def test_a_journal_that_breaks_while_a_run_is_under_way_ends_it(watched):
     """Also where nobody but the end of the run could notice, and without waiting for another run."""
-    watched.start()
+    watched.start("--cores", "2")
     one, two = watched.gate(), watched.folder / "other"
     os.mkfifo(two)
     watched.show(0, 45, gate=str(one))

@@ -6,8 +6,6 @@ import signal
 
 import pytest
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def test_an_edited_run_file_holds_whole_also_for_what_runs(watched, ears):
     """Alerts, channels and rules are those of now; what was under way goes on in its own run, and is judged by them."""
@@ -37,8 +35,7 @@ def test_what_waits_is_neither_lost_nor_run_twice_by_an_edit(watched):
     with open(gate, "w"):
         watched.show(1, 45)
         watched.show(2, 45)
-        while len(watched.windows()) < 3:
-            pass
+        watched.wait(lambda: len(watched.windows()) == 3)
         watched.say("{late: 10 min, at_once: 1}", alerts="", products="other/{run}")
         watched.until("watch.yaml was edited")
     for _ in range(3):

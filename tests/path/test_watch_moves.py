@@ -10,8 +10,6 @@ import pytest
 
 from dynamo.cli import main
 
-pytestmark = pytest.mark.timeout(120)
-
 POSITIONS = '  positions: {token: "env:ALERT_SECRET"}\n'
 
 

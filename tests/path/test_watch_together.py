@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
-
-pytestmark = pytest.mark.timeout(120)
-
 #: A run file of frames below a folder.
 TEXT = """
 workflow: ./flow.py:flow
@@ -27,12 +23,6 @@ def feed(watched, name, priority=0, backlog="latest", workspace=".dynamo"):
     return f"{name}.yaml"
 
 
-def move(watched, number, name, **more):
-    """Let a frame appear in the folder of a feed."""
-    file = watched.show(number, 45, **more)
-    file.rename(watched.folder / name / file.name)
-
-
 def test_each_feed_has_its_own_runs_alerts_and_numbers(watched, ears):
     """The log says whose a line is; health is one, and metrics are labelled."""
     hail = feed(watched, "hail")
@@ -40,7 +30,7 @@ def test_each_feed_has_its_own_runs_alerts_and_numbers(watched, ears):
     watched.show(0, 45)
     assert ears.told() == ("new", 45)
     watched.until("watch.yaml: 2")
-    move(watched, 1, "hail")
+    watched.show(1, 45, "hail")
     assert "1 ran" in watched.until("hail.yaml: 2")
     said = watched.ask()
     assert said["ok"]
@@ -66,13 +56,12 @@ def test_a_run_of_an_archive_keeps_no_warning_waiting(watched):
     """With one run at a time: one of higher priority begins beside it, another of the same does not."""
     files = [feed(watched, "archive", backlog="all"), feed(watched, "other"), feed(watched, "warning", 5)]
     gate = str(watched.gate())
-    move(watched, 0, "archive", gate=gate)
+    watched.show(0, 45, "archive", gate=gate)
     watched.start(*files, "--at-once", "1", "--cores", "2")
     with open(gate, "w"):
-        move(watched, 1, "other")
-        while not watched.rows("SELECT 1 FROM windows WHERE feed = 'other.yaml'"):
-            pass
-        move(watched, 2, "warning")
+        watched.show(1, 45, "other")
+        watched.wait(lambda: watched.rows("SELECT 1 FROM windows WHERE feed = 'other.yaml'"))
+        watched.show(2, 45, "warning")
         watched.until("warning.yaml: 2")
         assert watched.rows("SELECT feed, state FROM windows ORDER BY feed") == [
             ("archive.yaml", "running"), ("other.yaml", "queued"), ("warning.yaml", "done"),
@@ -89,7 +78,7 @@ def test_what_runs_when_it_is_killed_is_gone_on_with_by_each_feed(watched):
     gates = [watched.folder / f"gate-{name}" for name in "ab"]
     for number, (gate, name) in enumerate(zip(gates, "ab", strict=True)):
         os.mkfifo(gate)
-        move(watched, number, name, gate=str(gate))
+        watched.show(number, 45, name, gate=str(gate))
     with gates[0].open("w"), gates[1].open("w"):
         watched.kill()
     watched.launch(*files, "--cores", "2")
