@@ -5,6 +5,7 @@ Subscribers enter, what some of them ask for leaves. Nothing can go wrong: of wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,8 @@ class Asked(NamedTuple):
         The widest distance.
     posted
         Whether he said himself that he is there.
+    lead_minutes
+        Forecasts up to this lead time count, of the rule that looks farthest ahead; infinity for all.
     """
 
     lon: float
@@ -35,6 +38,7 @@ class Asked(NamedTuple):
     level: float
     within_km: float
     posted: bool = False
+    lead_minutes: float = math.inf
 
     def speaks_of(self, state: State, moved_km: float) -> bool:
         """Return whether, where this is not met, it is over for who was told: he left, or his place is looked at.
@@ -56,20 +60,24 @@ def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict
     rows = (places[subscribers.owner] & np.isin(subscribers.hazard, codes)).nonzero()[0]
     owner = subscribers.owner[rows]
     found: dict[tuple[str, str], Asked] = {}
-    for name, code, lon, lat, level, within_km in zip(
+    for name, code, lon, lat, level, within_km, lead in zip(
         subscribers.ids[owner].tolist(),
         subscribers.channel[rows].tolist(),
         subscribers.lon[owner].tolist(),
         subscribers.lat[owner].tolist(),
         subscribers.min_level[rows].tolist(),
         subscribers.within_km[rows].tolist(),
+        subscribers.max_lead_minutes[rows].tolist(),
         strict=True,
     ):
         key = name, subscribers.channels[code]
-        one = Asked(lon, lat, level, within_km, name in subscribers.posted)
+        one = Asked(lon, lat, level, within_km, name in subscribers.posted, lead)
         if (other := found.get(key)) is not None:
-            widest = max(one.within_km, other.within_km)
-            one = one._replace(level=min(one.level, other.level), within_km=widest)
+            one = one._replace(
+                level=min(one.level, other.level),
+                within_km=max(one.within_km, other.within_km),
+                lead_minutes=max(lead, other.lead_minutes),
+            )
         found[key] = one
     return found
 

@@ -7,6 +7,7 @@ Goes wrong: `WorkspaceError` where the journal cannot be used; then nothing of t
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -49,13 +50,14 @@ _ADD_ALERT = (
     "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body, picture)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_CLEAR = "INSERT INTO cleared (alert, cycles, level, lead) VALUES (?, ?, ?, ?)"
 _ADD_PICTURE = "INSERT OR IGNORE INTO pictures (run, id, body) VALUES (?, ?, ?)"
 #: All in one statement: one by one SQLite would make ready to undo each, because of the trigger.
 _ADD_DELIVERIES = """
     INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)
     SELECT value->>0, value->>1, value->>2, value->>3, 'waiting', value->>4, value->>5 FROM json_each(?)"""
 #: In the order in which they are applied: a row after those that it refers to.
-_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_PICTURE, _ADD_ALERT, _LAPSE, _ADD_DELIVERIES)
+_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_PICTURE, _ADD_ALERT, _CLEAR, _LAPSE, _ADD_DELIVERIES)
 _FACTS = tuple(field.name for field in fields(Alert))
 _facts_of = attrgetter(*_FACTS)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
@@ -188,6 +190,8 @@ class AlertStore(AlertQueries, Opened):
             if alert is not None and (last := after or before) is not None:
                 own = way[1:] if way[1] and alert.kind != "cancelled" else last.channels
                 told.append((alert, own))
+                if alert.kind == "cancelled" and before is not None:
+                    self._clear(alert, before, ask)
         told.sort(key=lambda pair: _urgency(pair[0]))
         self._add_alerts(told)
         return [alert for alert, _ in told]
@@ -213,6 +217,12 @@ class AlertStore(AlertQueries, Opened):
         self._db.write(_END_STATE, key)
         last = alert_id(state.episode, len(state.sent) - 1)
         self._db.write(_LAPSE, (now.timestamp(), reason, last))
+
+    def _clear(self, alert: Alert, before: State, ask: Asked | None) -> None:
+        """Keep why it is over, for the audit."""
+        level, lead = (ask.level, ask.lead_minutes) if ask else (alert.level, math.inf)
+        row = (before.clear + 1, *(one if math.isfinite(one) else None for one in (level, lead)))
+        self._db.write(_CLEAR, (alert.id, *row))
 
     def _add_cycle(self, cycle: Cycle, said: Judgement) -> None:
         self._db.write(
