@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from dynamo.errors import WorkspaceError
+from dynamo.journal.holders import Holders
 
 __all__ = ["Database", "DiskFullError", "Opened"]
 
@@ -25,6 +26,8 @@ CHECKPOINT_PAGES = 4000
 CACHE = -16_000
 #: Seconds between tries while the disk is full, or while another process makes the file.
 PAUSE = 0.05
+#: Seconds for which those are waited for who have the file open as an older dynamo knows it.
+LEAVING = 5.0
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -60,6 +63,7 @@ class Database:
 
     def __init__(self, path: Path, writes: Iterable[str]) -> None:
         self.path = path
+        self._holders = Holders(path)
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         except sqlite3.DatabaseError as error:
@@ -73,9 +77,9 @@ class Database:
             self.execute("PRAGMA foreign_keys = ON")
             self.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self.execute(f"PRAGMA cache_size = {CACHE}")
-            self._migrate()
+            self._update()
         except BaseException:  # also Ctrl-C: no open file is left behind
-            self._db.close()
+            self.close()
             raise
 
     def _write_ahead(self) -> None:
@@ -85,14 +89,14 @@ class Database:
             try:
                 self.execute("PRAGMA journal_mode = WAL")
             except WorkspaceError as error:
-                busy = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in _BUSY
-                if not busy or time.monotonic() > until:
+                if _code(error) not in _BUSY or time.monotonic() > until:
                     raise
                 time.sleep(PAUSE)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        self._holders.close()
 
     @contextmanager
     def change(self, patience: float = 0.0) -> Iterator[None]:
@@ -160,17 +164,41 @@ class Database:
             else:
                 return
 
-    def _migrate(self) -> None:
-        """Bring the schema up to date: each ``NNNN_*.sql`` once, in order, in one transaction."""
+    def _update(self) -> None:
+        """Have the schema that this version knows, and nobody change it as long as the file is open."""
         scripts = sorted(Path(__file__).parent.glob("*.sql"))
-        version = self._version()
-        if version > len(scripts):
-            raise WorkspaceError(
-                f"the journal {self.path} was written by a newer dynamo (schema {version}, this one knows "
-                f"{len(scripts)}); upgrade dynamo-weather, or use another workspace"
-            )
-        if version == len(scripts):
-            return
+        until = time.monotonic() + LEAVING
+        while True:
+            joined = self._holders.join()
+            version = self._version()
+            if version == len(scripts):
+                return
+            found = f"schema {version}, this one knows {len(scripts)}"
+            if version > len(scripts):
+                raise WorkspaceError(
+                    f"the journal {self.path} was written by a newer dynamo ({found}); upgrade dynamo-weather, or use "
+                    "another workspace"
+                )
+            if not joined:
+                raise self._too_old(found)
+            if self._holders.alone():
+                self._migrate(scripts)
+            elif time.monotonic() > until:
+                raise WorkspaceError(
+                    f"the journal {self.path} is to be brought up to date ({found}), but an older dynamo still has it "
+                    f"open; end that first, a `dynamo watch` or `dynamo run` (`fuser {self._holders.path}` names it)"
+                )
+            else:
+                time.sleep(PAUSE)
+
+    def _too_old(self, found: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"the journal {self.path} was written by an older dynamo ({found}) and cannot be brought up to date where "
+            "it cannot be written; read it with that one, or copy the workspace to where it can"
+        )
+
+    def _migrate(self, scripts: Sequence[Path]) -> None:
+        """Apply each ``NNNN_*.sql`` that was not yet applied, in order, in one transaction."""
         with self.change():
             for n, script in enumerate(scripts[self._version() :], self._version() + 1):
                 for statement in _statements(script.read_text("utf-8")):
@@ -179,6 +207,11 @@ class Database:
 
     def _version(self) -> int:
         return int(self.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _code(error: WorkspaceError) -> int:
+    """SQLite's primary code of what went wrong; 0 for anything else."""
+    return int(getattr(error.__cause__, "sqlite_errorcode", 0)) & 0xFF
 
 
 class Opened:
