@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
+from typing import Literal
 
 import orjson
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.records import CycleRecord, Delivery, Queue, Try
+from dynamo.alerts.records import Clearing, CycleRecord, Delivery, Queue, Try
 from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
@@ -72,6 +73,25 @@ class AlertQueries:
             (episode,),
         ).fetchone()
         return None if row is None else (_time(row[0]), row[1])
+
+    def clearing(self, alert: Alert) -> Clearing | None:
+        """Return why an all clear was given; None of another alert, and of one that was made by an older version."""
+        row = self._db.execute(
+            "SELECT cycles, level, lead FROM cleared WHERE alert = ?", (alert.id,)
+        ).fetchone()
+        if row is None:
+            return None
+        found = self._cycles(
+            "WHERE feed = ? AND hazard = ? AND issued <= ? AND outcome = 'judged' ORDER BY issued DESC LIMIT ?",
+            (alert.feed, alert.hazard, alert.issued.timestamp(), row[0]),
+        )
+        return Clearing(*row, tuple(reversed(found)))
+
+    def known(self, what: Literal["subscriber", "hazard", "channel"]) -> list[str]:
+        """Return who was ever told, of what kinds, or on which channels; looks at each alert or delivery."""
+        table = "deliveries" if what == "channel" else "alerts"
+        rows = self._db.execute(f"SELECT DISTINCT {what} FROM {table} ORDER BY 1")  # noqa: S608 - one of three
+        return [name for (name,) in rows]
 
     def alert(self, name: str) -> Alert:
         """Return one alert by its id or the beginning of it, of an episode named so its last.
@@ -157,7 +177,7 @@ class AlertQueries:
             " WHERE c.feed = cycles.feed AND c.hazard = cycles.hazard) ORDER BY feed, hazard"
         )
 
-    def _cycles(self, chosen: str, parameters: tuple[str, ...] = ()) -> list[CycleRecord]:
+    def _cycles(self, chosen: str, parameters: tuple[str | float, ...] = ()) -> list[CycleRecord]:
         rows = self._db.execute(
             f"SELECT run, hazard, feed, issued, judged, outcome, known FROM cycles {chosen}",  # noqa: S608
             parameters,
@@ -186,11 +206,6 @@ class AlertQueries:
             " JOIN alerts a ON a.id = d.alert ORDER BY q.channel"
         )
         return [Queue(channel, n, _time(made)) for channel, n, made in rows]
-
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Return the number of deliveries in the journal by channel and state; looks at each of them."""
-        rows = self._db.execute("SELECT channel, state, count(*) FROM deliveries GROUP BY channel, state")
-        return {(channel, state): n for channel, state, n in rows}
 
 
 def _alert(body: str) -> Alert:

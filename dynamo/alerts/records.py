@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from dynamo.alerts.lifecycle import Judgement
 
-__all__ = ["CycleRecord", "Delivery", "DeliveryState", "Queue", "Try"]
+__all__ = ["Clearing", "CycleRecord", "Delivery", "DeliveryState", "Queue", "Try"]
 
 DeliveryState: TypeAlias = Literal["waiting", "sent", "dead", "dropped"]
 
@@ -24,6 +24,26 @@ class CycleRecord:
     judged: datetime
     outcome: Judgement
     known: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """Why an all clear was given: so many cycles in a row held nothing of what the rules asked for.
+
+    Parameters
+    ----------
+    count
+        How many.
+    level, lead_minutes
+        From which level on, and how far ahead, the rules asked for it; None for any.
+    cycles
+        Those of them that are in the journal still, the first first.
+    """
+
+    count: int
+    level: float | None
+    lead_minutes: float | None
+    cycles: tuple[CycleRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)

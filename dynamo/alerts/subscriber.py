@@ -150,21 +150,3 @@ class Subscribers:
         if not len(found):
             raise UserError(f"there is no subscriber {subscriber!r}{nearest(subscriber, self.ids[:10_000])}")
         return int(found[0])
-
-    def moved(self, subscriber: str, lon: float, lat: float) -> Subscribers:
-        """Return the same subscribers with one of them at a new position (WGS 84 degrees).
-
-        Raises
-        ------
-        UserError
-            Nobody has this id, or the position is none.
-        """
-        where = self.at(subscriber)
-        if not (abs(lon) <= 180 and abs(lat) <= 90):
-            raise UserError(
-                f"subscriber {subscriber!r} cannot be at longitude {lon!r}, latitude {lat!r}: "
-                "expected -180 to 180 and -90 to 90"
-            )
-        lons, lats = self.lon.copy(), self.lat.copy()
-        lons[where], lats[where] = lon, lat
-        return replace(self, lon=lons, lat=lats)

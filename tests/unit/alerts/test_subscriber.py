@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 
 import pytest
 
-from dynamo.alerts.subscriber import Rule, Subscribers
+from dynamo.alerts.subscriber import Rule
 from dynamo.alerts.subscribers_file import read_subscribers
-from dynamo.errors import DataError, UserError
+from dynamo.errors import DataError
 
 HEAD = "id,lon,lat,distance_km,hazard,min_level,max_lead_minutes,channel"
 KEYS = "distance_km, hazard, min_level, max_lead_minutes or channel"
@@ -266,15 +265,3 @@ def test_an_empty_list_is_legal(tmp_path):
     """There may be nobody yet."""
     found, faults = read_subscribers(_csv(tmp_path), RULES)
     assert (len(found), len(found.owner), faults) == (0, 0, ())
-
-
-def test_a_subscriber_can_move():
-    """The others stay, and so does the set it was made from."""
-    before = Subscribers.of([("a", -97, 32), ("b", -96, 33)], RULES)
-    after = before.moved("b", 10, 50)
-    assert (after.lon.tolist(), after.lat.tolist()) == ([-97, 10], [32, 50])
-    assert before.lon.tolist() == [-97, -96]
-    with pytest.raises(UserError, match="there is no subscriber 'bb'"):
-        before.moved("bb", 10, 50)
-    with pytest.raises(UserError, match="cannot be at longitude nan"):
-        before.moved("b", math.nan, 50)
