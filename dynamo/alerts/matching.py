@@ -18,6 +18,7 @@ import shapely
 
 from dynamo.alerts.contest import Contest, Entry, Judge
 from dynamo.alerts.drawn import drawn
+from dynamo.alerts.elsewhere import call
 from dynamo.alerts.match import Match
 from dynamo.alerts.nearness import Box, Near, nearness
 from dynamo.alerts.plane import Plane, regions
@@ -34,8 +35,10 @@ __all__ = ["matches"]
 
 # Degrees of longitude whose places lie together in memory.
 _STRIP = 0.05
-# Rules that are worth a thread of their own.
-_SHARE = 50_000
+# Pairs of a rule and a polygon that are worth a process of their own; it takes half a second to begin. And into how
+# many strips of places the share of one is cut: storms are rarely spread evenly.
+_SHARE = 100_000_000
+_STRIPS = 4
 
 
 def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match]:
@@ -48,30 +51,40 @@ def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Mat
             raise DataError(f"hazards of kind {hazard!r} come in several units: {', '.join(units)}")
         asks = _Asks.of(subscribers, hazard)
         if len(asks.rows):
-            found += _searched(asks, own)
+            found += _told(subscribers, _searched(asks, own), own)
     return found
 
 
-def _searched(asks: _Asks, fields: Sequence[HazardField]) -> list[Match]:
-    """Return the matches of one kind of hazard; many rules are shared out between the processors."""
-    count = min(os.cpu_count() or 1, max(1, len(asks.rows) // _SHARE))
-    with ThreadPoolExecutor(count) as pool:
-        shares = np.array_split(np.arange(len(asks.rows)), count)
-        table = Table.joined(list(pool.map(lambda share: _Search(asks.only(share), fields).run(), shares)))
+def _searched(asks: _Asks, fields: Sequence[HazardField]) -> Table:
+    """Return what is known of the rules that matched; much work is shared out between the processors."""
+    pairs = len(asks.rows) * sum(len(field.levels) for field in fields)
+    count = min(os.cpu_count() or 1, max(1, pairs // _SHARE))
+    strips = np.array_split(np.arange(len(asks.rows)), count * _STRIPS)
+    own, *others = (asks.only(np.concatenate(strips[n::count])) for n in range(count))
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
+        elsewhere = [pool.submit(call, _search, other, fields) for other in others]
+        return Table.joined([_search(own, fields), *(future.result() for future in elsewhere)])
+
+
+def _search(asks: _Asks, fields: Sequence[HazardField]) -> Table:
+    return _Search(asks, fields).run()
+
+
+def _told(subscribers: Subscribers, table: Table, fields: Sequence[HazardField]) -> list[Match]:
+    """Return the matches of one kind of hazard."""
     if not len(table.owner):
         return []
     polygons = np.concatenate([field.polygons for field in fields])
     sources = [field.source for field in fields for _ in field.levels]
     told_of = np.unique(table.polygon).tolist()
     pictures = {n: drawn(polygons[n]) for n in told_of}
-    return told(asks.subscribers, table, fields, pictures, {n: sources[n] for n in told_of})
+    return told(subscribers, table, fields, pictures, {n: sources[n] for n in told_of})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asks:
     """The rules that ask for one kind of hazard, each with its place; `rows` are their numbers."""
 
-    subscribers: Subscribers
     rows: NDArray[np.intp]
     owner: NDArray[Any]
     lon: NDArray[Any]
@@ -89,7 +102,6 @@ class _Asks:
         rows = rows[np.argsort(np.floor(lon / _STRIP) * 360 + lat)]
         owner = subscribers.owner[rows]
         return cls(
-            subscribers,
             rows,
             owner,
             subscribers.lon[owner],
@@ -101,7 +113,7 @@ class _Asks:
 
     def only(self, which: NDArray[np.intp]) -> _Asks:
         """Return some of the rules."""
-        return _Asks(self.subscribers, *(getattr(self, name)[which] for name in self.__slots__[1:]))
+        return _Asks(*(getattr(self, name)[which] for name in self.__slots__))
 
 
 class _Search:
