@@ -96,7 +96,11 @@ class LocalEngine:
         self._modules = tuple(modules or ())
         self.observer = observer
         self.journal = Journal(workspace.journal)
-        self._folder, self._lock = workspace.engine_folder()
+        try:
+            self._folder, self._lock = workspace.engine_folder()
+        except BaseException:
+            self.journal.close()
+            raise
         folders = [os.path.abspath(p) for p in sys.path] if modules is None else modules
         self.workers: Workers | Inline = (
             Inline(self._folder) if inline else Workers(self._folder, folders, first)

@@ -7,6 +7,7 @@ for a moment. Goes wrong: `WorkspaceError`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ PAUSE = 0.05
 #: Seconds for which those are waited for who have the file open as an older dynamo knows it.
 LEAVING = 5.0
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+#: What SQLite says where it cannot make the files that lie beside one that is written ahead.
+_UNWRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 class DiskFullError(WorkspaceError):
@@ -71,8 +74,10 @@ class Database:
         self._rows: dict[str, list[tuple[Any, ...]]] = {sql: [] for sql in writes}
         self._applied = dict.fromkeys(self._rows, 0)
         self._changing = self._direct = False
+        #: Of a file that is taken as it is: SQLite then does not look whether others write.
+        self._unchanged: tuple[int, int] | None = None
         try:
-            self._write_ahead()
+            self._begin_reading()
             self.execute("PRAGMA synchronous = NORMAL")
             self.execute("PRAGMA foreign_keys = ON")
             self.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -81,6 +86,26 @@ class Database:
         except BaseException:  # also Ctrl-C: no open file is left behind
             self.close()
             raise
+
+    def _begin_reading(self) -> None:
+        """Read for the first time; where nobody can write beside it, take the file as it is."""
+        try:
+            self._write_ahead()
+        except WorkspaceError as error:
+            # SQLite says the same for want of open files.
+            if _code(error) not in _UNWRITABLE or os.access(self.path.parent, os.W_OK):
+                raise
+            beside = Path(f"{self.path}-wal")
+            if beside.exists() and beside.stat().st_size:
+                raise WorkspaceError(
+                    f"cannot read the journal {self.path} where it cannot be written, for a part of it is in "
+                    f"{beside.name}; copy both to where they can"
+                ) from error
+            self._db.close()
+            self._unchanged = _state(self.path)
+            self._db = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None
+            )
 
     def _write_ahead(self) -> None:
         """Have a new file written ahead; SQLite does not wait by itself while another process does the same."""
@@ -94,9 +119,11 @@ class Database:
                 time.sleep(PAUSE)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; raise `WorkspaceError` where it was read as it is, and somebody else has changed it."""
         self._db.close()
         self._holders.close()
+        if self._unchanged is not None and self._unchanged != _state(self.path):
+            raise WorkspaceError(f"the journal {self.path} was written while it was read; try again")
 
     @contextmanager
     def change(self, patience: float = 0.0) -> Iterator[None]:
@@ -182,7 +209,7 @@ class Database:
             if not joined:
                 raise self._too_old(found)
             if self._holders.alone():
-                self._migrate(scripts)
+                self._migrate(scripts, found)
             elif time.monotonic() > until:
                 raise WorkspaceError(
                     f"the journal {self.path} is to be brought up to date ({found}), but an older dynamo still has it "
@@ -197,13 +224,16 @@ class Database:
             "it cannot be written; read it with that one, or copy the workspace to where it can"
         )
 
-    def _migrate(self, scripts: Sequence[Path]) -> None:
+    def _migrate(self, scripts: Sequence[Path], found: str) -> None:
         """Apply each ``NNNN_*.sql`` that was not yet applied, in order, in one transaction."""
-        with self.change():
-            for n, script in enumerate(scripts[self._version() :], self._version() + 1):
-                for statement in _statements(script.read_text("utf-8")):
-                    self.execute(statement)
-                self.execute(f"PRAGMA user_version = {n}")
+        try:
+            with self.change():
+                for n, script in enumerate(scripts[self._version() :], self._version() + 1):
+                    for statement in _statements(script.read_text("utf-8")):
+                        self.execute(statement)
+                    self.execute(f"PRAGMA user_version = {n}")
+        except WorkspaceError as error:
+            raise self._too_old(found) if _code(error) in _UNWRITABLE else error from error.__cause__
 
     def _version(self) -> int:
         return int(self.execute("PRAGMA user_version").fetchone()[0])
@@ -212,6 +242,11 @@ class Database:
 def _code(error: WorkspaceError) -> int:
     """SQLite's primary code of what went wrong; 0 for anything else."""
     return int(getattr(error.__cause__, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _state(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 class Opened:

@@ -77,8 +77,15 @@ class Workspace:
     def engine_folder(self) -> tuple[Path, IO[str]]:
         """Make the folder in which one engine's workers run tasks, and remove those of engines that are no more.
 
-        Returns it with its open lock file: the folder belongs to the engine for as long as that is open.
+        Returns it with its open lock file: the folder belongs to the engine for as long as that is open. Raises
+        `WorkspaceError` where nothing can be written.
         """
+        try:
+            return self._engine_folder()
+        except OSError as error:
+            raise WorkspaceError(f"cannot write in the workspace {self.root}: {error.strerror}") from error
+
+    def _engine_folder(self) -> tuple[Path, IO[str]]:
         with (self.root / "sandboxes.lock").open("a") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)  # so that no engine finds the folder of another without its lock
             for old in self.sandboxes.iterdir():

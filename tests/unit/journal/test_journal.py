@@ -6,7 +6,6 @@ import contextlib
 import os
 import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -23,19 +22,6 @@ from dynamo.worker.job import Made, Report
 from dynamo.worker.store import adopt, stored_path
 
 GRAPH = Graph("flow", {"t": Task("t", "t", "python", "m:f", {"i": "s"}, {"o": "out"}, {"p": 1})}, {"s": "/s"})
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """An empty workspace."""
-    return Workspace.open(tmp_path / "ws")
-
-
-@pytest.fixture
-def journal(workspace: Workspace):
-    """Its journal."""
-    with Journal(workspace.journal) as journal:
-        yield journal
 
 
 def test_what_is_written_is_read_back(journal):
@@ -303,102 +289,6 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(workspace):
     with Journal(workspace.journal) as journal:
         assert list(journal.tasks("r")) == ["a"]
         assert [(a.task, a.outcome) for a in journal.attempts("r")] == [("a", "ok")]
-
-
-@pytest.fixture
-def older(tmp_path):
-    """Starts processes of a dynamo that does not have the last migration, and has them open a journal."""
-    package, copy = Path(journal_package.__file__).parents[1], tmp_path / "older" / "dynamo"
-    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    max((copy / "journal").glob("*.sql")).unlink()
-    code = "import sys; from dynamo.journal import Journal; from pathlib import Path; "
-    code += "held = Journal(Path(sys.argv[1])); print(len(held.runs()), flush=True); sys.stdin.read()"
-    with contextlib.ExitStack() as stack:
-
-        def start(journal: Path) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code, str(journal)],
-                env={**os.environ, "PYTHONPATH": str(copy.parent)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            assert process.stdout.readline() == "0\n"
-            return process
-
-        yield start
-
-
-def _version(path: Path) -> int:
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def test_a_journal_is_not_changed_under_an_older_dynamo(workspace, older, monkeypatch):
-    """As long as one has it open it stays as that one knows it; when it was killed, it is brought up to date."""
-    monkeypatch.setattr("dynamo.journal.database.LEAVING", 0.2)
-    process = older(workspace.journal)
-    before = _version(workspace.journal)
-    with pytest.raises(
-        WorkspaceError, match=r"an older dynamo still has it open; end that first.*fuser .*\.lock"
-    ):
-        Journal(workspace.journal)
-    assert _version(workspace.journal) == before
-    process.kill()
-    process.wait()
-    with Journal(workspace.journal) as journal:
-        assert journal.runs() == []
-    assert _version(workspace.journal) == before + 1
-
-
-def test_an_older_dynamo_that_ends_is_waited_for(workspace, older, monkeypatch):
-    """A command that is nearly through does not make another fail."""
-    process, pauses = older(workspace.journal), []
-
-    def ends(seconds):
-        pauses.append(seconds)
-        process.communicate()
-
-    monkeypatch.setattr("dynamo.journal.database.time.sleep", ends)
-    Journal(workspace.journal).close()
-    assert len(pauses) == 1
-
-
-def test_each_older_dynamo_counts(workspace, older, monkeypatch):
-    """It is enough that one of several has it open."""
-    monkeypatch.setattr("dynamo.journal.database.LEAVING", 0.0)
-    first, second = older(workspace.journal), older(workspace.journal)
-    first.communicate()
-    with pytest.raises(WorkspaceError, match="still has it open"):
-        Journal(workspace.journal)
-    second.communicate()
-    Journal(workspace.journal).close()
-
-
-def test_what_a_process_starts_does_not_hold_its_journal(workspace):
-    """A program that outlives the one that started it has nothing of the journal open."""
-    code = "import subprocess, sys; from dynamo.journal import Journal; from pathlib import Path; "
-    code += "held = Journal(Path(sys.argv[1])); print(subprocess.Popen(['sleep', '60'], stdout=-3).pid)"
-    line = [sys.executable, "-c", code, str(workspace.journal)]
-    pid = int(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
-    try:
-        opened = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    finally:
-        os.kill(pid, signal.SIGKILL)
-    assert not [path for path in opened if "journal.db" in path]
-
-
-def test_a_read_only_workspace_is_told(small_disk):
-    """A workspace on a file system that cannot be written is named."""
-    workspace = Workspace.open(small_disk / "ws")
-    Journal(workspace.journal).close()
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(WorkspaceError, match=r"ws/journal\.db: .*readonly|unable to open|read-only"):
-        Journal(workspace.journal)
-    with pytest.raises(WorkspaceError, match="Read-only file system; choose another"):
-        Workspace.open(small_disk / "new")
 
 
 # Retention
