@@ -85,7 +85,8 @@ class AlertQueries:
             "WHERE feed = ? AND hazard = ? AND issued <= ? AND outcome = 'judged' ORDER BY issued DESC LIMIT ?",
             (alert.feed, alert.hazard, alert.issued.timestamp(), row[0]),
         )
-        return Clearing(*row, tuple(reversed(found)))
+        count, level, lead = row
+        return Clearing(count, level, lead, tuple(reversed(found)))
 
     def known(self, what: Literal["subscriber", "hazard", "channel"]) -> list[str]:
         """Return who was ever told, of what kinds, or on which channels; looks at each alert or delivery."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle, Policy
 from dynamo.alerts.match import Match
 from dynamo.alerts.store import AlertStore
@@ -88,7 +90,35 @@ def test_alerts_are_listed_the_latest_first(desk, capsys):
         capsys, "alerts", "list", "--subscriber", "school", "--active", "--since", "1 h", "--json"
     )
     assert [one["subscriber"] for one in json.loads(out)] == ["school"]
-    assert dynamo(capsys, "alerts", "list", "--hazard", "HAIL")[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--hazard", "STROM"], "nobody was ever told of 'STROM'"),
+        (["list", "--subscriber", "clinc"], "no subscriber 'clinc' was ever told of anything (did you mean 'clinic'?)"),
+        (["list", "--subscriber", "clinic", "--since", "0 s"], "no alert to clinic in the last 0 s"),
+        (["deadletter", "--channel", "drop"],
+         "nothing was ever to be sent to a channel 'drop' (did you mean 'flow.yaml/drop'?)"),
+        (["deadletter", "--channel", "flow.yaml/drop"], "nothing for flow.yaml/drop was given up"),
+    ],
+)  # fmt: skip
+def test_an_empty_list_says_why(desk, capsys, arguments, said):
+    """On standard error, for it is no fault; what a program reads stays JSON."""
+    code, out, err = dynamo(capsys, "alerts", *arguments)
+    assert (code, out) == (0, "")
+    assert err.startswith(said)
+    code, out, err = dynamo(capsys, "alerts", *arguments, "--json")
+    assert (code, json.loads(out), err.startswith(said)) == (0, [], True)
+
+
+def test_before_the_first_alert_the_list_is_empty(tmp_path, capsys):
+    """Whoever is asked for."""
+    workspace = Workspace.open(tmp_path / "new")
+    AlertStore(workspace.journal).close()
+    for arguments in ([], ["--subscriber", "school"]):
+        code, _, err = dynamo(capsys, "alerts", "list", "--workspace", workspace.root, *arguments)
+        assert (code, err) == (0, "nobody was told of anything yet\n")
 
 
 def test_an_alert_is_shown_in_each_form(desk, capsys):
@@ -115,6 +145,50 @@ def test_an_audit_tells_the_chain(desk, capsys):
         name,
         "waiting",
     )
+
+
+def test_the_audit_of_an_all_clear_tells_why_it_is_over(desk, capsys):
+    """What was told last, what the rules ask for, and each cycle that held nothing of it; not the old match."""
+    ask = {("clinic", "flow.yaml/drop"): Asked(-97.1, 32.7, 45.0, 10.0, lead_minutes=30.0)}
+    with AlertStore(Workspace.find(desk / ".dynamo").journal) as store:
+        for n, known in enumerate((1.0, 0.0, 1.0, 1.0), 2):  # of one cycle hardly anything was seen
+            later = NOW + timedelta(minutes=n)
+            cycle = Cycle("flow.yaml", f"flow-{n}", "STORM", later, later, known)
+            told = store.judge(cycle, [], asking=lambda _: ask).alerts
+    (over,) = told
+    _, out, _ = dynamo(capsys, "alerts", "audit", over.id)
+    lines = dict(
+        line.split(maxsplit=1) for line in out.splitlines() if not line.startswith(("clear", "last told"))
+    )
+    assert lines["rule"] == "STORM from 45 dBZ on within 10 km of -97.10000, 32.70000, up to 30 min ahead"
+    assert "match" not in lines
+    (last,) = [line for line in out.splitlines() if line.startswith("last told ")]
+    assert last.startswith("last told  50 dBZ, 4.0 km away, data of ")
+    assert last.endswith(f", by {over.references[-1].id}")
+    clear = [line for line in out.splitlines() if line.startswith("clear ")]
+    assert [(line[:9], line.rpartition(" ")[2]) for line in clear] == [
+        ("clear 1/3", "flow-2"), ("clear 2/3", "flow-4"), ("clear 3/3", "flow-5"),
+    ]  # fmt: skip
+    why = json.loads(dynamo(capsys, "alerts", "audit", over.id, "--json")[1])["cleared"]
+    assert (why["count"], why["level"], why["lead_minutes"], len(why["cycles"])) == (3, 45, 30, 3)
+
+
+def test_the_audit_of_an_all_clear_of_an_older_version_tells_what_it_can(desk, capsys):
+    """Its journal did not keep what the rules asked for."""
+    ask = {("clinic", "flow.yaml/drop"): Asked(-97.1, 32.7, -math.inf, 0.0)}
+    with AlertStore(Workspace.find(desk / ".dynamo").journal) as store:
+        for n in (2, 3, 4):
+            later = NOW + timedelta(minutes=n)
+            told = store.judge(
+                Cycle("flow.yaml", f"flow-{n}", "STORM", later, later), [], asking=lambda _: ask
+            ).alerts
+    assert "rule       STORM at -97.10000, 32.70000\n" in dynamo(capsys, "alerts", "audit", told[0].id)[1]
+    with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db, db:
+        db.execute("DELETE FROM cleared")
+    _, out, _ = dynamo(capsys, "alerts", "audit", told[0].id)
+    assert "\nlast told " in out
+    assert "\nclear " not in out
+    assert json.loads(dynamo(capsys, "alerts", "audit", told[0].id, "--json")[1])["cleared"] is None
 
 
 def test_dead_letters_are_listed_and_tried_again(desk, capsys):
