@@ -24,6 +24,7 @@ from dynamo.alerts.nearness import Box, Near, nearness
 from dynamo.alerts.plane import Plane, regions
 from dynamo.alerts.told import Table, told
 from dynamo.errors import DataError
+from dynamo.graph.collection import uncollected
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,8 @@ def _told(subscribers: Subscribers, table: Table, fields: Sequence[HazardField])
     polygons = np.concatenate([field.polygons for field in fields])
     sources = [field.source for field in fields for _ in field.levels]
     told_of = np.unique(table.polygon).tolist()
-    pictures = {n: drawn(polygons[n]) for n in told_of}
+    with uncollected():
+        pictures = {n: drawn(polygons[n]) for n in told_of}
     return told(subscribers, table, fields, pictures, {n: sources[n] for n in told_of})
 
 
