@@ -1,69 +1,80 @@
-"""Adopted: which episodes go on in another way, because their rules name other channels than before.
+"""Adopted: what is under way, by the ways of now, where rules name other channels than before.
 
-What is under way and who is asked for now enter; what is under way by the ways of now leaves. Pure; nothing can go
-wrong: an episode that nobody can adopt stays what it was.
+A channel that was told goes on with its episode, whether its rules name it or mean all channels together. So an
+episode of several channels is taken apart when rules name one of them, and one of a single channel stays one when
+rules mean all: until it is over, the rule for all is one for each channel. Pure; nothing can go wrong.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeAlias, TypeVar
 
 from dynamo.alerts.state import State
 
-__all__ = ["Way", "adopted", "inherited"]
+__all__ = ["Way", "apart", "dealt", "inherited"]
 
 #: A subscriber, and the channel that his rules name; empty where they name none.
 Way: TypeAlias = tuple[str, str]
+T = TypeVar("T")
 
 
-def adopted(states: Mapping[Way, State], gone: Collection[Way], asked: Collection[Way]) -> dict[Way, Way]:
-    """Return by new way the old one whose episode it takes over, each once.
+def apart(states: Mapping[Way, State], channels: Collection[str]) -> frozenset[str]:
+    """Return the subscribers of whom channels stand otherwise than others of `channels`, the feed's."""
+    every = frozenset(channels)
+    return frozenset(
+        name for (name, way), state in states.items() if way or not every.issubset(state.channels)
+    )
+
+
+def dealt(
+    by_way: Mapping[Way, T], names: Collection[str], channels: Collection[str], on: Callable[[T, str], T]
+) -> dict[Way, T]:
+    """Return the same, where for the subscribers of these names what is for all channels is for each.
+
+    `on` makes one for a channel of one for all.
+    """
+    if not names:
+        return dict(by_way)
+    found: dict[Way, T] = {}
+    for (name, way), one in by_way.items():
+        if way or name not in names:
+            found[name, way] = one
+        else:
+            found.update({(name, channel): on(one, channel) for channel in channels})
+    return found
+
+
+def inherited(
+    states: Mapping[Way, State], ways: Collection[Way], branch: Callable[[Way], str]
+) -> dict[Way, State]:
+    """Return all that is under way by the ways of now.
 
     Parameters
     ----------
     states
         All that is under way.
-    gone
-        Those of them that are not asked for any more.
-    asked
-        What their subscribers ask for now.
-    """
-    new: dict[str, list[str]] = defaultdict(list)
-    for subscriber, way in asked if gone else ():
-        if (subscriber, way) not in states:
-            new[subscriber].append(way)
-    found: dict[Way, Way] = {}
-    for subscriber, old in gone:
-        told = states[subscriber, old].channels
-        for way in new[subscriber]:
-            if (subscriber, way) not in found and (not way or way in told):
-                found[subscriber, way] = (subscriber, old)
-                break
-    return found
-
-
-def inherited(
-    states: Mapping[Way, State], gone: Collection[Way], asked: Collection[Way], met: Collection[Way]
-) -> dict[Way, State]:
-    """Return all that is under way by the ways of now; `met` are those with a match.
-
-    A way that takes over an episode also keeps the other channels that were told, for the all clear: as long as rules
-    name them, and until they have an episode of their own.
+    ways
+        Those that are asked for or met now.
+    branch
+        Returns the id of a branch that begins now.
     """
     after = dict(states)
-    for new, old in adopted(states, gone, asked).items():
-        subscriber, way = new
-        state = after.pop(old)
-        kept = [name for name in state.channels if not way or name == way or (subscriber, name) in asked]
-        after[new] = state._replace(channels=kept)
-    for (subscriber, way), state in after.items():
-        if way and len(state.channels) > 1:
-            own = {
-                name for name in state.channels if (subscriber, name) in after or (subscriber, name) in met
-            }
-            if own - {way}:
-                kept = [name for name in state.channels if name == way or name not in own]
-                after[subscriber, way] = state._replace(channels=kept)
+    for (name, old), state in states.items():
+        apart = [
+            one for one in state.channels if one != old and ((name, one) in ways or (name, one) in states)
+        ]
+        if not apart:
+            continue
+        rest = [one for one in state.channels if one not in apart]
+        new = [one for one in apart if (name, one) not in after]
+        for n, one in enumerate(new):
+            own = state._replace(channels=[one])
+            if rest or n:  # else all of it goes on there
+                own = own._replace(branch=branch((name, one)), branched=len(state.sent))
+            after[name, one] = own
+        if rest:
+            after[name, old] = state._replace(channels=rest)
+        else:
+            del after[name, old]
     return after

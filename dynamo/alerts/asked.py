@@ -1,19 +1,26 @@
-"""Asked: what is asked for now, of which an all clear speaks; rules may have changed since the alert.
+"""Asked: what is asked for now, of which an all clear speaks; rules and places may have changed since the alert.
 
-Subscribers enter, what some of them ask for leaves. Nothing can go wrong: of who is not there nothing is known.
+Subscribers enter; what some of them ask for leaves, and of whom nothing is known. Nothing can go wrong.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection, Container, Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from dynamo.alerts.adopted import Way
     from dynamo.alerts.state import State
     from dynamo.alerts.subscriber import Subscribers
 
-__all__ = ["Asked", "ask_of", "asked"]
+__all__ = ["Asked", "Looking", "asked", "unknown"]
+
+#: Returns the ways by whose rules the hazard is near the place (longitude, latitude) that is given for each.
+Looking: TypeAlias = "Callable[[Mapping[Way, tuple[float, float]]], Container[Way]]"
+#: Why an episode ends without an all clear.
+NOT_ASKED = "nobody asks for it any more"
+NOT_LEFT = "it is still where it was told, and its subscriber is elsewhere by the file"
 
 
 class Asked(NamedTuple):
@@ -39,15 +46,6 @@ class Asked(NamedTuple):
     within_km: float
     posted: bool = False
     lead_minutes: float = math.inf
-
-    def speaks_of(self, state: State, moved_km: float) -> bool:
-        """Return whether, where this is not met, it is over for who was told: he left, or his place is looked at.
-
-        Of a place that fell back to the file's nothing is known where it is farther from the one that was told than
-        `moved_km`, or than the hazard was to come near (but a kilometre is no other place).
-        """
-        same = min(moved_km, max(state.within_km, 1.0))
-        return self.posted or state.km_from(self.lon, self.lat) <= same
 
 
 def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict[tuple[str, str], Asked]:
@@ -82,18 +80,20 @@ def asked(subscribers: Subscribers, hazard: str, names: Collection[str]) -> dict
     return found
 
 
-def ask_of(
-    way: tuple[str, str],
-    asked: Mapping[tuple[str, str], Asked],
-    met: Collection[tuple[str, str]],
-    channels: Collection[str],
-) -> Asked | None:
-    """Return what is asked for on a way: where no rule names its channel now, by the one for all, unless that is met.
+def unknown(
+    silent: Mapping[Way, State], asked: Mapping[Way, Asked], looking: Looking | None
+) -> dict[Way, str]:
+    """Say of which episodes a cycle says nothing in which they were not met, and why.
 
-    `met` are the ways with a match, `channels` those that are meant by all.
+    Who *posts* that he is elsewhere is out of it. Who is elsewhere without having said so, for a position lapsed or
+    the file was edited, is out of it when the hazard is gone from where he was told of it.
     """
-    subscriber, name = way
-    every = (subscriber, "")
-    if way in asked or name not in channels or every in met:
-        return asked.get(way)
-    return asked.get(every)
+    left = {
+        way: (state.lon, state.lat)
+        for way, state in silent.items()
+        if (ask := asked.get(way)) is not None and not ask.posted and ask[:2] != (state.lon, state.lat)
+    }
+    near = left if looking is None or not left else looking(left)
+    return {way: NOT_ASKED for way in silent if way not in asked} | {
+        way: NOT_LEFT for way in left if way in near
+    }

@@ -27,10 +27,10 @@ import orjson
 from dynamo.alerts.alert import Alert, Kind, Reference
 from dynamo.alerts.asked import Asked
 from dynamo.alerts.match import Match
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.state import State
-from dynamo.errors import UserError
 
-__all__ = ["Cycle", "Judgement", "Policy", "alert_id", "decide", "episode_id", "exercise", "judgement"]
+__all__ = ["Cycle", "Judgement", "Policy", "decide", "episode_id", "exercise", "judgement"]
 
 #: Of a cycle as a whole. ``late``: newer data were judged before, nothing changes. ``unknown``: too little was
 #: seen to call any place clear; what was seen is told.
@@ -38,64 +38,6 @@ Judgement: TypeAlias = Literal["judged", "late", "unknown"]
 #: How many alerts one refers to at most: the first, since which it is told, and the newest. An episode of days has
 #: hundreds; if each named all before it, they would grow as the square of that.
 REFERENCES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is worth an alert.
-
-    Parameters
-    ----------
-    clear_after
-        Number of cycles in a row without the hazard, after which it is over.
-    arrival_step
-        Seconds; an onset that is earlier by more than this is told.
-    ends_step
-        Seconds; an end that is later by more than this is told.
-    expiry
-        Seconds after its end for which an alert may still be believed, where no other follows. At least
-        `ends_step`, so that an alert does not expire while the hazard is there and cycles come.
-    moved_km
-        Kilometres; where a subscriber is farther than this from where he was alerted, a hazard near him is told.
-    all_clear_expiry
-        Seconds for which it is worth saying that it is over.
-    least_known
-        Share of a field, 0 to 1, that must have been seen for the rest to count as clear.
-    least_usual
-        Of what was seen lately, the share, 0 to 1, that must still be seen for the rest to count as clear: when one
-        radar of several fails, nobody below it is told that all is well.
-    usual_span
-        Seconds of data time that are lately.
-
-    Raises
-    ------
-    UserError
-        A value is out of range.
-    """
-
-    clear_after: int = 3
-    arrival_step: float = 300.0
-    ends_step: float = 900.0
-    expiry: float = 1800.0
-    moved_km: float = 10.0
-    all_clear_expiry: float = 86_400.0
-    least_known: float = 0.05
-    least_usual: float = 0.9
-    usual_span: float = 3600.0
-
-    def __post_init__(self) -> None:
-        if self.clear_after < 1:
-            raise UserError(f"clear_after is the number of clear cycles, at least 1, not {self.clear_after}")
-        if min(self.arrival_step, self.ends_step, self.all_clear_expiry, self.moved_km) < 0:
-            raise UserError("steps, distances and expiry of alerts are not negative")
-        if self.expiry < self.ends_step:
-            raise UserError(
-                f"alerts would expire, after {self.expiry:g} s, before it is told that a hazard stays longer, "
-                f"after {self.ends_step:g} s"
-            )
-        for name in ("least_known", "least_usual"):
-            if not 0 <= (share := getattr(self, name)) <= 1:
-                raise UserError(f"{name} is a share from 0 to 1, not {share:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +83,9 @@ def judgement(cycle: Cycle, newest: datetime | None, policy: Policy) -> Judgemen
 
 
 def episode_id(feed: str, subscriber: str, hazard: str, issued: datetime, way: str = "") -> str:
-    """Return the id of the episode that begins with data of `issued`: the same for the same."""
+    """Return the id of the episode, or branch of one, that begins with data of `issued`: the same for the same."""
     parts = (feed, subscriber, hazard, issued.timestamp(), *((way,) if way else ()))
     return blake2b(orjson.dumps(parts), digest_size=10).hexdigest()
-
-
-def alert_id(episode: str, revision: int) -> str:
-    """Return the id of one alert of an episode."""
-    return f"{episode}-{revision}"
 
 
 def decide(
@@ -187,9 +124,9 @@ def exercise(match: Match, feed: str, now: datetime, nonce: str, policy: Policy)
     `match` is pretended; `nonce` tells this test from all others.
     """
     cycle = Cycle(feed, "", match.hazard, now, now)
-    _, alert = _tell(None, match, cycle, policy)
+    state, alert = _tell(None, match, cycle, policy)
     episode = episode_id(nonce, match.subscriber, match.hazard, now)
-    return replace(alert, episode=episode, id=alert_id(episode, 0), exercise=True)
+    return replace(alert, episode=episode, id=state._replace(episode=episode).alert_id(0), exercise=True)
 
 
 def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal["", "more", "anew"]:
@@ -202,12 +139,7 @@ def _change(state: State, match: Match, cycle: Cycle, policy: Policy) -> Literal
     # Where the told onset has passed, the hazard is there: it cannot come sooner.
     sooner = state.onset > issued and match.onset.timestamp() < state.onset - policy.arrival_step
     nearer = match.narrowest_km < state.narrowest_km or (match.inside and not state.inside)
-    unheard = not set(state.channels).issuperset(_channels(match, cycle))
-    return "more" if match.level > state.top or sooner or nearer or unheard else ""
-
-
-def _channels(match: Match, cycle: Cycle) -> tuple[str, ...]:
-    return (match.way,) if match.way else cycle.channels
+    return "more" if match.level > state.top or sooner or nearer else ""
 
 
 def _tell(
@@ -224,7 +156,7 @@ def _tell(
         episode=episode,
         sent=(*sent, cycle.now.timestamp()),
         clear=0,
-        channels=tuple(sorted({*(state.channels if state else ()), *_channels(match, cycle)})),
+        channels=state.channels if state else (match.way,) if match.way else tuple(sorted(cycle.channels)),
         top=max(marks.top, match.level) if marks else match.level,
         onset=min(marks.onset, onset) if marks else onset,
         ends=max(marks.ends, ends) if marks else ends,
@@ -239,6 +171,8 @@ def _tell(
         bearing_deg=match.bearing_deg,
         within_km=match.within_km,
         narrowest_km=min(marks.narrowest_km, match.narrowest_km) if marks else match.narrowest_km,
+        branch=state.branch if state else "",
+        branched=state.branched if state else 0,
     )
     return after, _alert(after, "updated" if state else "new", cycle, expires, match)
 
@@ -273,7 +207,7 @@ def _alert(
     if len(known) > REFERENCES:
         known[1 : 1 - REFERENCES] = []
     return Alert(
-        id=alert_id(after.episode, len(before)),
+        id=after.alert_id(len(before)),
         episode=after.episode,
         revision=len(before),
         kind=kind,
@@ -294,9 +228,7 @@ def _alert(
         bearing_deg=after.bearing_deg,
         within_km=after.within_km,
         expires=expires,
-        references=tuple(
-            Reference(alert_id(after.episode, n), datetime.fromtimestamp(at, UTC)) for n, at in known
-        ),
+        references=tuple(Reference(after.alert_id(n), datetime.fromtimestamp(at, UTC)) for n, at in known),
         polygons=match.polygons if match else None,
         source=match.source if match else "",
     )

@@ -15,6 +15,11 @@ from dynamo.journal.database import Database
 
 __all__ = ["AlertQueries"]
 
+#: The last alert of each episode that is not over, see `State`.
+_ACTIVE = """
+    (SELECT *, json_array_length(state, '$[1]') - 1 AS last FROM episodes) e JOIN messages a ON a.id = CASE
+        WHEN json_extract(state, '$[18]') <> '' AND last >= json_extract(state, '$[19]')
+        THEN json_extract(state, '$[18]') ELSE json_extract(state, '$[0]') END || '-' || last"""
 _DELIVERIES = "SELECT id, alert, channel, state, due, expires, ended, reason FROM deliveries"
 
 
@@ -52,12 +57,7 @@ class AlertQueries:
             "a.made >= ?": since and since.timestamp(),
         }
         given = {sql: value for sql, value in conditions.items() if value is not None}
-        source = "messages a"
-        if active:
-            source = (
-                "episodes e JOIN messages a ON a.id = json_extract(e.state, '$[0]') || '-' ||"
-                " (json_array_length(e.state, '$[1]') - 1)"
-            )
+        source = _ACTIVE if active else "messages a"
         where = " AND ".join(given) or "1"
         # Of the texts below, none comes from outside.
         rows = self._db.execute(

@@ -40,6 +40,9 @@ class State(NamedTuple):
         When the last alert does.
     subscriber, lon, lat, level, units, distance_km, bearing_deg, within_km
         What the last alert said, for the all clear.
+    branch, branched
+        The ids of alerts from number `branched` on begin with `branch`, where it is not empty, else with `episode`:
+        a channel goes on by itself with what it was told together with others.
     """
 
     episode: str
@@ -60,6 +63,12 @@ class State(NamedTuple):
     bearing_deg: float
     within_km: float
     narrowest_km: float
+    branch: str = ""
+    branched: int = 0
+
+    def alert_id(self, revision: int) -> str:
+        """Return the id of one of its alerts."""
+        return f"{self.branch if self.branch and revision >= self.branched else self.episode}-{revision}"
 
     def km_from(self, lon: float, lat: float) -> float:
         """Return how far a place (WGS 84 degrees) is from that of the last alert; on a sphere, by the haversine."""
@@ -75,7 +84,7 @@ class State(NamedTuple):
 
     @classmethod
     def load(cls, text: str) -> State:
-        """Return what `dump` gave; tuples come back as lists.
+        """Return what `dump` gave, or that of an older version; tuples come back as lists.
 
         Raises
         ------
@@ -83,6 +92,6 @@ class State(NamedTuple):
             It is no state.
         """
         try:
-            return cls._make(orjson.loads(text))
+            return cls(*orjson.loads(text))
         except (orjson.JSONDecodeError, TypeError) as error:
             raise InternalError(f"the journal holds a state that cannot be read: {error}") from error

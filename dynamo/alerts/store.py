@@ -19,11 +19,12 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from dynamo.alerts.adopted import Way, inherited
+from dynamo.alerts.adopted import Way, apart, dealt, inherited
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.asked import Asked, ask_of
-from dynamo.alerts.lifecycle import Cycle, Judgement, Policy, alert_id, decide, exercise, judgement
+from dynamo.alerts.asked import Asked, Looking, unknown
+from dynamo.alerts.lifecycle import Cycle, Judgement, decide, episode_id, exercise, judgement
 from dynamo.alerts.match import Match
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.queries import AlertQueries
 from dynamo.alerts.state import State
 from dynamo.errors import InternalError
@@ -35,9 +36,6 @@ __all__ = ["AlertStore", "Asking", "Judged"]
 #: Returns what subscribers of some names ask for now.
 Asking: TypeAlias = Callable[[Collection[str]], Mapping[Way, Asked]]
 
-#: Why an episode ends without an all clear.
-NOT_ASKED = "nobody asks for it any more"
-NOT_LOOKED_AT = "its place is not looked at any more"
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
 _ADD_CYCLE = (
@@ -101,6 +99,7 @@ class AlertStore(AlertQueries, Opened):
         policy: Policy | None = None,
         *,
         asking: Asking | None = None,
+        looking: Looking | None = None,
     ) -> Judged:
         """Judge one cycle and record what is told of it.
 
@@ -113,8 +112,10 @@ class AlertStore(AlertQueries, Opened):
             All of the cycle's hazard, at most one for each way to a subscriber.
         asking
             Returns what subscribers of some names ask for now, by name and way. Of what nobody asks for nothing is
-            known, so it is not told to be clear, and ends silently when its last alert expires; nor is of a place that
-            nobody looks at any more. None for all.
+            known, so it is not told to be clear, and ends silently when its last alert expires. None for all.
+        looking
+            Says whether the hazard is still at a place that was told, where its subscriber is elsewhere now without
+            having said so: his position lapsed, or the file was edited. As long as it is, nothing is over. None: it is.
 
         Raises
         ------
@@ -130,7 +131,9 @@ class AlertStore(AlertQueries, Opened):
             usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
             cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
             said = judgement(cycle, self.newest(cycle.feed, cycle.hazard), policy)
-            told = [] if said == "late" else self._judge(cycle, _by_way(cycle, matches), policy, asking)
+            told = (
+                [] if said == "late" else self._judge(cycle, _by_way(cycle, matches), policy, asking, looking)
+            )
             self._add_cycle(cycle, said)
         return Judged(cycle, said, told)
 
@@ -166,32 +169,42 @@ class AlertStore(AlertQueries, Opened):
         return {(subscriber, way): State.load(text) for subscriber, way, text in rows}
 
     def _judge(
-        self, cycle: Cycle, matches: dict[Way, Match], policy: Policy, asking: Asking | None
+        self,
+        cycle: Cycle,
+        matches: dict[Way, Match],
+        policy: Policy,
+        asking: Asking | None,
+        looking: Looking | None,
     ) -> list[Alert]:
         """Decide for everybody for whom there is something or was; write what changes."""
         key = (cycle.feed, cycle.hazard)
         recorded = self._states(*key)
-        quiet = [way for way in recorded if way not in matches]
-        asked = asking({name for name, _ in quiet}) if asking is not None and quiet else {}
-        gone = dict.fromkeys(way for way in quiet if asking is not None and way not in asked)
-        states = inherited(recorded, gone, asked, matches)
+        names = apart(recorded, cycle.channels)
+        matches = dealt(matches, names, cycle.channels, lambda match, way: match._replace(way=way))
+        quiet = {name for name, way in recorded if (name, way) not in matches}
+        asks = asking(quiet) if asking is not None and quiet else {}
+        asked = dealt(asks, names, cycle.channels, lambda ask, _: ask)
+        states = inherited(
+            recorded,
+            {**asked, **matches},
+            lambda way: episode_id(cycle.feed, way[0], cycle.hazard, cycle.issued, way[1]),
+        )
         for old in recorded.keys() - states.keys():
             self._db.write(_END_STATE, (*key, *old))
+        silent = {way: state for way, state in states.items() if way not in matches}
+        doubts = unknown(silent, asked, looking) if asking is not None else {}
         told: list[tuple[Alert, Sequence[str]]] = []
         for way in dict.fromkeys((*states, *matches)):
-            before, match = states.get(way), matches.get(way)
-            ask = ask_of(way, asked, matches, cycle.channels)
-            doubt = match is None and asking is not None
-            if doubt and before is not None and (why := _unknown(before, ask, policy)):
+            before = states.get(way)
+            if before is not None and (why := doubts.get(way)):
                 self._wait((*key, *way), recorded.get(way), before, cycle, why)
                 continue
-            after, alert = decide(before, match, cycle, policy, ask)
+            after, alert = decide(before, matches.get(way), cycle, policy, asked.get(way))
             self._set_state((*key, *way), recorded.get(way), after)
             if alert is not None and (last := after or before) is not None:
-                own = way[1:] if way[1] and alert.kind != "cancelled" else last.channels
-                told.append((alert, own))
-                if alert.kind == "cancelled" and before is not None:
-                    self._clear(alert, before, ask)
+                told.append((alert, last.channels))
+                if alert.kind == "cancelled":
+                    self._clear(alert, last, asked.get(way))
         told.sort(key=lambda pair: _urgency(pair[0]))
         self._add_alerts(told)
         return [alert for alert, _ in told]
@@ -215,7 +228,7 @@ class AlertStore(AlertQueries, Opened):
     def _lapse(self, key: tuple[str, ...], state: State, now: datetime, reason: str) -> None:
         """End an episode of which nothing is known any more; its last alert keeps why."""
         self._db.write(_END_STATE, key)
-        last = alert_id(state.episode, len(state.sent) - 1)
+        last = state.alert_id(len(state.sent) - 1)
         self._db.write(_LAPSE, (now.timestamp(), reason, last))
 
     def _clear(self, alert: Alert, before: State, ask: Asked | None) -> None:
@@ -270,13 +283,6 @@ def _by_way(cycle: Cycle, matches: Iterable[Match]) -> dict[Way, Match]:
             raise InternalError(f"two matches of {match.hazard} for subscriber {match.subscriber!r}")
         found[way] = match
     return found
-
-
-def _unknown(state: State, ask: Asked | None, policy: Policy) -> str:
-    """Say why a cycle without a match says nothing of what was told; empty where it does."""
-    if ask is None:
-        return NOT_ASKED
-    return "" if ask.speaks_of(state, policy.moved_km) else NOT_LOOKED_AT
 
 
 def _urgency(alert: Alert) -> tuple[datetime, float]:

@@ -20,8 +20,10 @@ import numpy as np
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import asked
 from dynamo.alerts.hazard import HazardField, read_hazards
-from dynamo.alerts.lifecycle import Cycle, Policy
+from dynamo.alerts.lifecycle import Cycle
+from dynamo.alerts.looked import still_near
 from dynamo.alerts.matching import matches
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.store import AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
@@ -118,11 +120,13 @@ class Judge:
             globs = ", ".join(map(repr, self._globs))
             raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
         cycles: list[Judged] = []
-        for hazard in dict.fromkeys(one.hazard for one in fields):
+        # Where a file cannot be read nothing counts as clear: it may have held any hazard. What is wrong with one kind,
+        # found below, says nothing of the others.
+        whole = not faults
+        for hazard in sorted({one.hazard for one in fields}):
             of_it = [one for one in fields if one.hazard == hazard]
             try:
-                # Where a file cannot be read nothing counts as clear: it may have held this hazard.
-                cycles.append(self._judge(products.run, people, of_it, whole=not faults))
+                cycles.append(self._judge(products.run, people, of_it, whole=whole))
             except DataError as error:
                 faults.append(error)
         spoken = {one.hazard for one in fields}
@@ -147,8 +151,13 @@ class Judge:
         known = min(shares, default=1.0) if whole else 0.0
         channels = tuple(address(self._feed, name) for name in self._channels)
         cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
-        asking = partial(asked, people, cycle.hazard)
-        return self._store.judge(cycle, matches(people, fields), self._policy, asking=asking)
+        return self._store.judge(
+            cycle,
+            matches(people, fields),
+            self._policy,
+            asking=partial(asked, people, cycle.hazard),
+            looking=partial(still_near, people, fields),
+        )
 
     def _people(self) -> Subscribers:
         """Return those who are told now, with channels named as in the journal; made anew when they change."""

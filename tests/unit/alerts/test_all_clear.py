@@ -41,11 +41,17 @@ def match(way: str = "", **more) -> Match:
     return found._replace(**more)
 
 
-def judge(store: AlertStore, minute: float, matches: list[Match], **ways: Asked) -> list[Alert]:
-    """Judge the cycle of a minute, where the ways to one subscriber ask for this (`all` names none)."""
+def judge(
+    store: AlertStore, minute: float, matches: list[Match], *, left: bool = True, **ways: Asked
+) -> list[Alert]:
+    """Judge the cycle of a minute, where the ways to one subscriber ask for this (`all` names none).
+
+    `left` says whether the hazard has left places that were told.
+    """
     now = {("s", "" if way == "all" else way): rule for way, rule in ways.items()}
     cycle = Cycle("flow", f"r{minute}", "STORM", at(minute), at(minute), channels=("mail", "phone"))
-    return store.judge(cycle, matches, asking=lambda _: now).alerts
+    looking = lambda places: [] if left else places  # noqa: E731
+    return store.judge(cycle, matches, asking=lambda _: now, looking=looking).alerts
 
 
 def sent(store: AlertStore, told: list[Alert]) -> list[tuple[str, str]]:
@@ -53,31 +59,34 @@ def sent(store: AlertStore, told: list[Alert]) -> list[tuple[str, str]]:
     return [(alert.kind, delivery.channel) for alert in told for delivery in store.deliveries(alert.id)]
 
 
-def test_a_place_that_is_not_looked_at_any_more_is_not_told_to_be_clear(store):
-    """A posted position lapsed below the storm: that it is quiet at home says nothing of it."""
+@pytest.mark.parametrize("km", [0.05, 500])
+def test_nothing_is_over_while_it_is_where_it_was_told(store, km):
+    """A posted position lapsed below the storm: that it is quiet at home, be it next door, says nothing of it."""
+    home = THERE._replace(lat=52.5 - km / 111)
     (new,) = judge(store, 0, [match()], all=THERE._replace(posted=True))
     for minute in (1, 2, 3, 4, 59):
-        assert judge(store, minute, [], all=HOME) == []
+        assert judge(store, minute, [], left=False, all=home) == []
     assert store.lapsed(new.episode) is None
-    assert judge(store, 60, [], all=HOME) == []
-    assert store.lapsed(new.episode) == (at(60), "its place is not looked at any more")
+    assert judge(store, 60, [], left=False, all=home) == []
+    assert store.lapsed(new.episode) == (
+        at(60), "it is still where it was told, and its subscriber is elsewhere by the file"
+    )  # fmt: skip
     assert store.active() == {}
 
 
-def test_a_place_out_of_the_distance_that_was_asked_for_is_another(store):
-    """Five kilometres away it may be quiet while a storm that had come within two is still there."""
-    near = THERE._replace(within_km=2.0)
-    judge(store, 0, [match(within_km=2.0, narrowest_km=2.0, distance_km=1.0)], all=near._replace(posted=True))
-    assert [judge(store, n, [], all=near._replace(lat=52.55)) for n in (1, 2, 3)] == [[], [], []]
-    told = [judge(store, n, [], all=near._replace(lat=52.505)) for n in (4, 5, 6)]
-    assert [[alert.kind for alert in one] for one in told] == [[], [], ["cancelled"]]
+def test_it_is_over_when_it_has_left_both_places(store):
+    """Three cycles in a row, which say so of the place of now."""
+    judge(store, 0, [match()], all=THERE._replace(posted=True))
+    told = [judge(store, minute, [], left=minute not in (1, 4), all=HOME) for minute in range(1, 8)]
+    assert [[(alert.kind, alert.lon) for alert in one] for one in told] == [[]] * 6 + [[("cancelled", 9.0)]]
 
 
-def test_cycles_that_did_not_look_do_not_count_to_the_all_clear(store):
-    """He posts again where he was: three in a row that looked must be clear."""
+def test_nobody_looks_anywhere_else_unless_it_can_be_said(store):
+    """Without a way to look, nothing is known of another place."""
     judge(store, 0, [match()], all=THERE)
-    told = [judge(store, minute, [], all=HOME if minute in (3, 4) else THERE) for minute in range(1, 8)]
-    assert [[alert.kind for alert in one] for one in told] == [[], [], [], [], [], [], ["cancelled"]]
+    for minute in (1, 2, 3, 4):
+        cycle = Cycle("flow", f"r{minute}", "STORM", at(minute), at(minute), channels=("mail", "phone"))
+        assert store.judge(cycle, [], asking=lambda _: {("s", ""): HOME}).alerts == []
 
 
 def test_who_posts_that_he_is_elsewhere_is_out_of_it(store):
@@ -100,30 +109,37 @@ def test_a_storm_at_the_place_of_the_file_goes_on_with_the_episode(store):
 
 
 def test_each_channel_that_was_told_hears_that_it_is_over_when_its_rules_are_taken_apart(store):
-    """The first new way goes on with the episode; another channel is told of it until it has one of its own."""
-    judge(store, 0, [match()], all=THERE)
-    told = [alert for n in (1, 2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
-    assert sent(store, told) == [("cancelled", "mail"), ("cancelled", "phone")]
-    assert store.active() == {}
-
-
-def test_a_channel_that_only_waits_for_the_all_clear_hears_no_updates(store):
-    """They are for another rule than its own."""
-    judge(store, 0, [match()], all=THERE)
+    """Each by its own rule, in the episode of which it was told."""
+    (new,) = judge(store, 0, [match()], all=THERE)
     told = judge(store, 1, [match("mail", level=55)], mail=THERE, phone=THERE)
     assert sent(store, told) == [("updated", "mail")]
-    told = [alert for n in (2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
-    assert sent(store, told) == [("cancelled", "mail"), ("cancelled", "phone")]
-
-
-def test_a_channel_that_is_told_of_its_own_rule_hears_once_that_it_is_over(store):
-    """In its own episode."""
-    judge(store, 0, [match()], all=THERE)
-    told = judge(store, 1, [match("phone")], mail=THERE, phone=THERE)
-    assert sent(store, told) == [("new", "phone")]
-    told = [alert for n in (2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
-    assert sorted(sent(store, told)) == [("cancelled", "mail"), ("cancelled", "phone")]
+    told += [alert for n in (2, 3, 4) for alert in judge(store, n, [], mail=THERE, phone=THERE)]
+    assert sent(store, told) == [("updated", "mail"), ("cancelled", "phone"), ("cancelled", "mail")]
+    assert {alert.episode for alert in told} == {new.episode}
+    assert [[r.id for r in alert.references] for alert in told] == [[new.id], [new.id], [new.id, told[0].id]]
+    assert len({alert.id for alert in told}) == 3
     assert store.active() == {}
+
+
+def test_no_channel_is_told_anew_when_its_rules_are_taken_apart(store):
+    """What it was told together with others counts; an update is of its own rule, and refers to what it knows."""
+    (new,) = judge(store, 0, [match()], all=THERE)
+    both = [match("mail"), match("phone")]
+    assert judge(store, 1, both, mail=THERE, phone=THERE) == []
+    more = judge(store, 2, [match("mail"), match("phone", level=60)], mail=THERE, phone=THERE)
+    assert sent(store, more) == [("updated", "phone")]
+    assert [(a.episode, a.revision, a.references[0].id) for a in more] == [(new.episode, 1, new.id)]
+    assert {alert.id for alert in store.alerts(active=True)} == {new.id, more[0].id}
+
+
+def test_a_rule_that_is_gone_and_comes_back_finds_its_episode(store):
+    """What the phone was told waits, until it expires; no other channel hears of that."""
+    (new,) = judge(store, 0, [match()], all=THERE)
+    assert [judge(store, n, [match("mail")], mail=THERE) for n in (1, 2)] == [[], []]
+    assert judge(store, 3, [match()], all=THERE) == []
+    told = [alert for n in (4, 5, 6) for alert in judge(store, n, [], all=THERE)]
+    assert sent(store, told) == [("cancelled", "mail"), ("cancelled", "phone")]
+    assert {alert.episode for alert in told} == {new.episode}
 
 
 def test_who_is_not_asked_for_by_any_rule_of_now_hears_nothing(store):
@@ -131,18 +147,32 @@ def test_who_is_not_asked_for_by_any_rule_of_now_hears_nothing(store):
     judge(store, 0, [match()], all=THERE)
     told = [alert for n in (1, 2, 3) for alert in judge(store, n, [], mail=THERE)]
     assert sent(store, told) == [("cancelled", "mail")]
-
-
-def test_each_channel_hears_that_it_is_over_when_its_rules_become_one_for_all(store):
-    """Each in its own episode, after cycles in a row without a match of that rule."""
-    judge(store, 0, [match("mail"), match("phone")], mail=THERE, phone=THERE)
-    assert judge(store, 1, [], all=THERE) == judge(store, 2, [], all=THERE) == []
-    assert sent(store, judge(store, 3, [match()], all=THERE)) == [("updated", "mail"), ("updated", "phone")]
-    told = [judge(store, n, [], all=THERE) for n in (4, 5, 6)]
-    assert [sorted(sent(store, one)) for one in told] == [
-        [], [], [("cancelled", "mail"), ("cancelled", "phone"), ("cancelled", "phone")],
-    ]  # fmt: skip
+    assert judge(store, 60, [], mail=THERE) == []
     assert store.active() == {}
+
+
+def test_each_channel_goes_on_with_its_episode_when_its_rules_become_one_for_all(store):
+    """Until it is over for both, the rule is one for each; then one for all again."""
+    first = judge(store, 0, [match("mail")], mail=THERE, phone=THERE)
+    told = judge(store, 1, [match()], all=THERE)
+    assert sent(store, told) == [("new", "phone")]
+    assert judge(store, 2, [match()], all=THERE) == []
+    told += [alert for n in (3, 4, 5) for alert in judge(store, n, [], all=THERE)]
+    assert sorted(sent(store, told[1:])) == [("cancelled", "mail"), ("cancelled", "phone")]
+    assert {alert.episode for alert in told[1:]} == {first[0].episode, told[0].episode}
+    assert store.active() == {}
+    assert sent(store, judge(store, 6, [match()], all=THERE)) == [("new", "mail"), ("new", "phone")]
+
+
+def test_a_channel_that_is_new_in_the_run_file_is_told_anew_and_the_others_are_not(store):
+    """It has heard of nothing, and they of all."""
+    cycle = Cycle("flow", "r0", "STORM", at(0), at(0), channels=("mail",))
+    (new,) = store.judge(cycle, [match()], asking=lambda _: {}).alerts
+    told = judge(store, 1, [match()], all=THERE)
+    assert sent(store, told) == [("new", "phone")]
+    assert told[0].episode != new.episode
+    told = [alert for n in (2, 3, 4) for alert in judge(store, n, [], all=THERE)]
+    assert sorted(sent(store, told)) == [("cancelled", "mail"), ("cancelled", "phone")]
 
 
 def test_a_rule_asks_where_its_subscriber_said_he_is():

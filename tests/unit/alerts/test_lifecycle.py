@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import Asked
-from dynamo.alerts.lifecycle import REFERENCES, Cycle, Policy, decide, exercise, judgement
+from dynamo.alerts.lifecycle import REFERENCES, Cycle, decide, exercise, judgement
 from dynamo.alerts.match import Match
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.state import State
 from dynamo.alerts.words import headline
 from dynamo.errors import InternalError, UserError
@@ -197,12 +198,13 @@ def test_the_same_beginning_has_the_same_id_and_another_has_another():
 
 
 def test_the_channels_of_an_episode_are_kept_to_its_end():
-    """Each channel that was told is told the rest, also when the feed has it no more; a new one is told at once."""
+    """Also when the feed has others."""
     feed = Feed()
-    feed.channels = ("b",)
+    feed.channels = ("b", "a")
     feed.judge(0, match())
-    feed.channels = ("a",)
-    assert feed.judge(1, match()) == "updated"
+    feed.channels = ("c",)
+    assert feed.kinds(match(level=20)) == [""]
+    assert feed.judge(1, match(level=55)) == "updated"
     assert list(feed.state.channels) == ["a", "b"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.alerts.adopted import adopted
+from dynamo.alerts.adopted import apart, dealt, inherited
 from dynamo.alerts.asked import Asked, asked
 from dynamo.alerts.state import State
 from dynamo.alerts.subscriber import Rule, Subscribers
@@ -131,7 +131,7 @@ def test_what_is_asked_is_the_widest_and_lowest_of_all_rules_of_a_way(rules, nam
         if hazard in ("STORM", "") and "abc"[owner] in names:
             found.setdefault(("abc"[owner], channel), []).append(km)
     assert asked(people, "STORM", names) == {
-        (name, way): Asked(" abc".index(name), " abc".index(name) + 3, min(km) * 10, max(km))
+        (name, way): Asked(" abc".index(name), " abc".index(name) + 3, min(km) * 10, max(km), lead_minutes=60)
         for (name, way), km in found.items()
     }
 
@@ -143,20 +143,39 @@ def test_who_asks_for_any_level_asks_from_minus_infinity():
 
 
 @pytest.mark.parametrize(
-    ("under_way", "gone", "now", "said"),
+    ("under_way", "now", "said"),
     [
-        ([""], [""], ["desk"], {"desk": ""}),
-        (["desk"], ["desk"], [""], {"": "desk"}),
-        (["desk", "phone"], ["desk", "phone"], [""], {"": "desk"}),
-        ([""], [""], ["desk", "phone"], {"desk": ""}),
-        ([""], [""], ["mail"], {}),
-        (["", "desk"], [""], ["desk", "phone"], {"phone": ""}),
-        (["desk"], [], ["phone"], {}),
+        ({"": "dp"}, ["desk"], {"": ("p", ""), "desk": ("d", "desk")}),
+        ({"": "d"}, ["desk"], {"desk": ("d", "")}),
+        ({"": "dp"}, ["desk", "phone"], {"desk": ("d", ""), "phone": ("p", "phone")}),
+        ({"": "dp"}, ["mail"], {"": ("dp", "")}),
+        ({"": "dp"}, [], {"": ("dp", "")}),
+        ({"": "dp"}, [""], {"": ("dp", "")}),
+        ({"": "dp", "desk": "d"}, ["desk", "phone"], {"desk": ("d", ""), "phone": ("p", "")}),
+        ({"desk": "dp"}, ["desk", "phone"], {"desk": ("d", ""), "phone": ("p", "phone")}),
+        ({"desk": "d"}, ["phone"], {"desk": ("d", "")}),
     ],
 )
-def test_an_episode_is_adopted_once_by_a_new_way_that_shares_a_channel(under_way, gone, now, said):
-    """One that has an episode of its own adopts none; nor does another subscriber."""
-    states = {("s", way): STATE for way in under_way}
-    asked_now = [("s", way) for way in now] + [("t", "desk")]
-    found = adopted(states, [("s", way) for way in gone], asked_now)
-    assert found == {("s", new): ("s", old) for new, old in said.items()}
+def test_each_channel_goes_on_by_its_own_rules(under_way, now, said):
+    """The last one with the episode as it is, others as a branch of it; who is not asked for stays what he was."""
+    names = {"d": "desk", "p": "phone"}
+    states = {("s", way): STATE._replace(channels=[names[c] for c in of]) for way, of in under_way.items()}
+    found = inherited(states, {("s", way) for way in now} | {("t", "desk")}, lambda way: way[1])
+    assert {way: (state.channels, state.branch) for (_, way), state in found.items()} == {
+        way: ([names[c] for c in of], branch) for way, (of, branch) in said.items()
+    }
+    assert {state.alert_id(0) for state in found.values()} == {"e-0"}
+    assert {state.alert_id(1) for state in found.values()} == {f"{s.branch or 'e'}-1" for s in found.values()}
+
+
+def test_a_rule_for_all_is_one_for_each_while_channels_stand_otherwise():
+    """One has an episode of its own, or one was not told yet."""
+    every = STATE._replace(channels=["desk", "phone"])
+    states = {("a", ""): every, ("b", "desk"): STATE, ("c", ""): every._replace(channels=["desk"])}
+    names = apart(states, ["desk", "phone"])
+    assert names == {"b", "c"}
+    assert apart(states, ["desk"]) == {"b"}
+    found = {("a", ""): 1, ("b", ""): 2, ("c", "desk"): 3}
+    assert dealt(found, names, ["desk", "phone"], lambda one, way: one * way) == {
+        ("a", ""): 1, ("b", "desk"): "desk" * 2, ("b", "phone"): "phone" * 2, ("c", "desk"): 3,
+    }  # fmt: skip

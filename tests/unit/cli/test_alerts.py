@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dynamo.alerts.asked import Asked
-from dynamo.alerts.lifecycle import Cycle, Policy
+from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.store import AlertStore
 from dynamo.cli import main
 from dynamo.journal import Workspace

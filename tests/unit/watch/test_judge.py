@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.lifecycle import Policy
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.store import AlertStore
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
