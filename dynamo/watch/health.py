@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
+from dynamo.watch.problems import problems
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -97,7 +98,7 @@ class Health:
 
     async def start(self) -> None:
         """Listen."""
-        application = web.Application()
+        application = web.Application(middlewares=[problems])
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_routes(self._more)

@@ -25,6 +25,7 @@ from dynamo.alerts.positions import AHEAD, Position, record_positions
 from dynamo.errors import DynamoError, UserError, nearest
 from dynamo.graph.units import format_seconds
 from dynamo.watch.people import People
+from dynamo.watch.problems import problem
 
 __all__ = ["Door", "Moves"]
 
@@ -88,7 +89,8 @@ class Moves:
         try:
             await self._take(request)
         except _Refused as refused:
-            return _problem(refused)
+            bearer = {"WWW-Authenticate": "Bearer"} if refused.status == HTTPStatus.UNAUTHORIZED else None
+            return problem(refused.status, refused.detail, bearer)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _take(self, request: web.Request) -> None:
@@ -114,11 +116,16 @@ class Moves:
     def _allowed(self, header: str) -> list[Door]:
         kind, _, token = header.partition(" ")
         shown = token.strip().encode("utf-8", "surrogateescape")
+        doors = list(self._doors())
+        if not doors:
+            raise _Refused(HTTPStatus.NOT_FOUND, "no run file of this watch takes positions")
+        if kind.lower() != "bearer" or not shown:
+            raise _Refused(HTTPStatus.UNAUTHORIZED, "expected the header 'Authorization: Bearer TOKEN'")
         # Each is compared, whichever fits, and in the same time wherever they differ.
-        doors = [door for door in self._doors() if hmac.compare_digest(door.token.encode(), shown)]
-        if kind.lower() != "bearer" or not doors:
-            raise _Refused(HTTPStatus.UNAUTHORIZED, "expected 'Authorization: Bearer' and the right token")
-        return doors
+        allowed = [door for door in doors if hmac.compare_digest(door.token.encode(), shown)]
+        if not allowed:
+            raise _Refused(HTTPStatus.UNAUTHORIZED, "this is not the right token")
+        return allowed
 
     # Writing
 
@@ -184,7 +191,7 @@ def _read(body: bytes, now: float) -> tuple[float, float, float]:
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise wrong(f"the body is not JSON: {error.msg}") from None
+        raise wrong(f"the body is not JSON, as it must be whatever its Content-Type: {error.msg}") from None
     if not isinstance(said, dict):
         raise wrong('expected an object like {"lon": -97.1, "lat": 32.75}')
     for key in said:
@@ -194,9 +201,11 @@ def _read(body: bytes, now: float) -> tuple[float, float, float]:
         if isinstance(said.get(key), bool) or not isinstance(said.get(key), int | float):
             raise wrong(f"{key!r} is {'no number' if key in said else 'missing'}; expected degrees")
     moment = _time(said["time"]) if "time" in said else now
-    if moment is None or moment > now + AHEAD:
-        what = "is no time like 2026-03-25T05:00:00Z" if moment is None else "is to come; is a clock wrong?"
-        raise wrong(f"'time' {what}")
+    if moment is None:
+        raise wrong("'time' is no time like 2026-03-25T05:00:00Z")
+    if (ahead := moment - now) > AHEAD:
+        said = f"'time' is {format_seconds(ahead)} ahead of our clock; up to {AHEAD:g} s counts as now"
+        raise wrong(f"{said}: is a clock wrong?")
     return said["lon"], said["lat"], moment
 
 
@@ -206,12 +215,3 @@ def _time(said: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return None if moment.tzinfo is None else moment.timestamp()
-
-
-def _problem(refused: _Refused) -> web.Response:
-    status = refused.status
-    said = {"title": status.phrase, "status": status.value, "detail": refused.detail}
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-    return web.Response(
-        body=orjson.dumps(said), status=status, headers=headers, content_type="application/problem+json"
-    )

@@ -38,7 +38,7 @@ def door(folder, feed="a.yaml", token=TOKEN, ids=("car", "a/b c%"), keep=3600.0)
 async def served(folder, *doors):
     """The URL of a server with these doors, and a client."""
     application = web.Application()
-    application.router.add_routes(Moves(folder / "journal.db", lambda: doors).routes())
+    application.router.add_routes(Moves(folder / "journal.db", lambda: filter(None, doors)).routes())
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -138,7 +138,10 @@ def test_an_id_may_hold_what_has_a_meaning_in_a_path(tmp_path):
         ({**PLACE, "time": "now"}, "'time' is no time like"),
         ({**PLACE, "time": 5}, "'time' is no time like"),
         ({**PLACE, "time": "2026-03-25T05:00:00"}, "'time' is no time like"),
-        ({**PLACE, "time": "2199-03-25T05:00:00Z"}, "'time' is to come"),
+        (
+            {**PLACE, "time": "2199-03-25T05:00:00Z"},
+            " min ahead of our clock; up to 60 s counts as now: is a clock",
+        ),
     ],
 )
 def test_what_is_no_position_is_refused_in_words(tmp_path, body, detail):
@@ -147,6 +150,29 @@ def test_what_is_no_position_is_refused_in_words(tmp_path, body, detail):
     assert status == 422
     assert detail in said["detail"]
     assert not (tmp_path / "journal.db").exists()
+
+
+def test_a_clock_that_is_a_little_ahead_is_taken_at_once_and_by_its_own_order(tmp_path):
+    """Nobody waits until it is that late; of two that are ahead the later one counts."""
+    assert put(tmp_path, {**PLACE, "time": at(seconds=-50)})[0] == 204
+    assert known(tmp_path) == {"car": (-96.5, 33.5)}
+    assert put(tmp_path, {"lon": 1, "lat": 2, "time": at(seconds=-40)})[0] == 409
+    assert known(tmp_path) == {"car": (-96.5, 33.5)}
+    status, _, said = put(tmp_path, {"lon": 1, "lat": 2, "time": at(seconds=-3700)})
+    assert (status, "1 h 1 min ahead of our clock" in said["detail"]) == (422, True)
+
+
+def test_a_watch_that_takes_no_positions_says_so(tmp_path):
+    """No token would help."""
+    status, _, said = put(tmp_path, doors=[None])
+    assert (status, said["detail"]) == (404, "no run file of this watch takes positions")
+
+
+def test_what_is_wrong_with_the_token_is_told(tmp_path):
+    """Whether it is missing or another."""
+    assert put(tmp_path, headers={})[2]["detail"] == "expected the header 'Authorization: Bearer TOKEN'"
+    wrong = {"Authorization": "Bearer incorrect"}
+    assert put(tmp_path, headers=wrong)[2]["detail"] == "this is not the right token"
 
 
 def test_an_older_position_than_the_known_one_is_a_conflict(tmp_path):
