@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +21,7 @@ from dynamo.engine.capacity import Capacity
 from dynamo.engine.events import Event, Summary
 from dynamo.engine.inline import AHEAD, Inline
 from dynamo.engine.known import Facts
-from dynamo.engine.limits import Breach, breach, how_it_died
+from dynamo.engine.limits import RETRIES, Breach, breach, how_it_died
 from dynamo.engine.logs import LIMIT, cut, rescue, shorten
 from dynamo.engine.queue import Queue
 from dynamo.engine.request import Request
@@ -33,6 +34,7 @@ from dynamo.errors import InternalError, UserError
 from dynamo.graph.model import Needs
 from dynamo.graph.units import format_bytes, format_count
 from dynamo.journal import Journal, Workspace
+from dynamo.journal.database import DiskFullError
 from dynamo.journal.records import AttemptOutcome
 from dynamo.planning.source import State
 from dynamo.worker.job import Job
@@ -46,6 +48,8 @@ TICK = 0.2
 IDLE = 1.0
 #: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
 PATIENCE = 10.0
+#: Seconds after which is tried again what a full disk did not let begin, where that is outlasted.
+AGAIN = 1.0
 #: Seconds that a worker with a job may still be importing what it was told to before.
 PREPARING = 60.0
 
@@ -109,6 +113,10 @@ class LocalEngine:
         self._jobs: dict[str, tuple[Run, Needs]] = {}
         self._facts = Facts(workspace, self.journal, self._modules)
         self._looked = 0.0
+        #: When a run may be begun again that found the disk full.
+        self._again = 0.0
+        #: How often the disk was full while a run was under way.
+        self._ended_full: dict[str, int] = {}
         #: Source files as they were when workers may have imported them.
         self._read: dict[Path, State] = {}
 
@@ -160,27 +168,64 @@ class LocalEngine:
     def serve(self, source: Source) -> None:
         """Run what `source` gives, when it gives it, side by side, until it says that no more will come.
 
-        Raises as `run_all` does, but for requests that `source` takes back.
+        Raises as `run_all` does, but for requests that `source` takes back. Where `source` outlasts a full disk, what
+        ran then is begun again once there is room.
         """
         runs: dict[Run, ExitStack] = {}
+        left: list[Request] = []
         with ExitStack() as stack:
             stack.enter_context(terminable())
             stack.enter_context(self.workers.listening(source))
             try:
-                while (wanted := source.take([run.id for run in runs])) is not None:
-                    for request in wanted:
-                        self._admit(request, runs, source)
-                    self._turn(list(runs), more=bool(wanted))
-                    for run in [run for run in runs if run.over]:
-                        lock = runs.pop(run)
-                        source.ended(self._end(run))
-                        lock.close()
+                while (
+                    wanted := source.take([*(run.id for run in runs), *(r.run for r in left)])
+                ) is not None:
+                    left += wanted
+                    try:
+                        self._go_on(left, runs, source)
+                    except DiskFullError as error:
+                        source.full(error)
+                        left[:0] = self._make_room(runs, source)
+                        time.sleep(AGAIN)
             except BaseException:  # also Ctrl-C: the journal is left as `resume` needs it
                 self._abandon(list(runs))
                 raise
             finally:
                 for lock in runs.values():
                     lock.close()
+
+    def _go_on(self, left: list[Request], runs: dict[Run, ExitStack], source: Source) -> None:
+        """Begin what is `left` to be begun, and do one turn."""
+        before = len(runs)
+        try:
+            while left and time.monotonic() >= self._again:
+                self._admit(left[0], runs, source)
+                del left[0]
+        except DiskFullError:
+            if not self._jobs:
+                raise
+            self._again = time.monotonic() + AGAIN  # what runs may leave room
+        self._turn(list(runs), more=len(runs) > before)
+        for run in [run for run in runs if run.over]:
+            summary = self._end(run)
+            with runs.pop(run):
+                source.ended(summary)
+
+    def _make_room(self, runs: dict[Run, ExitStack], source: Source) -> list[Request]:
+        """End all that runs, with what it wrote; return what is to be begun again."""
+        self._stop()
+        again = []
+        for run, lock in runs.items():
+            lock.close()
+            times = self._ended_full[run.id] = self._ended_full.get(run.id, 0) + 1
+            if times > RETRIES:
+                del self._ended_full[run.id]
+                why = f"run {run.id}: the disk of the workspace was full {format_count(times, 'time')} while it ran"
+                source.refused(run.request, UserError(f"{why}; make room, or have its tasks write less"))
+            else:
+                again.append(replace(run.request, resume=True))
+        runs.clear()
+        return again
 
     def _admit(self, request: Request, runs: dict[Run, ExitStack], source: Source) -> None:
         """Begin a run, or tell `source` why it cannot."""
@@ -224,10 +269,21 @@ class LocalEngine:
         self._facts.keep()
         with self.journal.change():
             self.journal.set_run(run.id, "done" if summary.ok else "failed", now)
+        self._ended_full.pop(run.id, None)
         return summary
 
     def _abandon(self, runs: list[Run]) -> None:
         """End what runs and leave a journal that `resume` can go on from."""
+        self._stop()
+        now = time.time()
+        # Where there is no room to say that they were interrupted, it is seen by their locks.
+        with suppress(DiskFullError), self.journal.change():
+            for run in runs:
+                self.journal.lose_attempts(run.id, now)
+                self.journal.set_run(run.id, "interrupted", now)
+
+    def _stop(self) -> None:
+        """End what runs, and remove what it wrote."""
         self._queue.clear()
         self._jobs.clear()
         if isinstance(self.workers, Inline):
@@ -235,11 +291,7 @@ class LocalEngine:
         else:
             for worker in list(self.workers.busy):
                 self.workers.kill(worker)
-        now = time.time()
-        with self.journal.change():
-            for run in runs:
-                self.journal.lose_attempts(run.id, now)
-                self.journal.set_run(run.id, "interrupted", now)
+                shutil.rmtree(worker.sandbox, ignore_errors=True)
 
     def _turn(self, runs: list[Run], *, more: bool) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it.

@@ -8,6 +8,7 @@ from typing import Protocol
 from dynamo.engine.events import Summary
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
+from dynamo.journal.database import DiskFullError
 
 __all__ = ["Given", "Source"]
 
@@ -26,6 +27,13 @@ class Source(Protocol):
 
     def refused(self, request: Request, error: UserError) -> None:
         """Be told that a run could not begin; to raise is to end everything."""
+
+    def full(self, error: DiskFullError) -> None:
+        """Be told that the disk has no room for the journal; to raise is to end everything.
+
+        Else what runs is ended, what it wrote is removed, and it is begun again once there is room. Called again and
+        again until then.
+        """
 
 
 class Given:
@@ -51,6 +59,10 @@ class Given:
 
     def refused(self, request: Request, error: UserError) -> None:  # noqa: ARG002 - the error says which
         """End everything."""
+        raise error
+
+    def full(self, error: DiskFullError) -> None:
+        """End everything: somebody waits."""
         raise error
 
     def summaries(self) -> list[Summary]:

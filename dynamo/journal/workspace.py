@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from dynamo.errors import UserError, WorkspaceError
+from dynamo.journal.database import DiskFullError
 
 __all__ = ["Workspace"]
 
@@ -83,7 +85,11 @@ class Workspace:
         try:
             return self._engine_folder()
         except OSError as error:
-            raise WorkspaceError(f"cannot write in the workspace {self.root}: {error.strerror}") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> WorkspaceError:
+        kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else WorkspaceError
+        return kind(f"cannot write in the workspace {self.root}: {error.strerror}")
 
     def _engine_folder(self) -> tuple[Path, IO[str]]:
         with (self.root / "sandboxes.lock").open("a") as gate:
@@ -104,10 +110,15 @@ class Workspace:
     def lock(self, run: str) -> Iterator[None]:
         """Hold the lock of a run: whoever holds it is its engine. Freed by the kernel when the process ends.
 
-        Raises `UserError` where another process runs it.
+        Raises `UserError` where another process runs it, `WorkspaceError` where nothing can be written, which is a
+        `DiskFullError` for want of room.
         """
         folder = self.runs / run
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "lock").touch()
+        except OSError as error:
+            raise self._unwritable(error) from error
         file = _try_lock(folder / "lock", "a")
         if file is None:
             raise UserError(f"run {run} is under way in another process")

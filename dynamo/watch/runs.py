@@ -6,7 +6,10 @@ The engine takes and tells in its own thread; what asks and hears is the event l
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,8 +17,14 @@ from contextlib import suppress
 from dynamo.engine.events import Summary
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
+from dynamo.journal.database import DiskFullError
 
 __all__ = ["Runs"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds without a full disk after which the next one is told.
+QUIET = 60.0
 
 
 class Runs:
@@ -34,6 +43,7 @@ class Runs:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wanted: deque[Request] = deque()
         self._failure: BaseException | None = None
+        self._full = -math.inf  # when the disk was last
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
@@ -84,6 +94,14 @@ class Runs:
     def refused(self, request: Request, error: UserError) -> None:
         """Tell the loop."""
         self._tell(self._refused, request, error)
+
+    def full(self, error: DiskFullError) -> None:
+        """Outlast it; say so when it begins."""
+        self.check()
+        now = time.monotonic()
+        if now > self._full + QUIET:
+            log.warning("what runs was ended, and is begun again when there is room: %s", error)
+        self._full = now
 
     def _tell(self, call: Callable[..., None], *news: object) -> None:
         if self._loop is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections import deque
 
 import pytest
 
@@ -58,3 +59,121 @@ def test_a_full_or_read_only_disk_is_exit_3_in_words(lab, small_disk, fill_disk,
     assert "No space left on device" in call(3)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     call(3)
+
+
+WAITING = """
+    @task
+    def wait(out: Output, *, until: str):
+        note('waits')
+        while not os.path.exists(until):
+            time.sleep(0.01)
+        Path(out).write_text('waited')
+
+    @workflow
+    def slow(until: str):
+        wait(out='slow.txt', until=until)
+"""
+
+
+class Lasting:
+    """A source that outlasts a full disk: it makes room when it is told."""
+
+    def __init__(self, *requests):
+        self.left, self.told, self.filler = deque(requests), [], None
+
+    def fileno(self):
+        return -1
+
+    def take(self, running):
+        wanted = [self.left.popleft() for _ in range(len(self.left))]
+        return wanted if wanted or running else None
+
+    def ended(self, summary):
+        self.told.append((summary.run, summary.ok))
+
+    def refused(self, request, error):
+        self.told.append((request.run, error.message))
+
+    def full(self, error):
+        assert "disk is full" in error.message
+        self.told.append("full")
+        self.filler.unlink()
+
+
+@pytest.fixture
+def crowded(lab, small_disk, fill_disk, monkeypatch):
+    """Return a run that waits, its source, and what fills the disk and lets it go on."""
+    monkeypatch.setattr("dynamo.engine.local.PATIENCE", 0.1)
+    monkeypatch.setattr("dynamo.engine.local.AGAIN", 0.05)
+    lab.workspace = Workspace.open(small_disk / "ws")
+    lab.write(WAITING)
+    gate = lab.root / "gate"
+    source = Lasting(lab.request(lab.graph(str(gate), name="slow")))
+    source.filler = small_disk / "filler"
+
+    def fill():
+        fill_disk(source.filler)
+        gate.touch()
+
+    return lab, source, fill
+
+
+def test_a_source_that_outlasts_a_full_disk_has_its_runs_begun_again(crowded):
+    """What ran when the journal found no room is ended, and ends well once there is some."""
+    lab, source, fill = crowded
+    with lab.engine() as engine:
+        engine.observer = lambda event: fill() if event.kind == "started" and not source.told else None
+        engine.serve(source)
+    assert source.told == ["full", ("run-0", True)]
+    assert lab.published() == {"slow.txt": "waited"}
+    with lab.journal() as journal:
+        assert journal.run(None).state == "done"
+        assert [a.outcome for a in journal.attempts("run-0")] == ["lost", "ok"]
+
+
+def test_a_run_during_which_the_disk_is_always_full_is_given_up(crowded):
+    """It may be what fills it: after three times others have the disk."""
+    lab, source, fill = crowded
+    refused, other = source.refused, lab.request(lab.graph(str(lab.root / "gate"), name="slow"))
+
+    def given_up(request, error):
+        refused(request, error)
+        source.left.append(other)
+
+    source.refused = given_up
+    with lab.engine() as engine:
+        engine.observer = lambda event: fill() if event.kind == "started" and event.run == "run-0" else None
+        engine.serve(source)
+    *full, (run, why), ended = source.told
+    assert full == ["full"] * 3
+    assert run == "run-0"
+    assert "the disk of the workspace was full 3 times while it ran; make room" in why
+    assert ended == ("run-1", True)
+
+
+def test_a_run_that_cannot_begin_for_want_of_room_waits_for_those_that_run(crowded):
+    """Nothing is ended for it, also where nothing else would be outlasted."""
+    lab, source, fill = crowded
+    take, first = source.take, []
+
+    def when_it_waits(running):
+        if first and source.filler.exists():
+            first.append(len(running))
+            if len(first) == 4:
+                source.filler.unlink()
+                (lab.root / "gate").touch()
+        return take(running)
+
+    def started(event):
+        if event.kind == "started" and not first:
+            fill()
+            (lab.root / "gate").unlink()
+            first.append(0)
+            source.left.append(lab.request(lab.graph(str(lab.root / "gate"), name="slow")))
+
+    source.take = when_it_waits
+    with lab.engine() as engine:
+        engine.observer = started
+        engine.serve(source)
+    assert first == [0, 1, 2, 2]
+    assert source.told == [("run-0", True), ("run-1", True)]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dynamo.errors import UserError, WorkspaceError
+from dynamo.journal.database import DiskFullError
 from dynamo.watch.runs import Runs
 
 
@@ -85,3 +86,17 @@ def test_whoever_comes_late_is_not_hurt():
     runs.ask("another")
     runs.fail(WorkspaceError("full"))
     assert not told
+
+
+def test_a_full_disk_is_outlasted_and_told_once(caplog):
+    """Until there is room again; but for what the engine was to end with."""
+    runs = Runs(lambda _: None, lambda _, __: None)
+    for _ in range(3):
+        runs.full(DiskFullError("the disk is full"))
+    assert [record.message for record in caplog.records] == [
+        "what runs was ended, and is begun again when there is room: the disk is full"
+    ]
+    runs.fail(WorkspaceError("gone"))
+    with pytest.raises(WorkspaceError, match="gone"):
+        runs.full(DiskFullError("the disk is full"))
+    runs.close()
