@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,12 @@ from dynamo.cli.options import overriding
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
-    from dynamo.runfile import Prepared
-    from dynamo.runfile.model import InputRule
+    from datetime import datetime
+
+    from dynamo.graph import Graph
+    from dynamo.runfile.draft import Draft
+    from dynamo.runfile.faults import Fault
+    from dynamo.runfile.model import InputRule, RunFile
     from dynamo.watch.inspection import Inspection
 
 __all__ = ["command"]
@@ -40,78 +46,152 @@ def command(
     if runfile is None:
         raise UserError("which run file? `dynamo check RUNFILE`")
     try:
-        prepared, inspection = _checked(runfile, params, inputs)
+        checked = _checked(runfile, params, inputs)
     except UserError as error:
         if not as_json:
             raise
         print(json.dumps({"ok": False, "faults": _faults(error)}, indent=2))
         return error.exit_code
     if as_json:
-        print(json.dumps({"ok": True, **_facts(prepared), **_watch_facts(inspection)}, indent=2))
+        print(json.dumps({"ok": True, **_facts(checked), **_watch_facts(checked.inspection)}, indent=2))
     else:
-        print(_words(runfile, prepared, inspection))
+        print(_words(runfile, checked))
     return 0
 
 
-def _checked(
-    runfile: str, params: tuple[str, ...], inputs: tuple[str, ...]
-) -> tuple[Prepared, Inspection | None]:
-    from dynamo.planning import units
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a run file means; there is no graph where a watch still waits for the first files."""
+
+    runfile: RunFile
+    workflow: str
+    inputs: Mapping[str, Sequence[Path]]
+    params: Mapping[str, Any]
+    given: Collection[str]
+    data_time: datetime | None
+    graph: Graph | None
+    products: str
+    workspace: Path
+    inspection: Inspection | None
+
+
+def _checked(runfile: str, params: tuple[str, ...], inputs: tuple[str, ...]) -> _Checked:
     from dynamo.runfile.draft import read
     from dynamo.runfile.overrides import input_options, param_options
-    from dynamo.runfile.preparation import make_real
 
     given, files = param_options(params), input_options(inputs)
-    draft, inspection = read(runfile), None
-    is_watched = bool({"trigger", "alerts"} & draft.root.value.keys())
-    if is_watched:
-        from dynamo.watch.inspection import inspect, inspect_products
+    draft = read(runfile)
+    if not {"trigger", "alerts"} & draft.root.value.keys():
+        return _whole(draft, given, files, None)
+    from dynamo.watch.inspection import inspect
 
-        inspection = inspect(draft)
-    prepared = make_real(draft, params=given, inputs=files)
-    if is_watched:
+    inspection = inspect(draft, files)
+    return (_partly if inspection.waiting else _whole)(draft, given, files, inspection)
+
+
+def _whole(
+    draft: Draft,
+    params: Mapping[str, str],
+    inputs: Mapping[str, Sequence[str]],
+    inspection: Inspection | None,
+) -> _Checked:
+    """Check a run file whose inputs are there, with its graph."""
+    from dynamo.planning import units
+    from dynamo.runfile.preparation import make_real
+
+    prepared = make_real(draft, params=params, inputs=inputs)
+    if inspection is not None:
+        from dynamo.watch.inspection import inspect_needs, inspect_products
+
+        inspect_needs(draft, inspection, prepared.workflow.signature)
         inspect_products(draft, prepared)
         draft.faults.check()
     units(prepared.graph)  # labels that cannot fuse are a fault too
-    return prepared, inspection
+    return _Checked(
+        prepared.runfile,
+        prepared.workflow.call,
+        {name: _listed(paths) for name, paths in prepared.inputs.items()},
+        prepared.params,
+        prepared.given,
+        prepared.data_time,
+        prepared.graph,
+        str(prepared.products.folder("{run}")),
+        prepared.workspace,
+        inspection,
+    )
+
+
+def _partly(
+    draft: Draft, params: Mapping[str, str], inputs: Mapping[str, Sequence[str]], inspection: Inspection
+) -> _Checked:
+    """Check a run file of which some inputs have no file yet: all but its graph."""
+    from dynamo.graph.signature import Role
+    from dynamo.runfile.paths import under
+    from dynamo.runfile.preparation import understand
+    from dynamo.watch.inspection import inspect_needs
+
+    parts = understand(draft, params=params, inputs=inputs, without=inspection.waiting)
+    signature = parts.workflow.signature
+    inspect_needs(draft, inspection, signature)
+    draft.faults.check()
+    assert draft.runfile is not None
+    base, values = draft.path.parent, parts.values
+    others = [p for p in signature.parameters.values() if p.role is not Role.INPUT]
+    return _Checked(
+        draft.runfile,
+        parts.workflow.call,
+        dict.fromkeys(sorted(inspection.waiting), ())
+        | {name: [one.path for one in found] for name, found in parts.found.items()},
+        {p.name: values.get(p.name, p.default) for p in others},
+        values.keys(),
+        max((f.time for found in parts.found.values() for f in found if f.time), default=None),
+        None,
+        str(under(base, draft.runfile.products.to)),
+        under(base, draft.runfile.workspace),
+        inspection,
+    )
 
 
 def _faults(error: UserError) -> list[dict[str, Any]]:
     from dynamo.runfile import FaultyRunFileError
 
     told = error.faults if isinstance(error, FaultyRunFileError) else [error]
-    return [
-        {
-            "file": one.place.file if one.place else None,
-            "line": one.place.line if one.place else 0,
-            "column": one.place.column if one.place else 0,
-            "message": one.message,
-        }
-        for one in told
-    ]
+    return [_placed(one) for one in told]
 
 
-def _facts(prepared: Prepared) -> dict[str, Any]:
-    graph, engine = prepared.graph, prepared.engine
+def _placed(one: Fault | UserError) -> dict[str, Any]:
     return {
-        "workflow": prepared.workflow.call,
-        "inputs": {name: [str(p) for p in _listed(paths)] for name, paths in prepared.inputs.items()},
-        "data_time": prepared.data_time.isoformat() if prepared.data_time else None,
+        "file": one.place.file if one.place else None,
+        "line": one.place.line if one.place else 0,
+        "column": one.place.column if one.place else 0,
+        "message": one.message,
+    }
+
+
+def _facts(checked: _Checked) -> dict[str, Any]:
+    graph, engine = checked.graph, checked.runfile.engine
+    return {
+        "workflow": checked.workflow,
+        "inputs": {name: [str(path) for path in paths] for name, paths in checked.inputs.items()},
+        "data_time": checked.data_time.isoformat() if checked.data_time else None,
         "params": {
-            name: {"value": _shown(value), "default": name not in prepared.given}
-            for name, value in prepared.params.items()
+            name: {"value": _shown(value), "default": name not in checked.given}
+            for name, value in checked.params.items()
         },
-        "tasks": {step: len(ids) for step, ids in graph.steps.items()},
-        "products": prepared.products.template,
+        "tasks": None if graph is None else {step: len(ids) for step, ids in graph.steps.items()},
+        "products": checked.runfile.products.to,
         "engine": {"name": engine.name, "cores": engine.cores, "memory": engine.memory},
-        "workspace": str(prepared.workspace),
+        "workspace": str(checked.workspace),
     }
 
 
 def _watch_facts(inspection: Inspection | None) -> dict[str, Any]:
     if inspection is None:
         return {}
-    facts: dict[str, Any] = {"trigger": inspection.trigger}
+    facts: dict[str, Any] = {
+        "trigger": inspection.trigger,
+        "notes": [_placed(one) for one in inspection.notes],
+    }
     if (means := inspection.means) is not None and means.people is not None:
         facts["alerts"] = {
             "subscribers": len(means.people.known),
@@ -126,49 +206,56 @@ def _watch_words(inspection: Inspection | None) -> list[tuple[str, str]]:
 
     if inspection is None:
         return []
-    rows = [("trigger", inspection.trigger)]
+    rows, notes = [("trigger", inspection.trigger)], [("note", str(one)) for one in inspection.notes]
     if (means := inspection.means) is None or means.people is None:
-        return rows
+        return rows + notes
     people, names = means.people, list(means.channels)
     told = f"{format_count(len(people.known), 'subscriber')}, {format_count(len(names), 'channel')}"
     told += f": {', '.join(names)}" if names else ": nobody is told"
     if people.left_out:
         told += f"; {format_count(len(people.left_out), 'row')} left out"
-    return [*rows, ("alerts", told), *(("left out", f"{people.path}:{one}") for one in people.left_out[:20])]
+    left_out = [("left out", f"{people.path}:{one}") for one in people.left_out[:20]]
+    return [*rows, ("alerts", told), *left_out, *notes]
 
 
-def _words(runfile: str, prepared: Prepared, inspection: Inspection | None) -> str:
+def _words(runfile: str, checked: _Checked) -> str:
     from dynamo.graph.units import format_bytes, format_count
 
-    graph, engine = prepared.graph, prepared.engine
+    graph, engine = checked.graph, checked.runfile.engine
     limits = [format_count(engine.cores, "core")] if engine.cores else []
     limits += [format_bytes(engine.memory)] if engine.memory else []
-    steps = ", ".join(f"{step} x {len(ids)}" if len(ids) > 1 else step for step, ids in graph.steps.items())
-    rows = [("workflow", prepared.workflow.call)]
+    rows = [("workflow", checked.workflow)]
     rows += [
-        (f"input {name}", _files(_listed(paths), prepared.runfile.inputs.get(name)))
-        for name, paths in prepared.inputs.items()
+        (f"input {name}", _files(paths, checked.runfile.inputs.get(name)))
+        for name, paths in checked.inputs.items()
     ]
     rows += [
-        (f"param {name}", f"{_shown(value)}" + ("" if name in prepared.given else "  (default)"))
-        for name, value in prepared.params.items()
+        (f"param {name}", f"{_shown(value)}" + ("" if name in checked.given else "  (default)"))
+        for name, value in checked.params.items()
     ]
     rows += [
-        ("tasks", f"{len(graph.tasks)}: {steps}"),
-        ("products", str(prepared.products.folder("{run}"))),
+        ("tasks", _tasks(graph)),
+        ("products", checked.products),
         ("engine", ", at most ".join([engine.name, *limits[:1]]) + "".join(f", {x}" for x in limits[1:])),
-        ("workspace", str(prepared.workspace)),
-        *_watch_words(inspection),
+        ("workspace", str(checked.workspace)),
+        *_watch_words(checked.inspection),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join([f"{runfile} is right.", *(f"  {name:<{width}}  {text}" for name, text in rows)])
+
+
+def _tasks(graph: Graph | None) -> str:
+    if graph is None:
+        return "not known before the first files are there"
+    steps = ", ".join(f"{step} x {len(ids)}" if len(ids) > 1 else step for step, ids in graph.steps.items())
+    return f"{len(graph.tasks)}: {steps}"
 
 
 def _listed(paths: Path | list[Path]) -> list[Path]:
     return paths if isinstance(paths, list) else [paths]
 
 
-def _files(paths: list[Path], rule: InputRule | None) -> str:
+def _files(paths: Sequence[Path], rule: InputRule | None) -> str:
     from dynamo.graph.units import format_count
     from dynamo.runfile.times import find_time, reader_of
 

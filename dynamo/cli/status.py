@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_Said = TypeVar("_Said")
 _CLEAR = {"judged": "", "unknown": ": nothing counts as clear"}
 _STATES = ("done", "reused", "running", "failed", "blocked")
 
@@ -57,15 +58,23 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
             print(f"  {hazard}: data of {one['data']}, {known}{_CLEAR[one['outcome']]}")
         for channel, n in said["waiting"].items():
             print(f"  {format_count(n, 'delivery', 'deliveries')} waiting for {channel}")
+        for closed in said["closed"].values():
+            print(f"  {closed}")
+        for what, trouble in (said["troubles"] or {}).items():
+            print(f"  trouble: {what}: {trouble}".replace("\n", "\n    "))
+        if said["troubles"] is None:
+            print("  no watch is at work")
     return 0
 
 
 def _watched(workspace: Workspace) -> dict[str, Any]:
-    """Return how each feed of the workspace stands, and what waits to be delivered."""
+    """Return how each feed of the workspace stands, what waits to be delivered, and what troubles its watch."""
     from datetime import UTC, datetime
 
     from dynamo.alerts.store import AlertStore
     from dynamo.triggers.store import Store
+    from dynamo.watch.alone import troubles_of
+    from dynamo.watch.closed import closed_channels
 
     with Store(workspace.journal) as windows:
         standing = windows.standing()
@@ -74,13 +83,16 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
     with AlertStore(workspace.journal) as alerts:
         waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
         cycles = alerts.newest_cycles()
+    closed = {one.channel: str(one) for one in closed_channels(workspace.journal)}
     return {
         feed: {
             "windows": {state: n for state, (n, _) in states.items()},
             "newest_done": datetime.fromtimestamp(states["done"][1], UTC).isoformat().replace("+00:00", "Z")
             if "done" in states
             else None,
-            "waiting": waiting,
+            "waiting": _own(feed, waiting),
+            "closed": _own(feed, closed),
+            "troubles": troubles_of(workspace.root, feed),
             "hazards": {
                 one.hazard: {
                     "data": f"{one.issued:%Y-%m-%dT%H:%M:%SZ}",
@@ -93,6 +105,11 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
         }
         for feed, states in standing.items()
     }
+
+
+def _own(feed: str, channels: Mapping[str, _Said]) -> dict[str, _Said]:
+    """Return what is said of the channels of one feed, as `dynamo.watch.channels.address` names them."""
+    return {channel: said for channel, said in channels.items() if channel.startswith(f"{feed}/")}
 
 
 def _show_failures(failures: Mapping[str, str], graph: Graph) -> None:

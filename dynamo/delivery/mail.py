@@ -30,7 +30,7 @@ from dynamo.alerts.words import describe, headline, plain
 from dynamo.delivery.channel import Outcome
 from dynamo.errors import UserError
 
-__all__ = ["Mail", "Security", "Server", "compose"]
+__all__ = ["Mail", "Security", "Server", "check_address", "compose"]
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -102,7 +102,7 @@ class Mail:
         if not to:
             raise UserError(f"channel {name!r} has nobody to send mail to")
         for address in (sender, *to):
-            _check_address(name, address)
+            check_address(name, address)
         self.name = name
         self.server = server
         self.sender = sender
@@ -130,7 +130,8 @@ class Mail:
         self._thread.shutdown(wait=False)
 
 
-def _check_address(name: str, address: str) -> None:
+def check_address(name: str, address: str) -> None:
+    """Raise `UserError` where an address of the channel `name` is none."""
     try:
         ((_, spec),) = getaddresses([address])
         said = Address(addr_spec=spec)

@@ -43,6 +43,15 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    @property
+    def found(self) -> tuple[Fault, ...]:
+        """All so far, in the order of the lines, those of the file first."""
+        return tuple(
+            sorted(
+                self._found.values(), key=lambda f: (f.place.file != self.file, f.place.line, f.place.column)
+            )
+        )
+
     def add(self, mark: tuple[int, int] | Place, message: str, *, lacking: str = "") -> None:
         """Add a fault at a line and column (from 1) of the file, or at a place elsewhere.
 
@@ -54,10 +63,7 @@ class Faults:
     def check(self) -> None:
         """Raise `FaultyRunFileError` where there is any fault, in the order of the lines."""
         if self._found:
-            own = sorted(
-                self._found.values(), key=lambda f: (f.place.file != self.file, f.place.line, f.place.column)
-            )
-            raise FaultyRunFileError(tuple(own))
+            raise FaultyRunFileError(self.found)
 
 
 def say(value: Any) -> str:

@@ -28,11 +28,15 @@ AHEAD = timedelta(minutes=10)
 
 
 class NotFoundError(ValueError):
-    """No file is there for pattern number `index` of `files`; None is a fault of the rule as a whole."""
+    """No file is there for pattern number `index` of `files`; None is a fault of the rule as a whole.
 
-    def __init__(self, message: str, index: int | None = None) -> None:
+    `may_come` says that nothing else is wrong: that a file may yet come into a folder that is there.
+    """
+
+    def __init__(self, message: str, index: int | None = None, *, may_come: bool = False) -> None:
         super().__init__(message)
         self.index = index
+        self.may_come = may_come
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def find(rule: InputRule, base: Path, now: datetime) -> list[Found]:
     if not timeless:
         found.sort(key=lambda f: (f.time, f.path.name))
         _check_clock(found, rule, now)
-    return _kept(found, rule)
+    return _kept(found, rule, now)
 
 
 def _expand(pattern: str, base: Path, index: int) -> list[Path]:
@@ -94,7 +98,10 @@ def _expand(pattern: str, base: Path, index: int) -> list[Path]:
                 folders[folder] = _real(base / folder)
             matches.append(folders[folder] / file)
     if not matches:
-        raise NotFoundError(f"no file matches {pattern!r}{beside(literal)}", index)
+        # A folder whose name is a pattern itself may come as well.
+        above = next(one for one in literal.parents if one.exists() or not _is_glob(str(one)))
+        said = f"no file matches {pattern!r}{beside(literal)}"
+        raise NotFoundError(said, index, may_come=above.is_dir())
     return matches
 
 
@@ -141,13 +148,14 @@ def _check_clock(found: Sequence[Found], rule: InputRule, now: datetime) -> None
         )
 
 
-def _kept(found: Sequence[Found], rule: InputRule) -> list[Found]:
+def _kept(found: Sequence[Found], rule: InputRule, now: datetime) -> list[Found]:
     kept = [f for f in found if f.time is None or _in_window(f.time, rule)]
     if not kept:
         first, last = found[0].time, found[-1].time
         raise NotFoundError(
             f"none of {format_count(len(found), 'file')} is from the time that 'from' and 'to' say; "
-            f"they are from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
+            f"they are from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC",
+            may_come=rule.to is None or rule.to > now,
         )
     if rule.within is not None and kept[-1].time:
         newest = kept[-1].time  # ages, for the time that long ago may be before the year 1

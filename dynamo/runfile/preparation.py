@@ -7,7 +7,7 @@ Goes wrong: `FaultyRunFileError` with everything that is wrong, or the `UserErro
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.products import Products
 from dynamo.runfile.workflow import guilty, load_workflow
 
-__all__ = ["EngineOptions", "Prepared", "make_real", "prepare"]
+__all__ = ["EngineOptions", "Parts", "Prepared", "make_real", "prepare", "understand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,15 @@ class Prepared:
     workspace: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run file names, found: its workflow, the given parameters, and the files of each input."""
+
+    workflow: Workflow
+    values: Mapping[str, Any]
+    found: Mapping[str, list[Found]]
+
+
 def prepare(
     path: str | os.PathLike[str],
     *,
@@ -113,14 +122,10 @@ def make_real(
     inputs: Mapping[str, Sequence[str]] | None = None,
 ) -> Prepared:
     """Make real what was read of a run file, as `prepare` does; faults that it has already are told with the rest."""
-    if draft.runfile is None:
-        draft.faults.check()
+    parts = understand(draft, params=params, inputs=inputs)
+    workflow, values, found = parts.workflow, parts.values, parts.found
     assert draft.runfile is not None
-    runfile, base = draft.runfile, draft.path.parent
-    workflow = _workflow(draft, runfile.workflow, base)
-    signature = workflow.signature
-    values = read_params(draft, signature, params or {})
-    found = _inputs(draft, signature, inputs or {})
+    runfile, base, signature = draft.runfile, draft.path.parent, workflow.signature
     times = [f.time for files in found.values() for f in files if f.time]
     data_time = max(times, default=None)
     if "{time}" in runfile.products.to and data_time is None and not draft.faults:
@@ -149,6 +154,25 @@ def make_real(
     )
 
 
+def understand(
+    draft: Draft,
+    *,
+    params: Mapping[str, str] | None = None,
+    inputs: Mapping[str, Sequence[str]] | None = None,
+    without: Collection[str] = (),
+) -> Parts:
+    """Find what a run file names, but for the files of the inputs `without`; what is wrong is added to its faults.
+
+    Raises as `prepare` does where the workflow cannot be loaded.
+    """
+    if draft.runfile is None:
+        draft.faults.check()
+    assert draft.runfile is not None
+    workflow = _workflow(draft, draft.runfile.workflow, draft.path.parent)
+    values = read_params(draft, workflow.signature, params or {})
+    return Parts(workflow, values, _inputs(draft, workflow.signature, inputs or {}, without))
+
+
 def _workflow(draft: Draft, reference: str, base: Path) -> Workflow:
     """Load the workflow; its error comes alone, or after the faults of the run file where there are some."""
     try:
@@ -167,7 +191,7 @@ def _workflow(draft: Draft, reference: str, base: Path) -> Workflow:
 
 
 def _inputs(
-    draft: Draft, signature: Signature, overrides: Mapping[str, Sequence[str]]
+    draft: Draft, signature: Signature, overrides: Mapping[str, Sequence[str]], without: Collection[str]
 ) -> dict[str, list[Found]]:
     """Find the files of every input; what is wrong is added to the faults of `draft`."""
     assert draft.runfile is not None
@@ -177,7 +201,7 @@ def _inputs(
         rule, over = draft.runfile.inputs.get(name), overrides.get(name)
         if over:
             rule = replace(rule or InputRule([]), files=list(over))
-        if rule is None:
+        if rule is None or name in without:
             continue  # its own fault is told already
         try:
             found[name] = find(rule, Path.cwd() if over else draft.path.parent, now)

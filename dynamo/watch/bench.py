@@ -18,6 +18,7 @@ from dynamo.errors import DynamoError, WorkspaceError
 from dynamo.journal.database import DiskFullError
 from dynamo.watch.counts import Counts
 from dynamo.watch.judge import Judge, Products
+from dynamo.watch.people import People
 
 __all__ = ["AGAIN", "FULL", "Bench"]
 
@@ -68,6 +69,14 @@ class Bench:
             self._told(verdict.alerts)
         if verdict.faults:
             raise verdict.faults[0]
+
+    async def mind(self, people: People) -> None:
+        """Have the file of `people` read anew where it has changed: in the thread in which they are asked for."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, people.look)
+        except Exception:  # a file that we fail at must not end what was told those whom we know
+            log.exception("a fault of dynamo itself; please report it")
+        self._counts.trouble("subscribers", people.wrong)
 
     async def close(self) -> None:
         """Close the judge's journal, and end the thread."""

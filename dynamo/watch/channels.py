@@ -12,7 +12,7 @@ from dynamo.alerts.forms import Form, write
 from dynamo.delivery.connections import Connections
 from dynamo.delivery.folder import Folder
 from dynamo.delivery.guard import Guard
-from dynamo.delivery.mail import Mail, Server
+from dynamo.delivery.mail import Mail, Server, check_address
 from dynamo.delivery.program import Program
 from dynamo.delivery.signature import Secret
 from dynamo.delivery.webhook import Webhook
@@ -53,8 +53,7 @@ def make_channels(alerts: AlertsRule, base: Path, tell: Told) -> dict[str, Chann
         allow = tuple(webhook.allow)
         with place("allow"):
             shared[allow] = shared.get(allow) or Connections(Guard(allow))
-        if place.good:
-            made.append(_webhook(webhook, base, shared[allow], place))
+        made.append(_webhook(webhook, base, shared.get(allow), place))
     made += [Folder(rule.name, under(base, rule.folder), rule.form) for rule in alerts.folders]
     for place, program in _each("programs", alerts.programs, tell):
         with place("run"):
@@ -77,6 +76,11 @@ class _Place:
         self._at, self._tell = at, tell
         self.good = True
 
+    def tell(self, key: str, message: str) -> None:
+        """Tell a fault of `key`."""
+        self.good = False
+        self._tell((*self._at, key), message)
+
     @contextmanager
     def __call__(self, *key: str | int, name: str = "") -> Iterator[None]:
         """Take what is wrong in the body for a fault of `key`; `name` says what is meant where no text does."""
@@ -92,11 +96,13 @@ def _each(kind: str, rules: Sequence[_Rule], tell: Told) -> Iterator[tuple[_Plac
         yield _Place(("alerts", kind, index), tell), rule
 
 
-def _webhook(rule: WebhookRule, base: Path, shared: Connections, place: _Place) -> Webhook | None:
+def _webhook(rule: WebhookRule, base: Path, shared: Connections | None, place: _Place) -> Webhook | None:
     secrets = []
     for number, reference in enumerate(rule.secret):
         with place("secret", number, name=f"webhook {rule.name!r}: {reference}"):
             secrets.append(Secret(read_secret(reference, base)))
+    if shared is None:
+        return None  # where it may lead to is not known, so its address cannot be judged
     ca = str(under(base, rule.ca)) if rule.ca else None
     with place("ca", name=f"webhook {rule.name!r}"):
         shared.trust(ca)
@@ -125,10 +131,16 @@ def _mail(rule: MailRule, base: Path, place: _Place) -> Mail | None:
     if rule.password:
         with place("password", name=f"mail {rule.name!r}: {rule.password}"):
             password = read_secret(rule.password, base)
-    with place():
+    if rule.user and not rule.password:
+        place.tell("user", "who signs in needs a password; name it with `password: env:NAME` or `file:PATH`")
+    if rule.password and not rule.user:
+        place.tell("password", "nobody signs in with it; say who with `user:`, or leave it out")
+    for at, written in ((("from",), rule.sender), *((("to", n), one) for n, one in enumerate(rule.to))):
+        with place(*at):
+            check_address(rule.name, written)
+    with place("tls"):
         server = Server(rule.host, rule.port or 0, rule.tls, rule.user or "", password, trust)
-        mail = Mail(rule.name, server, rule.sender, rule.to)
-    return mail if place.good else None
+    return Mail(rule.name, server, rule.sender, rule.to) if place.good else None
 
 
 def _trust(ca: str, base: Path) -> SSLContext:

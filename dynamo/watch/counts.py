@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from dynamo.watch.judge import Verdict
     from dynamo.watch.standing import Standing
 
-__all__ = ["Counts"]
+__all__ = ["TROUBLES", "Counts"]
+
+#: What a feed can have trouble with: its disk, judging, files from the future, all of its work, or what it is told.
+TROUBLES = ("disk", "judging", "ahead", "feed", "run file", "subscribers")
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Counts:
     standings
         How each kind of hazard stands.
     troubles
-        What is wrong now, in words, by what it is with: `disk`, `judging`, files from `ahead`, `feed`, or `run file`.
+        What is wrong now, in words, by what it is with: one of `TROUBLES`.
     """
 
     since: float = field(default_factory=time.time)

@@ -19,10 +19,13 @@ from dynamo.runfile.names import match
 from dynamo.runfile.params import read_params
 from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
+from dynamo.watch.channels import address
+from dynamo.watch.closed import closed_channels
 from dynamo.watch.feed import Feed
 from dynamo.watch.judge import Judge
 from dynamo.watch.means import means_of
 from dynamo.watch.moves import Door
+from dynamo.watch.people import People
 from dynamo.watch.surroundings import tell_lacking
 
 __all__ = ["Equipment", "check_workflow", "equip"]
@@ -40,6 +43,7 @@ class Equipment:
     feed: Feed
     channels: dict[str, Channel]
     judge: Judge | None
+    people: People | None = None
     door: Door | None = None
 
 
@@ -52,18 +56,23 @@ def check_workflow(feed: Feed) -> None:
     draft.faults.check()
 
 
-def equip(feed: Feed, journal: Path) -> Equipment:
-    """Make channels, people and judge ready; raise `UserError` with all that is wrong with them."""
+def equip(feed: Feed, journal: Path, label: str = "") -> Equipment:
+    """Make channels, people and judge ready; raise `UserError` with all that is wrong with them.
+
+    What a watch can go on without is told in the log, in lines that begin with `label`.
+    """
 
     def warn(_: At, message: str) -> None:
         log.warning("%s: %s", feed.name, message)
 
-    means = means_of(feed, partial(positions_since, journal, feed.name))
+    means = means_of(feed, partial(positions_since, journal, feed.name), label)
     tell_lacking(feed.runfile, feed.path.parent, warn)
     alerts = feed.runfile.alerts
     if alerts is None or means is None or means.people is None:
         return Equipment(feed, {}, None)
+    for closed in closed_channels(journal, [address(feed.name, name) for name in means.channels]):
+        log.warning("%s%s", label, closed)
     policy = Policy(clear_after=alerts.clear_after)
     judge = Judge(journal, feed.name, means.people.now, list(means.channels), alerts.products, policy)
     door = Door(feed.name, means.token, alerts.positions.keep, means.people) if means.token else None
-    return Equipment(feed, means.channels, judge, door)
+    return Equipment(feed, means.channels, judge, means.people, door)

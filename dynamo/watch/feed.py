@@ -17,8 +17,9 @@ from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.triggers.arrival import Reading
 from dynamo.triggers.clock import Cron, Every, Schedule
 from dynamo.triggers.rules import InputRules, Rules
+from dynamo.watch.needs import contradictions
 
-__all__ = ["Feed", "check_trigger", "globs_of", "read_feed"]
+__all__ = ["Feed", "check_trigger", "globs_of", "name_of", "read_feed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,12 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     rules = Rules(inputs, trigger.join, trigger.wait, trigger.late, trigger.same)
     readings = {name: _reading(runfile.inputs[name], trigger.needs.get(name, NeedRule())) for name in globs}
     workspace = under(file.parent, runfile.workspace)
-    name = Path(os.path.relpath(file, workspace.parent)).as_posix()
-    return Feed(name, file, text, runfile, trigger, globs, rules, readings, schedule)
+    return Feed(name_of(file, workspace), file, text, runfile, trigger, globs, rules, readings, schedule)
+
+
+def name_of(path: Path, workspace: Path) -> str:
+    """Return the name of a feed: its run file, relative to the folder of its workspace."""
+    return Path(os.path.relpath(path, workspace.parent)).as_posix()
 
 
 def check_trigger(draft: Draft) -> None:
@@ -102,6 +107,9 @@ def check_trigger(draft: Draft) -> None:
         if name not in globs:
             mark = draft.root.key(("trigger", "needs", name))
             draft.faults.add(mark, f"trigger needs {name!r}, which is no watched input{nearest(name, globs)}")
+            continue
+        for key, said in contradictions(trigger, runfile.inputs[name], trigger.needs[name]):
+            draft.tell(("trigger", "needs", name, key), said)
     if trigger.every and trigger.zone != "UTC":
         draft.tell(("trigger", "zone"), "'zone' is for 'cron'; 'every' counts from midnight UTC")
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from dynamo.errors import UserError, WorkspaceError
-from dynamo.watch.counts import Counts
+from dynamo.watch.closed import Closed
+from dynamo.watch.counts import TROUBLES, Counts
 from dynamo.watch.feed import Feed
 from dynamo.watch.problems import problems
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["Health", "Looked", "health"]
+__all__ = ["BEARABLE", "Health", "Looked", "health"]
+
+_Answer = TypeVar("_Answer")
 
 
 class Looked(Protocol):
@@ -43,18 +46,27 @@ class Looked(Protocol):
     async def deliveries(self) -> dict[str, int]:
         """Return how many deliveries are in each state."""
 
+    async def closed(self) -> list[Closed]:
+        """Return its channels that are closed."""
 
-def health(counts: Counts, now: float, patience: float) -> dict[str, Any]:
+
+#: What troubles a feed that is well all the same: to start it anew would make it no better, or not even begin.
+BEARABLE = frozenset({"run file", "subscribers", "ahead", "channels"})
+
+
+def health(counts: Counts, now: float, patience: float, closed: Iterable[Closed] = ()) -> dict[str, Any]:
     """Return how a feed is.
 
-    Not ``ok`` where for `patience` seconds something was to be run, and no run ended well; nor where the disk is full
-    or the feed has stopped. A run file that became faulty, or files from the future, are told, but well: to start anew
-    would make it no better.
+    Not ``ok`` where for `patience` seconds something was to be run, and no run ended well; nor where it is troubled by
+    what is not `BEARABLE`: where the disk is full or the feed has stopped.
     """
+    troubles = dict(counts.troubles)
+    if said := "; ".join(map(str, closed)):
+        troubles["channels"] = said
     behind = counts.behind is not None and now - counts.behind > patience
     return {
-        "ok": not behind and counts.troubles.keys() <= {"run file", "ahead"},
-        "troubles": dict(counts.troubles),
+        "ok": not behind and troubles.keys() <= BEARABLE,
+        "troubles": troubles,
         "since": counts.since,
         "last_arrival": counts.last_arrival,
         "last_run": counts.last_end,
@@ -117,40 +129,50 @@ class Health:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        deliveries, now = await self._deliveries(), time.time()
+        (deliveries, closed), now = await self._journal(), time.time()
         feeds = {
-            one.feed.name: {
-                **health(one.counts, now, one.patience), "deliveries": deliveries.get(one.feed.name)
-            }
-            for one in self._feeds
+            name: {**health(one.counts, now, one.patience, closed.get(name, ())), "deliveries": deliveries.get(name)}
+            for name, one in ((one.feed.name, one) for one in self._feeds)
         }  # fmt: skip
         ok = all(said["ok"] for said in feeds.values())
         return web.json_response({"ok": ok, "feeds": feeds}, status=200 if ok else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         registry = CollectorRegistry()
-        registry.register(_Numbers(self._feeds, await self._deliveries()))
+        registry.register(_Numbers(self._feeds, *await self._journal()))
         text = generate_latest(registry)
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    async def _deliveries(self) -> dict[str, dict[str, int]]:
-        """Return how many deliveries of each feed are in each state; not of one whose journal cannot be read."""
-        found = await asyncio.gather(*(one.deliveries() for one in self._feeds), return_exceptions=True)
-        for one in found:
-            if isinstance(one, BaseException) and not isinstance(one, WorkspaceError):
-                raise one
-        return {
-            one.feed.name: numbers
-            for one, numbers in zip(self._feeds, found, strict=True)
-            if not isinstance(numbers, BaseException)
-        }
+    async def _journal(self) -> tuple[dict[str, dict[str, int]], dict[str, list[Closed]]]:
+        """Return each feed's deliveries by state, and its closed channels; not where its journal cannot be read."""
+        return (
+            await _read({one.feed.name: one.deliveries() for one in self._feeds}),
+            await _read({one.feed.name: one.closed() for one in self._feeds}),
+        )
+
+
+async def _read(asked: Mapping[str, Coroutine[Any, Any, _Answer]]) -> dict[str, _Answer]:
+    """Return what is answered by the journals, without those that cannot be read."""
+    answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+    found = {}
+    for name, answer in zip(asked, answers, strict=True):
+        if not isinstance(answer, BaseException):
+            found[name] = answer
+        elif not isinstance(answer, WorkspaceError):
+            raise answer
+    return found
 
 
 class _Numbers:
     """All metrics, as they are now."""
 
-    def __init__(self, feeds: Sequence[Looked], deliveries: Mapping[str, Mapping[str, int]]) -> None:
-        self._feeds, self._deliveries = feeds, deliveries
+    def __init__(
+        self,
+        feeds: Sequence[Looked],
+        deliveries: Mapping[str, Mapping[str, int]],
+        closed: Mapping[str, Collection[Closed]],
+    ) -> None:
+        self._feeds, self._deliveries, self._closed = feeds, deliveries, closed
 
     def describe(self) -> Iterable[Metric]:
         """Tell nothing ahead: the numbers are made when they are asked for."""
@@ -178,7 +200,10 @@ class _Numbers:
         )
         yield _gauge("dynamo_deliveries", "Deliveries by state.", self._deliveries, "state")
         troubles = {
-            n: {what: float(what in c.troubles) for what in ("disk", "judging", "ahead", "feed", "run file")}
+            n: {
+                **{what: float(what in c.troubles) for what in TROUBLES},
+                "channels": float(bool(self._closed.get(n))),
+            }
             for n, c in counts.items()
         }
         yield _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")

@@ -6,38 +6,114 @@ trip over, and what the machine lacks for it, is added to the faults of the run 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from dynamo.errors import nearest
+from dynamo.errors import WorkspaceError, nearest
+from dynamo.graph.signature import Role, Signature
 from dynamo.graph.units import format_seconds
+from dynamo.journal import Workspace
 from dynamo.runfile.draft import Draft
+from dynamo.runfile.faults import Fault, Faults
+from dynamo.runfile.inputs import NotFoundError, find
 from dynamo.runfile.model import RunFile
+from dynamo.runfile.paths import under
 from dynamo.runfile.preparation import Prepared
-from dynamo.watch.feed import check_trigger, globs_of
+from dynamo.runfile.trigger import NeedRule
+from dynamo.runfile.values import At
+from dynamo.watch.channels import Told, address
+from dynamo.watch.closed import closed_channels
+from dynamo.watch.feed import check_trigger, globs_of, name_of
 from dynamo.watch.means import Means, find_means
 from dynamo.watch.surroundings import tell_lacking
 
-__all__ = ["Inspection", "inspect", "inspect_products"]
+__all__ = ["Inspection", "inspect", "inspect_needs", "inspect_products"]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What starts runs, in words, and whom they tell; None for nobody."""
+    """What starts runs, in words; whom they tell, None for nobody; and what is no fault but should be known."""
 
     trigger: str
     means: Means | None
+    notes: tuple[Fault, ...] = ()
+    #: Watched inputs of which no file is there yet.
+    waiting: frozenset[str] = frozenset()
 
 
-def inspect(draft: Draft) -> Inspection:
-    """Look at a run file; its workflow need not be known."""
+def inspect(draft: Draft, given: Collection[str] = ()) -> Inspection:
+    """Look at a run file; its workflow need not be known. The inputs `given` are not those of the run file."""
     if draft.runfile is None:
         return Inspection("", None)
-    tell_lacking(draft.runfile, draft.path.parent, draft.tell)
+    base, notes = draft.path.parent, Faults(draft.faults.file)
+
+    def note(at: At, message: str) -> None:
+        notes.add(draft.root.find(at).mark, message, lacking=message)
+
+    tell_lacking(draft.runfile, base, draft.tell)
     check_trigger(draft)
-    return Inspection(_trigger(draft.runfile, draft.path.parent), find_means(draft))
+    means = find_means(draft)
+    waiting = frozenset(_waiting(draft.runfile, base, given, note))
+    if means is not None:
+        _note_silence(draft, means, note)
+    return Inspection(_trigger(draft.runfile, base), means, notes.found, waiting)
+
+
+def _waiting(runfile: RunFile, base: Path, given: Collection[str], note: Told) -> Iterator[str]:
+    """Yield the watched inputs of which no file is there yet, which is no fault."""
+    for name in globs_of(runfile, base):
+        if name in given:
+            continue
+        try:
+            find(runfile.inputs[name], base, datetime.now(UTC))
+        except NotFoundError as error:
+            if error.may_come:
+                at = ("inputs", name) if error.index is None else ("inputs", name, "files", error.index)
+                note(at, f"{name}: {error}; a watch waits for them")
+                yield name
+
+
+def _note_silence(draft: Draft, means: Means, note: Told) -> None:
+    """Note why people would not be told although nothing is wrong with what the run file says."""
+    if means.people is not None and not len(means.people.known):
+        note(("alerts", "subscribers"), means.people.nobody)
+    assert draft.runfile is not None
+    workspace = under(draft.path.parent, draft.runfile.workspace)
+    journal = Workspace(workspace).journal
+    if not journal.is_file():
+        return
+    kinds = ("webhooks", "folders", "programs", "mails")
+    feed = name_of(draft.path, workspace)
+    places = {
+        address(feed, rule.name): ("alerts", kind, index)
+        for kind in kinds
+        for index, rule in enumerate(getattr(draft.runfile.alerts, kind))
+    }
+    try:
+        for closed in closed_channels(journal, places):
+            note(places[closed.channel], str(closed))
+    except WorkspaceError as error:
+        draft.tell(("workspace",), error.message)
+
+
+def inspect_needs(draft: Draft, inspection: Inspection, signature: Signature) -> None:
+    """Add to the faults where a window would have more files of an input than the workflow takes."""
+    assert draft.runfile is not None
+    needs = draft.runfile.trigger.needs if draft.runfile.trigger else {}
+    single = [p.name for p in signature.parameters.values() if p.role is Role.INPUT and not p.many]
+    for name in single:
+        need = needs.get(name, NeedRule())
+        for key, number in (("files", need.files), ("sources", need.sources)):
+            if number > 1:
+                said = f"{key}: {signature.name} takes one file as {name!r}; annotate it `list[Input]`"
+                draft.tell(("trigger", "needs", name, key), said)
+        rule = draft.runfile.inputs.get(name)
+        if name in inspection.waiting and rule and (rule.last or 1) > 1:
+            said = f"last: {signature.name} takes one file as {name!r}; write `last: 1`"
+            draft.tell(("inputs", name, "last"), said)
 
 
 def _trigger(runfile: RunFile, base: Path) -> str:

@@ -31,10 +31,10 @@ class Means:
     token: str = field(default="", repr=False)
 
 
-def find_means(draft: Draft, posted: Posted = lambda _: {}) -> Means | None:
+def find_means(draft: Draft, posted: Posted = lambda _: {}, label: str = "") -> Means | None:
     """Return the means of a run file, None where it tells nobody; add what is wrong to its faults.
 
-    `posted` returns who said where he is.
+    `posted` returns who said where he is; lines of the log begin with `label`.
     """
     alerts, base = draft.runfile.alerts if draft.runfile else None, draft.path.parent
     if alerts is None:
@@ -47,18 +47,18 @@ def find_means(draft: Draft, posted: Posted = lambda _: {}) -> Means | None:
         except UserError as error:
             at = ("alerts", "positions", "token")
             draft.tell(at, f"positions: {alerts.positions.token}: {error.message}")
-    return Means(channels, _people(draft, alerts, posted), token)
+    return Means(channels, _people(draft, alerts, posted, label), token)
 
 
-def means_of(feed: Feed, posted: Posted = lambda _: {}) -> Means | None:
+def means_of(feed: Feed, posted: Posted = lambda _: {}, label: str = "") -> Means | None:
     """Return the means of a run file that is watched; raise `UserError` with all that is wrong with them."""
     draft = read(feed.path, text=feed.text)
-    means = find_means(draft, posted)
+    means = find_means(draft, posted, label)
     draft.faults.check()
     return means
 
 
-def _people(draft: Draft, alerts: AlertsRule, posted: Posted) -> People | None:
+def _people(draft: Draft, alerts: AlertsRule, posted: Posted, label: str) -> People | None:
     at, path = ("alerts", "subscribers"), under(draft.path.parent, alerts.subscribers)
     if not path.exists():
         draft.tell(at, f"subscribers: no file {alerts.subscribers!r}{beside(path)}")
@@ -66,7 +66,7 @@ def _people(draft: Draft, alerts: AlertsRule, posted: Posted) -> People | None:
     # Where the section has faults not all channels are known, and who asks for one of the others is not at fault.
     names = None if ("alerts",) in draft.lost else alerts.names
     try:
-        return People(alerts, draft.path.parent, names, posted)
+        return People(alerts, draft.path.parent, names, posted, label)
     except FaultyPeopleError as error:
         for one in error.faults[:TOLD]:
             who = f"{one.subscriber!r}: " if one.subscriber else ""

@@ -66,6 +66,8 @@ class People:
         Names of all channels; None lets every name pass.
     posted
         Who said where he is.
+    label
+        What lines of the log begin with.
 
     Raises
     ------
@@ -79,13 +81,22 @@ class People:
         base: Path,
         channels: Collection[str] | None,
         posted: Posted = lambda _: {},
+        label: str = "",
     ) -> None:
         self._alerts, self._base, self._channels, self._posted = alerts, base, channels, posted
+        self._label = label
         self.path = under(base, alerts.subscribers)
-        self._state = self._look()
+        self._state = self._seen = self._look()
+        #: Why the file as it is now is not taken; empty where it is.
+        self.wrong = ""
         self.left_out: tuple[Fault, ...] = ()
         self._moved: Mapping[str, tuple[float, float]] = {}
         self._take(self._read())
+
+    @property
+    def nobody(self) -> str:
+        """What is said where there is nobody to be told."""
+        return f"there is no subscriber in {self.path}: nobody is told"
 
     @property
     def known(self) -> Subscribers:
@@ -94,18 +105,34 @@ class People:
 
     def now(self) -> Subscribers:
         """Return those who are to be told now, where they are now; the same object while nothing changed."""
-        state = self._look()
-        if state != self._state:
-            self._state = state
-            try:
-                self._take(self._read())
-                log.info("read %s anew: %s", self.path, format_count(len(self.known), "subscriber"))
-            except DynamoError as error:
-                log.error("subscribers stay as they were: %s", error)  # noqa: TRY400 - the user's fault, not ours
+        self._follow(self._look())
         posted = self._posted(time.time() - self._alerts.positions.keep)
         if posted != self._moved:
             self._moved, self._now = posted, self._where(posted)
         return self._now
+
+    def look(self) -> None:
+        """Read the file anew where it has changed and rests since the last look, for nobody waits for it yet."""
+        state = self._look()
+        if state == self._seen:
+            self._follow(state)
+        self._seen = state
+
+    def _follow(self, state: tuple[int, int, int] | None) -> None:
+        """Read the file anew where it is no more as it was; tell what is wrong with it, once."""
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._take(self._read())
+        except DynamoError as error:
+            self.wrong = str(error)
+            log.error("%ssubscribers stay as they were: %s", self._label, error)  # noqa: TRY400 - the user's fault
+        else:
+            self.wrong = ""
+            log.info(
+                "%sread %s anew: %s", self._label, self.path, format_count(len(self.known), "subscriber")
+            )
 
     def __contains__(self, subscriber: object) -> bool:
         """Whether the file, as it was read last, has this id; from any thread."""
@@ -138,7 +165,9 @@ class People:
     def _read(self) -> Subscribers:
         known, self.left_out = read_people(self._alerts, self._base, self._channels)
         for fault in self.left_out:
-            log.warning("left out: %s:%s", self.path, fault)
+            log.warning("%sleft out: %s:%s", self._label, self.path, fault)
+        if not len(known):
+            log.warning("%s%s", self._label, self.nobody)
         return known
 
 

@@ -20,13 +20,16 @@ from dynamo.delivery.sender import Sender
 from dynamo.delivery.tally import tally
 from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Workspace
+from dynamo.watch.alone import tell_troubles
 from dynamo.watch.bench import Bench
 from dynamo.watch.channels import address
+from dynamo.watch.closed import Closed, closed_channels
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
 from dynamo.watch.equipment import Equipment, check_workflow, equip
 from dynamo.watch.feed import Feed, read_feed
 from dynamo.watch.moves import Door
+from dynamo.watch.people import People
 from dynamo.watch.turns import Turns
 
 __all__ = ["Post"]
@@ -59,6 +62,8 @@ class Post:
         self._equipment, self._workspace, self._turns, self._label = equipment, workspace, turns, label
         self._state = _state(equipment.feed.path)
         self._has_begun = False
+        self._told: dict[str, str] = {}  # the troubles that `dynamo status` hears of
+        self._engine = equipment.feed.runfile.engine  # as the watch began with it
 
     async def work(self, over: asyncio.Event, begun: Callable[[], None]) -> None:
         """Work until `over`; call `begun` once what was there was looked at."""
@@ -104,7 +109,9 @@ class Post:
             done, _ = await asyncio.wait(until, timeout=PAUSE, return_when=asyncio.FIRST_COMPLETED)
             try:
                 if not done:
-                    self._equipment = await asyncio.to_thread(equip, self.feed, self._workspace.journal)
+                    self._equipment = await asyncio.to_thread(
+                        equip, self.feed, self._workspace.journal, self._label
+                    )
             except UserError as again:
                 error = again
             else:
@@ -116,6 +123,7 @@ class Post:
     ) -> list[asyncio.Task[None]]:
         """Begin to work until `stop`; what was used is closed by `stack`."""
         feed, channels = self.feed, self._equipment.channels
+        self.counts.trouble("subscribers", "")
         for channel in channels.values():
             stack.push_async_callback(channel.close)
         if self._equipment.judge is None:
@@ -135,16 +143,16 @@ class Post:
         bench = Bench(self._equipment.judge, self.counts, told)
         stack.push_async_callback(bench.close)
         desk = Desk(feed, self._workspace, bench, self.counts, self._turns, self._label)
-        return [
-            asyncio.create_task(desk.work(stop, begun)),
-            asyncio.create_task(sender.run()),
-            asyncio.create_task(stopped()),
-        ]
+        works = [desk.work(stop, begun), sender.run(), stopped()]
+        if self._equipment.people is not None:
+            works.append(_mind(bench, self._equipment.people, stop))
+        return [asyncio.create_task(work) for work in works]
 
     async def _edited(self) -> Equipment:
         """Return what an edited run file asks for, once it is right; tell what is wrong."""
         while True:
             await asyncio.sleep(LOOK)
+            self._tell()
             state = _state(self.feed.path)
             if state == self._state:
                 continue
@@ -155,11 +163,15 @@ class Post:
             try:
                 feed = read_feed(self.feed.path)
                 self._check(feed)
-                equipment = await asyncio.to_thread(equip, feed, self._workspace.journal)
+                equipment = await asyncio.to_thread(equip, feed, self._workspace.journal, self._label)
             except DynamoError as error:
                 self._faulty(str(error))
             else:
                 self._faulty("")
+                if feed.runfile.engine != self._engine:
+                    log.warning(
+                        "%s: `engine:` was edited: that holds when the watch is started anew", feed.name
+                    )
                 return equipment
 
     def _check(self, feed: Feed) -> None:
@@ -171,6 +183,12 @@ class Post:
     def _faulty(self, error: str) -> None:
         if self.counts.trouble("run file", error) and error:
             log.error("%s stays as it was: %s", self.feed.name, error)
+
+    def _tell(self) -> None:
+        """Write down what is wrong now, for `dynamo status`; where there is no room, try it again."""
+        troubles = dict(self.counts.troubles)
+        if troubles != self._told and tell_troubles(self._workspace.root, self.feed.name, troubles):
+            self._told = troubles
 
     @property
     def door(self) -> Door | None:
@@ -185,6 +203,19 @@ class Post:
     async def deliveries(self) -> dict[str, int]:
         """Return how many deliveries of this feed are in each state."""
         return await asyncio.to_thread(tally, self._workspace.journal, address(self.feed.name))
+
+    async def closed(self) -> list[Closed]:
+        """Return the channels of this feed, as it is watched now, that are closed."""
+        named = [address(self.feed.name, name) for name in self._equipment.channels]
+        return await asyncio.to_thread(closed_channels, self._workspace.journal, named)
+
+
+async def _mind(bench: Bench, people: People, stop: asyncio.Event) -> None:
+    """Have the file of subscribers looked at each `LOOK` seconds until `stop`."""
+    while not stop.is_set():
+        await bench.mind(people)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK)
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

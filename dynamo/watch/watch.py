@@ -73,15 +73,11 @@ class Watch:
         self.workspace = Workspace.open(feeds[0].workspace)
         Journal(self.workspace.journal).close()  # made, and brought up to date, before several open it
         self._turns = Turns(self.options.at_once)
-        self.posts = [
-            Post(
-                equip(feed, self.workspace.journal),
-                self.workspace,
-                self._turns,
-                f"{feed.name}: " if len(feeds) > 1 else "",
-            )
-            for feed in feeds
-        ]
+        self.posts = []
+        for feed in feeds:
+            label = f"{feed.name}: " if len(feeds) > 1 else ""
+            equipment = equip(feed, self.workspace.journal, label)
+            self.posts.append(Post(equipment, self.workspace, self._turns, label))
 
     def run(
         self, first: Spawned | None = None, ready: Callable[[Health | None], None] = lambda _: None

@@ -87,6 +87,22 @@ def test_what_is_right_is_told_in_a_word(run_file, capsys):
 
 
 FAULTS = [
+    ("{files: 2}}}", "{files: 3}}}", "4:47: files: 3 are never there: `last: 2` of the input"),
+    (
+        "{files: 2}}}",
+        "{files: 2, sources: 3, quorum: 2}}}",
+        "4:59: sources: 3 of them cannot be told apart, so never are all there; say with `source:`",
+    ),
+    (
+        "  positions",
+        "  mails: {name: m, host: h, from: a@b.org, to: [c@d.org], user: u}\n  positions",
+        "13:65: who signs in needs a password",
+    ),
+    (
+        "  positions",
+        "  mails: {name: m, host: h, from: a@b.org, to: [c@d.org], password: env:DESK}\n  positions",
+        "13:69: nobody signs in with it",
+    ),
     (
         "needs: {frames",
         "needs: {frame",
@@ -251,6 +267,87 @@ def test_a_faulty_section_brings_no_faults_that_follow_from_it(run_file, capsys)
     assert "unknown key 'rum'" in err
     assert "sirn" not in err
     assert "its channel" not in err
+
+
+@pytest.mark.parametrize("there", ["nothing", "another", "old"])
+def test_a_watched_input_may_have_no_file_yet(run_file, capsys, there):
+    """A watch is checked before data comes: all but the graph, with a note of what is waited for."""
+    for file in (run_file.parent / "in").iterdir():
+        file.unlink()
+    if there == "another":
+        (run_file.parent / "in" / "read.me").touch()
+    if there == "old":
+        (run_file.parent / "in" / "a-20170329-073040.nc").touch()
+        edit(run_file, "last: 2}", 'last: 2, from: "2020-01-01T00:00Z"}')
+    code, out, err = checked(capsys, run_file)
+    assert (code, err) == (0, "")
+    assert "input frames  no file\n" in out
+    assert "tasks         not known before the first files are there\n" in out
+    place = "3:11" if there == "old" else "3:19"
+    assert f"note          {run_file}:{place}: frames: no" in out
+    assert "; a watch waits for them\n" in out
+    code, out, _ = checked(capsys, run_file, "--json")
+    facts = json.loads(out)
+    assert (code, facts["tasks"], facts["inputs"]) == (0, None, {"frames": []})
+    assert [(one["line"], one["column"]) for one in facts["notes"]] == [tuple(map(int, place.split(":")))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("inputs:", "params: {speed: 3}\ninputs:", "chain has no parameter 'speed'"),
+        ('frames: {files: "in', 'frame: {files: "in', "chain has no input 'frame'"),
+        ("env:DESK", "env:DSK", "the environment variable DSK is not set"),
+    ],
+)
+def test_without_files_all_else_is_checked(run_file, capsys, old, new, said):
+    """As with them."""
+    for file in (run_file.parent / "in").iterdir():
+        file.unlink()
+    edit(run_file, old, new)
+    code, out, err = checked(capsys, run_file)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_files_that_a_workflow_cannot_take_are_told_before_they_come(run_file, capsys):
+    """It takes one; a run of several would fail each time."""
+    chain = run_file.parent / "chain.py"
+    chain.write_text(CHAIN.replace("frames: list[Input]", "frames: Input").replace("frames[-1]", "frames"))
+    for file in (run_file.parent / "in").iterdir():
+        file.unlink()
+    code, _, err = checked(capsys, run_file)
+    assert code == 2
+    assert "3:36: last: chain takes one file as 'frames'; write `last: 1`" in err
+    assert "4:47: files: chain takes one file as 'frames'" in err
+
+
+def test_a_run_file_that_is_not_watched_needs_its_files(run_file, capsys):
+    """It is run now."""
+    for file in (run_file.parent / "in").iterdir():
+        file.unlink()
+    run_file.write_text("workflow: ./chain.py:chain\ninputs: {frames: in/*.nc}\n")
+    assert "no file matches 'in/*.nc'" in checked(capsys, run_file)[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("people.csv", "id,lon,lat,channel\n"),
+        ("people.json", '{"type": "FeatureCollection", "features": []}'),
+    ],
+)
+def test_a_file_without_subscribers_is_noted(run_file, capsys, name, text):
+    """It may be meant so; nobody is told."""
+    (run_file.parent / name).write_text(text)
+    if name != "people.csv":
+        edit(run_file, "people.csv", name)
+    code, out, _ = checked(capsys, run_file)
+    assert code == 0
+    assert (
+        f"note          {run_file}:6:16: there is no subscriber in {run_file.parent / name}: nobody is told"
+        in out
+    )
 
 
 def test_a_watch_refuses_the_same_and_only_warns_of_what_may_yet_come(run_file, caplog):

@@ -64,16 +64,17 @@ def test_all_faults_are_told_each_at_its_key(tmp_path, monkeypatch):
                 hook("a"),
                 WebhookRule("b", "http://10.0.0.1/", ["env:KEY", "env:GONE", "file:none"], ca="ca.pem"),
                 WebhookRule("c", "http://10.0.0.1/", ["env:KEY"], allow=["10.0.0.0/8"]),
-                hook("d", allow=["http://x"]),
+                WebhookRule("d", "http://10.0.0.1/", ["env:GONE"], allow=["http://x"]),
                 WebhookRule("e", "http://user@example.org/", ["env:KEY"]),
             ],
             programs=[ProgramRule("f", ["a\0b"])],
             mails=[
-                MailRule("g", "example.org", "no address", ["b@example.org"]),
+                MailRule("g", "example.org", "no address", ["b@example.org", "none"]),
                 MailRule("h", "example.org", "a@example.org", ["b@example.org"], user="u", tls="none"),
                 MailRule(
                     "i", "example.org", "a@example.org", ["b@example.org"], user="u", password="env:GONE"
                 ),
+                MailRule("j", "example.org", "a@example.org", ["b@example.org"], password="env:KEY"),
             ],
         ),
         tmp_path,
@@ -86,11 +87,15 @@ def test_all_faults_are_told_each_at_its_key(tmp_path, monkeypatch):
         ("webhooks", 1, "ca"),
         ("webhooks", 1, "url"),
         ("webhooks", 3, "allow"),
+        ("webhooks", 3, "secret", 0),
         ("webhooks", 4, "url"),
         ("programs", 0, "run"),
-        ("mails", 0),
-        ("mails", 1),
+        ("mails", 0, "from"),
+        ("mails", 0, "to", 1),
+        ("mails", 1, "user"),
+        ("mails", 1, "tls"),
         ("mails", 2, "password"),
+        ("mails", 3, "password"),
     ]
     assert (
         "its URL names the private address 10.0.0.1; put 10.0.0.1 under `allow`"

@@ -31,7 +31,8 @@ def test_inputs_with_globs_are_watched_and_others_are_not(tmp_path):
 
 def test_the_trigger_says_how_files_are_joined(tmp_path):
     """Times are seconds; what is needed of an input is its quorum where nothing else is said."""
-    text = "trigger: {join: 30 s, wait: 1 min, late: 2 min, same: last, needs: {frames: {files: 4, sources: 3}}}\n"
+    needs = "{frames: {files: 4, sources: 3, source: '^(..)'}}"
+    text = f"trigger: {{join: 30 s, wait: 1 min, late: 2 min, same: last, needs: {needs}}}\n"
     rules = feed(tmp_path, INPUTS + text).rules
     assert (rules.tolerance, rules.wait, rules.lateness, rules.same) == (30, 60, 120, "last")
     (frames,) = rules.inputs

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import aiohttp
@@ -14,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.triggers.store import Past
+from dynamo.watch.closed import Closed
 from dynamo.watch.counts import Counts
 from dynamo.watch.health import Health, health
 
@@ -26,6 +28,7 @@ class Fed:
     counts: Counts = field(default_factory=Counts)
     numbers: dict[str, int] | None = field(default_factory=lambda: {"waiting": 2})
     patience: float = 60.0
+    shut: list[Closed] = field(default_factory=list)
 
     @property
     def feed(self):
@@ -37,6 +40,12 @@ class Fed:
         if self.numbers is None:
             raise WorkspaceError("gone")
         return self.numbers
+
+    async def closed(self):
+        """As the journal has them."""
+        if self.numbers is None:
+            raise WorkspaceError("gone")
+        return self.shut
 
 
 def ask(path: str, *feeds: Fed):
@@ -153,6 +162,24 @@ def test_metrics_are_what_prometheus_reads():
     assert found["dynamo_windows_total", "superseded"] == 7
     assert found["dynamo_deliveries", "waiting"] == 2
     assert found["dynamo_data_age_seconds", ""] > 0
+
+
+def test_a_closed_channel_and_refused_subscribers_are_told_and_no_reason_to_start_anew():
+    """What to do stands there; a new start would open no channel, and would not begin with faulty subscribers."""
+    counts = Counts()
+    counts.trouble("subscribers", "people.csv: 1 fault")
+    closed = Closed("a.yaml/desk", datetime(2026, 3, 25, 5, tzinfo=UTC), "410 Gone")
+    status, _, body = ask("/healthz", Fed("a.yaml", counts, shut=[closed]))
+    troubles = json.loads(body)["feeds"]["a.yaml"]["troubles"]
+    assert status == 200
+    assert troubles["subscribers"] == "people.csv: 1 fault"
+    assert troubles["channels"].startswith("channel 'a.yaml/desk' is closed since 2026-03-25 05:00:00Z")
+    assert "(410 Gone)" in troubles["channels"]
+    assert "dynamo alerts replay" in troubles["channels"]
+    _, _, body = ask("/metrics", Fed("a.yaml", counts, shut=[closed]), Fed("b.yaml"))
+    for feed, value in (("a.yaml", "1.0"), ("b.yaml", "0.0")):
+        assert f'dynamo_trouble{{feed="{feed}",what="channels"}} {value}' in body
+        assert f'dynamo_trouble{{feed="{feed}",what="subscribers"}} {value}' in body
 
 
 def test_a_port_that_is_taken_is_told():

@@ -64,6 +64,38 @@ def test_a_file_that_is_gone_leaves_all_as_it_was(file, caplog):
     assert list(known.now().ids) == ["b"]
 
 
+def test_what_is_wrong_with_the_file_stands_there_until_it_is_mended(file, caplog):
+    """Without a question; a file that still changes is looked at once more before it is read."""
+    rule = AlertsRule("people.csv", [MatchRule("STORM", 45.0, 10.0)])
+    known = People(rule, file.parent, ["desk"], label="hail.yaml: ")
+    known.look()
+    assert known.wrong == ""
+    replace(file, f"{HEAD}a,200,0\n")
+    known.look()
+    assert known.wrong == ""
+    known.look()
+    assert "longitude 200" in known.wrong
+    assert "hail.yaml: subscribers stay as they were" in caplog.text
+    replace(file, f"{HEAD}a,-98,33\n")
+    known.look()
+    known.look()
+    assert known.wrong == ""
+    assert known.known.lon.tolist() == [-98]
+
+
+def test_a_file_without_anybody_is_told(file, caplog):
+    """At the start and later: it may be meant so, or what writes it failed."""
+    replace(file, HEAD)
+    known = people(file)
+    assert caplog.text.count("nobody is told") == 1
+    replace(file, f"{HEAD}a,-98,33\n")
+    known.now()
+    replace(file, HEAD)
+    known.now()
+    assert caplog.text.count("nobody is told") == 2
+    assert known.wrong == ""
+
+
 def test_at_the_start_a_faulty_file_is_an_error(file):
     """Before anything runs."""
     file.write_text("nothing")

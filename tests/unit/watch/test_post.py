@@ -79,11 +79,11 @@ def test_what_it_works_with_is_made_anew_until_it_is_right(post, monkeypatch, ca
     one = post(["begin", UserError("first")], ["begin"])
     equip, made = module.equip, []
 
-    def faulty_once(feed, journal):
+    def faulty_once(feed, journal, label):
         made.append(feed)
         if len(made) == 1:
             raise UserError("second")
-        return equip(feed, journal)
+        return equip(feed, journal, label)
 
     monkeypatch.setattr(module, "equip", faulty_once)
     first = one._equipment

@@ -73,7 +73,7 @@ def test_health_and_metrics_show_it():
     assert said["cycles"] == {"unknown": 1, "judged": 1}
     assert "no product ever spoke" in said["hazards"]["STROM"]
     registry = CollectorRegistry()
-    registry.register(Numbers([SimpleNamespace(feed=SimpleNamespace(name="a.yaml"), counts=counts)], {}))
+    registry.register(Numbers([SimpleNamespace(feed=SimpleNamespace(name="a.yaml"), counts=counts)], {}, {}))
     text = generate_latest(registry).decode()
     assert 'dynamo_cycles_total{feed="a.yaml",outcome="unknown"} 1.0' in text
     assert 'dynamo_known_share{feed="a.yaml",hazard="STORM"} 0.25' in text

@@ -1,0 +1,43 @@
+"""Needs that cannot be met: what `trigger.needs` asks of an input against what a window can give of it. Pure.
+
+A window that needs what no window has is passed over, each time, for as long as the watch runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from dynamo.graph.units import format_count
+from dynamo.runfile.model import InputRule
+from dynamo.runfile.trigger import NeedRule, TriggerRule
+
+__all__ = ["contradictions"]
+
+
+def contradictions(trigger: TriggerRule, rule: InputRule, need: NeedRule) -> Iterator[tuple[str, str]]:
+    """Yield what is needed of an input and cannot be: the key of the need, and why, with what to write."""
+    if need.source is None and need.sources > 1:
+        yield (
+            "sources",
+            (
+                f"sources: {need.sources} of them cannot be told apart, so never are all there; say with `source:`, a "
+                "regular expression like '^([A-Z]+)', where in a name it stands who made the file"
+            ),
+        )
+    most, why = _most(trigger, rule)
+    if need.source is None and need.files > most:
+        yield "files", f"files: {need.files} are never there: {why}"
+
+
+def _most(trigger: TriggerRule, rule: InputRule) -> tuple[float, str]:
+    """Return how many files of one source a window can have, and what bounds it (`History.window`)."""
+    if rule.within == 0:
+        return 1, "`within: 0` of the input gives a run one; make it longer"
+    if rule.last is not None:
+        files = format_count(rule.last, "file")
+        return rule.last, f"`last: {rule.last}` of the input gives a run {files} at most; let it keep more"
+    has_clock = bool(trigger.every or trigger.cron)
+    if rule.within is None and (has_clock or not trigger.join):
+        return 1, "a run is given one; say at the input how many more, with `last:` or `within:`"
+    return math.inf, ""

@@ -1,0 +1,119 @@
+"""What an operator sees of the real `dynamo watch`: in the log, by health, and with `dynamo status`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class _Gone(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        """Want nothing any more."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(410)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+@pytest.fixture
+def gone() -> Iterator[str]:
+    """Address of an endpoint that answers 410."""
+    server = HTTPServer(("127.0.0.1", 0), _Gone)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ran(folder: Path, secret: str, *arguments: str) -> str:
+    """Run a command, and return what it prints."""
+    line = [sys.executable, "-c", "from dynamo.cli import main; main()", *arguments]
+    env = {**os.environ, "ALERT_SECRET": secret}
+    return subprocess.run(
+        line, cwd=folder, env=env, text=True, capture_output=True, check=True, timeout=60
+    ).stdout
+
+
+def test_a_channel_that_closed_is_seen_until_it_is_opened_again(watched, ears, gone):
+    """By health, with `status` and `check`, and when the next watch begins; each says what opens it."""
+    url = ears.url
+    ears.url = gone
+    watched.say()
+    watched.start("--port", "0")
+    watched.show(0, 45)
+    watched.until("is closed, nothing is sent to it")
+    health = watched.ask()
+    assert health["ok"]
+    said = health["feeds"]["watch.yaml"]["troubles"]["channels"]
+    assert "channel 'watch.yaml/desk' is closed since" in said
+    assert 'dynamo_trouble{feed="watch.yaml",what="channels"} 1.0' in watched.ask("/metrics")
+    assert watched.end() == 130
+    ears.url = url
+    watched.say()
+    for verb in (["status"], ["check", "watch.yaml"]):
+        assert said in ran(watched.folder, ears.secret, *verb)
+    watched.launch("--port", "0")
+    assert said in watched.until("is closed since")
+    watched.until("watching ")
+    (command,) = {part for part in said.split("`") if part.startswith("dynamo alerts deadletter")}
+    letter = ran(watched.folder, ears.secret, *command.split()[1:]).split()[0]
+    ran(watched.folder, ears.secret, "alerts", "replay", letter)
+    assert ears.told() == ("new", 45)
+    assert watched.ask()["feeds"]["watch.yaml"]["troubles"] == {}
+    assert "is closed" not in ran(watched.folder, ears.secret, "status")
+    assert watched.end() == 130
+
+
+def test_refused_subscribers_are_seen_until_they_are_mended(watched, ears):
+    """Without a cycle, in lines that name the run file, by health, with `status`; a killed watch troubles nobody."""
+    (watched.folder / "hail.yaml").write_text(
+        (watched.folder / "watch.yaml").read_text().replace("people.csv", "farms.csv")
+    )
+    watched.write("farms.csv", "id,lon,lat\nfarm,-97.1,32.7\n")
+    watched.start("watch.yaml", "hail.yaml", "--port", "0")
+    watched.show(0, 45)
+    watched.until("1 ran")
+    watched.until("1 ran")
+    watched.write("farms.csv", "id,lon,lat\nfarm,-97.1,132.7\n")
+    assert "hail.yaml: subscribers stay as they were" in watched.until("stay as they were")
+    health = watched.ask()
+    assert health["ok"]
+    assert "1 fault" in health["feeds"]["hail.yaml"]["troubles"]["subscribers"]
+    assert health["feeds"]["watch.yaml"]["troubles"] == {}
+    while "trouble: subscribers" not in (said := ran(watched.folder, ears.secret, "status")):
+        pass
+    first, second = said.split("watched: ")[1:]
+    assert first.startswith("hail.yaml")
+    assert "trouble: subscribers" in first
+    assert "farms.csv:2: 'farm'" in first
+    assert "trouble" not in second
+    watched.write("farms.csv", "id,lon,lat\nfarm,-97.1,32.7\n")
+    assert "hail.yaml: read " in watched.until("anew: 1 subscriber")
+    while watched.ask()["feeds"]["hail.yaml"]["troubles"]:
+        pass
+    watched.kill()
+    assert ran(watched.folder, ears.secret, "status").count("no watch is at work") == 2
+
+
+def test_what_of_an_edit_needs_a_new_start_is_told(watched, ears):
+    """The engine is one for all run files, and begins once; all else holds at once."""
+    watched.start()
+    watched.say(more="engine: {cores: 1}\n")
+    assert "`engine:` was edited: that holds when the watch is started anew" in watched.until("`engine:`")
+    watched.until("watch.yaml was edited")
+    watched.show(0, 45)
+    assert ears.told() == ("new", 45)
+    assert watched.end() == 130
