@@ -14,7 +14,8 @@ it cannot be started            again later: it may be about to be installed
 
 The environment is ours, and these: ``DYNAMO_DELIVERY`` (the same at every try), ``DYNAMO_ALERT``,
 ``DYNAMO_ALERT_KIND`` (new, updated, cancelled), ``DYNAMO_SUBSCRIBER``, ``DYNAMO_HEADLINE`` and ``DYNAMO_EXERCISE``
-(1 or empty). What it leaves running in the background when it ends goes on. Nothing is raised.
+(1 or empty). What it leaves running in the background when it ends goes on, for a siren may sound longer than it is
+told to; what it began in a session of its own is out of reach of the time-out too. Nothing is raised.
 """
 
 from __future__ import annotations
