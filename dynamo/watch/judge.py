@@ -106,6 +106,7 @@ class Judge:
         self._store: AlertStore | None = None
         self._standings: dict[str, Standing] = {}
         self._apart: tuple[Subscribers, Subscribers] | None = None
+        self._silent: set[str] = set()  # kinds of which it was told that their products say no share
 
     def __call__(self, products: Products) -> Verdict:
         """Judge a run; always in the same thread.
@@ -146,9 +147,7 @@ class Judge:
                 f"hazards of kind {fields[0].hazard!r} are of {issued:%Y-%m-%d %H:%M:%SZ}, which is to come; "
                 "is a clock wrong?"
             )
-        first = min(one.lead_minutes for one in fields)
-        shares = [f.known_share for f in fields if f.known_share is not None and f.lead_minutes == first]
-        known = min(shares, default=1.0) if whole else 0.0
+        known = self._known(fields) if whole else 0.0
         channels = tuple(address(self._feed, name) for name in self._channels)
         cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
         return self._store.judge(
@@ -158,6 +157,16 @@ class Judge:
             asking=partial(asked, people, cycle.hazard),
             looking=partial(still_near, people, fields),
         )
+
+    def _known(self, fields: Sequence[HazardField]) -> float:
+        """Return the least share that was seen at the first of the lead times that tell one; 1 where none does."""
+        shares = [(one.lead_minutes, one.known_share) for one in fields if one.known_share is not None]
+        if not shares and (kind := fields[0].hazard) not in self._silent:
+            self._silent.add(kind)
+            log.warning(
+                "products of %s do not say known_share: where they show nothing, all counts as seen", kind
+            )
+        return min(shares, default=(0.0, 1.0))[1]
 
     def _people(self) -> Subscribers:
         """Return those who are told now, with channels named as in the journal; made anew when they change."""
@@ -202,4 +211,7 @@ class Judge:
                         fields.append(read_hazards(Path(path), digest_file(path), least))
                     except DataError as error:
                         faults.append(error)
-        return fields, faults
+        # Of two alike that are told the first, whatever the files are called.
+        return sorted(
+            fields, key=lambda one: (one.hazard, one.valid_time, one.lead_minutes, one.source)
+        ), faults

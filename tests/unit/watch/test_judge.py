@@ -169,6 +169,22 @@ def test_the_share_that_was_seen_is_that_of_the_first_lead_time(case):
     assert case.told(unseen) == []
 
 
+def test_a_share_that_only_a_later_lead_time_says_counts(case):
+    """A file that says none hides none."""
+    case.told(case.made("r1"))
+    case.made("r2", 1, levels=())
+    then = (NOW + timedelta(minutes=6)).isoformat()
+    later = case.made("r2", 1, "later", levels=(), lead_minutes=5, known_share=0.0, valid_time=then)
+    assert case.told(later) == []
+
+
+def test_products_that_say_no_share_are_told_of_once(case, caplog):
+    """What they do not show counts as clear, so that who reads the log can say whether that is right."""
+    for n in range(3):
+        case.told(case.made(f"r{n}", n, known_share=None))
+    assert caplog.text.count("products of STORM do not say known_share") == 1
+
+
 def test_who_is_no_longer_among_the_subscribers_is_told_nothing(case):
     """A row that was spoilt or taken out while the storm is there is no all clear."""
     case.told(case.made("r1"))
