@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from dynamo.delivery.attempt import attempt
 from dynamo.delivery.channel import Channel
@@ -29,6 +29,9 @@ from dynamo.errors import WorkspaceError, nearest
 from dynamo.journal.database import DiskFullError
 
 __all__ = ["Sender"]
+
+#: What one turn at the outbox gives: work, and when there is more (Unix seconds).
+_Turn: TypeAlias = tuple[list[Batch], float | None]
 
 #: Seconds for which results are gathered before they are written together.
 GATHER = 0.02
@@ -43,14 +46,6 @@ TROUBLE = 60.0
 SET_BACK = 1.0
 #: What the names of senders begin with that are alone.
 ALONE = "alone-"
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What one turn at the outbox gave: work, and when there is more (Unix seconds)."""
-
-    batches: tuple[Batch, ...] = ()
-    more: float | None = None
 
 
 class Sender:
@@ -145,13 +140,13 @@ class Sender:
                     self._awake.clear()
                     if self._fault:
                         raise self._fault
-                    turn = await self._turn(thread, outbox)
-                    for batch in turn.batches:
+                    batches, more = await self._turn(thread, outbox)
+                    for batch in batches:
                         self._start(batch)
-                    idle = drain and not turn.batches and not self._lanes and not self._news
+                    idle = drain and not batches and not self._lanes and not self._news
                     if idle and not await self._loop.run_in_executor(thread, outbox.waiting):
                         break
-                    await self._sleep(turn)
+                    await self._sleep(more, given=bool(batches))
             finally:
                 await self._land(GRACE if self._stopping else 0)
                 left = await self._loop.run_in_executor(thread, self._last, outbox)
@@ -172,7 +167,7 @@ class Sender:
             self._trouble = self._trouble or loop.time()
             if loop.time() - self._trouble > TROUBLE and not isinstance(error, DiskFullError):
                 raise
-            return _Turn()
+            return [], None
         self._trouble = 0.0
         return turn
 
@@ -197,7 +192,7 @@ class Sender:
         taken = sum(batch.failing for batch in batches)
         free = {False: room[0] - (len(batches) - taken), True: room[1] - taken}
         times = [outbox.ready(failing=failing) for failing, left in free.items() if left > 0]
-        return _Turn(tuple(batches), min((at for at in times if at is not None), default=None))
+        return batches, min((at for at in times if at is not None), default=None)
 
     def _look(self, outbox: Outbox, now: float) -> None:
         """Let nothing wait for what is over: a watch that was killed, a clock that was set back."""
@@ -209,13 +204,12 @@ class Sender:
             outbox.set_back(now, 0)
         self._looked = now
 
-    async def _sleep(self, turn: _Turn) -> None:
+    async def _sleep(self, more: float | None, *, given: bool) -> None:
         """Sleep until there is something to do."""
         seconds = min(self._poll, self._lease / 3)
-        if turn.more is not None:
+        if more is not None:
             # Work that is due but was not given is another's, or will be given soon: never ask without a pause.
-            least = 0.0 if turn.batches else GATHER
-            seconds = min(seconds, max(least, turn.more - self._clock()))
+            seconds = min(seconds, max(0.0 if given else GATHER, more - self._clock()))
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._awake.wait()
