@@ -23,16 +23,18 @@ _GOES_ON = """(
   OR (feed, hazard) IN (SELECT c.feed, c.hazard FROM cycles c WHERE max(c.issued, c.judged) >= ?1))
 """
 _END = f"DELETE FROM episodes WHERE NOT {_GOES_ON}"  # noqa: S608 - constants
+_GO_ON = f"SELECT json_extract(state, '$[0]') FROM episodes WHERE {_GOES_ON}"  # noqa: S608 - constants
+_UNDER_WAY = "SELECT json_extract(state, '$[0]') FROM episodes"
 #: Of an episode, the newest alert is old; and it does not go on; and nothing of it waits.
-_OLD = f"""
+_OLD = """
 SELECT a.id FROM alerts a
 WHERE a.made < ?1
-  AND a.episode NOT IN (SELECT json_extract(state, '$[0]') FROM episodes WHERE {_GOES_ON})
+  AND a.episode NOT IN ({kept})
   AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.episode = a.episode AND b.made >= ?1)
   AND NOT EXISTS (
     SELECT 1 FROM alerts b JOIN deliveries d ON d.alert = b.id
     WHERE b.episode = a.episode AND d.state = 'waiting')
-"""  # noqa: S608 - constants
+"""
 #: A dead letter may have been put back into the queue meanwhile.
 _FORGET = """
 DELETE FROM alerts WHERE id = ?1
@@ -52,10 +54,12 @@ def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
     """
     database = Database(path, ())
     try:
-        old = [row[0] for row in database.execute(_OLD, (before,))]
         if dry_run:
-            return len(old)
+            return len(_ids(database, _GO_ON, before))
+        # To list them may take longer than others wait for a transaction. None is needed: what is not under way once
+        # these have ended is never gone on with, so what is listed then gets no more alerts.
         database.execute(_END, (before,))
+        old = _ids(database, _UNDER_WAY, before)
         gone = 0
         for first in range(0, len(old), _BATCH):
             with database.change():
@@ -67,3 +71,7 @@ def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
     finally:
         database.close()
     return gone
+
+
+def _ids(database: Database, kept: str, before: float) -> list[str]:
+    return [row[0] for row in database.execute(_OLD.format(kept=kept), (before,))]

@@ -21,6 +21,7 @@ from dynamo.alerts.match import Match
 from dynamo.alerts.store import AlertStore
 from dynamo.errors import InternalError, UserError, WorkspaceError
 from dynamo.journal import Journal, Workspace
+from dynamo.journal.database import Database
 from dynamo.journal.old_alerts import forget_alerts
 from dynamo.journal.retention import Freed, collect
 
@@ -293,6 +294,29 @@ def test_an_episode_of_a_feed_that_is_judged_no_more_is_forgotten(store, path):
     assert store.active() == {("flow", "STORM"): 1}
     assert forget_alerts(path, before=later) == 1
     assert store.active() == {}
+
+
+@pytest.mark.parametrize("after", ["SELECT a.id", "DELETE FROM episodes"])
+def test_an_episode_is_forgotten_whole_or_not_at_all(store, path, monkeypatch, after):
+    """Also where a cycle is judged meanwhile that would go on with it: what it tells refers to what is there."""
+    (new,) = judge(store, cycle(0), [match()])
+    set_deliveries(path, "sent")
+    execute, told = Database.execute, []
+
+    def meanwhile(database, sql, parameters=()):
+        cursor = execute(database, sql, parameters)
+        if database is store._db or told or after not in sql:
+            return cursor
+        found = cursor.fetchall()
+        told.extend(judge(store, cycle(60), [match(onset=70, level=60.0)]))
+        return found
+
+    monkeypatch.setattr(Database, "execute", meanwhile)
+    forget_alerts(path, before=new.expires.timestamp() + 1)
+    assert told
+    left = store.alerts()
+    assert {one.episode for one in left} == {one.episode for one in left if one.kind == "new"}
+    assert {one.id for one in told} <= {one.id for one in left}
 
 
 def test_an_episode_that_still_counts_to_its_all_clear_is_kept(store, path):
