@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,23 +37,26 @@ class Feature:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file, decompressed if its name ends in ``.gz``.
+    """Return the content of a file of text, decompressed if its name ends in ``.gz``, without a byte order mark.
 
     Raises
     ------
     DataError
-        It cannot be read, or its compressed data are damaged.
+        It cannot be read, its compressed data are damaged, or it is no text as UTF-8 is.
     """
     place = Place(str(path))
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
     except EOFError:
         raise DataError("the file is truncated: its compressed data end too early", place=place) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"the file is not gzip, or damaged: {error}", place=place) from error
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror or error}", place=place) from error
+    if data[:2] in {BOM_UTF16_LE, BOM_UTF16_BE} or b"\0" in data[:64]:
+        raise DataError("the file is not UTF-8 but UTF-16, or no text; save it as UTF-8", place=place)
+    return data.removeprefix(BOM_UTF8)
 
 
 def read_collection(path: Path) -> tuple[dict[str, Any], list[Feature]]:

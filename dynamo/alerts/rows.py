@@ -66,13 +66,24 @@ class Rows:
         at = (line, 0) if what == "line" else (0, line)
         self._faults.append(Fault(*at, subscriber, message))
 
-    def add(self, lines: Sequence[int], columns: Mapping[str, Sequence[Any]], *, what: str = "line") -> None:
-        """Take rows; a column that is missing is empty. Lines are numbers of lines or, as `what` says, features."""
+    def add(
+        self,
+        lines: Sequence[int],
+        columns: Mapping[str, Sequence[Any]],
+        *,
+        what: str = "line",
+        faulty: Sequence[int] = (),
+    ) -> None:
+        """Take rows; a column that is missing is empty. Lines are numbers of lines or, as `what` says, features.
+
+        Of the rows at the places `faulty` it is known already that they are wrong: what else is, is told too.
+        """
         self._what = what
         names = columns["id"]
         ids = list(map(str.strip, names if set(map(type, names)) <= {str} else map(_name, names)))
         empty: Sequence[Any] = ("",) * len(ids)
         good = np.ones(len(ids), bool)
+        good[list(faulty)] = False
 
         def wrong(i: int, message: str) -> None:
             good[i] = False
@@ -83,7 +94,7 @@ class Rows:
             name: _numbers(name, columns.get(name, empty), wrong, needed=name in {"lon", "lat"})
             for name in ("lon", "lat", *_NUMBERS)
         }
-        _check_ranges(numbers, good, wrong)
+        _check_ranges(numbers, wrong)
         codes = {name: self._coded(name, columns.get(name, empty), wrong) for name in _TEXTS}
         keep = good.nonzero()[0]
         self._ids += ids if len(keep) == len(ids) else [ids[i] for i in keep.tolist()]
@@ -140,7 +151,9 @@ class Rows:
         columns = {name: values[kept] for name, values in columns.items()}
         self._asking(columns, ids[places][owner])
         subscribers = Subscribers(ids=ids[places], **at, **self._made(columns, owner, ids[places]))
-        return subscribers, tuple(sorted(self._faults, key=lambda fault: (fault.line, fault.feature)))
+        return subscribers, tuple(
+            sorted(dict.fromkeys(self._faults), key=lambda fault: (fault.line, fault.feature))
+        )
 
     def _note(self, columns: Mapping[str, NDArray[Any]], ids: NDArray[Any], i: int, message: str) -> None:
         self.fault(int(columns["line"][i]), ids[i], message, what=self._what)
@@ -270,13 +283,16 @@ def _numbers(name: str, values: Sequence[Any], wrong: Any, *, needed: bool) -> N
     return found
 
 
-def _check_ranges(numbers: Mapping[str, NDArray[Any]], good: NDArray[np.bool_], wrong: Any) -> None:
+def _check_ranges(numbers: Mapping[str, NDArray[Any]], wrong: Any) -> None:
     lon, lat, distance, lead = (numbers[name] for name in ("lon", "lat", "distance_km", "max_lead_minutes"))
-    for i in (good & ((np.abs(lon) > 180) | (np.abs(lat) > 90))).nonzero()[0].tolist():
+    for i in ((np.abs(lon) > 180) | (np.abs(lat) > 90)).nonzero()[0].tolist():
         swapped = ": are longitude and latitude swapped?" if abs(lat[i]) <= 180 and abs(lon[i]) <= 90 else ""
-        at = f"longitude {lon[i]:g}, latitude {lat[i]:g}"
+        said = [
+            f"{what} {x[i]:g}" for what, x in (("longitude", lon), ("latitude", lat)) if not math.isnan(x[i])
+        ]
+        at = ", ".join(said)  # what is no number is told already
         wrong(i, f"{at} is out of range{swapped or '; expected -180 to 180 and -90 to 90'}")
-    for i in (good & ((distance < 0) | (distance > _FARTHEST_KM))).nonzero()[0].tolist():
+    for i in ((distance < 0) | (distance > _FARTHEST_KM)).nonzero()[0].tolist():
         wrong(i, f"its distance_km is {distance[i]:g}; expected 0 to {_FARTHEST_KM:g}")
-    for i in (good & (lead < 0)).nonzero()[0].tolist():
+    for i in (lead < 0).nonzero()[0].tolist():
         wrong(i, f"its max_lead_minutes is {lead[i]:g}; expected 0 or more")

@@ -29,6 +29,10 @@ _CHUNK = 4096
 _TOLD = 20
 # What a rule in a GeoJSON may say.
 _KEYS = COLUMNS[3:]
+# What the properties of a feature may say to us.
+_PROPERTIES = frozenset({"id", "name", "rules", *_KEYS})
+# What stands between values where somebody's program or country has it so.
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_subscribers(
@@ -74,10 +78,10 @@ def read_subscribers(
 def _from_csv(path: Path, rows: Rows) -> None:
     data = read_bytes(path)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError:
         # One bad byte in one line of a million: that row is told and no other is lost.
-        text = data.decode("utf-8-sig", "surrogateescape")
+        text = data.decode("utf-8", "surrogateescape")
     # A row is a line, always: an unclosed quotation mark then spoils one row and not the rest of the file.
     lines = iter(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     header = _header(path, next(lines))
@@ -133,6 +137,11 @@ def _cells(line: str) -> list[str]:
 def _header(path: Path, line: str) -> list[str]:
     header = [name.strip() for name in _cells(line)]
     place = Place(str(path), 1)
+    if not any(header):
+        raise DataError("the first line is empty; expected names of columns like id,lon,lat", place=place)
+    for separator, several in _SEPARATORS.items():
+        if len(header) == 1 and separator in line:
+            raise DataError(f"its values are separated by {several}; expected commas", place=place)
     missing = [name for name in COLUMNS if name not in header]
     for name in ("id", "lon", "lat"):
         if name in missing:
@@ -152,42 +161,64 @@ def _from_geojson(path: Path, rows: Rows) -> None:
     features = read_collection(path)[1]
     table: list[tuple[Any, ...]] = []
     numbers: list[int] = []
+    faulty: list[int] = []
     for feature in features:
-        for row in _feature_rows(feature, rows):
+        wrong: list[str] = []
+        for row, is_faulty in _feature_rows(feature, wrong):
+            if is_faulty:
+                faulty.append(len(table))
             numbers.append(feature.number)
             table.append(row)
+        for message in wrong:
+            rows.fault(feature.number, str(row[0]), message, what="feature")
     if table:
-        rows.add(numbers, dict(zip(COLUMNS, zip(*table, strict=True), strict=True)), what="feature")
+        columns = dict(zip(COLUMNS, zip(*table, strict=True), strict=True))
+        rows.add(numbers, columns, what="feature", faulty=faulty)
 
 
-def _feature_rows(feature: Feature, rows: Rows) -> Iterator[tuple[Any, ...]]:
+def _feature_rows(feature: Feature, wrong: list[str]) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    """Yield a row for each rule of a feature, one at least, and whether it is faulty; add to `wrong` why."""
     said = feature.properties
     name = feature.id if feature.id is not None else said.get("id", said.get("name", ""))
     geometry = feature.geometry if isinstance(feature.geometry, dict) else {}
     at = geometry.get("coordinates")
     if geometry.get("type") != "Point" or not isinstance(at, list) or len(at) < 2:
-        rows.fault(
-            feature.number, str(name), "it is no Point with a longitude and a latitude", what="feature"
-        )
-        return
+        at = (0.0, 0.0)
+        wrong.append("it is no Point with a longitude and a latitude")
     own = said.get("rules")
     if own is None:
         own = [{key: said.get(key) for key in _KEYS}]
+        if not said.keys() <= _PROPERTIES:
+            wrong += _misspelt(said)
     elif not isinstance(own, list) or not all(isinstance(rule, dict) for rule in own):
-        rows.fault(feature.number, str(name), "its rules are no list of objects", what="feature")
-        return
+        own = [{}]
+        wrong.append("its rules are no list of objects")
     elif not own:
-        empty = "its list of rules is empty; leave it out to have those of the run file"
-        rows.fault(feature.number, str(name), empty, what="feature")
-    for rule in own:
-        unknown = [key for key in rule if key not in _KEYS]
-        for key in unknown:
-            rows.fault(feature.number, str(name), _unknown(key), what="feature")
-        if not unknown:
-            yield (name, at[0], at[1], *map(rule.get, _KEYS))
+        own = [{}]
+        wrong.append("its list of rules is empty; leave it out to have those of the run file")
+    is_faulty = bool(wrong)
+    for number, rule in enumerate(own, 1):
+        unknown = [_unknown(key, number) for key in rule if key not in _KEYS]
+        wrong += unknown
+        yield (name, at[0], at[1], *map(rule.get, _KEYS)), is_faulty or bool(unknown)
+
+
+def _misspelt(said: dict[str, Any]) -> list[str]:
+    """Return which properties are as good as a key of a rule that is not given; they may be about other things."""
+    missing = tuple(key for key in ("rules", *_KEYS) if key not in said)
+    return [
+        f"property {key!r} is not known{close}"
+        for key in said
+        if key not in _PROPERTIES and (close := _near(key, missing))
+    ]
+
+
+@lru_cache(256)  # a million features may have the same properties
+def _near(key: str, known: tuple[str, ...]) -> str:
+    return nearest(key, known)
 
 
 @lru_cache(256)  # a million rules may have the same fault
-def _unknown(key: str) -> str:
+def _unknown(key: str, number: int) -> str:
     close = nearest(key, _KEYS) or f"; expected {', '.join(_KEYS[:-1])} or {_KEYS[-1]}"
-    return f"key {key!r} of a rule is not known{close}"
+    return f"key {key!r} of its rule {number} is not known{close}"

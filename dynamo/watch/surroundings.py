@@ -45,7 +45,17 @@ def _unwritable(path: Path) -> str:
         path = path.parent
     if not path.is_dir():
         return f"{path} is no folder"
-    return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} may not be written"
+    try:
+        disk = os.statvfs(path)
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    if disk.f_flag & os.ST_RDONLY:
+        return f"the file system of {path} is read-only"
+    if not os.access(path, os.W_OK | os.X_OK):
+        return f"{path} may not be written"
+    # Some count no blocks, or no files. What a quota leaves over is known only to who writes.
+    full = (disk.f_blocks and not disk.f_bavail) or (disk.f_files and not disk.f_favail)
+    return f"the file system of {path} is full" if full else ""
 
 
 def _missing(program: str, base: Path) -> str:

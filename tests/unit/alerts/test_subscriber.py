@@ -228,13 +228,70 @@ def test_a_key_of_a_rule_that_is_not_known_is_told(tmp_path):
     found, faults = read_subscribers(path, RULES, strict=False)
     assert _rules(found) == [("a", RULES[1])]
     assert [str(fault) for fault in faults] == [
-        "feature 1: 'a': key 'chanel' of a rule is not known (did you mean 'channel'?)",
-        "feature 1: 'a': key 'distance' of a rule is not known (did you mean 'distance_km'?)",
-        f"feature 1: 'a': key 'note' of a rule is not known; expected {KEYS}",
+        "feature 1: 'a': key 'chanel' of its rule 1 is not known (did you mean 'channel'?)",
+        "feature 1: 'a': key 'distance' of its rule 1 is not known (did you mean 'distance_km'?)",
+        f"feature 1: 'a': key 'note' of its rule 2 is not known; expected {KEYS}",
         "feature 2: 'b': its list of rules is empty; leave it out to have those of the run file",
     ]
     with pytest.raises(DataError, match=r"subscribers\.geojson: feature 1: 'a': key 'chanel'"):
         read_subscribers(path, RULES)
+
+
+def test_a_property_as_good_as_a_key_is_told(tmp_path):
+    """Where a feature has no list of rules, its properties are its rule: else it would get all of the run file's."""
+    path = _geojson(
+        tmp_path,
+        _point(-97, 32, id="a", properties={"min_levl": 50, "hazard": "HAIL", "phone": "555", "street": "x"}),
+        _point(-97, 32, id="b", properties={"rule": [{"hazard": "HAIL"}]}),
+        _point(-97, 32, id="c", properties={"hazard": "HAIL", "hazards": 3}),
+    )
+    found, faults = read_subscribers(path, RULES, strict=False)
+    assert found.ids.tolist() == ["c"]
+    assert [str(fault) for fault in faults] == [
+        "feature 1: 'a': property 'min_levl' is not known (did you mean 'min_level'?)",
+        "feature 2: 'b': property 'rule' is not known (did you mean 'rules'?)",
+    ]
+
+
+def test_all_that_is_wrong_with_a_row_is_told_at_once(tmp_path):
+    """What else is wrong does not hide behind the first."""
+    known = {"hazards": ["STORM"], "channels": ["p"]}
+    _, faults = read_subscribers(_csv(tmp_path, ",x,95,-1,STRM,1,-2,q"), strict=False, **known)
+    assert sorted(fault.message for fault in faults) == [
+        "it has no id",
+        "its channel 'q' is not known",
+        "its distance_km is -1; expected 0 to 20004",
+        "its hazard 'STRM' is not known (did you mean 'STORM'?)",
+        "its lon is 'x'; expected a number",
+        "its max_lead_minutes is -2; expected 0 or more",
+        "latitude 95 is out of range; expected -180 to 180 and -90 to 90",
+    ]
+    line = {"type": "LineString", "coordinates": []}
+    said = {"rules": [{"hazard": "STRM", "note": ""}, {"channel": "q"}]}
+    path = _geojson(tmp_path, {"type": "Feature", "geometry": line, "id": "a", "properties": said})
+    found, faults = read_subscribers(path, RULES, strict=False, **known)
+    assert not len(found)
+    assert sorted(fault.message for fault in faults) == [
+        "it is no Point with a longitude and a latitude",
+        "its channel 'q' is not known",
+        "its hazard 'STRM' is not known (did you mean 'STORM'?)",
+        f"key 'note' of its rule 1 is not known; expected {KEYS}",
+    ]
+
+
+@pytest.mark.parametrize("name", ["subscribers.csv", "subscribers.geojson"])
+def test_a_file_as_other_programs_write_it(tmp_path, name):
+    """With a byte order mark it is read; as UTF-16, with a mark or without, that is told."""
+    path = tmp_path / name
+    text = f"{HEAD}\na,-97,32,1,STORM,1,1,p\n"
+    if name.endswith("json"):
+        text = json.dumps({"type": "FeatureCollection", "features": [_point(-97, 32, id="a")]})
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert read_subscribers(path, RULES)[0].ids.tolist() == ["a"]
+    for encoding in ("utf-16", "utf-16-be", "utf-16-le"):
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(DataError, match="not UTF-8 but UTF-16, or no text; save it as UTF-8"):
+            read_subscribers(path, RULES)
 
 
 def test_who_asks_for_nothing_of_a_run_file_without_rules_is_told(tmp_path):
@@ -252,7 +309,10 @@ def test_who_asks_for_nothing_of_a_run_file_without_rules_is_told(tmp_path):
         ),
         ("id,lon,lat,distance", r":1: column 'distance' is not known \(did you mean 'distance_km'\?\)"),
         ("id,lon,lat,lat", ":1: column 'lat' is there twice"),
-        ("", "column 'id' is missing"),
+        ("", "the first line is empty; expected names of columns like id,lon,lat"),
+        ("id;lon;lat", ":1: its values are separated by semicolons; expected commas"),
+        ("id\tlon\tlat", ":1: its values are separated by tabs; expected commas"),
+        ("'id', 'lon'; 'lat'", "column 'id' is missing"),
     ],
 )
 def test_wrong_columns_are_an_error(tmp_path, head, message):

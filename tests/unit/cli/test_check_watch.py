@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -348,6 +350,24 @@ def test_a_file_without_subscribers_is_noted(run_file, capsys, name, text):
         f"note          {run_file}:6:16: there is no subscriber in {run_file.parent / name}: nobody is told"
         in out
     )
+
+
+@pytest.mark.parametrize(
+    ("disk", "said"),
+    [
+        ({"f_bavail": 0}, "the file system of {} is full"),
+        ({"f_favail": 0}, "the file system of {} is full"),
+        ({"f_flag": os.ST_RDONLY}, "the file system of {} is read-only"),
+        ({"f_blocks": 0, "f_bavail": 0, "f_files": 0, "f_favail": 0}, ""),
+    ],
+)
+def test_a_file_system_that_takes_nothing_is_told(run_file, capsys, monkeypatch, disk, said):
+    """Whoever asks: rights say nothing of that. One that counts no blocks and no files may take some."""
+    usual = {"f_flag": 0, "f_blocks": 9, "f_bavail": 9, "f_files": 9, "f_favail": 9}
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(**{**usual, **disk}))
+    code, _, err = checked(capsys, run_file)
+    assert code == (2 if said else 0)
+    assert said.format(run_file.parent) in err
 
 
 def test_a_watch_refuses_the_same_and_only_warns_of_what_may_yet_come(run_file, caplog):
