@@ -89,6 +89,11 @@ class Receiver:
         channel = self.arrived[request.match_info["channel"]]
         channel[name] = channel.get(name, 0) + 1
 
+    @property
+    def asked(self) -> int:
+        """How many requests came."""
+        return sum(self.moods.values())
+
     @staticmethod
     def _reset(request: web.Request) -> web.StreamResponse:
         sock = request.transport.get_extra_info("socket")

@@ -97,7 +97,7 @@ def test_every_window_runs_once_whenever_the_taker_is_killed(tmp_path):
     arrive(-written % len(RADARS))
     (tmp_path / "stop").touch()
     last = taker()
-    _, errors = last.communicate(timeout=60)
+    _, errors = last.communicate(timeout=200)
     assert last.returncode == 0, errors.decode()
 
     cycles = written // len(RADARS)
