@@ -16,20 +16,20 @@ from dynamo.cli.exercise import test
 from dynamo.cli.move import move
 from dynamo.cli.options import workspace_option
 from dynamo.errors import UserError, nearest
-from dynamo.graph.units import format_count, parse_seconds
+from dynamo.graph.units import format_count, format_seconds, parse_seconds
 
 if TYPE_CHECKING:
     from dynamo.alerts.store import AlertStore
 
 __all__ = ["command"]
 
-#: What is said of a name that the journal never had; and the names that are looked through for one like it.
+#: What is said of a name that the journal never had. Of so few that it had all are told, of so many one like it.
 NEVER = {
     "subscriber": "no subscriber {!r} was ever told of anything",
     "hazard": "nobody was ever told of {!r}",
     "channel": "nothing was ever to be sent to a channel {!r}",
 }
-MANY = 10_000
+FEW, MANY = 10, 10_000
 NOBODY = "nobody was told of anything yet"
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -147,7 +147,7 @@ def replay(which: str | None, workspace: Path, *, everything: bool) -> int:
 def _none_of(*, active: bool, hazard: str | None, subscriber: str | None, since: str | None) -> str:
     """Return that there is no alert of those that were asked for."""
     words = {"under way": active, f"of {hazard}": hazard, f"to {subscriber}": subscriber}
-    words[f"in the last {since}"] = since
+    words[f"in the last {format_seconds(parse_seconds(since or 0))}"] = since
     chosen = [said for said, given in words.items() if given]
     return " ".join(("no alert", *chosen)) if chosen else NOBODY
 
@@ -159,11 +159,17 @@ def _say_none(store: AlertStore, words: str, **names: str | None) -> None:
             continue
         known = store.known(what)  # type: ignore[arg-type]
         if name not in known:
-            channels = [one for one in known if one.rpartition("/")[2] == name]  # without their run file
-            close = f" (did you mean {channels[0]!r}?)" if channels else nearest(name, known[:MANY])
-            words = f"{NEVER[what].format(name)}{close}" if known else NOBODY
+            words = f"{NEVER[what].format(name)}{_close(name, known)}" if known else NOBODY
             break
     print(words, file=sys.stderr)
+
+
+def _close(name: str, known: list[str]) -> str:
+    """Return the known name that is meant, or all where they are few."""
+    # In another case, or a channel without its run file.
+    meant = [one for one in known if name.casefold() in {one.casefold(), one.casefold().rpartition("/")[2]}]
+    said = f" (did you mean {meant[0]!r}?)" if meant else nearest(name, known[:MANY])
+    return said or (f"; there are {', '.join(known)}" if len(known) <= FEW else "")
 
 
 def _store(workspace: Path) -> AlertStore:

@@ -153,9 +153,12 @@ def _place(alert: Alert) -> str:
 
 def _delivered(delivery: Delivery) -> Iterator[tuple[str, str]]:
     reason = f", {delivery.reason}" if delivery.reason else ""
+    if delivery.state == "waiting" and delivery.tries:
+        reason = f", not tried again before {plain(delivery.due)}"
     yield "delivery", f"{delivery.id}: {delivery.state}{reason}"
     for one in delivery.tries:
-        answer = " ".join(str(part) for part in (one.outcome, one.status, one.response) if part)
+        outcome = "failed" if one.outcome == "again" else one.outcome
+        answer = " ".join(str(part) for part in (outcome, one.status, one.response) if part)
         yield f"  try {one.n}", f"{plain(one.at)}, {one.seconds:.3f} s: {answer}"
 
 

@@ -67,7 +67,9 @@ def _show(deliveries: Iterable[Delivery], shown: dict[str, str], *, whole: bool 
         if one.id in shown or (waits and not whole):
             continue
         shown[one.id] = one.state
-        answer = one.tries[-1].response if one.tries else ""
+        last = one.tries[-1] if one.tries else None
+        status = f"HTTP {last.status} " if last and last.status else ""
+        answer = f"{status}{last.response}".rstrip() if last else ""
         said = f"{answer or 'no answer'}; a watch goes on trying" if waits else answer or "accepted"
         print(f"{one.channel}: {one.state}: {one.reason or said}", flush=True)
     return ended

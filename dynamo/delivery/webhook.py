@@ -8,6 +8,7 @@ by itself, so no text names more of it than its host.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ READ = 4096
 SHOWN = 300
 BODY_SECONDS = 2.0
 CONNECT_SECONDS = 5.0
+_TAG = re.compile(r"<[^>]*>?")
 
 
 class Webhook:
@@ -140,10 +142,14 @@ class Webhook:
             response.release()
         else:
             response.close()
-        location = response.headers.get("Location", "")
+        text, location = said.decode("utf-8", "replace"), response.headers.get("Location", "")
+        if (
+            response.content_type == "text/html"
+        ):  # a page for people, of a proxy perhaps: its words are enough
+            text = _TAG.sub(" ", text)
         return answered(
             response.status,
-            self._shown(said.decode("utf-8", "replace")),
+            self._shown(text),
             after=seconds_asked(response.headers.get("Retry-After"), self._clock()),
             location=_host(location),
         )
@@ -177,7 +183,9 @@ class Webhook:
         if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
             return f"{host} closed the connection without an answer"
         if isinstance(error, aiohttp.ClientConnectorError):
-            return f"cannot connect to {host}: {error.os_error.strerror or error.os_error}"
+            number = error.os_error.errno
+            why = os.strerror(number) if number else str(error.os_error)
+            return f"cannot connect to {host}:{self._url.port}: {why}"
         if isinstance(error, aiohttp.ClientResponseError):
             return f"what {host} answered is not HTTP: {error.message}"
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__

@@ -96,9 +96,11 @@ def test_alerts_are_listed_the_latest_first(desk, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["list", "--hazard", "STROM"], "nobody was ever told of 'STROM'"),
+        (["list", "--hazard", "STROM"], "nobody was ever told of 'STROM' (did you mean 'STORM'?)"),
+        (["list", "--hazard", "storm"], "nobody was ever told of 'storm' (did you mean 'STORM'?)"),
+        (["list", "--hazard", "wind"], "nobody was ever told of 'wind'; there are STORM"),
         (["list", "--subscriber", "clinc"], "no subscriber 'clinc' was ever told of anything (did you mean 'clinic'?)"),
-        (["list", "--subscriber", "clinic", "--since", "0 s"], "no alert to clinic in the last 0 s"),
+        (["list", "--subscriber", "clinic", "--since", "0 s"], "no alert to clinic in the last 0 ms"),
         (["deadletter", "--channel", "drop"],
          "nothing was ever to be sent to a channel 'drop' (did you mean 'flow.yaml/drop'?)"),
         (["deadletter", "--channel", "flow.yaml/drop"], "nothing for flow.yaml/drop was given up"),
@@ -190,6 +192,20 @@ def test_the_audit_of_an_all_clear_of_an_older_version_tells_what_it_can(desk, c
     assert "\nlast told " in out
     assert "\nclear " not in out
     assert json.loads(dynamo(capsys, "alerts", "audit", told[0].id, "--json")[1])["cleared"] is None
+
+
+def test_the_audit_tells_when_what_failed_may_be_tried_again(desk, capsys):
+    """And what was answered, with the status of HTTP."""
+    with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db, db:
+        db.execute(
+            "INSERT INTO tries (delivery, n, at, seconds, outcome, status, response)"
+            " SELECT id, 1, 0, 0.25, 'again', 500, 'boom' FROM deliveries"
+        )
+        db.execute("UPDATE deliveries SET due = 60")
+    name = json.loads(dynamo(capsys, "alerts", "list", "--subscriber", "clinic", "--json")[1])[0]["id"]
+    *_, delivery, tried = dynamo(capsys, "alerts", "audit", name)[1].splitlines()
+    assert delivery.endswith(": waiting, not tried again before 1970-01-01T00:01:00.000Z")
+    assert tried == "  try 1    1970-01-01T00:00:00.000Z, 0.250 s: failed 500 boom"
 
 
 def test_dead_letters_are_listed_and_tried_again(desk, capsys):

@@ -148,6 +148,17 @@ def test_an_answer_that_comes_to_a_halt_counts_by_its_status(alert, monkeypatch)
     assert (outcome.said, outcome.response) == ("sent", "abc")
 
 
+def test_of_a_page_for_people_the_words_are_kept(alert, serve):
+    """Many a proxy says so what is wrong."""
+
+    async def answer(_):
+        page = "<html><head><title>502 Bad Gateway</title></head>\n<body bgcolor='<'><hr>nginx</body"
+        return web.Response(status=502, text=page, content_type="text/html")
+
+    outcome = ask(alert, serve, answer)
+    assert (outcome.said, outcome.response) == ("again", "502 Bad Gateway nginx")
+
+
 def test_a_packed_answer_is_not_unpacked(alert, serve):
     """A small answer stays small."""
     import gzip
@@ -192,9 +203,9 @@ def test_a_reset_and_a_closed_port_are_tried_again(alert):
     assert outcome.response == "the connection to 127.0.0.1 failed: Connection reset by peer"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        outcome = asyncio.run(post(alert, f"http://127.0.0.1:{free.getsockname()[1]}/"))
-    assert outcome.said == "again"
-    assert outcome.response.startswith("cannot connect to 127.0.0.1:")
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+        outcome = asyncio.run(post(alert, f"http://{place}/"))
+    assert (outcome.said, outcome.response) == ("again", f"cannot connect to {place}: Connection refused")
 
 
 def test_tls_is_verified_against_the_given_authority(alert, serve, tmp_path):
