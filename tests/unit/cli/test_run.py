@@ -432,7 +432,7 @@ def test_a_run_under_way_is_shown_and_cannot_be_gone_on_with(bench):
     family = [psutil.Process(int(pid)) for pid in begun.read_text().split()]
     process.kill()
     process.communicate(timeout=60)
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive, "the worker and what its task started outlive the engine"
     assert f"{run}: interrupted" in bench.call("status")
     bench.write("pass")

@@ -97,7 +97,7 @@ class Rows:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until the journal says so."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - it is another connection that changes it
                 await asyncio.sleep(0.01)
 

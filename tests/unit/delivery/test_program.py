@@ -108,11 +108,11 @@ def test_out_of_time_the_whole_group_is_killed(tmp_path):
     async def both():
         # The end of the pipe comes when the last that holds it is gone.
         read = asyncio.create_task(asyncio.to_thread(held.read_text))
-        outcome = await Program("hook", ("sh", "-c", line), timeout=2.0).send(ALERT, "d1")
+        outcome = await Program("hook", ("sh", "-c", line), timeout=4.0).send(ALERT, "d1")
         return outcome, await read
 
     outcome, text = asyncio.run(both())
-    assert (outcome.said, outcome.response, text) == ("again", "killed after 2 s: began", "")
+    assert (outcome.said, outcome.response, text) == ("again", "killed after 4 s: began", "")
 
 
 def test_cancelled_nothing_goes_on(tmp_path):

@@ -584,7 +584,7 @@ def test_a_script_may_run_a_workflow_of_a_module_beside_it(lab):
 def test_what_is_imported_ahead_is_not_charged_to_a_task(lab):
     """Time and memory of an import that a waiting worker made for another task are not those of the job it gets."""
     (lab.root / "heavy.py").write_text(
-        "import time\nheld = bytearray(300 << 20)\nprint('heavy speaks', flush=True)\ntime.sleep(1.5)\n"
+        "import time\nheld = bytearray(300 << 20)\nprint('heavy speaks', flush=True)\ntime.sleep(4.5)\n"
     )
     lab.write("""
         @task
@@ -592,7 +592,7 @@ def test_what_is_imported_ahead_is_not_charged_to_a_task(lab):
             import heavy
             Path(out).write_text('well')
 
-        @task(memory='100 MiB', timeout='1 s')
+        @task(memory='100 MiB', timeout='4 s')
         def small(out: Output):
             print('small speaks')
             Path(out).write_text('well')

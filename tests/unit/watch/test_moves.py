@@ -83,7 +83,7 @@ def test_without_a_time_it_is_now(tmp_path):
     before = time.time()
     assert put(tmp_path)[0] == 204
     assert positions_since(tmp_path / "journal.db", "a.yaml", before - 1e-3) == {"car": (-96.5, 33.5)}
-    assert put(tmp_path, {"lon": 1, "lat": 2, "time": at(seconds=5)})[0] == 409
+    assert put(tmp_path, {"lon": 1, "lat": 2, "time": at(minutes=5)})[0] == 409
 
 
 @pytest.mark.parametrize("headers", [
