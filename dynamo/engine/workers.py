@@ -52,7 +52,7 @@ class Worker:
     ``begun`` is the monotonic time at which its current task began; ``left`` are the ids of the tasks of its
     job that have not been reported, the current one first. ``base`` is what the process held before its current
     task, bytes; it is measured only for tasks that declare memory. While it is ``preparing`` it imports, and will
-    say when it is through.
+    say when it is through. One that is ``leaving`` gets no other job.
     """
 
     slot: int
@@ -65,6 +65,7 @@ class Worker:
     base: int = 0
     buffer: bytes = b""
     preparing: bool = False
+    leaving: bool = False
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -127,10 +128,12 @@ class Workers:
             worker.tell({"prepare": calls})
 
     def retire(self) -> None:
-        """End the workers that have nothing to do; `reserve` starts others."""
+        """Give no other job to the workers there are: end those that have none, and the others after theirs."""
         for worker in self.idle:
             self._bury(worker)
         self.idle = []
+        for worker in self.busy:
+            worker.leaving = True
 
     def reserve(self, memory: int = 0) -> Worker:
         """Return a worker that has nothing to do, starting one where there is none.
@@ -197,7 +200,10 @@ class Workers:
                 worker.left.remove(report.task)
                 if not worker.left:
                     self.busy.remove(worker)
-                    self.idle.append(worker)
+                    if worker.leaving:
+                        self._bury(worker)
+                    else:
+                        self.idle.append(worker)
                 yield Reported(worker, report)
 
     def kill(self, worker: Worker) -> None:

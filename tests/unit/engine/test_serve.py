@@ -175,3 +175,38 @@ def test_a_list_ends_with_its_last_run():
     with pytest.raises(UserError):
         given.refused("one", UserError("no"))
     assert given.fileno() == -1
+
+
+def test_code_edited_while_a_worker_is_busy_is_the_code_that_runs(lab, calls):
+    """A worker that has imported a module and still has a job when the next run begins is not given one of that run."""
+    words, until = lab.root / "words.py", lab.root / "until"
+    words.write_text("WORD = 'before'\n")
+    lab.write("""
+        @task
+        def speak(out: Output, *, until: str = ''):
+            import words
+            note('imported')
+            while until and not os.path.exists(until):
+                time.sleep(0.01)
+            Path(out).write_text(words.WORD)
+
+        @workflow
+        def flow(name: str, until: str = ''):
+            speak(out=name, until=until)
+    """)
+    calls.put(lab.request(lab.graph("busy.txt", str(until)), run="busy"))
+    calls.over, take = True, calls.take
+
+    def step(running):
+        if running == ["busy"] and "after" not in words.read_text() and lab.marks.exists():
+            words.write_text("WORD = 'after'\n")
+            calls.put(lab.request(lab.graph("new.txt"), run="new"))
+        elif "new" in running:
+            until.touch()
+        return take(running)
+
+    calls.take = step
+    with lab.engine() as engine:
+        engine.serve(calls)
+    assert calls.log == [("busy", True), ("new", True)]
+    assert lab.published() == {"busy.txt": "before", "new.txt": "after"}
