@@ -12,6 +12,7 @@ import click
 from dynamo.cli.alike import alike, some
 from dynamo.cli.execute import resuming
 from dynamo.cli.options import workspace_option
+from dynamo.errors import UserError
 from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
@@ -34,14 +35,30 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     from dynamo.journal import Journal, Workspace
 
     found = Workspace.find(workspace)
+    watched = _watched(found)
     with Journal(found.journal) as journal:
-        record = journal.run(run)
-        graph = journal.graph(record.id)
-        facts = _facts(journal, found, record, graph)
-    facts["watched"] = _watched(found)
+        try:
+            record = journal.run(run)
+        except UserError:
+            if run is not None or not watched:
+                raise
+            facts: dict[str, Any] = {"run": None, "state": "no run yet"}  # a watch waits for its first
+        else:
+            graph = journal.graph(record.id)
+            facts = _facts(journal, found, record, graph)
     if as_json:
-        print(json.dumps(facts, indent=2))
+        print(json.dumps({**facts, "watched": watched}, indent=2))
         return 0
+    if facts["run"] is None:
+        print(facts["state"])
+    else:
+        _show_run(facts, graph, found)
+    for feed, said in watched.items():
+        _show_feed(feed, said)
+    return 0
+
+
+def _show_run(facts: Mapping[str, Any], graph: Graph, workspace: Workspace) -> None:
     print(f"{facts['run']}: {facts['state']}")
     width = max(len(step) for step in facts["steps"])
     for step, counts in facts["steps"].items():
@@ -49,22 +66,23 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
         print(f"  {step:{width}}  {counts['tasks']:5}  {told}")
     _show_failures(facts["failures"], graph)
     if facts["state"] in ("failed", "interrupted"):
-        print(f"go on with: {resuming(facts['run'], found)}")
-    for feed, said in facts["watched"].items():
-        told = ", ".join(f"{n} {state}" for state, n in said["windows"].items())
-        print(f"watched: {feed}: {told}; newest data done: {said['newest_done'] or 'none'}")
-        for hazard, one in said["hazards"].items():
-            known = f"{one['known']:.0%} of the field known"
-            print(f"  {hazard}: data of {one['data']}, {known}{_CLEAR[one['outcome']]}")
-        for channel, n in said["waiting"].items():
-            print(f"  {format_count(n, 'delivery', 'deliveries')} waiting for {channel}")
-        for closed in said["closed"].values():
-            print(f"  {closed}")
-        for what, trouble in (said["troubles"] or {}).items():
-            print(f"  trouble: {what}: {trouble}".replace("\n", "\n    "))
-        if said["troubles"] is None:
-            print("  no watch is at work")
-    return 0
+        print(f"go on with: {resuming(facts['run'], workspace)}")
+
+
+def _show_feed(feed: str, said: Mapping[str, Any]) -> None:
+    told = ", ".join(f"{n} {state}" for state, n in said["windows"].items()) or "nothing to run yet"
+    print(f"watched: {feed}: {told}; newest data done: {said['newest_done'] or 'none'}")
+    for hazard, one in said["hazards"].items():
+        known = f"{one['known']:.0%} of the field known"
+        print(f"  {hazard}: data of {one['data']}, {known}{_CLEAR[one['outcome']]}")
+    for channel, n in said["waiting"].items():
+        print(f"  {format_count(n, 'delivery', 'deliveries')} waiting for {channel}")
+    for closed in said["closed"].values():
+        print(f"  {closed}")
+    if said["troubles"] is None:
+        print("  no watch is at work")
+    for what, trouble in (said["troubles"] or {}).items():
+        print(f"  trouble: {what}: {trouble}".replace("\n", "\n    "))
 
 
 def _watched(workspace: Workspace) -> dict[str, Any]:
@@ -78,6 +96,9 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
 
     with Store(workspace.journal) as windows:
         standing = windows.standing()
+    troubles = {feed: troubles_of(workspace.root, feed) for feed in standing}
+    # Of what was never run only what is watched now is of interest.
+    standing = {feed: states for feed, states in standing.items() if states or troubles[feed] is not None}
     if not standing:
         return {}
     with AlertStore(workspace.journal) as alerts:
@@ -92,7 +113,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             else None,
             "waiting": _own(feed, waiting),
             "closed": _own(feed, closed),
-            "troubles": troubles_of(workspace.root, feed),
+            "troubles": troubles[feed],
             "hazards": {
                 one.hazard: {
                     "data": f"{one.issued:%Y-%m-%dT%H:%M:%SZ}",

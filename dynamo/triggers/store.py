@@ -194,8 +194,9 @@ class Store(Opened):
         return self._windows(where, (feed, *states, limit))
 
     def standing(self) -> dict[str, dict[WindowState, tuple[int, float]]]:
-        """Return, for each feed, how many windows are in each state, and the newest data time of those."""
-        found: dict[str, dict[WindowState, tuple[int, float]]] = {}
+        """Return, for each feed that ever began, how many windows are in each state, and their newest data time."""
+        begun = self._db.execute("SELECT feed FROM feeds ORDER BY feed")
+        found: dict[str, dict[WindowState, tuple[int, float]]] = {feed: {} for (feed,) in begun}
         rows = self._db.execute(
             "SELECT feed, state, count(*), max(time) FROM windows GROUP BY feed, state ORDER BY feed"
         )

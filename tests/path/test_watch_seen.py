@@ -108,6 +108,24 @@ def test_refused_subscribers_are_seen_until_they_are_mended(watched, ears):
     assert ran(watched.folder, ears.secret, "status").count("no watch is at work") == 2
 
 
+def test_a_watch_that_has_run_nothing_yet_is_seen(watched, ears):
+    """With what troubles it."""
+    watched.start()
+    assert "no run yet\nwatched: watch.yaml: nothing to run yet; newest data done: none\n" in ran(
+        watched.folder, ears.secret, "status"
+    )
+    watched.say(more="engine: {nam: local}\n")
+    watched.until("watch.yaml stays as it was")
+    while "trouble: run file: " not in ran(watched.folder, ears.secret, "status"):
+        pass
+    assert watched.end() == 130
+    line = [sys.executable, "-c", "from dynamo.cli import main; main()", "status"]
+    refused = subprocess.run(
+        line, cwd=watched.folder, text=True, capture_output=True, check=False, timeout=60
+    )
+    assert "no runs in" in refused.stderr
+
+
 def test_what_of_an_edit_needs_a_new_start_is_told(watched, ears):
     """The engine is one for all run files, and begins once; all else holds at once."""
     watched.start()
