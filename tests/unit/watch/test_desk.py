@@ -1,8 +1,10 @@
-"""The desk of a feed: what it does where the journal cannot take anything."""
+"""The desk of a feed: where the journal cannot take anything, and where files are from the future."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 
 import pytest
 
@@ -11,8 +13,10 @@ from dynamo.triggers.inbox import Inbox
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
 from dynamo.watch.feed import read_feed
+from dynamo.watch.health import health
 from dynamo.watch.turns import Turns
 
+ASKS = "is a clock or a time zone wrong? such files wait until then"
 FLOW = """
 from dynamo import Input, Output, task, workflow
 
@@ -27,14 +31,45 @@ def flow(frame: Input):
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch):
-    """Run a desk whose inbox never takes a window until `enough`; return how often it was asked."""
+def folder(tmp_path):
+    """The folder that the desk watches."""
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a_20260101_120000.txt").write_text("a")
-    (tmp_path / "flow.py").write_text(FLOW)
-    (tmp_path / "w.yaml").write_text(
-        "workflow: ./flow.py:flow\ninputs: {frame: 'in/*.txt'}\ntrigger: {backlog: all}\n"
-    )
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def work(tmp_path, folder):
+    """Let a desk work from when it has begun until something is done."""
+
+    def run(until, trigger=""):
+        (tmp_path / "flow.py").write_text(FLOW)
+        (tmp_path / "w.yaml").write_text(
+            f"workflow: ./flow.py:flow\ninputs: {{frame: 'in/*.txt'}}\n{trigger}"
+        )
+        counts, turns = Counts(), Turns()
+
+        async def main():
+            stop, begun = asyncio.Event(), asyncio.Event()
+            desk = Desk(read_feed(tmp_path / "w.yaml"), Workspace.open(tmp_path / "ws"), None, counts, turns)
+            working = asyncio.create_task(desk.work(stop, begun.set))
+            working.add_done_callback(lambda _: begun.set())
+            try:
+                await begun.wait()
+                await until(counts)
+            finally:
+                stop.set()
+                await working
+
+        asyncio.run(main())
+        turns.runs.close()
+
+    return run
+
+
+@pytest.fixture
+def refused(work, folder, monkeypatch):
+    """Run a desk whose inbox never takes a window until `enough`; return how often it was asked."""
+    (folder / "a_20260101_120000.txt").write_text("a")
 
     def run(again, enough):
         tried, five = [], asyncio.Event()
@@ -44,26 +79,11 @@ def refused(tmp_path, monkeypatch):
             tried.append(time)
             if len(tried) == 5:
                 five.set()
-            self.full = mark_full
+            self.full = again > 1
             return False
 
         monkeypatch.setattr(Inbox, "taken", taken)
-        turns = Turns()
-
-        async def main():
-            stop, begun = asyncio.Event(), asyncio.Event()
-            desk = Desk(
-                read_feed(tmp_path / "w.yaml"), Workspace.open(tmp_path / "ws"), None, Counts(), turns
-            )
-            working = asyncio.create_task(desk.work(stop, begun.set))
-            await begun.wait()
-            await enough(five)
-            stop.set()
-            await working
-
-        mark_full = again > 1
-        asyncio.run(main())
-        turns.runs.close()
+        work(lambda _: enough(five), "trigger: {backlog: all}\n")
         return len(tried)
 
     return run
@@ -83,3 +103,35 @@ def test_a_window_that_was_refused_is_begun_again_by_itself(refused):
     """Also where the desk sleeps by times of before: it was another one that had it begin."""
 
     assert refused(0.001, asyncio.Event.wait) >= 5
+
+
+def test_files_from_the_future_are_told_once(work, folder, caplog):
+    """One line in the log, however many they are; a trouble as long as any waits, which a restart would not mend."""
+
+    def put(hours):
+        stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(time.time() + hours * 3600 + 30))
+        name = f"a_{stamp}.txt"
+        (folder / ".part").write_text("a")
+        (folder / ".part").rename(folder / name)
+        return name
+
+    async def until(condition):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+    first = put(3)
+    said = f"{first!r} is from the future, by 3 h 0 min; {ASKS}"
+
+    async def some_come_and_go(counts):
+        assert counts.troubles == {"ahead": said}
+        assert health(counts, time.time(), 60)["ok"]
+        second = put(4)
+        await until(lambda: second in counts.troubles["ahead"])
+        for path in folder.iterdir():
+            path.unlink()
+        await until(lambda: not counts.troubles)
+        third = put(5)
+        await until(lambda: third in counts.troubles.get("ahead", ""))
+
+    work(some_come_and_go)
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [said]
