@@ -13,6 +13,7 @@ from pathlib import Path
 from dynamo.engine.source import Source
 from dynamo.engine.workers import Reported
 from dynamo.worker.job import Job
+from dynamo.worker.loading import forget_edited
 
 __all__ = ["AHEAD", "Inline", "InlineWorker"]
 
@@ -46,6 +47,10 @@ class Inline:
 
     def start(self, count: int, calls: Sequence[str] = ()) -> None:
         """Need no start."""
+
+    def retire(self) -> None:
+        """Import anew what was edited."""
+        forget_edited()
 
     def reserve(self, memory: int = 0) -> InlineWorker:  # noqa: ARG002 - the same face as `Workers`
         """Return this process, once more."""

@@ -254,12 +254,12 @@ class LocalEngine:
         return run
 
     def _renew(self, calls: set[str]) -> None:
-        """Let go the workers that may have imported code as it was before it was edited."""
+        """Have code that was edited imported anew by all that may have imported it as it was before."""
         for call in calls:
             self._facts.code(call)
         states = self._facts.code_states()
         edited = any(self._read.get(path, state) != state for path, state in states.items())
-        if edited and isinstance(self.workers, Workers):
+        if edited:
             self.workers.retire()
         self._read.update(states)
 

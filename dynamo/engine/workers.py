@@ -199,12 +199,15 @@ class Workers:
                 report = Report.from_json(said)
                 worker.left.remove(report.task)
                 if not worker.left:
-                    self.busy.remove(worker)
-                    if worker.leaving:
-                        self._bury(worker)
-                    else:
-                        self.idle.append(worker)
+                    self._take_back(worker)
                 yield Reported(worker, report)
+
+    def _take_back(self, worker: Worker) -> None:
+        self.busy.remove(worker)
+        if worker.leaving:
+            self._bury(worker)
+        else:
+            self.idle.append(worker)
 
     def kill(self, worker: Worker) -> None:
         """End a busy worker and all it started; where it was goes to its log first."""

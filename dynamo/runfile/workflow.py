@@ -13,7 +13,7 @@ from typing import Any
 from dynamo.errors import DynamoError, Place, UserError
 from dynamo.graph import Command, TaskFunction, Workflow
 from dynamo.runfile.paths import under
-from dynamo.worker.loading import load_module, load_object, look_first, split_call
+from dynamo.worker.loading import forget_edited, load_module, load_object, look_first, split_call
 
 __all__ = ["guilty", "load_workflow", "module_folders"]
 
@@ -29,6 +29,7 @@ def load_workflow(reference: str, base: Path) -> Workflow:
         reference = f"{under(base, where)}:{name}"
     else:
         look_first([str(base)])
+    forget_edited()
     try:
         found = load_object(reference)
     except DynamoError:

@@ -33,7 +33,15 @@ from dynamo.worker.address import Address, address_in, address_of
 if TYPE_CHECKING:
     from importlib.abc import PathEntryFinder
 
-__all__ = ["load_module", "load_object", "look_first", "module_path", "read_afresh", "split_call"]
+__all__ = [
+    "forget_edited",
+    "load_module",
+    "load_object",
+    "look_first",
+    "module_path",
+    "read_afresh",
+    "split_call",
+]
 
 #: Inode, times of change (ns) and size of a file.
 _State = tuple[int, int, int, int]
@@ -73,6 +81,10 @@ class _Homes:
             sys.path.insert(0, folder)
         self.known.add(folder)
         self._now = folder
+
+    def all(self) -> list[dict[str, ModuleType]]:
+        """Return ``sys.modules`` and what is put aside of it."""
+        return [sys.modules, *self._aside.values()]
 
     def path(self) -> list[str]:
         """Return ``sys.path`` without the home."""
@@ -126,6 +138,20 @@ def load_object(call: str) -> Any:
     return found
 
 
+def forget_edited() -> None:
+    """Have all that people write imported anew, when it is asked for, once any of it was edited."""
+    written = [
+        (modules, name, module)
+        for modules in _homes.all()
+        for name, module in list(modules.items())
+        if _state_in(module) is not None
+    ]
+    if any(_is_edited(module) for _, _, module in written):
+        for modules, name, _ in written:
+            modules.pop(name, None)
+        _loaded.clear()
+
+
 def load_module(where: str) -> ModuleType:
     """Import a module by name, or from a file where `where` ends in ``.py``; errors as `load_object`."""
     try:
@@ -165,8 +191,7 @@ def _at(address: Address, state: _State) -> ModuleType:
     """Import a file as its neighbours would, or as a module of its own where its name stands for another."""
     if not (address.name and _is_at(address)):
         return _execute(address)
-    fields = getattr(sys.modules.get(address.name), "__dict__", {})
-    if fields.get("__dynamo_state__", state) != state:  # edited
+    if _state_in(sys.modules.get(address.name)) not in {None, state}:  # edited
         del sys.modules[address.name]
     module = importlib.import_module(address.name)
     getattr(module, "__dict__", {}).setdefault("__dynamo_path__", str(address))
@@ -180,6 +205,20 @@ def _is_at(address: Address) -> bool:
     except ValueError:  # a module that was made by hand
         return False
     return spec is not None and os.path.realpath(spec.origin or "") == os.path.realpath(address.path)
+
+
+def _state_in(module: ModuleType | None) -> _State | None:
+    """Return the state that the file of a module had when it was imported; None for what people do not write."""
+    found: _State | None = getattr(module, "__dict__", {}).get("__dynamo_state__")
+    return found
+
+
+def _is_edited(module: ModuleType) -> bool:
+    known = _state_in(module)
+    try:
+        return known is not None and known != _state_of(str(module.__file__))
+    except OSError:  # it is being replaced, or gone
+        return True
 
 
 def _state_of(path: str) -> _State:

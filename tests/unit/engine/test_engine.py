@@ -579,7 +579,8 @@ def test_two_engines_on_one_workspace(lab):
     assert set(lab.published().values()) == {"made"}
 
 
-def test_a_helper_that_is_edited_runs_as_it_is_in_a_warm_engine(lab):
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_helper_that_is_edited_runs_as_it_is_in_a_warm_engine(lab, inline):
     """Also where it is another task that imports it now: no worker keeps the code as it was."""
     helper = lab.root / "helper.py"
     text = """
@@ -599,7 +600,7 @@ def test_a_helper_that_is_edited_runs_as_it_is_in_a_warm_engine(lab):
     """
     helper.write_text("said = 'as it was'\n")
     lab.write(text)
-    with lab.engine() as engine:
+    with lab.engine(inline=inline) as engine:
         engine.run(lab.request(lab.graph(n=1), run="one"))
         helper.write_text("said = 'as it is now'\n")
         engine.run(lab.request(lab.graph(n=2), run="two"))
@@ -757,8 +758,9 @@ def test_a_workspace_that_cannot_be_written_is_named(tmp_path):
         Workspace.open(tmp_path / "file")
 
 
+@pytest.mark.parametrize("inline", [False, True])
 @pytest.mark.parametrize("where", ["task", "neighbour"])
-def test_code_edited_between_two_runs_of_one_engine_is_the_code_that_runs(lab, where):
+def test_code_edited_between_two_runs_of_one_engine_is_the_code_that_runs(lab, where, inline):
     """A warm worker runs what the key says: an edited task, and an edited neighbour that it imports."""
     neighbour = lab.root / "neighbour_of_the_flow.py"
     text = """
@@ -774,7 +776,7 @@ def test_code_edited_between_two_runs_of_one_engine_is_the_code_that_runs(lab, w
     """
     neighbour.write_text("WORD = 'first'\n")
     lab.write(text.replace("{one}", "one"))
-    with lab.engine() as engine:
+    with lab.engine(inline=inline) as engine:
         engine.run(lab.request(lab.graph()))
         assert lab.published() == {"x": "one first"}
         if where == "task":
