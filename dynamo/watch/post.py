@@ -20,6 +20,7 @@ from dynamo.delivery.sender import Sender
 from dynamo.delivery.tally import tally
 from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Workspace
+from dynamo.runfile.draft import text_of
 from dynamo.watch.alone import tell_troubles
 from dynamo.watch.bench import Bench
 from dynamo.watch.channels import address
@@ -60,7 +61,7 @@ class Post:
         self.counts = Counts()
         self.feed = equipment.feed
         self._equipment, self._workspace, self._turns, self._label = equipment, workspace, turns, label
-        self._state = _state(equipment.feed.path)
+        self._state = _state_of(equipment.feed)
         self._has_begun = False
         self._told: dict[str, str] = {}  # the troubles that `dynamo status` hears of
         self._engine = equipment.feed.runfile.engine  # as the watch began with it
@@ -216,6 +217,15 @@ async def _mind(bench: Bench, people: People, stop: asyncio.Event) -> None:
         await bench.mind(people)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK)
+
+
+def _state_of(feed: Feed) -> tuple[int, int, int] | None:
+    """Return what tells that a run file was edited since it was read; None where it has been already."""
+    state = _state(feed.path)
+    with suppress(DynamoError):
+        if text_of(feed.path) == feed.text:
+            return state
+    return None
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
@@ -21,7 +22,7 @@ def post(tmp_path, monkeypatch):
 
     turns = Turns()
 
-    def made(*deeds):
+    def made(*deeds, edited=""):
         left = [list(one) for one in deeds]
 
         class Desk:
@@ -40,6 +41,8 @@ def post(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "PAUSE", 0.01)
         (tmp_path / "w.yaml").write_text("workflow: ./flow.py:flow\ninputs: {frame: 'in/*'}\n")
         feed = read_feed(tmp_path / "w.yaml")
+        with (tmp_path / "w.yaml").open("a") as file:
+            file.write(edited)
         return Post(Equipment(feed, {}, None), Workspace.open(tmp_path / "ws"), turns)
 
     yield made
@@ -72,6 +75,17 @@ def test_a_fault_of_its_own_files_is_told_and_tried_again(post, caplog):
     assert work(one, lambda: "for 0.01 s" in caplog.text) == 1
     assert "w.yaml: nothing is run for 0.01 s: cannot read the folder" in caplog.text
     assert one.counts.troubles == {}
+
+
+def test_what_was_edited_while_the_watch_began_holds_soon(post, monkeypatch, caplog):
+    """A run file is read long before anybody looks whether it changes."""
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    monkeypatch.setattr(module, "check_workflow", lambda _: None)
+    caplog.set_level(logging.INFO)
+    one = post(["begin"], ["begin"], edited="trigger: {at_once: 1}\n")
+    assert one.feed.trigger.at_once != 1
+    work(one, lambda: "w.yaml was edited" in caplog.text)
+    assert one.feed.trigger.at_once == 1
 
 
 def test_what_it_works_with_is_made_anew_until_it_is_right(post, monkeypatch, caplog):
