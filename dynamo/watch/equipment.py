@@ -70,6 +70,7 @@ def equip(feed: Feed, journal: Path, label: str = "") -> Equipment:
     alerts = feed.runfile.alerts
     if alerts is None or means is None or means.people is None:
         return Equipment(feed, {}, None)
+    means.people.tell()
     for closed in closed_channels(journal, [address(feed.name, name) for name in means.channels]):
         log.warning("%s%s", label, closed)
     policy = Policy(clear_after=alerts.clear_after)

@@ -78,8 +78,8 @@ def _waiting(runfile: RunFile, base: Path, given: Collection[str], note: Told) -
 
 def _note_silence(draft: Draft, means: Means, note: Told) -> None:
     """Note why people would not be told although nothing is wrong with what the run file says."""
-    if means.people is not None and not len(means.people.known):
-        note(("alerts", "subscribers"), means.people.nobody)
+    if means.people is not None and means.people.wrong:
+        note(("alerts", "subscribers"), means.people.wrong)
     assert draft.runfile is not None
     workspace = under(draft.path.parent, draft.runfile.workspace)
     journal = Workspace(workspace).journal

@@ -87,16 +87,11 @@ class People:
         self._label = label
         self.path = under(base, alerts.subscribers)
         self._state = self._seen = self._look()
-        #: Why the file as it is now is not taken; empty where it is.
+        #: Why the file as it is now is not taken, or that nobody is told; else empty.
         self.wrong = ""
         self.left_out: tuple[Fault, ...] = ()
         self._moved: Mapping[str, tuple[float, float]] = {}
         self._take(self._read())
-
-    @property
-    def nobody(self) -> str:
-        """What is said where there is nobody to be told."""
-        return f"there is no subscriber in {self.path}: nobody is told"
 
     @property
     def known(self) -> Subscribers:
@@ -118,6 +113,13 @@ class People:
             self._follow(state)
         self._seen = state
 
+    def tell(self) -> None:
+        """Tell in the log which rows of the file are left out, and where there is nobody."""
+        for fault in self.left_out:
+            log.warning("%sleft out: %s:%s", self._label, self.path, fault)
+        if self.wrong:
+            log.warning("%s%s", self._label, self.wrong)
+
     def _follow(self, state: tuple[int, int, int] | None) -> None:
         """Read the file anew where it is no more as it was; tell what is wrong with it, once."""
         if state == self._state:
@@ -129,10 +131,9 @@ class People:
             self.wrong = str(error)
             log.error("%ssubscribers stay as they were: %s", self._label, error)  # noqa: TRY400 - the user's fault
         else:
-            self.wrong = ""
-            log.info(
-                "%sread %s anew: %s", self._label, self.path, format_count(len(self.known), "subscriber")
-            )
+            told = format_count(len(self.known), "subscriber")
+            log.info("%sread %s anew: %s", self._label, self.path, told)
+            self.tell()
 
     def __contains__(self, subscriber: object) -> bool:
         """Whether the file, as it was read last, has this id; from any thread."""
@@ -143,6 +144,7 @@ class People:
         if self._alerts.positions.token:
             known.rows  # noqa: B018 - made here, where nobody waits for an answer
         self._known, self._now, self._moved = known, people, {}
+        self.wrong = "" if len(people) else f"there is no subscriber in {self.path}: nobody is told"
 
     def _where(self, posted: Mapping[str, tuple[float, float]]) -> Subscribers:
         """Return all, those who posted a position at it: one pass over those, one copy of the columns."""
@@ -164,10 +166,6 @@ class People:
 
     def _read(self) -> Subscribers:
         known, self.left_out = read_people(self._alerts, self._base, self._channels)
-        for fault in self.left_out:
-            log.warning("%sleft out: %s:%s", self._label, self.path, fault)
-        if not len(known):
-            log.warning("%s%s", self._label, self.nobody)
         return known
 
 

@@ -84,15 +84,20 @@ def test_what_is_wrong_with_the_file_stands_there_until_it_is_mended(file, caplo
 
 
 def test_a_file_without_anybody_is_told(file, caplog):
-    """At the start and later: it may be meant so, or what writes it failed."""
+    """At the start and later, for as long as it is so: it may be meant so, or what writes it failed."""
     replace(file, HEAD)
     known = people(file)
+    assert not caplog.text  # whoever only looks at the file does not watch the log
+    known.tell()
     assert caplog.text.count("nobody is told") == 1
     replace(file, f"{HEAD}a,-98,33\n")
     known.now()
     replace(file, HEAD)
     known.now()
     assert caplog.text.count("nobody is told") == 2
+    assert "nobody is told" in known.wrong
+    replace(file, f"{HEAD}a,-98,33\n")
+    known.now()
     assert known.wrong == ""
 
 
