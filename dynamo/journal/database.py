@@ -245,7 +245,10 @@ def _code(error: WorkspaceError) -> int:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    state = path.stat()
+    try:
+        state = path.stat()
+    except OSError:  # it is gone
+        return -1, -1
     return state.st_size, state.st_mtime_ns
 
 
