@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class _Gone(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
