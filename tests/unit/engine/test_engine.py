@@ -565,11 +565,13 @@ def test_two_engines_on_one_workspace(lab):
     )
     results = []
 
-    def work(run):
+    def work(request):
         with LocalEngine(lab.workspace, cores=1) as engine:
-            results.append(engine.run(lab.request(lab.graph(), run=run)))
+            results.append(engine.run(request))
 
-    threads = [threading.Thread(target=work, args=(f"run-{n}",)) for n in "ab"]
+    # Described here: what is imported is one for all threads.
+    requests = [lab.request(lab.graph(), run=f"run-{n}") for n in "ab"]
+    threads = [threading.Thread(target=work, args=(request,)) for request in requests]
     for t in threads:
         t.start()
     for t in threads:
