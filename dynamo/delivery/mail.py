@@ -188,7 +188,9 @@ class _Session:
         except (smtplib.SMTPNotSupportedError, UnicodeError) as error:  # or a host name that is none
             return Outcome("refused", f"{self._server.host}: {plain(str(error))}")
         except OSError as error:  # the network, TLS, a server that hangs up
-            return Outcome("again", f"{self._server.host}:{self._server.port}: {plain(error.strerror or str(error))}")
+            return Outcome(
+                "again", f"{self._server.host}:{self._server.port}: {plain(error.strerror or str(error))}"
+            )
 
     def _hand_in(self, message: EmailMessage) -> Outcome:
         server = self._server
