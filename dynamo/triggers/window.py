@@ -17,6 +17,7 @@ from dynamo.graph.units import format_count
 from dynamo.triggers.arrival import Arrival, Outcome
 from dynamo.triggers.history import History
 from dynamo.triggers.rules import Backlog, Rules
+from dynamo.triggers.span import Span
 
 __all__ = ["Step", "Window", "Windows"]
 
@@ -63,18 +64,6 @@ class Step:
     due: float | None = None
 
 
-@dataclass(slots=True)
-class _Span:
-    """Data times of one window; `since` when it opened (monotonic seconds)."""
-
-    first: float
-    last: float
-    since: float = 0.0
-
-    def spread(self, time: float) -> float:
-        return max(self.last, time) - min(self.first, time)
-
-
 _last = attrgetter("last")
 
 
@@ -104,8 +93,8 @@ class Windows:
         self.rules = rules
         self.low = low
         self._inputs = {i.name: History(i) for i in rules.inputs}
-        self._open: list[_Span] = []  # by their times; no two overlap
-        self._made = [_Span(first, last) for first, last in made]
+        self._open: list[Span] = []  # by their times; no two overlap
+        self._made = [Span(first, last) for first, last in made]
         self._ahead: dict[tuple[str, str], Arrival] = {}
         self._outcomes: list[tuple[Arrival, Outcome]] = []
         for frame in frames:
@@ -132,7 +121,7 @@ class Windows:
             self._arrive(arrival, now, wall)
         for tick in ticks:
             if tick not in {span.last for span in (*self._made, *self._open)}:
-                insort(self._open, _Span(tick, tick, now), key=_last)
+                insort(self._open, Span(tick, tick, now), key=_last)
         windows = self._settle(now)
         outcomes, self._outcomes = self._outcomes, []
         return Step(tuple(windows), tuple(outcomes), self._due(now, wall))
@@ -231,9 +220,9 @@ class Windows:
             span = min(near, key=lambda span: span.spread(time) - (span.last - span.first))
             span.first, span.last = min(span.first, time), max(span.last, time)
         else:
-            insort(self._open, _Span(time, time, now), key=_last)
+            insort(self._open, Span(time, time, now), key=_last)
 
-    def _opened(self, frame: Arrival) -> _Span | None:
+    def _opened(self, frame: Arrival) -> Span | None:
         assert frame.time is not None
         drives = self._inputs[frame.input].rules.drives
         return next((s for s in self._open if drives and s.first <= frame.time <= s.last), None)
@@ -260,7 +249,7 @@ class Windows:
         self._forget(due[-1].last)
         return windows
 
-    def _make(self, span: _Span) -> Window:
+    def _make(self, span: Span) -> Window:
         files = {name: history.window(span.first, span.last) for name, history in self._inputs.items()}
         complete, passed = self._is_complete(span), ""
         for name, history in self._inputs.items():
@@ -278,13 +267,13 @@ class Windows:
         newest = max((frame.time or 0.0 for frames in files.values() for frame in frames), default=None)
         return Window(span.last, span.first, paths, complete, passed, newest)
 
-    def _is_complete(self, span: _Span) -> bool:
+    def _is_complete(self, span: Span) -> bool:
         return all(
             len(history.sources(span.first, span.last)) >= history.rules.sources
             for history in self._inputs.values()
         )
 
-    def _is_empty(self, span: _Span) -> bool:
+    def _is_empty(self, span: Span) -> bool:
         driving = [h for h in self._inputs.values() if h.rules.drives]
         return bool(driving) and not any(h.of(span.first, span.last) for h in driving)
 

@@ -13,21 +13,15 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dynamo.engine.again import again
 from dynamo.engine.events import Summary
-from dynamo.engine.products import Products
-from dynamo.engine.request import Request, new_run_id
+from dynamo.engine.request import Request
 from dynamo.errors import DynamoError, UserError
 from dynamo.graph.units import format_seconds
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
-from dynamo.planning.select import Selection
-from dynamo.runfile.preparation import prepare
-from dynamo.runfile.settings import settings
 from dynamo.triggers.clock import due
 from dynamo.triggers.files import Watcher
 from dynamo.triggers.inbox import Inbox
@@ -36,6 +30,7 @@ from dynamo.triggers.store import Ended, Queued, Store
 from dynamo.watch.bench import AGAIN, FULL, Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
+from dynamo.watch.orders import order, ordered, why
 from dynamo.watch.turns import Turns
 
 __all__ = ["Desk"]
@@ -83,6 +78,7 @@ class Desk:
         self._changed, self._stop = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
         self._warned = -math.inf  # when files were last from the future
+        self._elsewhere: set[str] = set()  # runs of which it was told that another process has them
 
     async def work(self, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:
         """Take what arrives until `stop`, and call `begun` once what was there was looked at.
@@ -201,13 +197,13 @@ class Desk:
             for one in self._inbox.pending():
                 if self._turns.is_under_way(one.run):
                     continue  # in this very process
-                request = _begun(journal, one.run)
+                request = ordered(self.feed, journal, one.run)
                 if request is None:
                     self._wait_for(one)
                 else:
                     log.info("%s: going on with run %s", self._at(one), one.run)
                     self.counts.waits(one.queued)
-                    self._begin(one, replace(request, priority=trigger.priority))
+                    self._begin(one, request)
 
     # What its turn is
 
@@ -215,7 +211,7 @@ class Desk:
         """Begin a window."""
         with self._fatal():
             try:
-                request = self._request(one)
+                request = order(self.feed, one.window)
             except DynamoError as error:  # of the user's files, which may be right the next time
                 self._end(one, "failed", str(error))
                 return
@@ -233,16 +229,6 @@ class Desk:
         with self._fatal():
             self._inbox.finished(one.window.time, "superseded", time.time(), reason)
 
-    def _request(self, one: Queued) -> Request:
-        inputs = {name: list(paths) for name, paths in one.window.files.items() if paths}
-        feed = self.feed
-        prepared = prepare(feed.path, inputs=inputs, text=feed.text)
-        run = new_run_id(prepared.graph.name, time.time())
-        products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
-        keeps = feed.runfile.products.keep is not None
-        told = {**settings(prepared, products.folder, Selection()), "feed": feed.name, "keeps": keeps}
-        return Request(run, prepared.graph, products, settings=told, priority=feed.trigger.priority)
-
     def _begin(self, one: Queued, request: Request) -> None:
         self.counts.began(one.queued)
         self._turns.begin(one, request)
@@ -255,15 +241,21 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def refused(self, one: Queued, run: str, error: UserError) -> None:
-        """Record that the run of a window could not begin."""
-        self._turns.over(run)
+    def refused(self, one: Queued, request: Request, error: UserError) -> None:
+        """Record that the run of a window could not begin; one that another process goes on with is waited for."""
+        if self.workspace.is_live(request.run):
+            if request.run not in self._elsewhere:
+                log.warning("%s: %s; it is judged when that is over", self._at(one), error)
+                self._elsewhere.add(request.run)
+            asyncio.get_running_loop().call_later(AGAIN, self._turns.begin, one, request)
+            return
+        self._turns.over(request.run)
         with self._fatal():
             self._end(one, "failed", str(error))
 
     async def _close(self, one: Queued, summary: Summary) -> None:
         with self._fatal():
-            wrong = "" if summary.ok else _why(summary)
+            wrong = "" if summary.ok else why(summary)
             try:
                 if self._bench is not None and summary.ok:  # without all its products nothing counts as clear
                     wrong = await self._bench.judge(summary, self._stop)
@@ -303,22 +295,3 @@ class Desk:
 
     def _at(self, one: Queued) -> str:
         return f"{self._label}{datetime.fromtimestamp(one.window.time, UTC):%Y-%m-%d %H:%M:%SZ}"
-
-
-def _begun(journal: Journal, run: str) -> Request | None:
-    """Return the request to go on with a run, or None where it never began."""
-    if not run:
-        return None
-    try:
-        return again(journal, run)
-    except UserError:
-        return None
-
-
-def _why(summary: Summary) -> str:
-    failure = next(iter(summary.failures), None)
-    if failure is None:
-        return f"run {summary.run}: " + (
-            summary.unpublished[0] if summary.unpublished else "not all could run"
-        )
-    return f"run {summary.run}: {failure.task}: {failure.error}"

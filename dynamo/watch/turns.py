@@ -31,7 +31,7 @@ class _Desk(Protocol):
     def ended(self, one: Queued, summary: Summary) -> None:
         """Be told that the run of a window has ended."""
 
-    def refused(self, one: Queued, run: str, error: UserError) -> None:
+    def refused(self, one: Queued, request: Request, error: UserError) -> None:
         """Be told that the run of a window could not begin."""
 
 
@@ -111,7 +111,7 @@ class Turns:
 
     def _refused(self, request: Request, error: UserError) -> None:
         one = self._running[request.run]
-        self._tell(one.feed, lambda desk: desk.refused(one, request.run, error))
+        self._tell(one.feed, lambda desk: desk.refused(one, request, error))
 
     def _tell(self, feed: str, news: Callable[[_Desk], None]) -> None:
         if feed in self._desks:

@@ -138,9 +138,11 @@ def days(draw) -> list[Step]:
     steps: list[Step] = []
     minute, place, posted, channels = 0, 0, False, draw(st.sampled_from((("mail",), ("mail", "phone"))))
     rules: dict[str, int] = {"": 1}
+    skies = st.sampled_from(((30, 30, 30), (30, 30, 0), (50, 30, 0), (0, 0, 0), (0, 50, 50)))
+    levels = draw(skies)
     for _ in range(draw(st.integers(1, 40))):
         minute += draw(st.sampled_from((1, 1, 1, 1, 5, 12, 40, -3)))
-        change = draw(st.integers(0, 9))
+        change = draw(st.integers(0, 5))
         if change == 0:
             least = st.sampled_from((1, 1, 40))
             some = st.dictionaries(st.sampled_from(channels), least, max_size=2)
@@ -149,10 +151,12 @@ def days(draw) -> list[Step]:
             place, posted = draw(st.integers(0, 2)), draw(st.booleans())
         elif change == 2:
             channels = ("mail", "phone")
+        elif change == 3:
+            levels = draw(skies)
         steps.append(
             Step(
                 max(minute, 0),
-                draw(st.sampled_from(((30, 30, 30), (30, 30, 0), (50, 30, 0), (0, 0, 0), (0, 0, 0), (0, 50, 50)))),
+                levels,
                 draw(st.sampled_from((0, 0, 10, 20))),
                 draw(st.sampled_from((5, 10, 30))),
                 draw(st.sampled_from((False, False, True))),

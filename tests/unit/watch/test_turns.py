@@ -37,10 +37,10 @@ class Desk:
         self.told.append(("ended", one.window.time))
         self.turns.over(summary.run)
 
-    def refused(self, one, run, error):
+    def refused(self, one, request, error):
         """Note it, and be done with the run."""
         self.told.append(("refused", one.window.time))
-        self.turns.over(run)
+        self.turns.over(request.run)
 
 
 async def _heard():
