@@ -21,6 +21,7 @@ from dynamo.delivery.tally import tally
 from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Workspace
 from dynamo.runfile.draft import text_of
+from dynamo.runfile.workflow import module_folders
 from dynamo.watch.alone import tell_troubles
 from dynamo.watch.bench import Bench
 from dynamo.watch.channels import address
@@ -65,6 +66,7 @@ class Post:
         self._has_begun = False
         self._told: dict[str, str] = {}  # the troubles that `dynamo status` hears of
         self._engine = equipment.feed.runfile.engine  # as the watch began with it
+        self._folders = frozenset(_folders(equipment.feed))
 
     async def work(self, over: asyncio.Event, begun: Callable[[], None]) -> None:
         """Work until `over`; call `begun` once what was there was looked at."""
@@ -179,6 +181,11 @@ class Post:
         """Raise `UserError` where this feed cannot take the place of the one before."""
         if feed.workspace != self.feed.workspace:
             raise UserError(f"{feed.path}: a workspace cannot be changed while it is watched; start anew")
+        if not self._folders.issuperset(_folders(feed)):  # the engine's workers were told at its start
+            raise UserError(
+                f"{feed.path}: the workflow {feed.runfile.workflow} lies in another folder than the first one, and may"
+                " import what lies beside the run file; that cannot be changed while it is watched; start anew"
+            )
         check_workflow(feed)
 
     def _faulty(self, error: str) -> None:
@@ -209,6 +216,11 @@ class Post:
         """Return the channels of this feed, as it is watched now, that are closed."""
         named = [address(self.feed.name, name) for name in self._equipment.channels]
         return await asyncio.to_thread(closed_channels, self._workspace.journal, named)
+
+
+def _folders(feed: Feed) -> list[str]:
+    """Return where the workers of the engine seek modules for a feed."""
+    return module_folders(feed.runfile.workflow, feed.path.parent)
 
 
 async def _mind(bench: Bench, people: People, stop: asyncio.Event) -> None:

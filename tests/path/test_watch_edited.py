@@ -75,3 +75,20 @@ def test_a_run_file_that_becomes_faulty_is_told_and_stays_as_it_was(watched, ear
     assert ears.told() == ("updated", 50)
     assert watched.end(signal.SIGINT) == 130
     assert watched.windows() == ["done"] * 2
+
+
+@pytest.mark.parametrize("named", ["./other/flow.py:flow", "other.flow:flow"])
+def test_a_workflow_that_may_import_from_elsewhere_needs_a_new_watch(watched, ears, named):
+    """Workers seek modules where they were told to at the start; what is watched goes on."""
+    watched.start()
+    watched.show(0, 45)
+    assert ears.told() == ("new", 45)
+    (watched.folder / "other").mkdir()
+    (watched.folder / "other" / "flow.py").write_text((watched.folder / "flow.py").read_text())
+    text = (watched.folder / "watch.yaml").read_text()
+    watched.write("watch.yaml", text.replace("./flow.py:flow", named))
+    watched.until("lies in another folder than the first one")
+    watched.show(1, 50)
+    assert ears.told() == ("updated", 50)
+    assert watched.end() == 130
+    assert watched.windows() == ["done"] * 2
