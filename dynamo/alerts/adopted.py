@@ -60,14 +60,17 @@ def inherited(
         Returns the id of a branch that begins now.
     """
     after = dict(states)
+    named = {name for name, way in (*states, *ways) if way}
     for (name, old), state in states.items():
-        apart = [
+        if name not in named:
+            continue
+        leaving = [
             one for one in state.channels if one != old and ((name, one) in ways or (name, one) in states)
         ]
-        if not apart:
+        if not leaving:
             continue
-        rest = [one for one in state.channels if one not in apart]
-        new = [one for one in apart if (name, one) not in after]
+        rest = [one for one in state.channels if one not in leaving]
+        new = [one for one in leaving if (name, one) not in after]
         for n, one in enumerate(new):
             own = state._replace(channels=[one])
             if rest or n:  # else all of it goes on there

@@ -30,7 +30,7 @@ from dynamo.alerts.match import Match
 from dynamo.alerts.policy import Policy
 from dynamo.alerts.state import State
 
-__all__ = ["Cycle", "Judgement", "Policy", "decide", "episode_id", "exercise", "judgement"]
+__all__ = ["Cycle", "Judgement", "decide", "episode_id", "exercise", "judgement"]
 
 #: Of a cycle as a whole. ``late``: newer data were judged before, nothing changes. ``unknown``: too little was
 #: seen to call any place clear; what was seen is told.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dynamo.alerts.lifecycle import Policy
+from dynamo.alerts.policy import Policy
 from dynamo.alerts.positions import positions_since
 from dynamo.delivery.channel import Channel
 from dynamo.runfile.draft import read
