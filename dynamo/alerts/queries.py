@@ -66,11 +66,12 @@ class AlertQueries:
         )
         return [_alert(body) for (body,) in rows]
 
-    def lapsed(self, episode: str) -> tuple[datetime, str] | None:
-        """Return when and why an episode ended without an all clear; None where it did not."""
+    def lapsed(self, alert: Alert) -> tuple[datetime, str] | None:
+        """Return when and why an alert's episode, or its branch, ended without an all clear; None where it did not."""
         row = self._db.execute(
-            "SELECT l.at, l.reason FROM lapsed l JOIN alerts a ON a.id = l.alert WHERE a.episode = ?",
-            (episode,),
+            "SELECT l.at, l.reason FROM lapsed l JOIN alerts a ON a.id = l.alert WHERE a.episode = ?"
+            " AND rtrim(a.id, '0123456789') = rtrim(?, '0123456789')",
+            (alert.episode, alert.id),
         ).fetchone()
         return None if row is None else (_time(row[0]), row[1])
 

@@ -78,7 +78,7 @@ def _chain(workspace: Path, store: AlertStore, alert: Alert) -> dict[str, Any]:
             {"id": one.id, "kind": one.kind, "sent": one.to_json()["sent"]}
             for one in store.episode(alert.episode)
         ],
-        "lapsed": plain(store.lapsed(alert.episode)),
+        "lapsed": plain(store.lapsed(alert)),
         "deliveries": [plain(asdict(one)) for one in store.deliveries(alert.id)],
     }
 

@@ -17,14 +17,16 @@ __all__ = ["alerts_of", "told"]
 MOST = 2_000
 
 # Those of the run, and what the same episodes were told before; also the episodes that were open and not expired
-# when the run's data was new: a quiet run is shown with the alerts that held during it.
+# when the run's data was new: a quiet run is shown with the alerts that held during it. A branch of an episode has ids
+# that begin with its own name.
 _FIND = """
 SELECT body FROM alerts WHERE run = ?1 OR (made <= ?2 AND episode IN (
     SELECT episode FROM alerts WHERE run = ?1
     UNION
     SELECT a.episode FROM alerts a WHERE a.made <= ?2 AND a.kind != 'cancelled' AND a.feed = ?3
         AND json_extract(a.body, '$.issued') <= ?4 AND json_extract(a.body, '$.expires') > ?4
-        AND a.revision = (SELECT max(b.revision) FROM alerts b WHERE b.episode = a.episode AND b.made <= ?2)
+        AND a.revision = (SELECT max(b.revision) FROM alerts b WHERE b.episode = a.episode AND b.made <= ?2
+            AND rtrim(b.id, '0123456789') = rtrim(a.id, '0123456789'))
 )) ORDER BY made DESC LIMIT ?5
 """
 _UNTIL = "SELECT max(made) FROM alerts WHERE run = ?"

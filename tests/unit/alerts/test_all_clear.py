@@ -66,9 +66,9 @@ def test_nothing_is_over_while_it_is_where_it_was_told(store, km):
     (new,) = judge(store, 0, [match()], all=THERE._replace(posted=True))
     for minute in (1, 2, 3, 4, 59):
         assert judge(store, minute, [], left=False, all=home) == []
-    assert store.lapsed(new.episode) is None
+    assert store.lapsed(new) is None
     assert judge(store, 60, [], left=False, all=home) == []
-    assert store.lapsed(new.episode) == (
+    assert store.lapsed(new) == (
         at(60), "it is still where it was told, and its subscriber is elsewhere by the file"
     )  # fmt: skip
     assert store.active() == {}

@@ -430,11 +430,11 @@ def test_an_episode_of_which_nothing_is_known_ends_when_it_expires(store, path):
     for minute in (1, 2, 3, 4, 59):
         assert judge(store, cycle(minute), [], asking=asks()) == []
     assert store.active() == {("flow", "STORM"): 1}
-    assert store.lapsed(new.episode) is None
+    assert store.lapsed(new) is None
     assert judge(store, cycle(60), [], asking=asks()) == []
     assert store.active() == {}
     assert store.alerts(active=True) == []
-    assert store.lapsed(new.episode) == (at(60.1), "nobody asks for it any more")
+    assert store.lapsed(new) == (at(60.1), "nobody asks for it any more")
     assert [a.kind for a in judge(store, cycle(61), [match()])] == ["new"]
     set_deliveries(path, "sent")
     assert forget_alerts(path, before=at(30).timestamp()) == 1
@@ -471,7 +471,7 @@ def test_what_no_product_speaks_of_ends_when_it_expires(store):
     for _ in range(2):
         store.lapse("flow", {"HAIL"}, at(60), at(60.1))
         assert store.active() == {("flow", "HAIL"): 1, ("other", "STORM"): 1}
-    assert store.lapsed(storm.episode) == (at(60.1), "no product speaks of it any more")
+    assert store.lapsed(storm) == (at(60.1), "no product speaks of it any more")
 
 
 def test_an_episode_goes_on_where_its_rules_name_other_channels_than_before(store):

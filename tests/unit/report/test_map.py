@@ -126,12 +126,26 @@ def test_alerts_are_those_of_the_run_and_of_episodes_that_were_open(mapped, tmp_
         (when - 60, alert("old", "run-0", issued=before, expires=NOON)),
         (when - 60, alert("other", "run-0", issued=before, feed="hail")),
         (when + 60, alert("later", "run-2")),
-        (when - 60, alert("first", "run-0", episode="long", issued=before)),
-        (when, alert("next", "run-1", episode="long", revision=1, kind="updated")),
+        (when - 60, alert("long-0", "run-0", episode="long", issued=before)),
+        (when, alert("long-1", "run-1", episode="long", revision=1, kind="updated")),
     ):
         add(mapped.workspace, one, made)
     data = shown(write_map(mapped.workspace, "run-1", tmp_path / "map.html"))
-    assert {a["id"] for a in data["alerts"]} == {"own", "open", "first", "next"}
+    assert {a["id"] for a in data["alerts"]} == {"own", "open", "long-0", "long-1"}
+
+
+def test_an_episode_that_is_over_for_one_channel_holds_for_another(mapped, tmp_path):
+    """Where rules were edited in mid-storm, each channel has its branch of it."""
+    before = {"run": "run-0", "episode": "one", "issued": NOON - timedelta(minutes=6)}
+    for one in (
+        alert("one-0", **before),
+        alert("other-1", revision=1, kind="updated", **before),
+        alert("one-1", revision=1, kind="updated", **before),
+        alert("one-2", revision=2, kind="cancelled", **before),
+    ):
+        add(mapped.workspace, one, NOON.timestamp())
+    data = shown(write_map(mapped.workspace, "run-1", tmp_path / "map.html"))
+    assert {a["id"] for a in data["alerts"]} == {"one-0", "other-1", "one-1", "one-2"}
 
 
 def test_a_run_without_anything_for_a_map_is_told_so(chains, tmp_path):
