@@ -10,48 +10,37 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from dynamo.engine.capacity import Capacity
 from dynamo.engine.events import Event, Summary
-from dynamo.engine.inline import AHEAD, Inline
+from dynamo.engine.inline import Inline
+from dynamo.engine.jobs import TICK, Jobs
 from dynamo.engine.known import Facts
-from dynamo.engine.limits import RETRIES, Breach, breach, how_it_died
-from dynamo.engine.logs import LIMIT, cut, rescue, shorten
-from dynamo.engine.queue import Queue
 from dynamo.engine.request import Request
+from dynamo.engine.room import Room
 from dynamo.engine.run import Run
 from dynamo.engine.source import Given, Source
 from dynamo.engine.spawn import Spawned
 from dynamo.engine.termination import terminable
-from dynamo.engine.workers import Gone, Reported, Worker, Workers
-from dynamo.errors import InternalError, UserError
-from dynamo.graph.model import Needs
-from dynamo.graph.units import format_bytes, format_count
+from dynamo.engine.workers import Workers
+from dynamo.errors import UserError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
-from dynamo.journal.records import AttemptOutcome
 from dynamo.planning.source import State
-from dynamo.worker.job import Job
-from dynamo.worker.sandbox import keep
 
 __all__ = ["LocalEngine"]
 
-#: Seconds between looks at the memory, logs and time-outs of running tasks.
-TICK = 0.2
 #: Seconds between looks while nothing is to be run, where nobody calls.
 IDLE = 1.0
 #: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
 PATIENCE = 10.0
 #: Seconds after which is tried again what a full disk did not let begin, where that is outlasted.
 AGAIN = 1.0
-#: Seconds that a worker with a job may still be importing what it was told to before.
-PREPARING = 60.0
 
 Observer = Callable[[Event], None]
 
@@ -109,14 +98,9 @@ class LocalEngine:
         self.workers: Workers | Inline = (
             Inline(self._folder) if inline else Workers(self._folder, folders, first)
         )
-        self._queue = Queue()
-        self._jobs: dict[str, tuple[Run, Needs]] = {}
+        self._jobs = Jobs(self.workers, self.capacity)
         self._facts = Facts(workspace, self.journal, self._modules)
-        self._looked = 0.0
-        #: When a run may be begun again that found the disk full.
-        self._again = 0.0
-        #: How often the disk was full while a run was under way.
-        self._ended_full: dict[str, int] = {}
+        self._room = Room()
         #: Source files as they were when workers may have imported them.
         self._read: dict[Path, State] = {}
 
@@ -198,13 +182,13 @@ class LocalEngine:
         """Begin what is `left` to be begun, and do one turn."""
         before = len(runs)
         try:
-            while left and time.monotonic() >= self._again:
+            while left and self._room.may_begin(time.monotonic()):
                 self._admit(left[0], runs, source)
                 del left[0]
         except DiskFullError:
-            if not self._jobs:
+            if not self._jobs.running:
                 raise
-            self._again = time.monotonic() + AGAIN  # what runs may leave room
+            self._room.wait(time.monotonic() + AGAIN)  # what runs may leave some
         self._turn(list(runs), more=len(runs) > before)
         for run in [run for run in runs if run.over]:
             summary = self._end(run)
@@ -213,17 +197,14 @@ class LocalEngine:
 
     def _make_room(self, runs: dict[Run, ExitStack], source: Source) -> list[Request]:
         """End all that runs, with what it wrote; return what is to be begun again."""
-        self._stop()
+        self._jobs.stop()
         again = []
         for run, lock in runs.items():
             lock.close()
-            times = self._ended_full[run.id] = self._ended_full.get(run.id, 0) + 1
-            if times > RETRIES:
-                del self._ended_full[run.id]
-                why = f"run {run.id}: the disk of the workspace was full {format_count(times, 'time')} while it ran"
-                source.refused(run.request, UserError(f"{why}; make room, or have its tasks write less"))
-            else:
-                again.append(replace(run.request, resume=True))
+            try:
+                again.append(self._room.again(run.request))
+            except UserError as error:
+                source.refused(run.request, error)
         runs.clear()
         return again
 
@@ -250,7 +231,7 @@ class LocalEngine:
         self._renew({task.call for task in run.graph.tasks.values()})
         with self.journal.change():
             run.open()
-        self._queue.push(run, run.ready.take())
+        self._jobs.add(run)
         return run
 
     def _renew(self, calls: set[str]) -> None:
@@ -265,16 +246,16 @@ class LocalEngine:
 
     def _end(self, run: Run) -> Summary:
         now = time.time()
-        summary = run.summary(now)
+        summary = run.account.summary(run.ready.tasks, now)
         self._facts.keep()
         with self.journal.change():
             self.journal.set_run(run.id, "done" if summary.ok else "failed", now)
-        self._ended_full.pop(run.id, None)
+        self._room.forget(run.id)
         return summary
 
     def _abandon(self, runs: list[Run]) -> None:
         """End what runs and leave a journal that `resume` can go on from."""
-        self._stop()
+        self._jobs.stop()
         now = time.time()
         # Where there is no room to say that they were interrupted, it is seen by their locks.
         with suppress(DiskFullError), self.journal.change():
@@ -282,140 +263,29 @@ class LocalEngine:
                 self.journal.lose_attempts(run.id, now)
                 self.journal.set_run(run.id, "interrupted", now)
 
-    def _stop(self) -> None:
-        """End what runs, and remove what it wrote."""
-        self._queue.clear()
-        self._jobs.clear()
-        if isinstance(self.workers, Inline):
-            self.workers.drop()
-        else:
-            for worker in list(self.workers.busy):
-                self.workers.kill(worker)
-                shutil.rmtree(worker.sandbox, ignore_errors=True)
-
     def _turn(self, runs: list[Run], *, more: bool) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it.
 
         Where there are `more` runs than in the turn before, nothing is waited for.
         """
         rest = 0.0 if more else TICK if runs else IDLE
-        happened = list(self.workers.wait(rest)) if self._jobs or not runs else []
-        broken = self._watch({event.worker for event in happened})
+        busy = self._jobs.running
+        happened = list(self.workers.wait(rest)) if busy or not runs else []
+        broken = self._jobs.look({event.worker for event in happened})
         now, starting = time.time(), []
         # A turn in which nothing happened leaves the journal alone. Where its disk is full, what runs may fail of
         # that too, and leave room.
-        if happened or broken or more or (runs and not self._jobs):
-            with self.journal.change(PATIENCE if self._jobs else 0.0):
+        if happened or broken or more or (runs and not busy):
+            with self.journal.change(PATIENCE if busy else 0.0):
                 for event in happened:
-                    self._take_in(event, now)
+                    self._jobs.take_in(event, now)
                 for worker, found in broken:
-                    self._end_worker(worker, found, now)
-                starting = list(self._dispatch(now))
-        if not self._jobs and not self._queue:
-            self._check_over(runs)
+                    self._jobs.end(worker, found, now)
+                starting = list(self._jobs.start(now))
+        self._jobs.check_over(runs)
         for worker, job in starting:
             self.workers.send(worker, job)
         for run in runs:
-            run.publish()
-            for news in run.news:
+            run.account.publish()
+            for news in run.account.take_news():
                 self.observer(news)
-            run.news.clear()
-
-    def _check_over(self, runs: list[Run]) -> None:
-        """Refuse to wait for ever for tasks that nothing can start any more."""
-        stuck = [task for run in runs for task in run.ready.open]
-        if stuck:
-            raise InternalError(
-                f"nothing runs, but {format_count(len(stuck), 'task')} not settled: {', '.join(stuck[:5])}"
-            )
-
-    def _take_in(self, event: Reported | Gone, now: float) -> None:
-        worker, job = event.worker, event.worker.job
-        assert job is not None
-        run, _ = self._jobs[job.id]
-        if isinstance(event, Gone):
-            self._lose(worker, how_it_died(event.lost), "lost", now)
-            return
-        report = event.report
-        if report.logged > LIMIT:
-            self._note_cut(run, report.task, shorten(next(o.log for o in job.orders if o.id == report.task)))
-        again = run.reported(report)
-        if job.orders[-1].id == report.task:
-            del self._jobs[job.id]
-            worker.job = None
-        elif isinstance(worker, Worker) and worker.left and run.ready.tasks[worker.left[0]].needs.memory:
-            worker.base = worker.resident()
-        self._queue.push(run, [*again, *run.ready.take()])
-
-    def _lose(self, worker: Worker, error: str, outcome: AttemptOutcome, now: float) -> None:
-        """Take in that a worker is gone, with its job."""
-        job = worker.job
-        assert job is not None
-        run, _ = self._jobs.pop(job.id)
-        current = next(order for order in job.orders if order.id == worker.left[0])
-        self._note_cut(run, current.id, rescue(worker.log, current.log))
-        with suppress(OSError):
-            keep(worker.sandbox, current.keep)
-        began = now - (time.monotonic() - worker.begun)
-        again = run.lost(worker.left, error, outcome, began, now)
-        self._queue.push(run, [*again, *run.ready.take()])
-
-    def _watch(self, reported: set[Any]) -> list[tuple[Worker, Breach]]:
-        """Look after what runs, once a tick, since it reads /proc: cut logs, return who broke a limit.
-
-        Of workers that have just `reported`, what is known is of the task before.
-        """
-        if isinstance(self.workers, Inline) or time.monotonic() - self._looked < TICK:
-            return []
-        self._looked = time.monotonic()
-        broken = []
-        for worker in list(self.workers.busy):
-            if worker.job is None or not worker.left or worker in reported:
-                continue
-            run, _ = self._jobs[worker.job.id]
-            if worker.preparing:  # limits are for the task, which has not begun
-                if time.monotonic() - worker.begun > PREPARING:
-                    broken.append((worker, Breach("lost", "an import that was made ahead did not end")))
-                continue
-            needs = run.ready.tasks[worker.left[0]].needs
-            resident = worker.resident() if needs.memory else 0
-            worker.base = min(worker.base, resident)
-            found = breach(needs, time.monotonic() - worker.begun, resident - worker.base)
-            self._note_cut(run, worker.left[0], cut(worker.log))
-            if found is not None:
-                broken.append((worker, found))
-        return broken
-
-    def _end_worker(self, worker: Worker, found: Breach, now: float) -> None:
-        """Kill a worker whose task broke a limit, unless that was through in the meantime."""
-        if isinstance(self.workers, Workers) and worker in self.workers.busy and worker.left:
-            self.workers.kill(worker)
-            self._lose(worker, found.error, found.outcome, now)
-
-    def _note_cut(self, run: Run, task: str, dropped: int) -> None:
-        if dropped:
-            run.warn(task, f"it wrote too much to its log; {format_bytes(dropped)} of it were not kept")
-
-    def _dispatch(self, now: float) -> Iterator[tuple[Any, Job]]:
-        """Take ready units in order of priority (the run's first) and deadline while they fit; yield their jobs."""
-        cores = sum(needs.cores for _, needs in self._jobs.values())
-        memory = sum(needs.memory for _, needs in self._jobs.values())
-        most = self.capacity
-        while self._queue:
-            run, unit = self._queue.first()
-            needs = run.needs(unit)
-            if isinstance(self.workers, Inline):
-                if len(self._jobs) >= AHEAD:
-                    return
-            elif self._jobs and (cores + needs.cores > most.cores or memory + needs.memory > most.memory):
-                return  # strictly in order, so that a large job is not overtaken for ever
-            self._queue.pop()
-            job = run.prepare(unit, now)
-            self._queue.push(run, run.ready.take())
-            if job is None:
-                continue
-            worker = self.workers.reserve(needs.memory)
-            run.started(job, worker.name, now)
-            self._jobs[job.id] = (run, needs)
-            cores, memory = cores + needs.cores, memory + needs.memory
-            yield worker, job

@@ -25,7 +25,6 @@ class ReadySet:
         self._missing: list[set[str]] = []
         self._units: list[Unit] = []
         self._unit_of: dict[str, int] = {}
-        self.blocked: dict[str, str] = {}
         self.open: set[str] = set()
         self._fresh: list[int] = []
         self._add(graph.tasks, units)
@@ -90,7 +89,6 @@ class ReadySet:
             for reader in self._readers.get(name, ()):
                 if reader in self.open:
                     self.close(reader)
-                    self.blocked[reader] = task_id
                     found.append(reader)
                     queue.extend(self.tasks[reader].output_names)
         self._release(found)

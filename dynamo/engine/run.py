@@ -1,23 +1,21 @@
 """One run under way: what it decides, what it records, what it ends with.
 
 All that is written to the journal is written inside the caller's transaction; what must follow only once that
-is durable (publishing, telling observers) is collected in `outbox` and `news`.
+is durable (publishing, telling observers) is collected in its `Account`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from dynamo.engine.account import Account
 from dynamo.engine.capacity import most
-from dynamo.engine.events import Event, Failure, Kind, Summary
 from dynamo.engine.expansion import check_new, found_name, read_found
 from dynamo.engine.files import Files
 from dynamo.engine.known import Facts
 from dynamo.engine.limits import RETRIES
-from dynamo.engine.logs import tail
 from dynamo.engine.ready import ReadySet, Unit
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
@@ -54,7 +52,6 @@ class Run:
         self.journal = journal
         self.facts = facts
         self.began = now
-        self.first = 0.0
         self.graph = request.selection.restrict(request.graph)
         self._fits = fits
         self.files = Files(str(workspace.store), facts)
@@ -64,17 +61,11 @@ class Run:
         self.files.bring_in({n: p for n, p in self.graph.sources.items() if n in self.graph.consumers})
         self.ready = ReadySet(self.graph, units(self.graph))
         self.running: dict[str, int] = {}
-        self.outbox: list[tuple[str, str]] = []
-        self.news: list[Event] = []
+        self.account = Account(self.id, self.graph.name, request.products, now)
         self._attempts: dict[str, int] = {}
         self._done_before: set[str] = set()
         self._losses: dict[str, int] = {}
         self._keys: dict[str, tuple[str, Parts, str]] = {}
-        self._failures: dict[str, Failure] = {}
-        self._products: list[str] = []
-        self._unpublished: list[str] = []
-        self._counts = {"done": 0, "reused": 0, "left": 0}
-        self.warnings: list[str] = []
 
     @property
     def over(self) -> bool:
@@ -158,13 +149,12 @@ class Run:
 
     def started(self, job: Job, worker: str, now: float) -> None:
         """Record that a job is about to begin."""
-        self.first = self.first or now
         for order in job.orders:
             task = self.ready.tasks[order.id]
             _, _, reason = self._keys[order.id]
             n = self.running[order.id] = self._attempts[order.id]
             self.journal.start_attempt(self.id, order.id, n, worker, now, task.step, reason)
-            self._tell("started", task, now, reason)
+            self.account.tell("started", task, now, reason)
 
     def reported(self, report: Report) -> list[Unit]:
         """Take in how a task went; return units to be tried again."""
@@ -200,7 +190,7 @@ class Run:
             row = Report(task_id, "failed", since, now, why)
             self.journal.end_attempt(self.id, n, outcome if begun else "lost", row)
             if not begun:
-                self._tell("waiting", self.ready.tasks[task_id], now, row.error)
+                self.account.tell("waiting", self.ready.tasks[task_id], now, row.error)
         report = Report(current, "failed", began, now, error)
         again = self._try_again(self.ready.tasks[current], report, infrastructure=outcome == "lost")
         rest = tuple(t for t in waiting if t in self.ready.open)
@@ -212,7 +202,9 @@ class Run:
         allowed = RETRIES if infrastructure else task.needs.retries
         losses = self._losses[task.id] = self._losses.get(task.id, 0) + 1
         if losses <= allowed:
-            self._tell("retried", task, report.ended, f"{report.error}; trying again ({losses} of {allowed})")
+            self.account.tell(
+                "retried", task, report.ended, f"{report.error}; trying again ({losses} of {allowed})"
+            )
             return [(task.id,)]
         error = report.error
         if infrastructure:
@@ -230,10 +222,9 @@ class Run:
             self.journal.add_result(Result(key, self.id, task.id, report.made), report.ended)
             self.journal.set_latest(self.graph.name, task.id, key, parts, report.ended)
         else:
-            self.warn(task.id, "its code changed while it ran; its result serves this run only")
+            self.account.warn(task, "its code changed while it ran; its result serves this run only")
         self.journal.set_task(self.id, task.id, task.step, "done", reason, key)
-        self._counts["done"] += 1
-        self._tell("done", task, report.ended, reason, report.ended - report.started)
+        self.account.tell("done", task, report.ended, reason, report.ended - report.started)
         self._close(task, report.made, report)
 
     def _reuse(self, task: Task, result: Result, reason: str, parts: Parts, now: float) -> None:
@@ -241,22 +232,19 @@ class Run:
         self.journal.use_result(result.key, now)
         self.journal.set_latest(self.graph.name, task.id, result.key, parts, now)
         self.journal.set_task(self.id, task.id, task.step, "reused", reason, result.key)
-        self._counts["reused"] += 1
-        self._tell("reused", task, now, reason)
+        self.account.tell("reused", task, now, reason)
         self._close(task, result.made, Report(task.id, "ok", now, now))
 
     def _leave(self, task: Task, now: float, reason: str) -> None:
-        self._counts["left"] += 1
-        self._tell("left", task, now, reason)
+        self.account.tell("left", task, now, reason)
         for blocked in self.ready.lose(task.id):
-            self._counts["left"] += 1
-            self._tell("left", self.ready.tasks[blocked], now, f"needs what {task.id} would make")
-            del self.ready.blocked[blocked]
+            self.account.tell("left", self.ready.tasks[blocked], now, f"needs what {task.id} would make")
 
     def _exist(self, task: Task, made: Mapping[str, Made]) -> None:
         self.files.add(made)
         if task.kind != "expand":
-            self.outbox += [(n, self.files.paths[n]) for n in made if self.request.products.wants(n)]
+            for name in made:
+                self.account.exist(name, self.files.paths[name])
 
     def _close(self, task: Task, made: Mapping[str, Made], report: Report) -> None:
         self.ready.close(task.id)
@@ -278,7 +266,7 @@ class Run:
         self._added.update(makers)
         self.journal.add_expansion(self.id, task.id, found)
         self.ready.expand(task.id, found, jobs)
-        self._tell("added", task, self.began, format_count(len(found.tasks), "task"))
+        self.account.tell("added", task, self.began, format_count(len(found.tasks), "task"))
 
     def _origin(self, name: str) -> str | None:
         """Return the task that makes a file, or where it comes from."""
@@ -288,63 +276,11 @@ class Run:
         key, _, _ = self._keys.pop(task.id, ("", None, ""))
         n = self._attempts.get(task.id, 0)
         self.journal.set_task(self.id, task.id, task.step, "failed", report.error, key or None)
-        self._tell("failed", task, report.ended, report.error, report.ended - report.started)
+        self.account.tell("failed", task, report.ended, report.error, report.ended - report.started)
         blocked = self.ready.lose(task.id)
         for b in blocked:
             reader = self.ready.tasks[b]
             self.journal.set_task(self.id, b, reader.step, "blocked", f"{task.id} failed", None)
-            self._tell("blocked", reader, report.ended, f"{task.id} failed")
-        log = self.workspace.log(self.id, task.id, n)
-        kept = self.workspace.kept(self.id, task.id)
-        self._failures[task.id] = Failure(
-            task.id,
-            task.step,
-            task.place,
-            report.error,
-            infrastructure,
-            log if os.path.exists(log) else "",
-            tail(log),
-            kept if os.path.isdir(kept) else "",
-            tuple(blocked),
-        )
-
-    def warn(self, task_id: str, text: str) -> None:
-        """Note something that is not a failure, once a task."""
-        warning = f"{task_id}: {text}"
-        if not any(w.startswith(f"{task_id}:") for w in self.warnings):
-            self.warnings.append(warning)
-            self._tell("warned", self.ready.tasks[task_id], self.began, text)
-
-    def _tell(self, kind: Kind, task: Task, at: float, text: str = "", seconds: float = 0.0) -> None:
-        self.news.append(Event(kind, self.id, task.id, task.step, at, text, seconds))
-
-    def publish(self) -> None:
-        """Put the products that became durable into their folder."""
-        for name, path in self.outbox:
-            try:
-                self._products.append(self.request.products.publish(name, path))
-            except (
-                UserError
-            ) as error:  # all others are still wanted; to go on with the run publishes it again
-                self._unpublished.append(str(error))
-        self.outbox.clear()
-
-    def summary(self, now: float) -> Summary:
-        """Return how the run ended."""
-        whole = not (self._failures or self.ready.blocked or self._counts["left"])
-        unused = self.request.products.unused(self._products) if whole else []
-        return Summary(
-            run=self.id,
-            workflow=self.graph.name,
-            ran=self._counts["done"],
-            reused=self._counts["reused"],
-            failures=tuple(self._failures[t] for t in self.ready.tasks if t in self._failures),
-            blocked=len(self.ready.blocked),
-            left=self._counts["left"],
-            products=tuple(self._products),
-            unpublished=tuple(self._unpublished),
-            folder=self.request.products.folder,
-            seconds=now - self.began,
-            first=max(self.first - self.began, 0.0),
-            warnings=(*self.warnings, *(f"products: no output has a name like {p!r}" for p in unused)),
-        )
+            self.account.tell("blocked", reader, report.ended, f"{task.id} failed")
+        log, kept = self.workspace.log(self.id, task.id, n), self.workspace.kept(self.id, task.id)
+        self.account.fail(task, report.error, log, kept, blocked, infrastructure=infrastructure)

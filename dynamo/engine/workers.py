@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -217,6 +218,12 @@ class Workers:
                 worker.process.wait(0.05)  # time to write down where it is
         self.busy.remove(worker)
         self._bury(worker)
+
+    def drop(self) -> None:
+        """End what runs, and remove what it wrote."""
+        for worker in list(self.busy):
+            self.kill(worker)
+            shutil.rmtree(worker.sandbox, ignore_errors=True)
 
     def close(self) -> None:
         """End all workers and all they started."""
