@@ -12,26 +12,15 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from dynamo.errors import Place, UserError, nearest
-from dynamo.worker.address import Address, address_in, address_of
-
-if TYPE_CHECKING:
-    from importlib.abc import PathEntryFinder
+from dynamo.worker.address import Address, address_in
+from dynamo.worker.fresh import Fresh, State, is_edited, is_fresh, read_afresh, state_in, state_of
 
 __all__ = [
     "forget_edited",
@@ -39,29 +28,21 @@ __all__ = [
     "load_object",
     "look_first",
     "module_path",
-    "read_afresh",
     "split_call",
 ]
 
-#: Inode, times of change (ns) and size of a file.
-_State = tuple[int, int, int, int]
 #: Path as written to the file's state when it was loaded, its home, and the module.
-_loaded: dict[str, tuple[_State, str, ModuleType]] = {}
-#: Folders, each with a separator at its end, in which people work.
-_fresh: set[str] = set()
-_STANDARD = os.path.dirname(os.__file__) + os.sep
+_loaded: dict[str, tuple[State, str, ModuleType]] = {}
 
 
 class _Homes:
     """Whose modules ``sys.modules`` holds, and those of the others meanwhile.
 
-    ``named`` is the home of modules that are called by name: the folder in which they are sought first. ``known``
-    are all folders that dynamo has put on the module path.
+    ``named`` is the home of modules that are called by name: the folder in which they are sought first.
     """
 
     def __init__(self) -> None:
         self.named = ""
-        self.known: set[str] = set()
         self._now = ""
         self._inserted = False
         self._aside: dict[str, dict[str, ModuleType]] = {}
@@ -79,7 +60,6 @@ class _Homes:
         self._inserted = bool(folder) and sys.path[:1] != [folder]
         if self._inserted:
             sys.path.insert(0, folder)
-        self.known.add(folder)
         self._now = folder
 
     def all(self) -> list[dict[str, ModuleType]]:
@@ -103,7 +83,7 @@ class _Homes:
             for name, module in list(sys.modules.items())
             if (place := _place(name, module))
             and ((left and place.startswith(left)) or name.partition(".")[0] in has)
-            and _is_fresh(os.path.dirname(place))
+            and is_fresh(os.path.dirname(place))
         }
 
 
@@ -144,9 +124,9 @@ def forget_edited() -> None:
         (modules, name, module)
         for modules in _homes.all()
         for name, module in list(modules.items())
-        if _state_in(module) is not None
+        if state_in(module) is not None
     ]
-    if any(_is_edited(module) for _, _, module in written):
+    if any(is_edited(module) for _, _, module in written):
         for modules, name, _ in written:
             modules.pop(name, None)
         _loaded.clear()
@@ -174,7 +154,7 @@ def load_module(where: str) -> ModuleType:
 
 def _from_file(where: str) -> ModuleType:
     try:
-        state = _state_of(where)
+        state = state_of(where)
     except OSError:
         raise UserError(f"no file {where}") from None
     known = _loaded.get(where)
@@ -187,11 +167,11 @@ def _from_file(where: str) -> ModuleType:
     return known[2]
 
 
-def _at(address: Address, state: _State) -> ModuleType:
+def _at(address: Address, state: State) -> ModuleType:
     """Import a file as its neighbours would, or as a module of its own where its name stands for another."""
     if not (address.name and _is_at(address)):
         return _execute(address)
-    if _state_in(sys.modules.get(address.name)) not in {None, state}:  # edited
+    if state_in(sys.modules.get(address.name)) not in {None, state}:  # edited
         del sys.modules[address.name]
     module = importlib.import_module(address.name)
     getattr(module, "__dict__", {}).setdefault("__dynamo_path__", str(address))
@@ -207,25 +187,6 @@ def _is_at(address: Address) -> bool:
     return spec is not None and os.path.realpath(spec.origin or "") == os.path.realpath(address.path)
 
 
-def _state_in(module: ModuleType | None) -> _State | None:
-    """Return the state that the file of a module had when it was imported; None for what people do not write."""
-    found: _State | None = getattr(module, "__dict__", {}).get("__dynamo_state__")
-    return found
-
-
-def _is_edited(module: ModuleType) -> bool:
-    known = _state_in(module)
-    try:
-        return known is not None and known != _state_of(str(module.__file__))
-    except OSError:  # it is being replaced, or gone
-        return True
-
-
-def _state_of(path: str) -> _State:
-    found = os.stat(path)
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
-
-
 def module_path() -> list[str]:
     """Return ``sys.path`` without the folder that is first there only for what was loaded last."""
     return _homes.path()
@@ -234,67 +195,8 @@ def module_path() -> list[str]:
 def look_first(folders: Sequence[str]) -> None:
     """Seek modules that are called by name in `folders` first, and read those there afresh."""
     _homes.named = os.path.realpath(folders[0]) if folders else ""
-    _homes.known.update(map(os.path.realpath, folders))
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     read_afresh(folders)
-
-
-def read_afresh(folders: Iterable[str]) -> None:
-    """Import what lies in `folders`, at whatever depth, from its source and never from Python's cache.
-
-    That cache goes by whole seconds: a file edited twice in one, to the same size, would run as it was before.
-    What is installed there (``site-packages``), the standard library and dynamo go on using it.
-    """
-    new = {os.path.join(os.path.abspath(folder), "") for folder in folders} - _fresh
-    if not new:
-        return
-    _fresh.update(new)
-    if _finder not in sys.path_hooks:
-        sys.path_hooks.insert(0, _finder)
-    for folder in [known for known in sys.path_importer_cache if _is_fresh(known)]:
-        del sys.path_importer_cache[folder]
-
-
-class _Fresh(SourceFileLoader):
-    """Compiles a file each time it is loaded, and marks the module with where it is found again; but not dynamo."""
-
-    def get_code(self, fullname: str) -> CodeType | None:
-        if fullname.partition(".")[0] == "dynamo":
-            return super().get_code(fullname)
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the file, which then knows the address that its tasks are called by, and its state."""
-        if module.__name__.partition(".")[0] != "dynamo":
-            vars(module)["__dynamo_state__"] = _state_of(self.path)
-            address = address_of(module.__name__, self.path)
-            if address is not None and address.home in _homes.known:
-                vars(module)["__dynamo_path__"] = str(address)
-        super().exec_module(module)
-
-
-_find_in = FileFinder.path_hook(
-    (ExtensionFileLoader, EXTENSION_SUFFIXES),
-    (_Fresh, SOURCE_SUFFIXES),
-    (SourcelessFileLoader, BYTECODE_SUFFIXES),
-)
-
-
-def _finder(path: str) -> PathEntryFinder:
-    """Return what finds modules in a folder; `ImportError` leaves that to Python (see ``sys.path_hooks``)."""
-    if not _is_fresh(path):
-        raise ImportError(f"{path} is read as Python does")
-    return _find_in(path)
-
-
-def _is_fresh(path: str) -> bool:
-    inner = os.path.join(os.path.abspath(path), "")
-    installed = (
-        inner.startswith(_STANDARD)
-        or f"{os.sep}site-packages{os.sep}" in inner
-        or f"{os.sep}dist-packages{os.sep}" in inner
-    )
-    return not installed and any(inner.startswith(folder) for folder in _fresh)
 
 
 def _listed(folder: str) -> list[str]:
@@ -317,7 +219,7 @@ def _execute(address: Address) -> ModuleType:
     """Run a file as a module of its own."""
     path = address.path
     name = f"{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=Fresh(name, path))
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)

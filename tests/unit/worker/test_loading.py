@@ -1,82 +1,17 @@
-"""Loading: what runs is what the source says, not what Python's cache kept of it."""
+"""Loading: what a name or a file stands for, and whose modules Python holds meanwhile."""
 
 from __future__ import annotations
 
 import importlib
-import os
-import py_compile
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
 
-from dynamo.worker import loading
-from dynamo.worker.loading import load_object, look_first, read_afresh
+from dynamo.worker.fresh import read_afresh
+from dynamo.worker.loading import load_object, look_first
 
-
-@pytest.fixture(autouse=True)
-def _as_before(monkeypatch):
-    """Take back what loading leaves in this process."""
-    loading._homes.enter("")
-    before = set(sys.modules)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "path_hooks", [hook for hook in sys.path_hooks if hook is not loading._finder])
-    monkeypatch.setattr(sys, "path_importer_cache", {})
-    monkeypatch.setattr(loading, "_fresh", set())
-    monkeypatch.setattr(loading, "_loaded", {})
-    monkeypatch.setattr(loading, "_homes", loading._Homes())
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-
-
-def stale(path: Path, before: str = "K = 'old'\n", after: str = "K = 'new'\n") -> None:
-    """Write a file that was edited within the second in which Python cached it, to the same size."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(before)
-    os.utime(path, (1_000_000_000, 1_000_000_000))
-    py_compile.compile(str(path))
-    path.write_text(after)
-    os.utime(path, (1_000_000_000, 1_000_000_000))
-
-
-@pytest.mark.parametrize(("name", "line"), [("h.py", "from h import K"), ("p/q/h.py", "from p.q.h import K")])
-def test_a_helper_edited_within_a_second_runs_as_it_is_now(tmp_path, name, line):
-    """Beside the workflow's file, and in a package there."""
-    stale(tmp_path / name)
-    (tmp_path / "flow.py").write_text(f"{line}\n")
-    assert load_object(f"{tmp_path}/flow.py:K") == "new"
-
-
-def test_a_folder_is_read_afresh_though_it_was_looked_into_before(tmp_path):
-    """Its modules may have been found already, by Python's own means."""
-    stale(tmp_path / "fresh_a.py")
-    stale(tmp_path / "fresh_b.py")
-    sys.path.insert(0, str(tmp_path))
-    assert importlib.import_module("fresh_a").K == "old", "so it goes without"
-    read_afresh([str(tmp_path)])
-    assert importlib.import_module("fresh_b").K == "new"
-
-
-def test_what_is_installed_keeps_its_cache(tmp_path):
-    """Also where the environment lies in the folder one works in."""
-    place = tmp_path / ".venv/lib/site-packages"
-    stale(place / "kept_one.py")
-    sys.path.insert(0, str(place))
-    read_afresh([str(tmp_path), str(place), *sys.path])
-    assert importlib.import_module("kept_one").K == "old"
-
-
-def test_dynamo_itself_is_loaded_from_pythons_cache(tmp_path, monkeypatch):
-    """It would take tenths of a second to compile it in every worker."""
-    used = []
-    monkeypatch.setattr(SourceFileLoader, "get_code", lambda _, name: used.append(name))
-    loader = loading._Fresh("dynamo.radar.x", str(tmp_path / "x.py"))
-    (tmp_path / "x.py").write_text("")
-    loader.get_code("dynamo.radar.x")
-    loader.get_code("dynamo_of_mine")
-    assert used == ["dynamo.radar.x"]
+pytestmark = pytest.mark.usefixtures("as_before")
 
 
 def test_a_module_that_appears_later_is_found(tmp_path):
