@@ -170,7 +170,7 @@ class LocalEngine:
                     except DiskFullError as error:
                         source.full(error)
                         left[:0] = self._make_room(runs, source)
-                        time.sleep(AGAIN)
+                        self._wait_for_room(error, source)
             except BaseException:  # also Ctrl-C: the journal is left as `resume` needs it
                 self._abandon(list(runs))
                 raise
@@ -185,15 +185,21 @@ class LocalEngine:
             while left and self._room.may_begin(time.monotonic()):
                 self._admit(left[0], runs, source)
                 del left[0]
-        except DiskFullError:
+        except DiskFullError as error:
             if not self._jobs.running:
                 raise
-            self._room.wait(time.monotonic() + AGAIN)  # what runs may leave some
+            self._wait_for_room(error, source)  # what runs may leave some
         self._turn(list(runs), more=len(runs) > before)
         for run in [run for run in runs if run.over]:
             summary = self._end(run)
             with runs.pop(run):
                 source.ended(summary)
+        if not left and self._room.over():
+            source.waits(None)
+
+    def _wait_for_room(self, error: DiskFullError, source: Source) -> None:
+        self._room.wait(time.monotonic() + AGAIN)
+        source.waits(error)
 
     def _make_room(self, runs: dict[Run, ExitStack], source: Source) -> list[Request]:
         """End all that runs, with what it wrote; return what is to be begun again."""

@@ -22,6 +22,7 @@ class Room:
 
     def __init__(self) -> None:
         self._next = -math.inf
+        self._waits = False
         self._ended: dict[str, int] = {}
 
     def may_begin(self, now: float) -> bool:
@@ -30,7 +31,12 @@ class Room:
 
     def wait(self, until: float) -> None:
         """Begin nothing before that."""
-        self._next = until
+        self._next, self._waits = until, True
+
+    def over(self) -> bool:
+        """Note that nothing waits any more; return whether anything did."""
+        waited, self._waits = self._waits, False
+        return waited
 
     def again(self, request: Request) -> Request:
         """Return the request to go on with a run that was ended; raise `UserError` where that was so too often."""

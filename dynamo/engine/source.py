@@ -35,6 +35,9 @@ class Source(Protocol):
         again until then.
         """
 
+    def waits(self, error: DiskFullError | None) -> None:
+        """Be told that runs wait for room on the disk, again and again, and with None that no run does any more."""
+
 
 class Given:
     """A list of runs, all at once; one that cannot begin is an error of all."""
@@ -64,6 +67,9 @@ class Given:
     def full(self, error: DiskFullError) -> None:
         """End everything: somebody waits."""
         raise error
+
+    def waits(self, error: DiskFullError | None) -> None:
+        """Let it wait for what runs."""
 
     def summaries(self) -> list[Summary]:
         """Return how each ended, in the order in which they were given."""

@@ -19,6 +19,8 @@ from dynamo.errors import UserError, WorkspaceError
 
 __all__ = ["alone", "tell_troubles", "troubles_of"]
 
+#: What is known of a watch that could not write down what troubles it.
+UNTOLD = {"disk": "it cannot write down what troubles it; is the disk of the workspace full?"}
 #: Seconds for which a lock is tried that `troubles_of` may hold for a moment.
 PATIENCE = 0.2
 
@@ -79,8 +81,8 @@ def troubles_of(workspace: Path, feed: str) -> dict[str, str] | None:
         return None
     try:
         found = json.loads(_lock(workspace, feed).with_suffix(".json").read_text("utf-8"))
-    except (OSError, ValueError):  # the disk was full when it was to be told
-        return {}
+    except (OSError, ValueError):
+        return dict(UNTOLD)
     return found if isinstance(found, dict) else {}
 
 

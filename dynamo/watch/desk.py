@@ -150,13 +150,14 @@ class Desk:
                 self.counts.passed += 1
             else:
                 self._wait_for(one)
-        self._mind_disk()
+        self.mind_disk()
         self._mind_ahead(now, wall)
 
-    def _mind_disk(self) -> None:
-        """Say that the disk is full, or has room again."""
-        if self.counts.trouble("disk", FULL if self._inbox.full else ""):
-            log.warning("%s%s", self._label, FULL if self._inbox.full else "the disk has room again")
+    def mind_disk(self) -> None:
+        """Say that the disk is full, for what arrives or for runs, or has room again."""
+        said = FULL if self._inbox.full else self._turns.full
+        if self.counts.trouble("disk", said):
+            log.warning("%s%s", self._label, said or "the disk has room again")
 
     def _mind_ahead(self, now: float, wall: float) -> None:
         """Say that files are from the future: in the log when this begins, and not of each that is so."""

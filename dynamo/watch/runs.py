@@ -19,10 +19,12 @@ from dynamo.engine.request import Request
 from dynamo.errors import UserError
 from dynamo.journal.database import DiskFullError
 
-__all__ = ["Runs"]
+__all__ = ["WAITS", "Runs"]
 
 log = logging.getLogger(__name__)
 
+#: What is said while runs wait for room.
+WAITS = "the disk of the workspace is full; runs are begun when there is room"
 #: Seconds without a full disk after which the next one is told.
 QUIET = 60.0
 
@@ -34,12 +36,17 @@ class Runs:
     ----------
     ended, refused
         Called in the loop when a run has ended, or could not begin.
+    waits
+        Called in the loop while runs wait for room on the disk, and with nothing said when none does any more.
     """
 
     def __init__(
-        self, ended: Callable[[Summary], None], refused: Callable[[Request, UserError], None]
+        self,
+        ended: Callable[[Summary], None],
+        refused: Callable[[Request, UserError], None],
+        waits: Callable[[str], None],
     ) -> None:
-        self._ended, self._refused = ended, refused
+        self._ended, self._refused, self._waits = ended, refused, waits
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wanted: deque[Request] = deque()
         self._failure: BaseException | None = None
@@ -102,6 +109,10 @@ class Runs:
         if now > self._full + QUIET:
             log.warning("what runs was ended, and is begun again when there is room: %s", error)
         self._full = now
+
+    def waits(self, error: DiskFullError | None) -> None:
+        """Tell the loop."""
+        self._tell(self._waits, WAITS if error else "")
 
     def _tell(self, call: Callable[..., None], *news: object) -> None:
         if self._loop is not None:

@@ -34,9 +34,12 @@ class _Desk(Protocol):
     def refused(self, one: Queued, request: Request, error: UserError) -> None:
         """Be told that the run of a window could not begin."""
 
+    def mind_disk(self) -> None:
+        """Be told that `Turns.full` says something else."""
+
 
 class Turns:
-    """The queue of one watch, for its event loop.
+    """The queue of one watch, for its event loop; while runs wait for room on the disk, ``full`` says so.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ class Turns:
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self.runs = Runs(self._ended, self._refused)
+        self.runs = Runs(self._ended, self._refused, self._waits)
+        self.full = ""
         self._desks: dict[str, _Desk] = {}
         self._rules: dict[str, FeedRule] = {}
         self._newest: dict[str, float] = {}
@@ -112,6 +116,11 @@ class Turns:
     def _refused(self, request: Request, error: UserError) -> None:
         one = self._running[request.run]
         self._tell(one.feed, lambda desk: desk.refused(one, request, error))
+
+    def _waits(self, said: str) -> None:
+        self.full = said
+        for desk in self._desks.values():
+            desk.mind_disk()
 
     def _tell(self, feed: str, news: Callable[[_Desk], None]) -> None:
         if feed in self._desks:

@@ -136,6 +136,12 @@ def watching(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def status(folder: Path) -> str:
+    """Return what is said of the watch of a folder."""
+    line = [sys.executable, "-c", "from dynamo.cli import main; main()", "status", "--workspace"]
+    return subprocess.run([*line, folder / ".dynamo"], check=True, capture_output=True, text=True).stdout
+
+
 def harass(storm: Storm, receiver: Any, log: Path) -> int:
     """Start and kill the watch again and again, then let it come to rest; return what was sent before the end."""
     chance = random.Random(7)
@@ -256,6 +262,8 @@ def test_a_watch_outlasts_a_disk_that_is_full_while_a_run_is_under_way(tmp_path,
         (small_disk / "waste").unlink()
         first = f"{storm.began:%Y-%m-%d %H:%M:%S}Z: "  # others may end before it
         assert any(first in said and "1 ran" in said for said in process.stderr)
+        while "trouble" in status(small_disk):
+            pass
         process.terminate()
         _, said = process.communicate(timeout=120)
         assert process.returncode == 130, said

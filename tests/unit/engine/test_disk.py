@@ -79,7 +79,7 @@ class Lasting:
     """A source that outlasts a full disk: it makes room when it is told."""
 
     def __init__(self, *requests):
-        self.left, self.told, self.filler = deque(requests), [], None
+        self.left, self.told, self.waited, self.filler = deque(requests), [], [], None
 
     def fileno(self):
         return -1
@@ -99,12 +99,17 @@ class Lasting:
         self.told.append("full")
         self.filler.unlink()
 
+    def waits(self, error):
+        assert error is None or "disk is full" in error.message
+        self.waited.append(error is not None)
+
 
 @pytest.fixture
 def crowded(lab, small_disk, fill_disk, monkeypatch):
     """Return a run that waits, its source, and what fills the disk and lets it go on."""
     monkeypatch.setattr("dynamo.engine.local.PATIENCE", 0.1)
     monkeypatch.setattr("dynamo.engine.local.AGAIN", 0.05)
+    monkeypatch.setattr("dynamo.engine.local.IDLE", 0.05)
     lab.workspace = Workspace.open(small_disk / "ws")
     lab.write(WAITING)
     gate = lab.root / "gate"
@@ -125,6 +130,7 @@ def test_a_source_that_outlasts_a_full_disk_has_its_runs_begun_again(crowded):
         engine.observer = lambda event: fill() if event.kind == "started" and not source.told else None
         engine.serve(source)
     assert source.told == ["full", ("run-0", True)]
+    assert source.waited == [True, False]
     assert lab.published() == {"slow.txt": "waited"}
     with lab.journal() as journal:
         assert journal.run(None).state == "done"
@@ -149,6 +155,7 @@ def test_a_run_during_which_the_disk_is_always_full_is_given_up(crowded):
     assert run == "run-0"
     assert "the disk of the workspace was full 3 times while it ran; make room" in why
     assert ended == ("run-1", True)
+    assert source.waited == [True, False] * 3
 
 
 def test_a_run_that_cannot_begin_for_want_of_room_waits_for_those_that_run(crowded):
@@ -177,3 +184,6 @@ def test_a_run_that_cannot_begin_for_want_of_room_waits_for_those_that_run(crowd
         engine.serve(source)
     assert first == [0, 1, 2, 2]
     assert source.told == [("run-0", True), ("run-1", True)]
+    assert source.waited[0]
+    assert source.waited[-1:] == [False], "it is told once that it is over"
+    assert source.waited.count(False) == 1

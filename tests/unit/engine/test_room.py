@@ -36,3 +36,13 @@ def test_nothing_begins_too_early():
     room.wait(5.0)
     assert not room.may_begin(4.9)
     assert room.may_begin(5.0)
+
+
+def test_that_nothing_waits_any_more_is_told_once():
+    """And only where anything did."""
+    room = Room()
+    assert not room.over()
+    for until in (1.0, 2.0):
+        room.wait(until)
+    assert room.over()
+    assert not room.over()

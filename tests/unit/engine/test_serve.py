@@ -67,6 +67,9 @@ class Calls:
     def refused(self, request, error):
         self.log.append((request.run, error.message))
 
+    def waits(self, error):
+        self.log.append(("waits", error))
+
 
 def _readable(*sockets):
     import select

@@ -9,11 +9,13 @@ import time
 import pytest
 
 from dynamo.journal import Workspace
+from dynamo.journal.database import DiskFullError
 from dynamo.triggers.inbox import Inbox
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
 from dynamo.watch.feed import read_feed
 from dynamo.watch.health import health
+from dynamo.watch.runs import WAITS
 from dynamo.watch.turns import Turns
 
 ASKS = "is a clock or a time zone wrong? such files wait until then"
@@ -46,7 +48,8 @@ def work(tmp_path, folder):
         (tmp_path / "w.yaml").write_text(
             f"workflow: ./flow.py:flow\ninputs: {{frame: 'in/*.txt'}}\n{trigger}"
         )
-        counts, turns = Counts(), Turns()
+        counts = Counts()
+        run.turns = turns = Turns()
 
         async def main():
             stop, begun = asyncio.Event(), asyncio.Event()
@@ -103,6 +106,24 @@ def test_a_window_that_was_refused_is_begun_again_by_itself(refused):
     """Also where the desk sleeps by times of before: it was another one that had it begin."""
 
     assert refused(0.001, asyncio.Event.wait) >= 5
+
+
+def test_that_runs_wait_for_room_on_the_disk_is_a_trouble_until_they_do_not(work, caplog):
+    """The engine tells it, in its own thread; the feed is not well meanwhile."""
+
+    async def full_and_not(counts):
+        runs = work.turns.runs
+        runs.attach(asyncio.get_running_loop())
+        runs.waits(DiskFullError("the disk is full"))
+        await asyncio.sleep(0)
+        assert counts.troubles == {"disk": WAITS}
+        assert not health(counts, time.time(), 60)["ok"]
+        runs.waits(None)
+        await asyncio.sleep(0)
+        assert counts.troubles == {}
+
+    work(full_and_not)
+    assert [r.getMessage() for r in caplog.records] == [WAITS, "the disk has room again"]
 
 
 def test_files_from_the_future_are_told_once(work, folder, caplog):

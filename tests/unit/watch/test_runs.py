@@ -16,7 +16,7 @@ from dynamo.watch.runs import Runs
 
 def test_what_is_asked_for_wakes_the_engine_and_is_taken_once_in_order():
     """The descriptor is readable until it is taken."""
-    runs = Runs(lambda _: None, lambda _, __: None)
+    runs = Runs(lambda _: None, lambda _, __: None, lambda _: None)
     assert runs.take([]) == []
     for n in range(100_000 // 100):
         runs.ask(n)
@@ -40,12 +40,14 @@ def test_news_of_the_engine_are_told_in_the_loop():
             told.append((request, error))
             over.set()
 
-        runs = Runs(ended, refused)
+        runs = Runs(ended, refused, told.append)
         runs.attach(asyncio.get_running_loop())
         error = UserError("no")
 
         def engine():
             runs.ended(SimpleNamespace(run="r"))
+            runs.waits(DiskFullError("the disk is full"))
+            runs.waits(None)
             runs.refused("request", error)
 
         thread = threading.Thread(target=engine)
@@ -53,7 +55,9 @@ def test_news_of_the_engine_are_told_in_the_loop():
         await over.wait()
         thread.join()
         runs.close()
-        (summary, where), last = told
+        (summary, where), full, room, last = told
+        assert "disk of the workspace is full" in full
+        assert room == ""
         assert summary.run == "r"
         assert where is threading.main_thread()
         assert last == ("request", error)
@@ -63,7 +67,7 @@ def test_news_of_the_engine_are_told_in_the_loop():
 
 def test_a_failure_ends_the_engine_also_where_runs_are_under_way():
     """They are gone on with by the next watch."""
-    runs = Runs(lambda _: None, lambda _, __: None)
+    runs = Runs(lambda _: None, lambda _, __: None, lambda _: None)
     runs.check()
     runs.fail(WorkspaceError("full"))
     assert select.select([runs], [], [], 0)[0]
@@ -75,7 +79,7 @@ def test_a_failure_ends_the_engine_also_where_runs_are_under_way():
 def test_whoever_comes_late_is_not_hurt():
     """The loop has ended, or the engine."""
     told: list[object] = []
-    runs = Runs(told.append, lambda *news: told.append(news))
+    runs = Runs(told.append, lambda *news: told.append(news), told.append)
     runs.ended(SimpleNamespace(run="before any loop"))
     loop = asyncio.new_event_loop()
     runs.attach(loop)
@@ -90,7 +94,7 @@ def test_whoever_comes_late_is_not_hurt():
 
 def test_a_full_disk_is_outlasted_and_told_once(caplog):
     """Until there is room again; but for what the engine was to end with."""
-    runs = Runs(lambda _: None, lambda _, __: None)
+    runs = Runs(lambda _: None, lambda _, __: None, lambda _: None)
     for _ in range(3):
         runs.full(DiskFullError("the disk is full"))
     assert [record.message for record in caplog.records] == [

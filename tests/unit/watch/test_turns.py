@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 from dynamo.errors import UserError
+from dynamo.journal.database import DiskFullError
 from dynamo.triggers.queue import FeedRule
 from dynamo.triggers.store import Queued
 from dynamo.triggers.window import Window
@@ -41,6 +42,10 @@ class Desk:
         """Note it, and be done with the run."""
         self.told.append(("refused", one.window.time))
         self.turns.over(request.run)
+
+    def mind_disk(self):
+        """Note it."""
+        self.told.append(("full", bool(self.turns.full)))
 
 
 async def _heard():
@@ -132,6 +137,27 @@ def test_what_is_told_while_no_desk_has_the_feed_is_told_to_the_next():
         turns.wait(window("a", 1))
         turns.go_on()
         assert second.told[2:] == [("give up", 1)], "the newest that ran is known"
+        turns.runs.close()
+
+    asyncio.run(main())
+
+
+def test_every_desk_hears_that_runs_wait_for_room_on_the_disk():
+    """One that comes later finds it said."""
+
+    async def main():
+        turns = Turns()
+        turns.runs.attach(asyncio.get_running_loop())
+        a, b = Desk(turns), Desk(turns)
+        turns.join("a", FeedRule(), None, a)
+        turns.runs.waits(DiskFullError("the disk is full"))
+        await _heard()
+        assert a.told == [("full", True)]
+        assert turns.full
+        turns.join("b", FeedRule(), None, b)
+        turns.runs.waits(None)
+        await _heard()
+        assert (a.told, b.told) == ([("full", True), ("full", False)], [("full", False)])
         turns.runs.close()
 
     asyncio.run(main())
