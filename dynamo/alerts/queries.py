@@ -91,8 +91,10 @@ class AlertQueries:
 
     def known(self, what: Literal["subscriber", "hazard", "channel"]) -> list[str]:
         """Return who was ever told, of what kinds, or on which channels; looks at each alert or delivery."""
-        table = "deliveries" if what == "channel" else "alerts"
-        rows = self._db.execute(f"SELECT DISTINCT {what} FROM {table} ORDER BY 1")  # noqa: S608 - one of three
+        # Of a channel that is closed all deliveries may have been cleaned away.
+        channels = "SELECT channel FROM deliveries UNION SELECT channel FROM closed_channels ORDER BY 1"
+        told = f"SELECT DISTINCT {what} FROM alerts ORDER BY 1"  # noqa: S608 - one of two
+        rows = self._db.execute(channels if what == "channel" else told)
         return [name for (name,) in rows]
 
     def alert(self, name: str) -> Alert:

@@ -128,19 +128,30 @@ def deadletter(workspace: Path, channel: str | None, *, as_json: bool) -> int:
 @command.command("replay")
 @click.argument("which", required=False)
 @click.option("--all", "everything", is_flag=True, help="All that could not be delivered.")
+@click.option("--channel", metavar="NAME", help="All of this channel, which is opened if it is closed.")
 @workspace_option
-def replay(which: str | None, workspace: Path, *, everything: bool) -> int:
-    """Have WHICH (a delivery, or an alert) delivered after all; a watch of this workspace sends it."""
+def replay(which: str | None, channel: str | None, workspace: Path, *, everything: bool) -> int:
+    """Have WHICH delivered after all: a delivery or an alert, by its id or the beginning of it.
+
+    A watch of this workspace sends it. A channel that its receiver closed is opened by that.
+    """
     import time
 
     from dynamo.delivery.outbox import Outbox
     from dynamo.journal import Workspace
 
-    if (which is None) != everything:
-        raise UserError("name one delivery or alert of `dynamo alerts deadletter`, or give --all")
+    if [which is not None, channel is not None, everything].count(True) != 1:
+        raise UserError(
+            "name one delivery or alert of `dynamo alerts deadletter`, or give --channel NAME or --all"
+        )
+    if channel is not None:
+        with _store(workspace) as store:
+            if wrong := _unknown(store, "channel", channel):
+                raise UserError(wrong)
     with Outbox(Workspace.find(workspace).journal) as outbox:
-        count = outbox.replay(which, time.time())
-    print(f"{count} to be delivered")
+        now = time.time()
+        count = outbox.replay(which, now) if channel is None else outbox.open(channel, now)
+    print(f"{count} to be delivered" if channel is None else f"{channel} is open, {count} to be delivered")
     return 0
 
 
@@ -155,13 +166,18 @@ def _none_of(*, active: bool, hazard: str | None, subscriber: str | None, since:
 def _say_none(store: AlertStore, words: str, **names: str | None) -> None:
     """Say on standard error why a list is empty: by these words, or because the journal never had such a name."""
     for what, name in names.items():
-        if name is None:
-            continue
-        known = store.known(what)  # type: ignore[arg-type]
-        if name not in known:
-            words = f"{NEVER[what].format(name)}{_close(name, known)}" if known else NOBODY
+        if name is not None and (wrong := _unknown(store, what, name)):
+            words = wrong
             break
     print(words, file=sys.stderr)
+
+
+def _unknown(store: AlertStore, what: str, name: str) -> str:
+    """Return that the journal never had such a name; nothing where it had."""
+    known = store.known(what)  # type: ignore[arg-type]
+    if name in known:
+        return ""
+    return f"{NEVER[what].format(name)}{_close(name, known)}" if known else NOBODY
 
 
 def _close(name: str, known: list[str]) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 
 from dynamo.delivery.records import Tried
 from dynamo.graph.units import format_count
 
-__all__ = ["tell_given_up", "tell_lost"]
+__all__ = ["opening", "tell_given_up", "tell_lost"]
 
 log = logging.getLogger(__name__)
+
+
+def opening(channel: str) -> str:
+    """Return the command that opens a channel."""
+    return f"dynamo alerts replay --channel {shlex.quote(channel)}"
 
 
 def tell_given_up(channel: str, number: int, reason: str) -> None:
@@ -28,4 +34,4 @@ def tell_lost(tried: Iterable[Tried]) -> None:
         tell_given_up(channel, number, reason)
     for one in tried:
         if one.outcome.close:
-            log.error("%s is closed, nothing is sent to it until `dynamo alerts replay`", one.channel)
+            log.error("%s is closed, nothing is sent to it until `%s`", one.channel, opening(one.channel))

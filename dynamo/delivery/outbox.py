@@ -26,6 +26,8 @@ __all__ = ["Outbox"]
 ROWS, MOST, LEAST = 1000, 200, 4
 #: Of a channel that fails one is leased, the first of so many that is still true.
 PROBE = 20
+#: Dead letters that are told at most, where a name may be that of any of them.
+MANY = 20
 #: Seconds for which a result is kept when the disk is full.
 PATIENCE = 10.0
 
@@ -219,44 +221,70 @@ class Outbox:
         Parameters
         ----------
         which
-            Id of a delivery, or of an alert (then all its dead letters); None for all.
+            Id of a delivery, or of an alert (then all its dead letters), or the beginning of it; None for all.
         now
             Unix seconds.
 
         Raises
         ------
         UserError
-            There is no such dead letter.
+            There is no such dead letter, or it may be any of several.
         """
-        chosen = "state = 'dead' AND (?1 IS NULL OR id = ?1 OR alert = ?1)"
         with self._db.change():
-            found = self._db.execute(
-                f"SELECT count(*), channel FROM deliveries WHERE {chosen} GROUP BY channel",  # noqa: S608 - constant
-                (which,),
-            ).fetchall()
-            if which is not None and not found:
-                raise UserError(self._not_dead(which))
+            if which is None:
+                return self._revive("?1 IS NULL", None, now)
+            column, name = self._dead(which)
+            return self._revive(f"{column} = ?1", name, now)
+
+    def open(self, channel: str, now: float) -> int:
+        """Open a channel, if it is closed, and let all its dead letters wait again as `replay`; return how many."""
+        with self._db.change():
+            self._db.execute("DELETE FROM closed_channels WHERE channel = ?", (channel,))
+            return self._revive("channel = ?1", channel, now)
+
+    def _revive(self, chosen: str, name: str | None, now: float) -> int:
+        """Let those dead letters wait again that are `chosen` by an expression, in which ``?1`` is a name."""
+        chosen = f"state = 'dead' AND {chosen}"
+        found = self._db.execute(
+            f"SELECT count(*), channel FROM deliveries WHERE {chosen} GROUP BY channel",  # noqa: S608 - constants
+            (name,),
+        ).fetchall()
+        self._db.execute(
+            "UPDATE deliveries SET state = 'waiting', aside = 0, due = ?2, tries = 0, begun = NULL,"  # noqa: S608
+            f" ended = NULL, reason = '' WHERE {chosen}",
+            (name, now),
+        )
+        for _, channel in found:
+            self._db.execute("DELETE FROM closed_channels WHERE channel = ?", (channel,))
             self._db.execute(
-                "UPDATE deliveries SET state = 'waiting', aside = 0, due = ?2, tries = 0, begun = NULL,"  # noqa: S608
-                f" ended = NULL, reason = '' WHERE {chosen}",
-                (which, now),
+                "INSERT INTO queues (channel, ready, failing) VALUES (?, ?, 0) ON CONFLICT (channel) DO UPDATE"
+                " SET ready = max(pause, excluded.ready) WHERE sender = ''",
+                (channel, now),
             )
-            for _, channel in found:
-                self._db.execute("DELETE FROM closed_channels WHERE channel = ?", (channel,))
-                self._db.execute(
-                    "INSERT INTO queues (channel, ready, failing) VALUES (?, ?, 0) ON CONFLICT (channel) DO UPDATE"
-                    " SET ready = max(pause, excluded.ready) WHERE sender = ''",
-                    (channel, now),
-                )
         return sum(count for count, _ in found)
 
-    def _not_dead(self, which: str) -> str:
-        row = self._db.execute(
-            "SELECT id, state FROM deliveries WHERE id = ?1 OR alert = ?1 LIMIT 1", (which,)
-        ).fetchone()
-        if row is None:
-            return f"there is no delivery and no alert {which!r}; `dynamo alerts deadletter` lists what was given up"
-        return f"{which} is no dead letter: it is {row[1]}"
+    def _dead(self, which: str) -> tuple[str, str]:
+        """Return whether dead letters are named by ``id`` or ``alert``, and the whole of that."""
+        rows = self._db.execute(
+            "SELECT id, state FROM deliveries WHERE id = ?1 OR alert = ?1", (which,)
+        ).fetchall()
+        if rows:
+            if all(state != "dead" for _, state in rows):
+                raise UserError(f"{which} is no dead letter: it is {rows[0][1]}")
+            return "id" if rows[0][0] == which else "alert", which
+        for column in ("alert", "id") if which else ():
+            begin = (
+                f"SELECT DISTINCT {column} FROM deliveries WHERE state = 'dead' AND instr({column}, ?) = 1"  # noqa: S608
+            )
+            names = [name for (name,) in self._db.execute(f"{begin} ORDER BY 1", (which,))]
+            if len(names) > 1:
+                more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+                raise UserError(f"{which!r} may be any of {', '.join(names[:MANY])}{more}")
+            if names:
+                return column, names[0]
+        raise UserError(
+            f"nothing that was given up is named {which!r}; `dynamo alerts deadletter` lists what was given up"
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dynamo.delivery.lost import opening
 from dynamo.journal.database import Database
 
 __all__ = ["Closed", "closed_channels"]
@@ -27,8 +28,7 @@ class Closed:
         said = f" ({self.reason})" if self.reason else ""
         return (
             f"channel {self.channel!r} is closed since {self.at:%Y-%m-%d %H:%M:%SZ}: its receiver wants nothing any "
-            f"more{said}; what is for it is given up until one of `dynamo alerts deadletter --channel {self.channel}` "
-            "is given to `dynamo alerts replay`"
+            f"more{said}; what is for it is given up until `{opening(self.channel)}`"
         )
 
 

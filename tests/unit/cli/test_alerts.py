@@ -218,8 +218,31 @@ def test_dead_letters_are_listed_and_tried_again(desk, capsys):
     assert dynamo(capsys, "alerts", "replay", name)[1] == "1 to be delivered\n"
     assert dynamo(capsys, "alerts", "deadletter", "--json")[1] == "[]\n"
     assert dynamo(capsys, "alerts", "replay", "--all")[1] == "0 to be delivered\n"
-    for wrong in (["replay"], ["replay", name, "--all"], ["replay", "nothing"]):
-        assert dynamo(capsys, "alerts", *wrong)[0] == 2
+    channel = ["--channel", "flow.yaml/drop"]
+    for wrong in ([], [name, "--all"], ["nothing"], [name, *channel], ["--all", *channel]):
+        assert dynamo(capsys, "alerts", "replay", *wrong)[0] == 2
+
+
+def test_a_channel_that_was_closed_is_opened_by_its_name(desk, capsys):
+    """Also where none of its deliveries is left; of a name that there is not, the one that is meant is told."""
+    bury(desk)
+    with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db, db:
+        (dead,) = db.execute("SELECT count(*) FROM deliveries WHERE state = 'dead'").fetchone()
+        db.execute(
+            "INSERT INTO closed_channels VALUES ('flow.yaml/gone', 0, '410'), ('flow.yaml/old', 0, '410')"
+        )
+
+    def opened(name):
+        return dynamo(capsys, "alerts", "replay", "--channel", name)
+
+    assert opened("flow.yaml/gone")[:2] == (0, f"flow.yaml/gone is open, {dead} to be delivered\n")
+    assert opened("flow.yaml/old")[:2] == (0, "flow.yaml/old is open, 0 to be delivered\n")
+    with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db:
+        assert db.execute("SELECT * FROM closed_channels").fetchall() == []
+    for wrong in ("GONE", "flow.yaml/gnoe"):
+        code, _, said = opened(wrong)
+        assert code == 2
+        assert "did you mean 'flow.yaml/gone'?" in said
 
 
 def test_an_exercise_reaches_a_subscriber_and_is_marked(desk, capsys):

@@ -214,8 +214,45 @@ def test_replay_takes_an_alert_too_and_says_what_is_no_dead_letter(outbox, rows,
     assert outbox.replay("a1", clock()) == 1
     with pytest.raises(UserError, match="m1 is no dead letter: it is waiting"):
         outbox.replay("m1", clock())
-    with pytest.raises(UserError, match="no delivery and no alert 'x'"):
-        outbox.replay("x", clock())
+    for wrong in ("x", ""):
+        with pytest.raises(UserError, match=f"nothing that was given up is named {wrong!r}"):
+            outbox.replay(wrong, clock())
+
+
+def test_replay_takes_the_beginning_of_a_name(outbox, rows, clock):
+    """A whole name goes before it; of what may be any of several, all are told."""
+    for _ in range(12):
+        rows.add()
+    outbox.bury("here", "test", clock())
+    with pytest.raises(UserError, match="'a' may be any of a1, a10, a11, a12, a2, "):
+        outbox.replay("a", clock())
+    with pytest.raises(UserError, match="'m' may be any of m1, m10, "):
+        outbox.replay("m", clock())
+    assert outbox.replay("m1", clock()) == 1
+    with pytest.raises(UserError, match="m1 is no dead letter"):
+        outbox.replay("m1", clock())
+    rows.db.execute("UPDATE deliveries SET alert = alert || '-0', id = id || '-0@here'")
+    assert outbox.replay("a2", clock()) == 1
+    assert outbox.replay("m3-0@h", clock()) == 1
+    assert {name for name, state in rows.states().items() if state == "waiting"} == {
+        f"m{n}-0@here" for n in (1, 2, 3)
+    }
+
+
+def test_a_channel_is_opened_with_its_dead_letters_alone(outbox, rows, clock):
+    """In their old order; also where nothing of it is left, and where it is not closed."""
+    for channel in ("a", "a", "b"):
+        rows.add(channel)
+    for channel in ("a", "b"):
+        rows.db.execute("INSERT INTO closed_channels VALUES (?, 0, 'gone')", (channel,))
+        outbox.bury(channel, "gone", clock())
+    assert outbox.open("a", clock()) == 2
+    assert ids(outbox.claim(clock(), healthy=9)) == {"a": ["m1", "m2"]}
+    rows.db.execute("DELETE FROM deliveries WHERE channel = 'b'")
+    assert outbox.open("b", clock()) == 0
+    rows.add("b")
+    assert ids(outbox.claim(clock(), healthy=9)) == {"b": ["m4"]}
+    assert outbox.open("b", clock()) == 0
 
 
 def test_what_is_replayed_while_its_channel_is_under_way_has_its_turn_next(outbox, rows, clock):

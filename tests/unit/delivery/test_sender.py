@@ -176,7 +176,7 @@ def test_a_channel_that_is_gone_is_sent_nothing_more(rows, recorder, drain, capl
     assert set(rows.states().values()) == {"dead"}
     assert [line.message.split(";")[0] for line in caplog.records] == [
         "here: 1 alert was given up: refused: HTTP 410 gone",
-        "here is closed, nothing is sent to it until `dynamo alerts replay`",
+        "here is closed, nothing is sent to it until `dynamo alerts replay --channel here`",
         "here: 2 alerts were given up: the channel is closed: gone",
     ]
 

@@ -175,7 +175,7 @@ def test_a_closed_channel_and_refused_subscribers_are_told_and_no_reason_to_star
     assert troubles["subscribers"] == "people.csv: 1 fault"
     assert troubles["channels"].startswith("channel 'a.yaml/desk' is closed since 2026-03-25 05:00:00Z")
     assert "(410 Gone)" in troubles["channels"]
-    assert "dynamo alerts replay" in troubles["channels"]
+    assert "`dynamo alerts replay --channel a.yaml/desk`" in troubles["channels"]
     _, _, body = ask("/metrics", Fed("a.yaml", counts, shut=[closed]), Fed("b.yaml"))
     for feed, value in (("a.yaml", "1.0"), ("b.yaml", "0.0")):
         assert f'dynamo_trouble{{feed="{feed}",what="channels"}} {value}' in body
