@@ -36,9 +36,10 @@ __all__ = ["matches"]
 
 # Degrees of longitude whose places lie together in memory.
 _STRIP = 0.05
-# Pairs of a rule and a polygon that are worth a process of their own; it takes half a second to begin. And into how
-# many strips of places the share of one is cut: storms are rarely spread evenly.
+# Pairs of a rule and a polygon that are worth a process of their own, which takes half a second to begin; how many
+# there are at most; and into how many strips of places the share of one is cut: storms are rarely spread evenly.
 _SHARE = 100_000_000
+_MOST = 4
 _STRIPS = 4
 
 
@@ -59,7 +60,7 @@ def matches(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Mat
 def _searched(asks: _Asks, fields: Sequence[HazardField]) -> Table:
     """Return what is known of the rules that matched; much work is shared out between the processors."""
     pairs = len(asks.rows) * sum(len(field.levels) for field in fields)
-    count = min(os.cpu_count() or 1, max(1, pairs // _SHARE))
+    count = min(os.cpu_count() or 1, _MOST, max(1, pairs // _SHARE))
     strips = np.array_split(np.arange(len(asks.rows)), count * _STRIPS)
     own, *others = (asks.only(np.concatenate(strips[n::count])) for n in range(count))
     with ThreadPoolExecutor(max(1, len(others))) as pool:

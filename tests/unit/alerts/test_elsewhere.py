@@ -34,6 +34,27 @@ def test_what_is_printed_is_no_part_of_the_answer(capfd):
     assert (said.out, said.err) == ("", "hm\n")
 
 
+def test_what_is_printed_before_the_call_is_no_part_of_the_answer(tmp_path, monkeypatch, capfd):
+    """A site's own start-up file may greet."""
+    (tmp_path / "sitecustomize.py").write_text("print('welcome')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert call(os.getpid) != os.getpid()
+    assert capfd.readouterr().err == "welcome\n"
+
+
+def test_who_stops_all_processes_of_a_service_does_not_have_the_work_done_twice():
+    """The call goes on, for us who end when it is done."""
+    stopped = (
+        "(lambda os: os.kill(os.getpid(), 15) or os.kill(os.getpid(), 2) or os.getpid())(__import__('os'))"
+    )
+    assert call(eval, stopped) != os.getpid()
+
+
+def test_what_is_large_goes_both_ways():
+    """More than any pipe holds."""
+    assert call(bytes.upper, b"a" * 5_000_000) == b"A" * 5_000_000
+
+
 def test_the_call_of_a_process_that_is_killed_is_made_here():
     """Nothing is lost, only time."""
     here = os.getpid()
@@ -45,8 +66,9 @@ def test_the_call_of_a_process_that_is_killed_is_made_here():
 
 def test_where_no_process_can_be_had_the_call_is_made_here(monkeypatch):
     """For example without a place for one more."""
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert call(os.getpid) == os.getpid()
+    for path in ("/nowhere/python", None):
+        monkeypatch.setattr(sys, "executable", path)
+        assert call(os.getpid) == os.getpid()
 
 
 def test_a_fault_is_raised_here(capfd):
