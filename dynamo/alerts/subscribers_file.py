@@ -31,6 +31,8 @@ _TOLD = 20
 _KEYS = COLUMNS[3:]
 # What the properties of a feature may say to us.
 _PROPERTIES = frozenset({"id", "name", "rules", *_KEYS})
+# Of keys with so many letters, one with another letter is a slip; of shorter ones it is as likely another word.
+_LONG = 6
 # What stands between values where somebody's program or country has it so.
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -215,7 +217,22 @@ def _misspelt(said: dict[str, Any]) -> list[str]:
 
 @lru_cache(256)  # a million features may have the same properties
 def _near(key: str, known: tuple[str, ...]) -> str:
-    return nearest(key, known)
+    for one in known:
+        if _squashed(key) == _squashed(one) or (len(one) >= _LONG and _one_off(key, one)):
+            return f" (did you mean {one!r}?)"
+    return ""
+
+
+def _squashed(key: str) -> str:
+    """Return a key without what programs write in their own way: capitals, and what joins its words."""
+    return key.lower().replace("_", "").replace("-", "")
+
+
+def _one_off(one: str, other: str) -> bool:
+    """Whether a letter more, less or other makes one of two different words of the other."""
+    while one and other and one[0] == other[0]:
+        one, other = one[1:], other[1:]
+    return one[1:] == other[1:] or one[1:] == other or one == other[1:]
 
 
 @lru_cache(256)  # a million rules may have the same fault

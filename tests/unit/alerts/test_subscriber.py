@@ -242,15 +242,33 @@ def test_a_property_as_good_as_a_key_is_told(tmp_path):
     path = _geojson(
         tmp_path,
         _point(-97, 32, id="a", properties={"min_levl": 50, "hazard": "HAIL", "phone": "555", "street": "x"}),
-        _point(-97, 32, id="b", properties={"rule": [{"hazard": "HAIL"}]}),
+        _point(-97, 32, id="b", properties={"Rules": [{"hazard": "HAIL"}]}),
         _point(-97, 32, id="c", properties={"hazard": "HAIL", "hazards": 3}),
+        _point(
+            -97, 32, id="d", properties={"minLevel": 50, "MAX-LEAD-MINUTES": 3, "hazardd": 1, "channek": 2}
+        ),
     )
     found, faults = read_subscribers(path, RULES, strict=False)
     assert found.ids.tolist() == ["c"]
     assert [str(fault) for fault in faults] == [
         "feature 1: 'a': property 'min_levl' is not known (did you mean 'min_level'?)",
-        "feature 2: 'b': property 'rule' is not known (did you mean 'rules'?)",
+        "feature 2: 'b': property 'Rules' is not known (did you mean 'rules'?)",
+        "feature 4: 'd': property 'minLevel' is not known (did you mean 'min_level'?)",
+        "feature 4: 'd': property 'MAX-LEAD-MINUTES' is not known (did you mean 'max_lead_minutes'?)",
+        "feature 4: 'd': property 'hazardd' is not known (did you mean 'hazard'?)",
+        "feature 4: 'd': property 'channek' is not known (did you mean 'channel'?)",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["level", "max_level", "min_level_m", "distance", "distance_mi", "roles", "rule", "ruler", "rules_url",
+     "hazard_zone", "channel_id", "lead_minutes", "max_minutes", "hazrad", ""],
+)  # fmt: skip
+def test_a_property_about_another_thing_is_no_fault(tmp_path, name):
+    """A hospital's file says much of which we know nothing; the subscriber has the rules of the run file."""
+    path = _geojson(tmp_path, _point(-97, 32, id="a", properties={name: 5}))
+    assert _rules(read_subscribers(path, RULES)[0]) == [("a", rule) for rule in RULES]
 
 
 def test_all_that_is_wrong_with_a_row_is_told_at_once(tmp_path):
