@@ -33,8 +33,9 @@ def tell_lacking(runfile: RunFile, base: Path, tell: Told) -> None:
 
 def _folders(runfile: RunFile, base: Path) -> Iterator[tuple[At, str, Path]]:
     yield ("workspace",), "workspace", under(base, runfile.workspace)
-    # Up to the first field: what comes there is made by each run.
-    yield ("products", "to"), "products", under(base, f"{runfile.products.to.partition('{')[0]}.").parent
+    to, field, _ = runfile.products.to.partition("{")
+    # The folder that has a field in its name is made by each run.
+    yield ("products", "to"), "products", under(base, os.path.split(to)[0] if field else to)
     for index, rule in enumerate(runfile.alerts.folders if runfile.alerts else ()):
         yield ("alerts", "folders", index, "folder"), f"folder {rule.name!r}", under(base, rule.folder)
 

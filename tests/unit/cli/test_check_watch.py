@@ -146,6 +146,9 @@ FAULTS = [
     ("env:TOKEN", "env:TOKN", "13:22: positions: env:TOKN: the environment variable TOKN is not set"),
     ("workflow:", "workspace: chain.py\nworkflow:", "1:12: workspace: cannot write to"),
     ("workflow:", "products: chain.py/x\nworkflow:", "1:11: products: cannot write to"),
+    ("workflow:", "products: chain.py\nworkflow:", "1:11: products: cannot write to"),
+    ("workflow:", "products: 'chain.py/{time}'\nworkflow:", "1:11: products: cannot write to"),
+    ("workflow:", "products: 'chain.py/a-{time}/b'\nworkflow:", "1:11: products: cannot write to"),
 ]
 
 
