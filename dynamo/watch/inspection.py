@@ -22,12 +22,13 @@ from dynamo.runfile.inputs import NotFoundError, find
 from dynamo.runfile.model import RunFile
 from dynamo.runfile.paths import under
 from dynamo.runfile.preparation import Prepared
-from dynamo.runfile.trigger import NeedRule
+from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.runfile.values import At
 from dynamo.watch.channels import Told, address
 from dynamo.watch.closed import closed_channels
 from dynamo.watch.feed import check_trigger, globs_of, name_of
 from dynamo.watch.means import Means, find_means
+from dynamo.watch.needs import vain
 from dynamo.watch.surroundings import tell_lacking
 
 __all__ = ["Inspection", "inspect", "inspect_needs", "inspect_products"]
@@ -56,6 +57,9 @@ def inspect(draft: Draft, given: Collection[str] = ()) -> Inspection:
     tell_lacking(draft.runfile, base, draft.tell)
     check_trigger(draft)
     means = find_means(draft)
+    for name, need in (draft.runfile.trigger or TriggerRule()).needs.items():
+        if said := vain(need):
+            note(("trigger", "needs", name, "sources"), said)
     waiting = frozenset(_waiting(draft.runfile, base, given, note))
     if means is not None:
         _note_silence(draft, means, note)

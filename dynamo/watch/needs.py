@@ -1,6 +1,7 @@
 """Needs that cannot be met: what `trigger.needs` asks of an input against what a window can give of it. Pure.
 
-A window that needs what no window has is passed over, each time, for as long as the watch runs.
+A window that needs what no window has is passed over, each time, for as long as the watch runs; one that could do with
+less waits for it in vain, each time.
 """
 
 from __future__ import annotations
@@ -12,22 +13,34 @@ from dynamo.graph.units import format_count
 from dynamo.runfile.model import InputRule
 from dynamo.runfile.trigger import NeedRule, TriggerRule
 
-__all__ = ["contradictions"]
+__all__ = ["contradictions", "vain"]
+
+_ONE_SOURCE = (
+    "sources: {} of them cannot be told apart, so {}; say with `source:`, a regular expression like '^([A-Z]+)', where "
+    "in a name it stands who made the file"
+)
 
 
 def contradictions(trigger: TriggerRule, rule: InputRule, need: NeedRule) -> Iterator[tuple[str, str]]:
     """Yield what is needed of an input and cannot be: the key of the need, and why, with what to write."""
-    if need.source is None and need.sources > 1:
-        yield (
-            "sources",
-            (
-                f"sources: {need.sources} of them cannot be told apart, so never are all there; say with `source:`, a "
-                "regular expression like '^([A-Z]+)', where in a name it stands who made the file"
-            ),
-        )
+    fewest = need.quorum or need.sources
+    if _is_vain(need) and fewest > 1:
+        yield "sources", _ONE_SOURCE.format(need.sources, f"{fewest} are never there")
     most, why = _most(trigger, rule)
     if need.source is None and need.files > most:
         yield "files", f"files: {need.files} are never there: {why}"
+
+
+def vain(need: NeedRule) -> str:
+    """Return what is needed of an input in vain although windows are run without it, if anything."""
+    if need.quorum == 1 and _is_vain(need):
+        return _ONE_SOURCE.format(need.sources, "each window waits for the whole of `wait`")
+    return ""
+
+
+def _is_vain(need: NeedRule) -> bool:
+    """Whether more sources are needed than can be told apart: all files are of one."""
+    return need.source is None and need.sources > 1
 
 
 def _most(trigger: TriggerRule, rule: InputRule) -> tuple[float, str]:

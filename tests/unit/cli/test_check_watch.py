@@ -93,7 +93,7 @@ FAULTS = [
     (
         "{files: 2}}}",
         "{files: 2, sources: 3, quorum: 2}}}",
-        "4:59: sources: 3 of them cannot be told apart, so never are all there; say with `source:`",
+        "4:59: sources: 3 of them cannot be told apart, so 2 are never there; say with `source:`",
     ),
     (
         "  positions",
@@ -353,6 +353,15 @@ def test_a_file_without_subscribers_is_noted(run_file, capsys, name, text):
         f"note          {run_file}:6:16: there is no subscriber in {run_file.parent / name}: nobody is told"
         in out
     )
+
+
+def test_sources_that_are_waited_for_in_vain_are_noted(run_file, capsys):
+    """A quorum of one is run all the same, so it is no fault."""
+    edit(run_file, "{files: 2}}}", "{sources: 2, quorum: 1}}}")
+    code, out, _ = checked(capsys, run_file)
+    said = "sources: 2 of them cannot be told apart, so each window waits for the whole of `wait`; say with `source:`"
+    assert code == 0
+    assert f"note          {run_file}:4:49: {said}" in out
 
 
 @pytest.mark.parametrize(

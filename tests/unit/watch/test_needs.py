@@ -11,7 +11,7 @@ from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.triggers.arrival import Arrival
 from dynamo.triggers.rules import InputRules, Rules
 from dynamo.triggers.window import Windows
-from dynamo.watch.needs import contradictions
+from dynamo.watch.needs import contradictions, vain
 
 GLOB = ["in/*.nc"]
 
@@ -23,7 +23,8 @@ GLOB = ["in/*.nc"]
         (TriggerRule(), InputRule(GLOB), NeedRule(files=2), "files"),
         (TriggerRule(join=30.0), InputRule(GLOB, within=0.0), NeedRule(files=2), "files"),
         (TriggerRule(every=60.0, join=30.0), InputRule(GLOB), NeedRule(files=2), "files"),
-        (TriggerRule(), InputRule(GLOB), NeedRule(sources=2, quorum=1), "sources"),
+        (TriggerRule(), InputRule(GLOB), NeedRule(sources=2), "sources"),
+        (TriggerRule(), InputRule(GLOB), NeedRule(sources=3, quorum=2), "sources"),
     ],
 )
 def test_what_can_never_be_there_is_told_at_its_key(trigger, rule, need, key):
@@ -42,11 +43,26 @@ def test_what_can_never_be_there_is_told_at_its_key(trigger, rule, need, key):
         (TriggerRule(every=60.0), InputRule(GLOB, last=2), NeedRule(files=2)),
         (TriggerRule(), InputRule(GLOB, last=1), NeedRule(files=3, source="^(..)", sources=3)),
         (TriggerRule(), InputRule(GLOB), NeedRule(files=6, source="^(..)")),
+        (TriggerRule(), InputRule(GLOB), NeedRule(sources=2, quorum=1)),
     ],
 )
 def test_what_may_be_there_is_no_fault(trigger, rule, need):
     """Several sources may each bring as many as one."""
     assert not list(contradictions(trigger, rule, need))
+
+
+@given(sources=st.integers(1, 3), quorum=st.none() | st.integers(1, 3), source=st.none() | st.just("^([ab])"))
+def test_sources_that_cannot_be_told_apart_are_told_as_what_comes_of_it(sources, quorum, source):
+    """Of two files at once: a fault where no window is run, a note where each waits to the end, else nothing."""
+    quorum = quorum and min(quorum, sources)
+    need = NeedRule(source=source, sources=sources, quorum=quorum)
+    windows = Windows(Rules((InputRules("a", sources=sources, quorum=quorum or sources),), wait=5.0))
+    names = ["a", "b", "c"] if source else [""] * 3
+    arrivals = [Arrival("a", f"/{n}.nc", 1, n, 1000.0, name) for n, name in enumerate(names[:sources])]
+    at_once = windows.step(arrivals, 0.0, 1000.0).windows
+    (window,) = at_once or windows.step([], 6.0, 1006.0).windows
+    assert bool(list(contradictions(TriggerRule(), InputRule(GLOB), need))) == bool(window.passed)
+    assert bool(vain(need)) == (not window.passed and not at_once)
 
 
 @settings(deadline=None)
