@@ -20,7 +20,7 @@ from dynamo.errors import UserError, WorkspaceError
 from dynamo.watch.closed import Closed
 from dynamo.watch.counts import TROUBLES, Counts
 from dynamo.watch.feed import Feed
-from dynamo.watch.problems import problems
+from dynamo.watch.problems import problems, server_log
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -114,7 +114,7 @@ class Health:
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_routes(self._more)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, logger=server_log)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

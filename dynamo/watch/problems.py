@@ -1,7 +1,8 @@
 """Problems: whatever goes wrong with a request is answered as problem details (RFC 9457).
 
 A request enters, an answer leaves. Also of what the router says: no such place (404), no such method there (405, with
-``Allow``). A fault of ours is in the log, and 500 to who asked. Nothing is raised.
+``Allow``). A fault of ours is in the log, and 500 to who asked. Nothing is raised. What is no request of HTTP comes not
+so far: the server refuses it in plain text.
 """
 
 from __future__ import annotations
@@ -12,10 +13,21 @@ from http import HTTPStatus
 
 import orjson
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
-__all__ = ["problem", "problems"]
+__all__ = ["problem", "problems", "server_log"]
 
 log = logging.getLogger(__name__)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line is not about bytes that are no HTTP: a fault of who sent them, who was told."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+#: Of the server itself. Else whoever reaches the port could fill the log, a traceback for each line that he sends.
+server_log = log.getChild("server")
+server_log.addFilter(_is_ours)
 
 
 def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import aiohttp
 import pytest
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from dynamo.watch.health import Health
 from dynamo.watch.moves import Moves
-from dynamo.watch.problems import problems
+from dynamo.watch.problems import problems, server_log
 
 
 async def broken(_):
@@ -59,7 +60,6 @@ def application(tmp_path):
         application.router.add_routes(Moves(tmp_path / "journal.db", list).routes())
         application.router.add_get("/broken", broken)
         application.router.add_post("/large", large)
-        return application
         return application
 
     return made
@@ -131,3 +131,41 @@ def test_the_server_of_a_watch_answers_so():
             await server.stop()
 
     assert asyncio.run(main()) == (405, "GET, HEAD", "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PUT /subscribers/\xed\xa0\x80/position HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
+        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\r\n\r\n",
+    ],
+    ids=["place", "name", "header", "long", "TLS"],
+)
+def test_bytes_that_are_no_request_are_refused_and_leave_no_trace_in_the_log(caplog, raw):
+    """Who sent them is told; nobody fills the log of a watch from outside."""
+    caplog.set_level(logging.DEBUG)
+
+    async def main():
+        server = Health([])
+        await server.start()
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+            writer.write(raw)
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+        finally:
+            await server.stop()
+
+    assert b" 400 " in asyncio.run(main()).partition(b"\r\n")[0]
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
+
+
+def test_what_else_the_server_says_stays_in_the_log(caplog):
+    """A fault of ours that comes after the answer was made is none of the client's."""
+    server_log.error("Unhandled exception", exc_info=RuntimeError("oh"))
+    assert "RuntimeError: oh" in caplog.text
