@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -38,7 +40,7 @@ __all__ = ["Post"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks at a run file, and between tries where files of a feed stopped its work.
+#: Seconds between looks at a run file, and between tries where files of a feed stopped its work or are faulty.
 LOOK = 1.0
 PAUSE = 30.0
 
@@ -152,12 +154,16 @@ class Post:
         return [asyncio.create_task(work) for work in works]
 
     async def _edited(self) -> Equipment:
-        """Return what an edited run file asks for, once it is right; tell what is wrong."""
+        """Return what an edited run file asks for, once it is right; tell what is wrong.
+
+        One that is faulty is tried again after a while: what it names may have come, or been mended, since.
+        """
+        again = math.inf
         while True:
             await asyncio.sleep(LOOK)
             self._tell()
             state = _state(self.feed.path)
-            if state == self._state:
+            if state == self._state and time.monotonic() < again:
                 continue
             await asyncio.sleep(LOOK)
             if _state(self.feed.path) != state:
@@ -169,6 +175,7 @@ class Post:
                 equipment = await asyncio.to_thread(equip, feed, self._workspace.journal, self._label)
             except DynamoError as error:
                 self._faulty(str(error))
+                again = time.monotonic() + PAUSE
             else:
                 self._faulty("")
                 if feed.runfile.engine != self._engine:

@@ -88,6 +88,32 @@ def test_what_was_edited_while_the_watch_began_holds_soon(post, monkeypatch, cap
     assert one.feed.trigger.at_once == 1
 
 
+def test_what_was_edited_before_what_it_names_was_right_holds_once_that_is(post, monkeypatch, caplog):
+    """It is told once and tried again, although nobody edits the run file any more."""
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    one, tried = post(["begin"], ["begin"], edited="trigger: {at_once: 1}\n"), []
+
+    def right_in_the_end(feed):
+        tried.append(one.counts.troubles.get("run file"))
+        if len(tried) < 4:
+            raise UserError("no such parameter yet")
+
+    monkeypatch.setattr(module, "check_workflow", right_in_the_end)
+    work(one, lambda: one.feed.trigger.at_once == 1)
+    assert tried == [None] + ["no such parameter yet"] * 3
+    assert caplog.text.count("stays as it was") == 1
+
+
+def test_a_run_file_that_is_right_is_read_once(post, monkeypatch):
+    """Only a faulty one is tried again."""
+    monkeypatch.setattr(module, "LOOK", 0.001)
+    one, looks, tried = post(["begin"], ["begin"], edited="trigger: {at_once: 1}\n"), [], []
+    monkeypatch.setattr(module, "check_workflow", tried.append)
+    monkeypatch.setattr(one, "_tell", lambda: looks.append(len(tried)))
+    work(one, lambda: looks.count(1) > 20)
+    assert len(tried) == 1
+
+
 def test_what_it_works_with_is_made_anew_until_it_is_right(post, monkeypatch, caplog):
     """What the first desk used was closed with it; what is wrong by then is told instead."""
     one = post(["begin", UserError("first")], ["begin"])
