@@ -96,7 +96,7 @@ class Database:
             if _code(error) not in _UNWRITABLE or os.access(self.path.parent, os.W_OK):
                 raise
             beside = Path(f"{self.path}-wal")
-            if beside.exists() and beside.stat().st_size:
+            if _state(beside)[0] > 0:
                 raise WorkspaceError(
                     f"cannot read the journal {self.path} where it cannot be written, for a part of it is in "
                     f"{beside.name}; copy both to where they can"
@@ -195,8 +195,9 @@ class Database:
         """Have the schema that this version knows, and nobody change it as long as the file is open."""
         scripts = sorted(Path(__file__).parent.glob("*.sql"))
         until = time.monotonic() + LEAVING
+        writing = self._unchanged is None and os.access(self.path, os.W_OK)
         while True:
-            joined = self._holders.join()
+            joined = self._holders.join(writing=writing)
             version = self._version()
             if version == len(scripts):
                 return

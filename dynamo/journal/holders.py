@@ -7,17 +7,13 @@ are started do not inherit it. Goes wrong: `WorkspaceError`.
 
 from __future__ import annotations
 
-import errno
 import fcntl
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
-from dynamo.errors import WorkspaceError
+from dynamo.journal.locks import READ_ONLY, opened, take, unopened
 
 __all__ = ["Holders"]
-
-#: A folder that cannot be written.
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Holders:
@@ -25,39 +21,32 @@ class Holders:
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.name}.lock")
-        self._file: IO[bytes] | None = None
+        self._journal = path
+        self._file: FileIO | None = None
 
-    def join(self) -> bool:
+    def join(self, *, writing: bool) -> bool:
         """Be one of them, once nobody is alone.
 
-        False where there is no such file and none can be made, so that nobody can be told apart.
+        False where the file cannot be opened or made, so that nobody can be told apart. That is wrong for who is
+        `writing`: raises `WorkspaceError`, as where there is no lock to be had.
         """
         try:
-            self._file = self._file or self._open()
-            fcntl.flock(self._file, fcntl.LOCK_SH)
+            self._file = self._file or opened(self.path, self._journal)
         except OSError as error:
-            if error.errno in _READ_ONLY:
+            if error.errno in READ_ONLY and not writing:
                 return False
-            raise WorkspaceError(f"cannot lock {self.path}: {error.strerror}") from error
-        return True
+            raise unopened(self.path, self._journal, error) from error
+        return take(self._file, fcntl.LOCK_SH)
 
     def alone(self) -> bool:
         """Be the only one, or none where there are others: whoever tries last of several can then be."""
         assert self._file is not None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(self._file, fcntl.LOCK_UN)  # Linux has done so; POSIX does not say
-            return False
-        return True
+        if take(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return True
+        take(self._file, fcntl.LOCK_UN)  # Linux has done so; POSIX does not say
+        return False
 
     def close(self) -> None:
         """Be none of them."""
         if self._file is not None:
             self._file.close()
-
-    def _open(self) -> IO[bytes]:
-        try:
-            return self.path.open("rb", buffering=0)  # another user's will do
-        except FileNotFoundError:
-            return self.path.open("ab", buffering=0)

@@ -7,13 +7,14 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.journal.database import DiskFullError
+from dynamo.journal.locks import held, opened, take
 
 __all__ = ["Workspace"]
 
@@ -76,7 +77,7 @@ class Workspace:
         """Path to which the sandbox of a task is moved that failed."""
         return f"{self.root}/runs/{run}/failed/{task}"
 
-    def engine_folder(self) -> tuple[Path, IO[str]]:
+    def engine_folder(self) -> tuple[Path, IO[bytes]]:
         """Make the folder in which one engine's workers run tasks, and remove those of engines that are no more.
 
         Returns it with its open lock file: the folder belongs to the engine for as long as that is open. Raises
@@ -89,62 +90,46 @@ class Workspace:
 
     def _unwritable(self, error: OSError) -> WorkspaceError:
         kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else WorkspaceError
-        return kind(f"cannot write in the workspace {self.root}: {error.strerror}")
+        at = "" if error.filename is None else f" ({error.filename})"
+        return kind(f"cannot write in the workspace {self.root}: {error.strerror}{at}")
 
-    def _engine_folder(self) -> tuple[Path, IO[str]]:
-        with (self.root / "sandboxes.lock").open("a") as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)  # so that no engine finds the folder of another without its lock
+    def _engine_folder(self) -> tuple[Path, IO[bytes]]:
+        with opened(self.root / "sandboxes.lock", self.journal) as gate:
+            take(gate, fcntl.LOCK_EX)  # so that no engine finds the folder of another without its lock
             for old in self.sandboxes.iterdir():
-                file = _try_lock(old / "lock", "r")
-                if file is not None:
-                    file.close()
-                if file is not None or not (old / "lock").exists():
-                    shutil.rmtree(old, ignore_errors=True)
+                with suppress(PermissionError):  # another user's, which is not ours to remove
+                    if not held(old / "lock"):
+                        shutil.rmtree(old, ignore_errors=True)
             folder = self.sandboxes / f"{os.getpid()}-{os.urandom(4).hex()}"
             folder.mkdir()
-            lock = (folder / "lock").open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        return folder, lock
+            mark = (folder / "lock").open("wb")
+            take(mark, fcntl.LOCK_EX)
+        return folder, mark
 
     @contextmanager
     def lock(self, run: str) -> Iterator[None]:
         """Hold the lock of a run: whoever holds it is its engine. Freed by the kernel when the process ends.
 
-        Raises `UserError` where another process runs it, `WorkspaceError` where nothing can be written, which is a
-        `DiskFullError` for want of room.
+        Raises `UserError` where another process runs it, `WorkspaceError` where nothing can be written or locked, which
+        is a `DiskFullError` for want of room.
         """
         folder = self.runs / run
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "lock").touch()
+            file = (folder / "lock").open("ab")
         except OSError as error:
             raise self._unwritable(error) from error
-        file = _try_lock(folder / "lock", "a")
-        if file is None:
-            raise UserError(f"run {run} is under way in another process")
         with file:
+            if not take(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                raise UserError(f"run {run} is under way in another process")
             yield
 
     def is_live(self, run: str) -> bool:
-        """Whether some process holds the lock of `run`."""
+        """Whether some process holds the lock of `run`; raises `WorkspaceError` where that cannot be told."""
         path = self.runs / run / "lock"
-        if not path.exists():
-            return False
-        file = _try_lock(path, "r")
-        if file is not None:
-            file.close()
-        return file is None
-
-
-def _try_lock(path: Path, mode: str) -> IO[str] | None:
-    """Open a file and lock it; return None where it is missing or somebody else has it."""
-    try:
-        file = path.open(mode)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+        try:
+            return held(path)
+        except OSError as error:
+            raise WorkspaceError(
+                f"cannot tell whether run {run} is under way: cannot open {path}: {error.strerror}"
+            ) from error

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO
 
-from dynamo.errors import UserError, WorkspaceError
+from dynamo.errors import UserError
+from dynamo.journal import Workspace
+from dynamo.journal.locks import held, made, opened, take, unopened
 
 __all__ = ["alone", "tell_troubles", "troubles_of"]
 
@@ -34,24 +35,23 @@ def alone(workspace: Path, feed: str) -> Iterator[None]:
     UserError
         It is watched by another process, whose number is told.
     WorkspaceError
-        The lock cannot be written.
+        The lock cannot be opened or taken.
     """
-    path = _lock(workspace, feed)
+    path, journal = _lock(workspace, feed), Workspace(workspace).journal
     try:
-        file = path.open("a+")
+        file = opened(path, journal, writing=True)
     except OSError as error:
-        raise WorkspaceError(f"cannot write {path}: {error.strerror}") from error
+        raise unopened(path, journal, error) from error
     with file:
         until = time.monotonic() + PATIENCE
-        while not _take(file, fcntl.LOCK_EX):
+        while not take(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if time.monotonic() > until:
-                file.seek(0)
-                raise UserError(f"{feed} is watched already, by process {file.read().strip() or '?'}")
+                number = file.read().decode(errors="replace").strip()
+                raise UserError(f"{feed} is watched already, by process {number or '?'}")
             time.sleep(PATIENCE / 20)
         with suppress(OSError):  # the disk is full: it is only for those who ask
             file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            file.write(str(os.getpid()).encode())
         tell_troubles(workspace, feed, {})
         yield
 
@@ -61,6 +61,8 @@ def tell_troubles(workspace: Path, feed: str, troubles: Mapping[str, str]) -> bo
     path = _lock(workspace, feed).with_suffix(".json")
     part = path.with_suffix(".part")
     try:
+        part.unlink(missing_ok=True)  # of a watch that was killed
+        made(part, Workspace(workspace).journal).close()
         part.write_text(json.dumps(dict(troubles)), "utf-8")
         part.replace(path)
     except OSError:
@@ -73,25 +75,16 @@ def tell_troubles(workspace: Path, feed: str, troubles: Mapping[str, str]) -> bo
 
 def troubles_of(workspace: Path, feed: str) -> dict[str, str] | None:
     """Return what troubles the watch of a feed; None where none is at work, be it that it was killed."""
+    path = _lock(workspace, feed)
     try:
-        with _lock(workspace, feed).open() as file:
-            if _take(file, fcntl.LOCK_SH):
-                return None
-    except OSError:
-        return None
-    try:
-        found = json.loads(_lock(workspace, feed).with_suffix(".json").read_text("utf-8"))
-    except (OSError, ValueError):
+        if not held(path):
+            return None
+        found = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
         return dict(UNTOLD)
+    except OSError as error:
+        return {"watch": f"what it does cannot be told: cannot read {error.filename}: {error.strerror}"}
     return found if isinstance(found, dict) else {}
-
-
-def _take(file: IO[str], how: int) -> bool:
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _lock(workspace: Path, feed: str) -> Path:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,47 @@ def journal(workspace: Workspace):
     """Its journal."""
     with Journal(workspace.journal) as journal:
         yield journal
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Be a user to whom permissions apply."""
+
+    @contextlib.contextmanager
+    def other() -> Iterator[None]:
+        user = os.getuid()
+        if user == 0:
+            os.setresuid(NOBODY, NOBODY, 0)
+        try:
+            yield
+        finally:
+            if user == 0:
+                os.setresuid(0, 0, 0)
+
+    return other
+
+
+@pytest.fixture
+def served(nobody):
+    """Return a workspace of that user, with a journal that all may read."""
+    root = Path(tempfile.mkdtemp())
+    root.chmod(0o777)
+    with nobody():
+        workspace = Workspace.open(root / "ws")
+        Journal(workspace.journal).close()
+    workspace.journal.chmod(0o644)
+    workspace.journal.with_name("journal.db.lock").unlink()
+    yield workspace
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def nfs(monkeypatch):
+    """Lock files as Linux does on NFS: by byte ranges, for which a file must be open to read or to write."""
+    monkeypatch.setattr("fcntl.flock", fcntl.lockf)
 
 
 @pytest.fixture

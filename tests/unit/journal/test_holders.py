@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import signal
 import sqlite3
@@ -73,3 +75,64 @@ def test_what_a_process_starts_does_not_hold_its_journal(workspace):
     finally:
         os.kill(pid, signal.SIGKILL)
     assert not [path for path in opened if "journal.db" in path]
+
+
+@pytest.fixture
+def strict():
+    """Make files that no other user may read."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def test_who_looks_first_leaves_a_lock_for_all_who_have_the_journal(served, strict, nobody):
+    """Root may look at a workspace of a service, with whatever umask: the service's watch has its lock."""
+    Journal(served.journal).close()
+    states = [path.stat() for path in (served.journal, served.journal.with_name("journal.db.lock"))]
+    model, lock = ((state.st_uid, state.st_gid, state.st_mode) for state in states)
+    assert lock == model
+    with nobody():
+        Journal(served.journal).close()
+
+
+def test_a_link_in_place_of_the_lock_gives_nothing_away(served, tmp_path, strict):
+    """A file that was there keeps its mode and owner, wherever a link leads."""
+    other = tmp_path / "other"
+    other.touch()
+    before = other.stat()
+    served.journal.with_name("journal.db.lock").symlink_to(other)
+    Journal(served.journal).close()
+    after = other.stat()
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+
+
+def test_who_can_write_a_journal_needs_its_lock(served, nobody):
+    """Without it an upgrade would go on under what is written: it is refused, with what makes it right again."""
+    lock = served.journal.with_name("journal.db.lock")
+    lock.touch()
+    lock.chmod(0o000)
+    with nobody(), pytest.raises(WorkspaceError, match=rf"cannot open {lock}: Permission denied.*`") as told:
+        Journal(served.journal)
+    subprocess.run(str(told.value).split("`")[1], shell=True, check=True)
+    with nobody():
+        Journal(served.journal).close()
+
+
+def test_a_journal_is_made_and_opened_on_nfs(workspace, nfs):
+    """The lock is asked for together and alone, of a file that was there and of one that was not."""
+    Journal(workspace.journal).close()
+    (workspace.root / "journal.db").unlink()
+    Journal(workspace.journal).close()
+
+
+@pytest.mark.parametrize("wanted", [fcntl.LOCK_SH, fcntl.LOCK_EX])
+def test_a_file_system_that_locks_nothing_is_told(workspace, monkeypatch, wanted):
+    """It says who must act, whichever lock it is."""
+
+    def none(_file, how):
+        if how & wanted:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(WorkspaceError, match=r"cannot lock .*lock: No locks available; choose a workspace"):
+        Journal(workspace.journal)

@@ -468,6 +468,44 @@ def test_the_lock_of_a_run(workspace):
     assert not workspace.is_live("r")
 
 
+def test_only_a_lock_that_is_held_means_that_a_run_is_under_way(workspace):
+    """For want of files, as for any other reason, it cannot be told, and that is said."""
+    with workspace.lock("r"):
+        pass
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(WorkspaceError, match=r"Too many open files.*/r/lock"), workspace.lock("r"):
+            pass
+        with pytest.raises(WorkspaceError, match=r"cannot tell whether run r is under way: .*Too many open"):
+            workspace.is_live("r")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_runs_and_engines_lock_on_nfs(workspace, nfs):
+    """Who looks whether a run or an engine is at work opens its lock to read only."""
+    _, lock = workspace.engine_folder()
+    with workspace.lock("r"):
+        pass
+    assert not workspace.is_live("r")
+    lock.close()
+    _, second = workspace.engine_folder()
+    assert len(list(workspace.sandboxes.iterdir())) == 1
+    second.close()
+
+
+def test_folders_of_other_users_do_not_keep_an_engine_away(served, nobody):
+    """What a killed engine of root left stays where it may not be looked into."""
+    old = served.sandboxes / "killed"
+    old.mkdir(mode=0o000)
+    with nobody():
+        folder, lock = served.engine_folder()
+    assert sorted(path.name for path in served.sandboxes.iterdir()) == sorted([folder.name, "killed"])
+    lock.close()
+    old.chmod(0o700)
+
+
 def test_folders_of_dead_engines_go_and_those_of_live_ones_stay(workspace):
     """A new engine removes the sandboxes of engines that are no more."""
     (workspace.sandboxes / "killed-before-its-lock").mkdir()

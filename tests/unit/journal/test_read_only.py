@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from dynamo.graph import Graph, Task
 from dynamo.journal import Journal, Workspace
 
 GRAPH = Graph("flow", {"t": Task("t", "t", "python", "m:f", {"i": "s"}, {"o": "out"}, {"p": 1})}, {"s": "/s"})
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -46,19 +44,6 @@ def shown():
     yield workspace
     workspace.root.chmod(0o755)
     shutil.rmtree(root)
-
-
-@contextlib.contextmanager
-def nobody() -> Iterator[None]:
-    """Be a user to whom permissions apply."""
-    user = os.getuid()
-    if user == 0:
-        os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield
-    finally:
-        if user == 0:
-            os.setresuid(0, 0, 0)
 
 
 def lock(disk: Path) -> None:
@@ -97,7 +82,7 @@ def test_a_workspace_on_a_read_only_disk_is_read(archive, small_disk, capfd):
     told(capfd, archive)
 
 
-def test_who_has_no_right_to_write_can_look(shown, capfd):
+def test_who_has_no_right_to_write_can_look(shown, nobody, capfd):
     """Another user lists what is there, also while its owner has it open, and leaves nothing behind."""
     before = sorted(os.listdir(shown.root))
     with nobody():
@@ -113,7 +98,7 @@ def test_who_has_no_right_to_write_can_look(shown, capfd):
         shown.root.chmod(0o755)
 
 
-def test_what_is_written_while_it_is_read_is_told(shown):
+def test_what_is_written_while_it_is_read_is_told(shown, nobody):
     """A file that is taken as it is must stay as it is: else what was read may be half new."""
 
     def read():
@@ -143,6 +128,25 @@ def test_a_killed_journal_is_read_whole(archive, small_disk):
     lock(small_disk)
     with pytest.raises(WorkspaceError, match=r"a part of it is in journal\.db-wal; copy both"):
         Journal(archive.journal)
+
+
+def test_a_watch_may_end_while_a_journal_is_opened_to_read(shown, nobody, monkeypatch):
+    """What it had beside the file goes when it ends: the file is whole then, at whichever moment that is."""
+    shown.root.chmod(0o755)
+    shown.journal.with_name("journal.db-wal").touch()
+    shown.root.chmod(0o555)
+    stat, seen = Path.stat, []
+
+    def once(path, **options):
+        if path.name == "journal.db-wal":
+            if seen:
+                raise FileNotFoundError(path)
+            seen.append(path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", once)
+    with nobody(), Journal(shown.journal) as journal:
+        assert [run.id for run in journal.runs()] == ["r1"]
 
 
 @pytest.mark.parametrize("left", ["journal.db.lock", ""])

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from dynamo.errors import UserError
+from dynamo.errors import UserError, WorkspaceError
 from dynamo.watch.alone import alone, tell_troubles, troubles_of
 
 
@@ -38,3 +38,39 @@ def test_that_nothing_can_be_told_is_seen(tmp_path):
         file.with_suffix(".part").mkdir()
         assert not tell_troubles(tmp_path, "a.yaml", {})
         assert list(troubles_of(tmp_path, "a.yaml")) == ["disk"]
+
+
+def test_who_may_read_the_journal_may_read_what_troubles_its_watch(tmp_path):
+    """The watch of a user whose umask is strict is seen by the others."""
+    (tmp_path / "journal.db").touch()
+    (tmp_path / "journal.db").chmod(0o644)
+    before = os.umask(0o077)
+    try:
+        with alone(tmp_path, "a.yaml"):
+            assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+    finally:
+        os.umask(before)
+
+
+def test_what_cannot_be_read_is_not_taken_for_no_watch(tmp_path):
+    """It is told which file it is, be it the lock or what stands beside it; a watch is not begun on it."""
+    with alone(tmp_path, "a.yaml"):
+        (told,) = tmp_path.glob("*.json")
+        told.unlink()
+        told.mkdir()
+        assert f"cannot read {told}: Is a directory" in troubles_of(tmp_path, "a.yaml")["watch"]
+    (lock,) = tmp_path.glob("*.lock")
+    lock.unlink()
+    lock.mkdir()
+    assert f"cannot read {lock}: Is a directory" in troubles_of(tmp_path, "a.yaml")["watch"]
+    with pytest.raises(WorkspaceError, match=f"cannot open {lock}"), alone(tmp_path, "a.yaml"):
+        pass
+
+
+def test_what_a_killed_watch_left_half_written_is_no_hindrance(tmp_path):
+    """Another user may have begun it."""
+    with alone(tmp_path, "a.yaml"):
+        (told,) = tmp_path.glob("*.json")
+        told.with_suffix(".part").symlink_to(tmp_path / "none" / "none")
+        assert tell_troubles(tmp_path, "a.yaml", {"disk": "full"})
+        assert troubles_of(tmp_path, "a.yaml") == {"disk": "full"}
