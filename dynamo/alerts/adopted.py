@@ -1,8 +1,9 @@
 """Adopted: what is under way, by the ways of now, where rules name other channels than before.
 
 A channel that was told goes on with its episode, whether its rules name it or mean all channels together. So an
-episode of several channels is taken apart when rules name one of them, and one of a single channel stays one when
-rules mean all: until it is over, the rule for all is one for each channel. Pure; nothing can go wrong.
+episode of several channels is taken apart when rules name one of them, or the run file has one no more, and one of a
+single channel stays one when rules mean all: until it is over, the rule for all is one for each channel. Pure; nothing
+can go wrong.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ T = TypeVar("T")
 
 
 def apart(states: Mapping[Way, State], channels: Collection[str]) -> frozenset[str]:
-    """Return the subscribers of whom channels stand otherwise than others of `channels`, the feed's."""
+    """Return the subscribers of whom not just all of `channels`, the feed's, stand together."""
     every = frozenset(channels)
     return frozenset(
-        name for (name, way), state in states.items() if way or not every.issubset(state.channels)
+        name for (name, way), state in states.items() if way or every != frozenset(state.channels)
     )
 
 

@@ -20,7 +20,7 @@ __all__ = ["Asked", "Looking", "asked", "unknown"]
 Looking: TypeAlias = "Callable[[Mapping[Way, tuple[float, float]]], Container[Way]]"
 #: Why an episode ends without an all clear.
 NOT_ASKED = "nobody asks for it any more"
-NOT_LEFT = "it is still where it was told, and its subscriber is elsewhere by the file"
+NOT_LEFT = "it is still where its subscriber was, and he is elsewhere by the file"
 
 
 class Asked(NamedTuple):
@@ -86,14 +86,20 @@ def unknown(
     """Say of which episodes a cycle says nothing in which they were not met, and why.
 
     Who *posts* that he is elsewhere is out of it. Who is elsewhere without having said so, for a position lapsed or
-    the file was edited, is out of it when the hazard is gone from where he was told of it.
+    the file was edited, is out of it when the hazard is gone from where he was told of it, and from where it was last
+    found near him.
     """
+    why = {way: NOT_ASKED for way in silent if way not in asked}
     left = {
-        way: (state.lon, state.lat)
+        way: places
         for way, state in silent.items()
-        if (ask := asked.get(way)) is not None and not ask.posted and ask[:2] != (state.lon, state.lat)
+        if (ask := asked.get(way)) is not None
+        and not ask.posted
+        and (places := [place for place in state.places() if place != ask[:2]])
     }
-    near = left if looking is None or not left else looking(left)
-    return {way: NOT_ASKED for way in silent if way not in asked} | {
-        way: NOT_LEFT for way in left if way in near
-    }
+    while left:
+        first = {way: places[0] for way, places in left.items()}
+        near = first if looking is None else looking(first)
+        why |= {way: NOT_LEFT for way in left if way in near}
+        left = {way: places[1:] for way, places in left.items() if places[1:] and way not in near}
+    return why

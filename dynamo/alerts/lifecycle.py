@@ -115,7 +115,11 @@ def decide(
     change = _change(state, match, cycle, policy)
     if change:
         return _tell(state, match, cycle, policy, anew=change == "anew")
-    return (state._replace(clear=0) if state.clear else state), None
+    here = (match.lon, match.lat)
+    met = () if here == (state.lon, state.lat) else here
+    if state.clear or met != tuple(state.met):
+        state = state._replace(clear=0, met=met)
+    return state, None
 
 
 def exercise(match: Match, feed: str, now: datetime, nonce: str, policy: Policy) -> Alert:

@@ -1,4 +1,4 @@
-"""Looked: whether a hazard is still near places where subscribers were told of it, and are no more.
+"""Looked: whether a hazard is still near places where it was near subscribers who are there no more.
 
 Nobody is told that it is over while it is there: not because his position lapsed, nor because the file was edited.
 Goes wrong: as `match`.

@@ -9,7 +9,7 @@ from typing import Literal
 import orjson
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.records import Clearing, CycleRecord, Delivery, Queue, Try
+from dynamo.alerts.records import Clearing, CycleRecord, Delivery, Lapse, Queue, Try
 from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
@@ -20,6 +20,20 @@ _ACTIVE = """
     (SELECT *, json_array_length(state, '$[1]') - 1 AS last FROM episodes) e JOIN messages a ON a.id = CASE
         WHEN json_extract(state, '$[18]') <> '' AND last >= json_extract(state, '$[19]')
         THEN json_extract(state, '$[18]') ELSE json_extract(state, '$[0]') END || '-' || last"""
+#: What an alert led to that ended without an all clear, by channel. Channels that were told together may go on each by
+#: itself: a channel ended with the alert that lapsed if it was told no later one and has none under way.
+_LAPSED = """
+SELECT l.at, l.reason, d.channel
+FROM alerts a JOIN lapsed l ON l.alert = a.id LEFT JOIN deliveries d ON d.alert = a.id
+WHERE a.episode = ?1 AND a.revision >= ?2 AND (d.channel IS NULL OR (
+    EXISTS (SELECT 1 FROM deliveries o WHERE o.alert = ?3 AND o.channel = d.channel)
+    AND NOT EXISTS (
+        SELECT 1 FROM deliveries n WHERE n.episode = a.episode AND n.channel = d.channel AND n.seq > d.seq)
+    AND NOT EXISTS (
+        SELECT 1 FROM episodes e, json_each(e.state, '$[3]') c
+        WHERE (e.feed, e.hazard, e.subscriber) = (a.feed, a.hazard, a.subscriber)
+            AND json_extract(e.state, '$[0]') = a.episode AND c.value = d.channel)))
+ORDER BY l.at, d.channel"""
 _DELIVERIES = "SELECT id, alert, channel, state, due, expires, ended, reason FROM deliveries"
 
 
@@ -66,14 +80,12 @@ class AlertQueries:
         )
         return [_alert(body) for (body,) in rows]
 
-    def lapsed(self, alert: Alert) -> tuple[datetime, str] | None:
-        """Return when and why an alert's episode, or its branch, ended without an all clear; None where it did not."""
-        row = self._db.execute(
-            "SELECT l.at, l.reason FROM lapsed l JOIN alerts a ON a.id = l.alert WHERE a.episode = ?"
-            " AND rtrim(a.id, '0123456789') = rtrim(?, '0123456789')",
-            (alert.episode, alert.id),
-        ).fetchone()
-        return None if row is None else (_time(row[0]), row[1])
+    def lapsed(self, alert: Alert) -> list[Lapse]:
+        """Return how it ended, for those of the alert's channels for which it did without an all clear."""
+        found: dict[tuple[float, str], list[str]] = defaultdict(list)
+        for at, reason, channel in self._db.execute(_LAPSED, (alert.episode, alert.revision, alert.id)):
+            found[at, reason] += [] if channel is None else [channel]
+        return [Lapse(_time(at), reason, tuple(channels)) for (at, reason), channels in found.items()]
 
     def clearing(self, alert: Alert) -> Clearing | None:
         """Return why an all clear was given; None of another alert, and of one that was made by an older version."""

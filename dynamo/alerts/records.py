@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from dynamo.alerts.lifecycle import Judgement
 
-__all__ = ["Clearing", "CycleRecord", "Delivery", "DeliveryState", "Queue", "Try"]
+__all__ = ["Clearing", "CycleRecord", "Delivery", "DeliveryState", "Lapse", "Queue", "Try"]
 
 DeliveryState: TypeAlias = Literal["waiting", "sent", "dead", "dropped"]
 
@@ -44,6 +44,15 @@ class Clearing:
     level: float | None
     lead_minutes: float | None
     cycles: tuple[CycleRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """When and why nothing more was said of an alert, without an all clear, and to which channels."""
+
+    at: datetime
+    reason: str
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ class State(NamedTuple):
     branch, branched
         The ids of alerts from number `branched` on begin with `branch`, where it is not empty, else with `episode`:
         a channel goes on by itself with what it was told together with others.
+    met
+        Longitude and latitude of the last match, where the subscriber has gone since the last alert without being told
+        anew; else empty.
     """
 
     episode: str
@@ -65,10 +68,16 @@ class State(NamedTuple):
     narrowest_km: float
     branch: str = ""
     branched: int = 0
+    met: Sequence[float] = ()
 
     def alert_id(self, revision: int) -> str:
         """Return the id of one of its alerts."""
         return f"{self.branch if self.branch and revision >= self.branched else self.episode}-{revision}"
+
+    def places(self) -> list[tuple[float, float]]:
+        """Return where the subscriber was when the hazard was last there: of the last match, then of the last alert."""
+        told = (self.lon, self.lat)
+        return [(self.met[0], self.met[1]), told] if self.met else [told]
 
     def km_from(self, lon: float, lat: float) -> float:
         """Return how far a place (WGS 84 degrees) is from that of the last alert; on a sphere, by the haversine."""

@@ -114,8 +114,8 @@ class AlertStore(AlertQueries, Opened):
             Returns what subscribers of some names ask for now, by name and way. Of what nobody asks for nothing is
             known, so it is not told to be clear, and ends silently when its last alert expires. None for all.
         looking
-            Says whether the hazard is still at a place that was told, where its subscriber is elsewhere now without
-            having said so: his position lapsed, or the file was edited. As long as it is, nothing is over. None: it is.
+            Says whether the hazard is still where it was near its subscriber, who is elsewhere now without having
+            said so: his position lapsed, or the file was edited. As long as it is, nothing is over. None: it is.
 
         Raises
         ------

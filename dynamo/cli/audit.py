@@ -78,7 +78,7 @@ def _chain(workspace: Path, store: AlertStore, alert: Alert) -> dict[str, Any]:
             {"id": one.id, "kind": one.kind, "sent": one.to_json()["sent"]}
             for one in store.episode(alert.episode)
         ],
-        "lapsed": plain(store.lapsed(alert)),
+        "lapsed": [plain(asdict(one)) for one in store.lapsed(alert)],
         "deliveries": [plain(asdict(one)) for one in store.deliveries(alert.id)],
     }
 
@@ -106,9 +106,10 @@ def _told(chain: dict[str, Any], store: AlertStore, alert: Alert) -> Iterable[tu
             yield "judged", f"{cycle['judged']}: data of {cycle['issued']}, {cycle['outcome']}"
     episode = store.episode(alert.episode)
     if alert.kind == "cancelled":
-        yield from _cleared(
-            alert, store.clearing(alert), [one for one in episode if one.revision < alert.revision]
-        )
+        # Other channels may have been told other things in the same episode.
+        last = [reference.id for reference in alert.references[-1:]]
+        before = next((one for one in episode if one.id in last), None)
+        yield from _cleared(alert, store.clearing(alert), before)
     else:
         if alert.polygons:
             yield "polygon", f"{chain['product'] or 'a product that is gone'}, digest {alert.source[:12]}"
@@ -116,18 +117,17 @@ def _told(chain: dict[str, Any], store: AlertStore, alert: Alert) -> Iterable[tu
         yield "match", _match(alert)
     for one in episode:
         yield "episode", f"{one.id} {one.kind} {plain(one.sent)}" + ("  <" if one.id == alert.id else "")
-    if chain["lapsed"]:
-        at, reason = chain["lapsed"]
-        yield "lapsed", f"{at}: without an all clear: {reason}"
+    for end in chain["lapsed"]:
+        to = f" to {', '.join(end['channels'])}" if end["channels"] else ""
+        yield "lapsed", f"{end['at']}: without an all clear{to}: {end['reason']}"
     yield "message", headline(alert)
     for delivery in store.deliveries(alert.id):
         yield from _delivered(delivery)
 
 
-def _cleared(alert: Alert, why: Clearing | None, before: list[Alert]) -> Iterator[tuple[str, str]]:
+def _cleared(alert: Alert, why: Clearing | None, last: Alert | None) -> Iterator[tuple[str, str]]:
     """Say what was told before an all clear, what the rules ask for, and since when there is nothing of it."""
-    if before:
-        last = before[-1]
+    if last is not None:
         yield "last told", f"{_match(last)}, data of {plain(last.issued)}, by {last.id}"
     level = f" from {why.level:g} {alert.units} on" if why and why.level is not None else ""
     lead = f", up to {why.lead_minutes:g} min ahead" if why and why.lead_minutes is not None else ""

@@ -11,6 +11,7 @@ from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import Asked, asked
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
+from dynamo.alerts.records import Lapse
 from dynamo.alerts.store import AlertStore
 from dynamo.alerts.subscriber import Rule, Subscribers
 
@@ -42,15 +43,22 @@ def match(way: str = "", **more) -> Match:
 
 
 def judge(
-    store: AlertStore, minute: float, matches: list[Match], *, left: bool = True, **ways: Asked
+    store: AlertStore,
+    minute: float,
+    matches: list[Match],
+    *,
+    left: bool = True,
+    above: tuple[float, float] | None = None,
+    channels: tuple[str, ...] = ("mail", "phone"),
+    **ways: Asked,
 ) -> list[Alert]:
     """Judge the cycle of a minute, where the ways to one subscriber ask for this (`all` names none).
 
-    `left` says whether the hazard has left places that were told.
+    `left` says whether the hazard has left all places but the one that it is `above`.
     """
     now = {("s", "" if way == "all" else way): rule for way, rule in ways.items()}
-    cycle = Cycle("flow", f"r{minute}", "STORM", at(minute), at(minute), channels=("mail", "phone"))
-    looking = lambda places: [] if left else places  # noqa: E731
+    cycle = Cycle("flow", f"r{minute}", "STORM", at(minute), at(minute), channels=channels)
+    looking = lambda places: [way for way, place in places.items() if not left or place == above]  # noqa: E731
     return store.judge(cycle, matches, asking=lambda _: now, looking=looking).alerts
 
 
@@ -66,11 +74,13 @@ def test_nothing_is_over_while_it_is_where_it_was_told(store, km):
     (new,) = judge(store, 0, [match()], all=THERE._replace(posted=True))
     for minute in (1, 2, 3, 4, 59):
         assert judge(store, minute, [], left=False, all=home) == []
-    assert store.lapsed(new) is None
+    assert store.lapsed(new) == []
     assert judge(store, 60, [], left=False, all=home) == []
-    assert store.lapsed(new) == (
-        at(60), "it is still where it was told, and its subscriber is elsewhere by the file"
-    )  # fmt: skip
+    assert store.lapsed(new) == [
+        Lapse(
+            at(60), "it is still where its subscriber was, and he is elsewhere by the file", ("mail", "phone")
+        )
+    ]
     assert store.active() == {}
 
 
@@ -79,6 +89,31 @@ def test_it_is_over_when_it_has_left_both_places(store):
     judge(store, 0, [match()], all=THERE._replace(posted=True))
     told = [judge(store, minute, [], left=minute not in (1, 4), all=HOME) for minute in range(1, 8)]
     assert [[(alert.kind, alert.lon) for alert in one] for one in told] == [[]] * 6 + [[("cancelled", 9.0)]]
+
+
+@pytest.mark.parametrize("by_file", [THERE, HOME])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_nothing_is_over_while_it_is_where_it_was_last_near_him(store, by_file, is_told):
+    """It went with him, too near to be told again; then his position lapsed, be he told there or elsewhere before."""
+    there = (4.5, 52.5 + 9 / 111)
+    judge(store, 0, [match()], all=THERE._replace(posted=True))
+    judge(store, 1, [match(lat=there[1])], all=THERE._replace(lat=there[1], posted=True))
+    if is_told:  # where he is
+        judge(store, 2, [match(lat=there[1], level=60)], all=THERE._replace(lat=there[1], posted=True))
+    for minute in (3, 4, 5, 6):
+        assert judge(store, minute, [], above=there, all=by_file) == []
+    told = [judge(store, minute, [], all=by_file) for minute in (7, 8, 9)]
+    assert [[alert.kind for alert in one] for one in told] == [[], [], ["cancelled"]]
+
+
+def test_where_it_was_near_him_before_it_was_told_again_does_not_count(store):
+    """He was told where he is since: the places before are past."""
+    there = THERE._replace(lat=52.55)
+    judge(store, 0, [match()], all=THERE._replace(posted=True))
+    judge(store, 1, [match(lat=there.lat)], all=there._replace(posted=True))
+    judge(store, 2, [match(level=60)], all=THERE._replace(posted=True))
+    told = [judge(store, n, [], above=(there.lon, there.lat), all=HOME) for n in (3, 4, 5)]
+    assert [alert.kind for one in told for alert in one] == ["cancelled"]
 
 
 def test_nobody_looks_anywhere_else_unless_it_can_be_said(store):
@@ -173,6 +208,34 @@ def test_a_channel_that_is_new_in_the_run_file_is_told_anew_and_the_others_are_n
     assert told[0].episode != new.episode
     told = [alert for n in (2, 3, 4) for alert in judge(store, n, [], all=THERE)]
     assert sorted(sent(store, told)) == [("cancelled", "mail"), ("cancelled", "phone")]
+
+
+def test_a_channel_that_is_back_in_the_run_file_hears_that_it_is_over(store):
+    """While it was out, nobody asked for it; the others heard no more of that than that it was over for them."""
+    (new,) = judge(store, 0, [match()], all=THERE)
+    told = [alert for n in (1, 2, 3) for alert in judge(store, n, [], channels=("mail",), all=THERE)]
+    assert sent(store, told) == [("cancelled", "mail")]
+    told += [alert for n in (4, 5, 6) for alert in judge(store, n, [], all=THERE)]
+    assert sent(store, told) == [("cancelled", "mail"), ("cancelled", "phone")]
+    assert {alert.episode for alert in told} == {new.episode}
+    assert store.active() == {}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_lapsed_is_said_of_the_channels_for_which_it_did(store, is_told):
+    """Of what was told to several it is said of that one only; another may hold still, or hear that it is over."""
+    (new,) = judge(store, 0, [match()], all=THERE)
+    if is_told:
+        told = judge(store, 1, [match("mail"), match("phone", level=50)], mail=THERE, phone=THERE)
+        assert sent(store, told) == [("updated", "phone")]
+    assert judge(store, 60, [], mail=THERE) == []
+    lapse = [Lapse(at(60), "nobody asks for it any more", ("phone",))]
+    last = store.alerts(hazard="STORM")[0]
+    assert [store.lapsed(one) for one in (new, last)] == [lapse, lapse]
+    told = judge(store, 61, [match("mail")], mail=THERE)
+    told += [alert for n in (62, 63, 64) for alert in judge(store, n, [], mail=THERE)]
+    assert sent(store, told) == [("updated", "mail"), ("cancelled", "mail")]
+    assert [store.lapsed(one) for one in (new, last, *told)] == [lapse, lapse, [], []]
 
 
 def test_a_rule_asks_where_its_subscriber_said_he_is():

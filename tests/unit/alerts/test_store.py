@@ -18,6 +18,7 @@ from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
+from dynamo.alerts.records import Lapse
 from dynamo.alerts.store import AlertStore
 from dynamo.errors import InternalError, UserError, WorkspaceError
 from dynamo.journal import Journal, Workspace
@@ -430,11 +431,11 @@ def test_an_episode_of_which_nothing_is_known_ends_when_it_expires(store, path):
     for minute in (1, 2, 3, 4, 59):
         assert judge(store, cycle(minute), [], asking=asks()) == []
     assert store.active() == {("flow", "STORM"): 1}
-    assert store.lapsed(new) is None
+    assert store.lapsed(new) == []
     assert judge(store, cycle(60), [], asking=asks()) == []
     assert store.active() == {}
     assert store.alerts(active=True) == []
-    assert store.lapsed(new) == (at(60.1), "nobody asks for it any more")
+    assert store.lapsed(new) == [Lapse(at(60.1), "nobody asks for it any more", ("hook", "mail"))]
     assert [a.kind for a in judge(store, cycle(61), [match()])] == ["new"]
     set_deliveries(path, "sent")
     assert forget_alerts(path, before=at(30).timestamp()) == 1
@@ -471,7 +472,7 @@ def test_what_no_product_speaks_of_ends_when_it_expires(store):
     for _ in range(2):
         store.lapse("flow", {"HAIL"}, at(60), at(60.1))
         assert store.active() == {("flow", "HAIL"): 1, ("other", "STORM"): 1}
-    assert store.lapsed(storm) == (at(60.1), "no product speaks of it any more")
+    assert store.lapsed(storm) == [Lapse(at(60.1), "no product speaks of it any more", ("hook", "mail"))]
 
 
 def test_an_episode_goes_on_where_its_rules_name_other_channels_than_before(store):
@@ -514,10 +515,22 @@ def test_it_is_said_how_a_cycle_was_judged(store):
     assert store.kinds("flow") == {"STORM"}
 
 
+@pytest.mark.parametrize("fields", [18, 20])
+def test_what_was_under_way_by_an_older_version_goes_on(store, path, fields):
+    """Its states know nothing of branches, or of where the hazard was last near somebody."""
+    (new,) = judge(store, cycle(0), [match()])
+    with closing(sqlite3.connect(path)) as db, db:
+        (text,) = db.execute("SELECT state FROM episodes").fetchone()
+        db.execute("UPDATE episodes SET state = ?", (orjson.dumps(orjson.loads(text)[:fields]).decode(),))
+    assert judge(store, cycle(1), [match()._replace(lat=52.55)]) == []
+    (update,) = judge(store, cycle(2), [match(level=50)])
+    assert (update.episode, update.revision) == (new.episode, 1)
+
+
 def test_what_was_under_way_before_ways_goes_on(store, path, tmp_path):
     """A journal of an older version has states without ways and narrowest distances; a narrower one is no news then."""
     (new,) = judge(store, cycle(0), [match()])
-    (state,) = rows(path, "SELECT json_remove(state, '$[19]', '$[18]', '$[17]') FROM episodes")[0]
+    (state,) = rows(path, "SELECT json_remove(state, '$[20]', '$[19]', '$[18]', '$[17]') FROM episodes")[0]
     scripts = sorted(files("dynamo.journal").joinpath(".").glob("*.sql"))
     older = list(takewhile(lambda script: not script.stem.endswith("ways"), scripts))
     with closing(sqlite3.connect(tmp_path / "old.db")) as db, db:

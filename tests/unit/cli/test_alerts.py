@@ -177,6 +177,36 @@ def test_the_audit_of_an_all_clear_tells_why_it_is_over(desk, capsys):
     assert (why["count"], why["level"], why["lead_minutes"], len(why["cycles"])) == (3, 45, 30, 3)
 
 
+def test_the_audit_of_an_all_clear_is_of_its_own_channel(desk, capsys):
+    """Of one episode each channel may have been told other things, or have heard nothing more."""
+    bell, desk_, drop = ways = [f"flow.yaml/{name}" for name in ("bell", "desk", "drop")]
+    old = NOW - timedelta(hours=3)
+    met = {"hazard": "HAIL", "onset": old, "ends": old}
+    steps = [  # minute, which levels by way, which rules
+        (0, {"": 50}, [""]),
+        (1, {bell: 60, drop: 90}, ways),
+        *((n, {bell: 60, drop: 90}, [bell, drop]) for n in (40, 80)),
+        *((n, {drop: 90}, [bell, drop]) for n in (81, 82, 83)),
+    ]
+    with AlertStore(Workspace.find(desk / ".dynamo").journal) as store:
+        for minute, levels, asked in steps:
+            at = old + timedelta(minutes=minute)
+            asks = {("depot", way): Asked(-97.1, 32.7, 45.0, 10.0) for way in asked}
+            told = store.judge(
+                Cycle("flow.yaml", f"hail-{minute}", "HAIL", at, at, channels=tuple(ways)),
+                [match("depot", way)._replace(level=level, **met) for way, level in levels.items()],
+                asking=lambda _, asks=asks: asks,
+            ).alerts
+        (first,) = [one for one in store.alerts(subscriber="depot") if one.kind == "new"]
+    (over,) = told
+    said = dynamo(capsys, "alerts", "audit", over.id)[1]
+    assert "\nlast told  60 dBZ" in said
+    assert f", by {over.references[-1].id}\n" in said
+    assert "\nlapsed " not in said
+    said = dynamo(capsys, "alerts", "audit", first.id)[1]
+    assert f": without an all clear to {desk_}: nobody asks for it any more\n" in said
+
+
 def test_the_audit_of_an_all_clear_of_an_older_version_tells_what_it_can(desk, capsys):
     """Its journal did not keep what the rules asked for."""
     ask = {("clinic", "flow.yaml/drop"): Asked(-97.1, 32.7, -math.inf, 0.0)}
@@ -287,10 +317,9 @@ def test_what_ended_without_an_all_clear_is_listed_and_audited_so(desk, capsys):
     assert "depot" not in dynamo(capsys, "alerts", "list", "--active")[1]
     name = listed[0].split()[0]
     said = dynamo(capsys, "alerts", "audit", name)[1]
-    assert ": without an all clear: no product speaks of it any more" in said
-    assert json.loads(dynamo(capsys, "alerts", "audit", name, "--json")[1])["lapsed"][1].startswith(
-        "no product"
-    )
+    assert ": without an all clear to flow.yaml/drop: no product speaks of it any more" in said
+    (end,) = json.loads(dynamo(capsys, "alerts", "audit", name, "--json")[1])["lapsed"]
+    assert (end["reason"], end["channels"]) == ("no product speaks of it any more", ["flow.yaml/drop"])
 
 
 def test_an_exercise_goes_to_all_channels_of_who_names_some_in_some_rules_only(desk, capsys):

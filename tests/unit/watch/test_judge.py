@@ -233,7 +233,7 @@ def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log_once(cas
     assert set(verdict.standings) == {"HAIL"}
     with AlertStore(case.folder / "journal.db") as store:
         assert store.active() == {}
-        assert store.lapsed(store.alerts()[0])[1] == "no product speaks of it any more"
+        assert store.lapsed(store.alerts()[0])[0].reason == "no product speaks of it any more"
 
 
 def test_a_hazard_that_no_product_ever_spoke_of_is_named_once(case, caplog):
