@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ import click
 from dynamo.cli.audit import audit, plain
 from dynamo.cli.exercise import test
 from dynamo.cli.move import move
-from dynamo.cli.options import workspace_option
+from dynamo.cli.options import moment_of, workspace_option
 from dynamo.errors import UserError, nearest
-from dynamo.graph.units import format_count, format_seconds, parse_seconds
+from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.alerts.store import AlertStore
@@ -50,7 +50,9 @@ command.add_command(test)
 @click.option("--active", is_flag=True, help="Only what is not over.")
 @click.option("--subscriber", metavar="ID", help="Only of this subscriber.")
 @click.option("--hazard", metavar="KIND", help="Only of this kind.")
-@click.option("--since", metavar="TIME", help="Only what was told in this time, like '2 h'.")
+@click.option(
+    "--since", metavar="TIME", help="Only what was told in this time, like '2 h', or since 2026-11-22T10:50Z."
+)
 @click.option(
     "--limit", "-n", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many."
 )
@@ -68,12 +70,11 @@ def list_alerts(
     """List alerts, the latest first."""
     from dynamo.alerts.words import headline
 
+    begin = None if since is None else moment_of(since, datetime.now(UTC))
     with _store(workspace) as store:
-        alerts = store.alerts(
-            active=active, subscriber=subscriber, hazard=hazard, since=_since(since), limit=limit
-        )
+        alerts = store.alerts(active=active, subscriber=subscriber, hazard=hazard, since=begin, limit=limit)
         if not alerts:
-            _say_none(store, _none_of(active=active, hazard=hazard, subscriber=subscriber, since=since),
+            _say_none(store, _none_of(active=active, hazard=hazard, subscriber=subscriber, since=begin),
                       subscriber=subscriber, hazard=hazard)  # fmt: skip
     if as_json:
         print(json.dumps([alert.to_json() for alert in alerts], indent=2))
@@ -155,11 +156,12 @@ def replay(which: str | None, channel: str | None, workspace: Path, *, everythin
     return 0
 
 
-def _none_of(*, active: bool, hazard: str | None, subscriber: str | None, since: str | None) -> str:
+def _none_of(*, active: bool, hazard: str | None, subscriber: str | None, since: datetime | None) -> str:
     """Return that there is no alert of those that were asked for."""
     words = {"under way": active, f"of {hazard}": hazard, f"to {subscriber}": subscriber}
-    words[f"in the last {format_seconds(parse_seconds(since or 0))}"] = since
     chosen = [said for said, given in words.items() if given]
+    if since is not None:
+        chosen.append(f"since {since:%Y-%m-%d %H:%M:%SZ}")
     return " ".join(("no alert", *chosen)) if chosen else NOBODY
 
 
@@ -193,10 +195,3 @@ def _store(workspace: Path) -> AlertStore:
     from dynamo.journal import Workspace
 
     return AlertStore(Workspace.find(workspace).journal)
-
-
-def _since(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else datetime.now(UTC) - timedelta(seconds=parse_seconds(text))
-    except ValueError as error:
-        raise UserError(f"--since: {error}") from None

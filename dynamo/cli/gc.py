@@ -9,16 +9,20 @@ from pathlib import Path
 
 import click
 
-from dynamo.cli.options import workspace_option
-from dynamo.errors import UserError
-from dynamo.graph.units import format_bytes, format_count, parse_seconds
+from dynamo.cli.options import kept, workspace_option
+from dynamo.graph.units import format_bytes, format_count
 
 __all__ = ["command"]
 
 
 @click.command("gc")
 @workspace_option
-@click.option("--keep", default="7 d", show_default=True, help="Keep what was made or used in this time.")
+@click.option(
+    "--keep",
+    default="7 d",
+    show_default=True,
+    help="Keep what was made or used in this time, like '12 h'; 0: nothing.",
+)
 @click.option("--dry-run", "-n", is_flag=True, help="Only say what would be removed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
@@ -30,10 +34,7 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
     from dynamo.journal.retention import collect
     from dynamo.triggers.store import forget
 
-    try:
-        age = parse_seconds(keep)
-    except ValueError as error:
-        raise UserError(f"--keep: {error}") from None
+    age = kept(keep)
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
         freed = collect(found, journal, before=time.time() - age, dry_run=dry_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,11 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dynamo.errors import UserError
+from dynamo.graph.units import parse_duration
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dynamo.planning import Selection
 
-__all__ = ["overriding", "runfile_of", "selecting", "selection", "workspace_option"]
+__all__ = ["kept", "moment_of", "overriding", "runfile_of", "selecting", "selection", "workspace_option"]
+
+#: What begins like this is a time, not a span of one.
+_DATE = re.compile(r"\s*\d{4}-")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +72,33 @@ def selection(force: tuple[str, ...], only: tuple[str, ...], until: tuple[str, .
     from dynamo.planning import Selection
 
     return Selection(force, only, until)
+
+
+def kept(text: str) -> float:
+    """Return the seconds that ``--keep`` says; raise `UserError` where it is no time."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UserError(f"--keep: {error}") from None
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Return the time that ``--since`` says: so long before `now`, or one of ISO 8601 (UTC without an offset).
+
+    Raises `UserError` where it is neither.
+    """
+    from datetime import timedelta
+
+    from dynamo.runfile.times import parse_time
+
+    try:
+        if _DATE.match(text):
+            return parse_time(text)
+        return now - timedelta(seconds=parse_duration(text))
+    except ValueError as error:
+        raise UserError(f"--since: {error}; or a time like 2026-11-22T10:50Z") from None
+    except OverflowError:
+        raise UserError(f"--since: {text} ago is before all times") from None
 
 
 workspace_option = click.option(

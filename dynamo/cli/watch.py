@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynamo.cli.options import kept
 from dynamo.errors import INTERRUPTED, UserError
-from dynamo.graph.units import parse_seconds
 
 if TYPE_CHECKING:
     from dynamo.watch.health import Health
@@ -29,7 +29,8 @@ __all__ = ["command"]
     "--keep",
     default="7 d",
     show_default=True,
-    help="Remove runs, results and alerts older than this; 0: never.",
+    metavar="TIME",
+    help="Remove runs, results and alerts older than this, like '12 h'; or `never`.",
 )
 @click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores.")
 @click.option(
@@ -56,11 +57,8 @@ def command(
     from dynamo.watch.feed import read_feed
     from dynamo.watch.watch import Options, Watch
 
+    age = _kept(keep)
     _log(quiet=quiet)
-    try:
-        kept = parse_seconds(keep)
-    except ValueError as error:
-        raise UserError(f"--keep: {error}") from None
     log = logging.getLogger(__name__)
 
     def ready(health: Health | None) -> None:
@@ -68,12 +66,22 @@ def command(
         log.info("watching %s%s; Ctrl-C ends it", _watched([post.feed.globs for post in watch.posts]), where)
 
     try:
-        watch = Watch([read_feed(one) for one in runfiles], Options(host, port, kept, cores, at_once))
+        watch = Watch([read_feed(one) for one in runfiles], Options(host, port, age, cores, at_once))
         watch.run(click.get_current_context().obj, ready)
     except KeyboardInterrupt:
         log.info("stopped")
         return INTERRUPTED
     return 0
+
+
+def _kept(text: str) -> float:
+    """Return seconds, 0 for ever: what `dynamo gc --keep 0` means, to remove all, is never meant here."""
+    if text.strip().lower() == "never":
+        return 0.0
+    seconds = kept(text)
+    if not seconds:
+        raise UserError(f"--keep: {text} would remove all that is done; write 'never' to keep it")
+    return seconds
 
 
 def _watched(globs: list[dict[str, list[str]]]) -> str:

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from dynamo.errors import nearest
 
-__all__ = ["format_bytes", "format_count", "format_seconds", "parse_bytes", "parse_seconds"]
+__all__ = ["format_bytes", "format_count", "format_seconds", "parse_bytes", "parse_duration", "parse_seconds"]
 
-_BYTES = {
-    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
-}  # fmt: skip
-_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "h": 3600, "d": 86400}
+
+class _Kind(NamedTuple):
+    """What amounts of one kind are measured in, by the names of units in small letters."""
+
+    units: dict[str, float]
+    #: That of an amount that names none; empty where it has to.
+    plain: str
+    #: The units that are told.
+    known: str
+    expected: str
+
+
+_BYTES = _Kind(
+    {
+        "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+        "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+    },
+    "b", "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB", "an amount of memory like '512 MiB'",
+)  # fmt: skip
+_SECONDS = _Kind(
+    {
+        "ms": 0.001, "s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60,
+        "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
+    },
+    "", "ms, s, min, h, d", "a time like '60 s' or '5 min'",
+)  # fmt: skip
 #: Below it, all is exact enough and fits 64 bits, also where amounts are added.
 _LIMIT = 2**62
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*")
@@ -26,42 +48,64 @@ def parse_bytes(text: str | float) -> int:
     >>> parse_bytes("1.5 KiB")
     1536
     """
-    return round(_parse(text, _BYTES, "b", "an amount of memory like '512 MiB'"))
+    return round(_parse(text, _BYTES))
 
 
-def parse_seconds(text: str | float) -> float:
-    """Return seconds from ``"60 s"``, ``"5 min"`` or a plain number.
+def parse_seconds(amount: str | float) -> float:
+    """Return seconds from ``"60 s"`` or ``"5 min"``, or from a number of Python, which is of seconds.
 
-    Raises `ValueError` that says what was expected.
+    A text without a unit is refused, but for 0: beside distances in km and lead times in minutes, nobody can tell
+    what is meant. Raises `ValueError` that says what was expected.
 
     >>> parse_seconds("2 min")
     120.0
     """
-    return float(_parse(text, _SECONDS, "s", "a time like '60 s' or '5 min'"))
+    return float(_parse(amount, _SECONDS))
 
 
-def _parse(text: str | float, units: dict[str, float] | dict[str, int], plain: str, expected: str) -> float:
+def parse_duration(value: str | float) -> float:
+    """Return seconds of what stands in a file of settings: as `parse_seconds`, but no number has a unit there.
+
+    >>> parse_duration(30)
+    Traceback (most recent call last):
+    ...
+    ValueError: 30 has no unit; write '30 min' or '30 s'
+    """
+    seconds = parse_seconds(value)
+    if seconds and not isinstance(value, str):
+        raise ValueError(_unitless(value))
+    return seconds
+
+
+def _parse(text: str | float, kind: _Kind) -> float:
     if isinstance(text, str):
-        amount = _parse_text(text, units, plain, expected)
+        amount = _parse_text(text, kind)
     elif isinstance(text, (int, float)) and not isinstance(text, bool) and text >= 0:
         amount = text
     else:
-        raise ValueError(f"{text!r} is not {expected}")
+        raise ValueError(f"{text!r} is not {kind.expected}")
     if amount >= _LIMIT:
-        raise ValueError(f"{_short(text)} is too large for {expected}")
+        raise ValueError(f"{_short(text)} is too large for {kind.expected}")
     return amount
 
 
-def _parse_text(text: str, units: dict[str, float] | dict[str, int], plain: str, expected: str) -> float:
+def _parse_text(text: str, kind: _Kind) -> float:
     match = _AMOUNT.fullmatch(text)
     if not match:
-        raise ValueError(f"{_short(text)} is not {expected}")
-    unit = match[2].lower() or plain
-    if unit not in units:
+        raise ValueError(f"{_short(text)} is not {kind.expected}")
+    number, unit = float(match[1]), match[2].lower() or kind.plain
+    if not unit and 0 < number < _LIMIT:
+        raise ValueError(_unitless(number))
+    if unit and unit not in kind.units:
         raise ValueError(
-            f"{_short(text)} is not {expected}: unknown unit {_short(match[2])}{nearest(match[2], units)}"
+            f"{_short(text)} is not {kind.expected}: unknown unit {_short(match[2])}{nearest(match[2], kind.units)}; "
+            f"known are {kind.known}"
         )
-    return float(match[1]) * units[unit]
+    return number * kind.units.get(unit, 1)
+
+
+def _unitless(number: float) -> str:
+    return f"{number:g} has no unit; write '{number:g} min' or '{number:g} s'"
 
 
 def _short(text: str | float) -> str:

@@ -11,8 +11,21 @@ from typing import Any, Literal
 
 from dynamo.alerts.forms import FORMS, Form
 from dynamo.errors import nearest
-from dynamo.graph.units import parse_seconds
-from dynamo.runfile.keys import COUNT, KEYS, NEEDED, TEXT, TEXTS, Key, form_of, items, mapping, one_of, rule
+from dynamo.graph.units import parse_duration
+from dynamo.runfile.keys import (
+    COUNT,
+    DURATION,
+    KEYS,
+    NEEDED,
+    TEXT,
+    TEXTS,
+    Key,
+    form_of,
+    items,
+    mapping,
+    one_of,
+    rule,
+)
 from dynamo.runfile.trigger import choice, some_seconds
 from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
 
@@ -188,9 +201,7 @@ KEYS[MatchRule] = {
     "hazard": Key(text, TEXT, "The kind of hazard, as the products call it, like STORM."),
     "level": Key(by(parse_level), one_of(TEXT, {"type": "number"}), "The lowest level, like '>= 45'."),
     "within": Key(by(parse_km), one_of(TEXT, {"type": "number", "minimum": 0}), "How near, like '10 km'."),
-    "lead": Key(
-        by(parse_seconds), one_of(TEXT, {"type": "number", "minimum": 0}), "How far ahead, like '30 min'."
-    ),
+    "lead": Key(by(parse_duration), DURATION, "How far ahead, like '30 min'."),
     "to": Key(texts, one_of(TEXT, TEXTS), "Names of channels; all of them by default."),
 }
 KEYS[WebhookRule] = {
@@ -210,7 +221,7 @@ KEYS[ProgramRule] = {
     "name": _NAME,
     "run": Key(texts, one_of(TEXT, TEXTS), "The program and its arguments."),
     "form": _FORM,
-    "timeout": Key(by(parse_seconds), one_of(TEXT, {"type": "number"}), "It is ended after so long."),
+    "timeout": Key(by(parse_duration), DURATION, "It is ended after so long."),
 }
 KEYS[MailRule] = {
     "name": _NAME,
@@ -231,7 +242,7 @@ KEYS[PositionsRule] = {
     ),
     "keep": Key(
         by(some_seconds),
-        {**one_of(TEXT, {"type": "number"}), "default": "1 h"},
+        {**TEXT, "default": "1 h"},
         "For so long it holds; then the file's does again.",
     ),
 }

@@ -12,6 +12,7 @@ from dynamo.runfile.values import At, Read, Tell
 
 __all__ = [
     "COUNT",
+    "DURATION",
     "KEYS",
     "NEEDED",
     "NULL",
@@ -49,6 +50,8 @@ TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "items": TEXT, "minItems": 1}
 COUNT = {"type": "integer", "minimum": 1}
 NULL = {"type": "null"}
+#: As `dynamo.graph.units.parse_duration` reads it; what may not be none is `TEXT`.
+DURATION = {"anyOf": [TEXT, {"const": 0}]}
 
 
 def one_of(*schemas: Mapping[str, Any]) -> dict[str, Any]:

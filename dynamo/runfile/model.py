@@ -15,9 +15,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dynamo.errors import nearest
-from dynamo.graph.units import parse_bytes, parse_seconds
+from dynamo.graph.units import parse_bytes, parse_duration
 from dynamo.runfile.faults import say
-from dynamo.runfile.keys import COUNT, KEYS, NEEDED, NULL, TEXT, TEXTS, Key, form_of, mapping, one_of, rule
+from dynamo.runfile.keys import (
+    COUNT,
+    DURATION,
+    KEYS,
+    NEEDED,
+    NULL,
+    TEXT,
+    TEXTS,
+    Key,
+    form_of,
+    mapping,
+    one_of,
+    rule,
+)
 from dynamo.runfile.times import parse_time, reader_of
 from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
 
@@ -184,8 +197,8 @@ KEYS.update(
             ),
             "to": Key(by(parse_time), _TIME, "Keep data of this time or earlier (ISO 8601)."),
             "within": Key(
-                by(parse_seconds),
-                one_of(TEXT, {"type": "number", "minimum": 0}),
+                by(parse_duration),
+                DURATION,
                 "Keep data at most this much older than the newest, like '10 min'.",
             ),
             "time": Key(
@@ -205,8 +218,8 @@ KEYS.update(
                 texts, one_of(TEXT, TEXTS), "Publish only outputs whose names match one of these globs."
             ),
             "keep": Key(
-                by(parse_seconds),
-                one_of(TEXT, {"type": "number", "minimum": 0}),
+                by(parse_duration),
+                DURATION,
                 "`dynamo watch` removes the folders of runs older than this, like '2 d'; needs {run} in `to`.",
             ),
         },

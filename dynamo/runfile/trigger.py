@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dynamo.errors import nearest
-from dynamo.graph.units import format_count, parse_seconds
+from dynamo.graph.units import format_count, parse_duration
 from dynamo.runfile.faults import say
-from dynamo.runfile.keys import COUNT, KEYS, TEXT, Key, form_of, mapping, one_of
+from dynamo.runfile.keys import COUNT, DURATION, KEYS, TEXT, Key, form_of, mapping
 from dynamo.runfile.values import At, Read, Tell, by, count, text_by
 
 __all__ = ["NeedRule", "TriggerRule", "choice", "some_seconds"]
@@ -62,8 +62,8 @@ def choice(*known: str) -> Read:
 
 
 def some_seconds(value: Any) -> float:
-    """Return seconds as `parse_seconds` does, but not none; raise `ValueError` in plain words."""
-    seconds = parse_seconds(value)
+    """Return seconds as `parse_duration` does, but not none; raise `ValueError` in plain words."""
+    seconds = parse_duration(value)
     if seconds <= 0:
         raise ValueError(f"{value!r} is no time at all")
     return seconds
@@ -116,8 +116,6 @@ def _need(value: Any, at: At, tell: Tell) -> Any:
     return need
 
 
-_SECONDS = one_of(TEXT, {"type": "number", "minimum": 0})
-
 KEYS[NeedRule] = {
     "files": Key(count, {**COUNT, "default": 1}, "How many files a run needs at least."),
     "source": Key(
@@ -130,16 +128,16 @@ KEYS[NeedRule] = {
 }
 KEYS[TriggerRule] = {
     "join": Key(
-        by(parse_seconds), {**_SECONDS, "default": 0}, "Data times so far apart at most belong to one run."
+        by(parse_duration), {**DURATION, "default": 0}, "Data times so far apart at most belong to one run."
     ),
     "wait": Key(
-        by(parse_seconds),
-        {**_SECONDS, "default": "20 s"},
+        by(parse_duration),
+        {**DURATION, "default": "20 s"},
         "For so long is what is missing waited for, from the first file of a window on.",
     ),
     "late": Key(
-        by(parse_seconds),
-        {**_SECONDS, "default": 0},
+        by(parse_duration),
+        {**DURATION, "default": 0},
         "How much older than the newest window data may be and still be run.",
     ),
     "needs": Key(
@@ -147,9 +145,7 @@ KEYS[TriggerRule] = {
         {"type": "object", "additionalProperties": form_of(NeedRule)},
         "What a run needs of each input.",
     ),
-    "every": Key(
-        by(some_seconds), _SECONDS, "Run by the clock, in such steps of the day, not when files come."
-    ),
+    "every": Key(by(some_seconds), TEXT, "Run by the clock, in such steps of the day, not when files come."),
     "cron": Key(text_by(_cron), TEXT, "Run by the clock, at times like '*/5 * * * *'."),
     "zone": Key(text_by(_zone), {**TEXT, "default": "UTC"}, "The time zone of the clock."),
     "same": Key(
@@ -170,7 +166,7 @@ KEYS[TriggerRule] = {
     ),
     "stale": Key(
         by(some_seconds),
-        {**_SECONDS, "default": "10 min"},
+        {**TEXT, "default": "10 min"},
         "What waits and is so much older than the newest data is passed over.",
     ),
 }

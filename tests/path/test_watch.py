@@ -252,7 +252,7 @@ def test_a_port_that_is_taken_ends_it_at_once(watched):
 def test_without_alerts_it_runs_what_comes_and_may_keep_all_for_ever(watched):
     """Nobody is told, nothing is removed."""
     watched.say(alerts="")
-    watched.start("--keep", "0")
+    watched.start("--keep", "never")
     watched.show(0, 45)
     watched.until("1 ran")
     watched.show(1, 45)
@@ -263,7 +263,7 @@ def test_without_alerts_it_runs_what_comes_and_may_keep_all_for_ever(watched):
 def test_products_are_removed_when_they_are_older_than_the_run_file_keeps(watched):
     """Those and no others, also where all that the journal knows is kept for ever."""
     watched.say(alerts="", products="{to: 'products/{run}', keep: 2 h}")
-    watched.start("--keep", "0")
+    watched.start("--keep", "never")
     for number in range(2):
         watched.show(number, 45)
         watched.until("1 ran")
@@ -272,7 +272,7 @@ def test_products_are_removed_when_they_are_older_than_the_run_file_keeps(watche
     with closing(sqlite3.connect(watched.folder / ".dynamo" / "journal.db")) as db, db:
         db.execute("UPDATE runs SET ended = ended - 3 * 3600 WHERE id = ?", (older,))
         db.execute("UPDATE runs SET ended = ended - 1.5 * 3600 WHERE id = ?", (newer,))
-    watched.launch("--keep", "0")
+    watched.launch("--keep", "never")
     watched.until("removed the products of 1 old run")
     assert watched.end() == 130
     assert [path.name for path in (watched.folder / "products").iterdir()] == [newer]

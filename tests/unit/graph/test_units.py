@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamo.graph.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+from dynamo.graph.units import format_bytes, format_seconds, parse_bytes, parse_duration, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,33 @@ def test_bytes(text, amount):
         (0.25, 0.25),
         (1e-5, 1e-5),
         ("2 d", 172800),
+        ("1 day", 86400),
+        ("2 Hours", 7200),
+        ("0", 0),
+        (0, 0),
     ],
 )
 def test_seconds(text, amount):
     """Milliseconds to days."""
     assert parse_seconds(text) == pytest.approx(amount)
+
+
+@pytest.mark.parametrize(
+    ("parse", "value"), [(parse_duration, 30), (parse_duration, "30"), (parse_seconds, " 30 ")]
+)
+def test_a_time_without_a_unit_is_refused(parse, value):
+    """Nobody can tell whether 30 are seconds or minutes; a number of Python is of seconds."""
+    with pytest.raises(ValueError, match=r"^30 has no unit; write '30 min' or '30 s'$"):
+        parse(value)
+    assert parse_seconds(30) == 30
+
+
+def test_an_unknown_unit_is_told_with_those_there_are():
+    """And with the nearest, if any."""
+    with pytest.raises(
+        ValueError, match=r"unknown unit 'minn' .did you mean 'min'.*known are ms, s, min, h, d"
+    ):
+        parse_duration("5 minn")
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1 parsec", "1 2", None, True, float("nan")])

@@ -95,6 +95,7 @@ FAULTS = [
     ("name: drop", "name: ops", "name: 'ops' is the name of a channel above"),
     ("token: env:TOKEN", "token: hunter2", "a secret does not stand in a run file"),
     ("keep: 90 min", "keep: 0", "keep: 0 is no time at all"),
+    ("keep: 90 min", "keep: 90", "keep: 90 has no unit; write '90 min' or '90 s'"),
     ("{token: env:TOKEN", "{tokn: env:TOKEN", "unknown key 'tokn' (did you mean 'token'?)"),
 ]
 
