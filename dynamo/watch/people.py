@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 #: Faults of a file that are told; more are counted.
 TOLD = 20
 
+#: Looks at a file that changes all the time, after which it is read all the same.
+RESTLESS = 10
+
 #: Returns longitude and latitude by id of who said where he is, after some time (Unix seconds).
 Posted = Callable[[float], Mapping[str, tuple[float, float]]]
 
@@ -55,8 +58,8 @@ class _Known:
 class People:
     """The subscribers of a watched run file: read when it begins, and again when their file has changed.
 
-    So somebody who moves, comes or goes is minded from the next cycle on, by a new file in place of the old one, or by
-    a position that he posted.
+    So somebody who moves, comes or goes is minded, by a new file in place of the old one once that was looked at twice,
+    or from the next cycle on by a position that he posted.
 
     Parameters
     ----------
@@ -87,6 +90,7 @@ class People:
         self._label = label
         self.path = under(base, alerts.subscribers)
         self._state = self._seen = self._look()
+        self._restless = 0  # looks in a row at which it was not as it was read
         #: Why the file as it is now is not taken, or that nobody is told; else empty.
         self.wrong = ""
         self.left_out: tuple[Fault, ...] = ()
@@ -100,18 +104,25 @@ class People:
 
     def now(self) -> Subscribers:
         """Return those who are to be told now, where they are now; the same object while nothing changed."""
-        self._follow(self._look())
         posted = self._posted(time.time() - self._alerts.positions.keep)
         if posted != self._moved:
             self._moved, self._now = posted, self._where(posted)
         return self._now
 
     def look(self) -> None:
-        """Read the file anew where it has changed and rests since the last look, for nobody waits for it yet."""
+        """Read the file anew where it has changed and rests since the last look; tell what is wrong with it, once.
+
+        Of one that is written in its place, whoever stands in the other half would be told nothing meanwhile.
+        """
         state = self._look()
-        if state == self._seen:
-            self._follow(state)
-        self._seen = state
+        rests, self._seen = state == self._seen, state
+        if state == self._state:
+            self._restless = 0
+            return
+        self._restless += 1
+        if rests or self._restless >= RESTLESS:
+            self._restless, self._state = 0, state
+            self._follow()
 
     def tell(self) -> None:
         """Tell in the log which rows of the file are left out, and where there is nobody."""
@@ -120,11 +131,7 @@ class People:
         if self.wrong:
             log.warning("%s%s", self._label, self.wrong)
 
-    def _follow(self, state: tuple[int, int, int] | None) -> None:
-        """Read the file anew where it is no more as it was; tell what is wrong with it, once."""
-        if state == self._state:
-            return
-        self._state = state
+    def _follow(self) -> None:
         try:
             self._take(self._read())
         except DynamoError as error:

@@ -32,14 +32,21 @@ def replace(file, text):
     other.replace(file)
 
 
+def settled(known):
+    """Look twice, as a watch does in two seconds; return those who are told then."""
+    known.look()
+    known.look()
+    return known.now()
+
+
 def test_who_moves_comes_or_goes_is_minded(file, caplog):
-    """The next question gives the new file's people; without a change nothing is read."""
+    """The new file's people are known once it was looked at twice; without a change nothing is read."""
     caplog.set_level(logging.INFO)
     known = people(file)
     first = known.now()
-    assert known.now() is first
+    assert settled(known) is first
     replace(file, f"{HEAD}a,-98,33\nb,-97,32\n")
-    assert list(known.now().ids) == ["a", "b"]
+    assert list(settled(known).ids) == ["a", "b"]
     assert known.now().lon.tolist() == [-98, -97]
     assert "2 subscribers" in caplog.text
 
@@ -49,8 +56,8 @@ def test_a_faulty_file_leaves_all_as_it_was_and_is_told_once(file, caplog, text)
     """Nobody is forgotten because of somebody else's typing mistake."""
     known = people(file)
     replace(file, text)
-    assert list(known.now().ids) == ["a"]
-    assert list(known.now().ids) == ["a"]
+    assert list(settled(known).ids) == ["a"]
+    assert list(settled(known).ids) == ["a"]
     assert caplog.text.count("subscribers stay as they were") == 1
 
 
@@ -58,10 +65,38 @@ def test_a_file_that_is_gone_leaves_all_as_it_was(file, caplog):
     """And when it is there again it is read."""
     known = people(file)
     file.unlink()
-    assert list(known.now().ids) == ["a"]
+    assert list(settled(known).ids) == ["a"]
     assert "cannot be read" in caplog.text
     file.write_text(f"{HEAD}b,-97,32\n")
-    assert list(known.now().ids) == ["b"]
+    assert list(settled(known).ids) == ["b"]
+
+
+def test_a_file_that_is_written_in_its_place_is_whole_before_a_cycle_goes_by_it(file):
+    """However many cycles there are meanwhile: who stands in the half that is still to come is told as before."""
+    replace(file, f"{HEAD}a,-97,32\nb,-97,32\n")
+    known = people(file)
+    both = known.now()
+    with file.open("w") as half:
+        half.write(f"{HEAD}a,-98,33\n")
+        half.flush()
+        assert known.now() is both
+        known.look()
+        assert known.now() is both
+        half.write("b,-98,33\n")
+    known.look()
+    assert known.now() is both
+    known.look()
+    assert known.now().lon.tolist() == [-98, -98]
+
+
+def test_a_file_that_changes_all_the_time_is_read_now_and_then(file):
+    """At every tenth look, for else what it says would never hold."""
+    known, seen = people(file), []
+    for number in range(30):
+        replace(file, f"{HEAD}a,{number}.{'0' * number},32\n")  # never as long as another
+        known.look()
+        seen.append(known.now().lon.tolist())
+    assert seen == [[-97]] * 9 + [[9]] * 10 + [[19]] * 10 + [[29]]
 
 
 def test_what_is_wrong_with_the_file_stands_there_until_it_is_mended(file, caplog):
@@ -91,13 +126,13 @@ def test_a_file_without_anybody_is_told(file, caplog):
     known.tell()
     assert caplog.text.count("nobody is told") == 1
     replace(file, f"{HEAD}a,-98,33\n")
-    known.now()
+    settled(known)
     replace(file, HEAD)
-    known.now()
+    settled(known)
     assert caplog.text.count("nobody is told") == 2
     assert "nobody is told" in known.wrong
     replace(file, f"{HEAD}a,-98,33\n")
-    known.now()
+    settled(known)
     assert known.wrong == ""
 
 

@@ -27,6 +27,8 @@ def people(folder, posted, **more):
 
 
 def places(known):
+    known.look()
+    known.look()
     now = known.now()
     return dict(zip(now.ids, zip(now.lon.tolist(), now.lat.tolist(), strict=True), strict=True))
 
