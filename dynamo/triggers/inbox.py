@@ -20,6 +20,7 @@ from dynamo.journal.database import DiskFullError
 from dynamo.triggers.arrival import Arrival, Reading, Seen
 from dynamo.triggers.rules import Backlog, Rules
 from dynamo.triggers.store import Ended, Feed, Queued, Store
+from dynamo.triggers.untimed import Untimed
 from dynamo.triggers.window import Step, Window, Windows
 
 __all__ = ["Inbox"]
@@ -49,6 +50,8 @@ class Inbox:
         How many files came since it was made, without those that were there when the feed first began.
     full
         Whether the disk had no room for what was last to be written.
+    untimed
+        Of the files that were seen, also before it was made, those without a time.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Inbox:
         self.due: float | None = None
         self.arrived = 0
         self.full = False
+        self.untimed = Untimed()
         self._late: deque[tuple[Callable[[], None], list[Queued]]] = deque()  # to be written, and told then
         self._made: list[Queued] = []
         self._store, self._rules, self._readings, self._backlog = store, rules, readings, backlog
@@ -122,6 +126,7 @@ class Inbox:
         Unix seconds. A window that is passed over is among the returned, in that state.
         """
         arrivals = [self._readings[f.input].arrival(f) for f in files]
+        self.untimed.take(arrivals)
         self._missing |= {path for path in gone if self._windows.remove(path)}
         fresh = [a for a in arrivals if a.path in self._missing or not self._store.is_known(self.feed, a)]
         self._missing -= {a.path for a in fresh}

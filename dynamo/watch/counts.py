@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TROUBLES", "Counts"]
 
-#: What a feed can have trouble with: its disk, judging, files from the future, all of its work, or what it is told.
-TROUBLES = ("disk", "judging", "ahead", "feed", "run file", "subscribers")
+#: What a feed can have trouble with: its disk, judging, files from the future or without a time in their names,
+#: products of another time than the files, all of its work, or what it is told.
+TROUBLES = ("disk", "judging", "ahead", "files", "times", "feed", "run file", "subscribers")
 
 
 @dataclass(slots=True)
@@ -44,6 +45,8 @@ class Counts:
         How each kind of hazard stands.
     troubles
         What is wrong now, in words, by what it is with: one of `TROUBLES`.
+    awaits
+        Whether there are files that it looks for.
     """
 
     since: float = field(default_factory=time.time)
@@ -60,12 +63,23 @@ class Counts:
     waited: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    awaits: bool = True
 
     def remember(self, past: Past) -> None:
         """Take from the journal what was last before the watch began."""
         self.last_arrival = self.last_arrival or past.arrival
         self.last_end = self.last_end or past.done
         self.data_time = self.data_time or past.data
+
+    def data_age(self, now: float) -> float | None:
+        """Return how old the newest data is, in seconds; 0 where it is ahead of the Unix time `now`.
+
+        As long as no data was run, how long it is awaited, so that an alarm on the age hears also of a feed that never
+        gets any; None where no files are looked for.
+        """
+        if self.data_time is None and not self.awaits:
+            return None
+        return max(now - (self.since if self.data_time is None else self.data_time), 0.0)
 
     def arrived(self, files: int, wall: float) -> None:
         """Count files."""

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from dynamo.engine.events import Summary
 from dynamo.engine.request import Request
 from dynamo.errors import DynamoError, UserError
-from dynamo.graph.units import format_seconds
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
 from dynamo.triggers.clock import due
@@ -31,6 +28,7 @@ from dynamo.watch.bench import AGAIN, FULL, Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
 from dynamo.watch.orders import order, ordered, why
+from dynamo.watch.remarks import Remarks
 from dynamo.watch.turns import Turns
 
 __all__ = ["Desk"]
@@ -39,9 +37,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks, where nothing is told and nothing is due.
 IDLE = 30.0
-#: Seconds without files from the future after which the next one is told in the log: a clock that is a little fast
-#: has one now and then.
-QUIET = 3600.0
 
 
 class Desk:
@@ -77,7 +72,8 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed, self._stop = asyncio.Event(), asyncio.Event()
         self._failure: Exception | None = None
-        self._warned = -math.inf  # when files were last from the future
+        self._remarks = Remarks(counts, label)
+        counts.awaits = bool(feed.globs)
         self._elsewhere: set[str] = set()  # runs of which it was told that another process has them
 
     async def work(self, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:
@@ -151,28 +147,14 @@ class Desk:
             else:
                 self._wait_for(one)
         self.mind_disk()
-        self._mind_ahead(now, wall)
+        self._remarks.ahead(self._inbox.ahead, now, wall)
+        self._remarks.untimed(self._inbox.untimed, now)
 
     def mind_disk(self) -> None:
         """Say that the disk is full, for what arrives or for runs, or has room again."""
         said = FULL if self._inbox.full else self._turns.full
         if self.counts.trouble("disk", said):
             log.warning("%s%s", self._label, said or "the disk has room again")
-
-    def _mind_ahead(self, now: float, wall: float) -> None:
-        """Say that files are from the future: in the log when this begins, and not of each that is so."""
-        one = self._inbox.ahead
-        if one is None or one.time is None:
-            self.counts.trouble("ahead", "")
-            return
-        said = (
-            f"{Path(one.path).name!r} is from the future, by {format_seconds(one.time - wall)}; "
-            "is a clock or a time zone wrong? such files wait until then"
-        )
-        self.counts.trouble("ahead", said)
-        if now > self._warned + QUIET:
-            log.warning("%s%s", self._label, said)
-        self._warned = now
 
     def _tick(self, wall: float) -> float | None:
         schedule = self.feed.schedule

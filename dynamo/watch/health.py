@@ -51,7 +51,7 @@ class Looked(Protocol):
 
 
 #: What troubles a feed that is well all the same: to start it anew would make it no better, or not even begin.
-BEARABLE = frozenset({"run file", "subscribers", "ahead", "channels"})
+BEARABLE = frozenset({"run file", "subscribers", "ahead", "files", "times", "channels"})
 
 
 def health(counts: Counts, now: float, patience: float, closed: Iterable[Closed] = ()) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def health(counts: Counts, now: float, patience: float, closed: Iterable[Closed]
         "last_arrival": counts.last_arrival,
         "last_run": counts.last_end,
         "data_time": counts.data_time,
-        "data_age": None if counts.data_time is None else now - counts.data_time,
+        "data_age": counts.data_age(now),
         "runs": dict(counts.runs),
         "alerts": dict(counts.alerts),
         "cycles": dict(counts.cycles),
@@ -211,10 +211,11 @@ class _Numbers:
         for name, said, when in (
             ("dynamo_last_arrival_age_seconds", "Since a file arrived.", attrgetter("last_arrival")),
             ("dynamo_last_run_age_seconds", "Since a run ended well.", attrgetter("last_end")),
-            ("dynamo_data_age_seconds", "Age of the newest data that was run.", attrgetter("data_time")),
         ):
             moments = {n: when(c) for n, c in counts.items()}
             yield _gauge(name, said, {n: {"": now - at} for n, at in moments.items() if at is not None})
+        ages = {n: {"": age} for n, c in counts.items() if (age := c.data_age(now)) is not None}
+        yield _gauge("dynamo_data_age_seconds", "Age of the newest data that was run.", ages)
         waited = {n: {"": c.waited} for n, c in counts.items()}
         yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
 

@@ -1,4 +1,4 @@
-"""The desk of a feed: where the journal cannot take anything, and where files are from the future."""
+"""The desk of a feed: where the journal cannot take anything, and what is wrong with files that arrive."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from dynamo.watch.runs import WAITS
 from dynamo.watch.turns import Turns
 
 ASKS = "is a clock or a time zone wrong? such files wait until then"
+FRAME = "inputs: {frame: 'in/*.txt'}\n"
 FLOW = """
 from dynamo import Input, Output, task, workflow
 
@@ -43,10 +44,10 @@ def folder(tmp_path):
 def work(tmp_path, folder):
     """Let a desk work from when it has begun until something is done."""
 
-    def run(until, trigger=""):
+    def run(until, more=""):
         (tmp_path / "flow.py").write_text(FLOW)
         (tmp_path / "w.yaml").write_text(
-            f"workflow: ./flow.py:flow\ninputs: {{frame: 'in/*.txt'}}\n{trigger}"
+            f"workflow: ./flow.py:flow\n{'' if 'inputs:' in more else FRAME}{more}"
         )
         counts = Counts()
         run.turns = turns = Turns()
@@ -126,33 +127,66 @@ def test_that_runs_wait_for_room_on_the_disk_is_a_trouble_until_they_do_not(work
     assert [r.getMessage() for r in caplog.records] == [WAITS, "the disk has room again"]
 
 
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.01)
+
+
+def put(folder, name):
+    """Put a file there whole; return its name."""
+    (folder / ".part").write_text("a")
+    (folder / ".part").rename(folder / name)
+    return name
+
+
+def ahead(folder, hours):
+    """Put a file from the future there; return its name."""
+    stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(time.time() + hours * 3600 + 30))
+    return put(folder, f"a_{stamp}.txt")
+
+
 def test_files_from_the_future_are_told_once(work, folder, caplog):
     """One line in the log, however many they are; a trouble as long as any waits, which a restart would not mend."""
-
-    def put(hours):
-        stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(time.time() + hours * 3600 + 30))
-        name = f"a_{stamp}.txt"
-        (folder / ".part").write_text("a")
-        (folder / ".part").rename(folder / name)
-        return name
-
-    async def until(condition):
-        while not condition():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.01)
-
-    first = put(3)
+    first = ahead(folder, 3)
     said = f"{first!r} is from the future, by 3 h 0 min; {ASKS}"
 
     async def some_come_and_go(counts):
         assert counts.troubles == {"ahead": said}
         assert health(counts, time.time(), 60)["ok"]
-        second = put(4)
+        second = ahead(folder, 4)
         await until(lambda: second in counts.troubles["ahead"])
         for path in folder.iterdir():
             path.unlink()
         await until(lambda: not counts.troubles)
-        third = put(5)
+        third = ahead(folder, 5)
         await until(lambda: third in counts.troubles.get("ahead", ""))
 
     work(some_come_and_go)
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [said]
+
+
+def test_files_without_a_time_are_told_and_are_a_trouble_until_one_with_a_time_comes(work, folder, caplog):
+    """Also those of before a restart, which would not mend it; until then no data is run, and its age goes on."""
+    put(folder, "sweep.txt")
+
+    async def some_come(counts):
+        assert list(counts.troubles) == ["files"]
+        assert "'sweep.txt' makes no window, as no time is found in its name" in counts.troubles["files"]
+        assert health(counts, time.time(), 60)["ok"]
+        assert counts.data_age(counts.since + 100) == 100
+        put(folder, "another.txt")
+        await until(lambda: "'another.txt'" in counts.troubles["files"])
+
+    async def one_is_right(counts):
+        assert "'another.txt'" in counts.troubles["files"]
+        put(folder, "a_20260101_120000.txt")
+        await until(lambda: not counts.troubles)
+
+    since = "inputs: {frame: {files: 'in/*.txt', from: 2026-01-01T00:00Z}}\n"
+    work(some_come, since)
+    said = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(said) == 1
+    assert said[0].startswith("'sweep.txt' makes no window")
+    work(one_is_right, since)
+    assert "'sweep.txt' makes no window" in caplog.records[-1].getMessage()
+    assert "(and 1 more file like it)" in caplog.records[-1].getMessage()

@@ -109,6 +109,18 @@ def test_what_was_last_before_the_watch_began_is_told_and_not_counted():
     assert (said["last_arrival"], said["last_run"], said["data_age"]) == (700, 1100, 500)
 
 
+def test_data_that_is_awaited_ages_from_the_start_and_data_from_ahead_is_of_now():
+    """An alarm on the age hears also of a feed that never gets any; one without files, by the clock alone, has none."""
+    counts = Counts(since=1000.0)
+    assert counts.data_age(1600.0) == 600
+    counts.awaits = False
+    assert counts.data_age(1600.0) is None
+    assert "dynamo_data_age_seconds{" not in ask("/metrics", Fed(counts=counts))[2]
+    counts.ended("done", 1700.0, 1600.0)
+    assert counts.data_age(1600.0) == 0
+    assert "dynamo_data_age_seconds{" in ask("/metrics", Fed(counts=counts))[2]
+
+
 def test_a_trouble_is_told_while_it_lasts():
     """A full disk makes it unwell; a faulty run file does not, since a new start would fail of it."""
     counts = Counts()

@@ -1,0 +1,28 @@
+"""Remarks on the files that arrive."""
+
+from __future__ import annotations
+
+from dynamo.triggers.arrival import Arrival
+from dynamo.triggers.untimed import Untimed
+from dynamo.watch.counts import Counts
+from dynamo.watch.remarks import QUIET, Remarks
+
+
+def test_files_without_a_time_are_told_at_once_and_then_once_an_hour_with_a_count(caplog):
+    """However many come; in an hour without any nothing is said."""
+    remarks, untimed = Remarks(Counts(), "a.yaml: "), Untimed()
+    for minute in range(200):
+        if minute < 100:
+            untimed.take([Arrival("frames", f"/in/{minute}.nc", 1, minute, None)])
+        remarks.untimed(untimed, 60.0 * minute + 7)
+    first, *others = (record.getMessage() for record in caplog.records)
+    assert QUIET == 3600.0
+    assert first == (
+        "a.yaml: '0.nc' makes no window, as no time is found in its name; say with `time:` of the input 'frames' "
+        "where it stands"
+    )
+    assert [said[said.index("'") : said.index(" makes")] for said in others] == ["'1.nc'", "'62.nc'"]
+    assert [said.partition("where it stands ")[2] for said in others] == [
+        "(and 60 more files like it)",
+        "(and 37 more files like it)",
+    ]
