@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from dynamo.delivery import statements as sql
-from dynamo.delivery.lost import tell_given_up
+from dynamo.delivery.dead import reopen, replay
+from dynamo.delivery.failing import tell_change
+from dynamo.delivery.failures import Failures
+from dynamo.delivery.lost import Losses, tell_given_up
 from dynamo.delivery.records import Batch, Tried
 from dynamo.delivery.turn import Row, take
-from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
 __all__ = ["Outbox"]
@@ -26,8 +28,8 @@ __all__ = ["Outbox"]
 ROWS, MOST, LEAST = 1000, 200, 4
 #: Of a channel that fails one is leased, the first of so many that is still true.
 PROBE = 20
-#: Dead letters that are told at most, where a name may be that of any of them.
-MANY = 20
+#: What a receiver said that closed its channel without a word.
+GONE = "410 Gone"
 #: Seconds for which a result is kept when the disk is full.
 PATIENCE = 10.0
 
@@ -66,9 +68,11 @@ class Outbox:
         self.lease = lease
         self.scope = scope
         self._db = Database(path, sql.WRITES)
+        self._failures, self._losses = Failures(self._db), Losses()
 
     def close(self) -> None:
-        """Close the file; leases run out by themselves."""
+        """Close the file, with all losses told; leases run out by themselves."""
+        self._losses.tell(lambda _: "")
         self._db.close()
 
     def waiting(self) -> int:
@@ -100,6 +104,8 @@ class Outbox:
         busy
             Channels that this sender has in hand; they are left alone even when their lease ran out.
         """
+        if self._losses.is_due(now):
+            self._losses.tell(lambda channel: self._ailing(channel, now))
         wanted = [(fails, most) for fails, most in ((False, healthy), (True, failing)) if most > 0]
         if not any(self._turns(fails, now, 1) for fails, _ in wanted):
             return []
@@ -107,19 +113,25 @@ class Outbox:
             turns = [turn for fails, most in wanted for turn in self._turns(fails, now, most)]
             turns = [turn for turn in turns if turn.channel not in busy]
             rows = max(LEAST, min(MOST, ROWS // max(1, len(turns))))
-            found = []
+            found, lost = [], list[tuple[str, str]]()
             for turn in turns:
                 if turn.closed is not None:
                     self._bury(turn.channel, f"the channel is closed: {turn.closed}", now)
                 else:
-                    found.append(self._lease(turn, now, rows))
+                    found.append(self._lease(turn, now, rows, lost))
+        for channel, reason in lost:
+            self._losses.note(channel, reason, now)
         return [batch for batch in found if batch.items]
 
     def _turns(self, failing: bool, now: float, most: int) -> list[_Queue]:
         return [_Queue(*row) for row in self._db.execute(sql.TURN, (now, failing, self.scope, most))]
 
-    def _lease(self, queue: _Queue, now: float, most: int) -> Batch:
-        """Lease one channel; where nothing of it can be sent now, let it go."""
+    def _ailing(self, channel: str, now: float) -> str:
+        failing = self._failures.of(channel)
+        return "" if failing is None else failing.words(now)
+
+    def _lease(self, queue: _Queue, now: float, most: int, lost: list[tuple[str, str]]) -> Batch:
+        """Lease one channel; where nothing of it can be sent now, let it go; add what is dropped to `lost`."""
         look, most = (PROBE, 1) if queue.failures else (most, most)
         for aside in queue.order():
             found, more = (sql.OF_ASIDE, (now,)) if aside else (sql.OF_LINE, ())
@@ -127,6 +139,7 @@ class Outbox:
             turn = take(rows, now, most, aside=aside)
             for state, reason, seq in turn.over:
                 self._db.write(sql.END, (state, now, reason, seq))
+                lost += [(queue.channel, reason)] * (state == "dropped")
             for seq, before in turn.blocked:
                 if aside:
                     self._db.write(sql.LATER, (now + 1, seq))
@@ -178,7 +191,9 @@ class Outbox:
         now
             Unix seconds.
         """
+        tried = list(tried)
         with self._db.change(PATIENCE):
+            changes = self._failures.follow(tried)
             health: dict[str, tuple[int, float, bool]] = {}
             for one in tried:
                 end, said = one.verdict, one.outcome
@@ -189,11 +204,13 @@ class Outbox:
                 self._db.write(sql.SETTLE, settled)
                 health[one.channel] = (end.failures, end.pause, end.served)
                 if said.close:
-                    self._db.write(sql.CLOSE, (one.channel, now, said.response))
+                    self._db.write(sql.CLOSE, (one.channel, now, said.response or GONE))
             for channel, state in health.items():
                 self._db.write(sql.HEALTH, (*state, channel, self.sender))
             for channel in released:
                 self._release(channel)
+        for before, after in changes:
+            tell_change(before, after, now)
 
     def _release(self, channel: str) -> None:
         self._db.write(sql.EMPTY, (channel,))
@@ -212,79 +229,23 @@ class Outbox:
         if found.rowcount > 0:
             tell_given_up(channel, found.rowcount, reason)
         self._db.execute("DELETE FROM queues WHERE channel = ?", (channel,))
+        self._failures.forget([channel])
+
+    def keep(self, channels: Collection[str]) -> None:
+        """Forget that channels fail that are not among these: there is no such channel any more."""
+        if others := self._failures.others(self.scope, channels):
+            with self._db.change():
+                self._failures.forget(others)
 
     def replay(self, which: str | None, now: float) -> int:
-        """Let dead letters wait again, in their old order; return how many.
-
-        A closed channel of one of them is opened again. What expired meanwhile is dropped when its turn comes.
-
-        Parameters
-        ----------
-        which
-            Id of a delivery, or of an alert (then all its dead letters), or the beginning of it; None for all.
-        now
-            Unix seconds.
-
-        Raises
-        ------
-        UserError
-            There is no such dead letter, or it may be any of several.
-        """
+        """Let dead letters wait again, in their old order; return how many; see `dynamo.delivery.dead.replay`."""
         with self._db.change():
-            if which is None:
-                return self._revive("?1 IS NULL", None, now)
-            column, name = self._dead(which)
-            return self._revive(f"{column} = ?1", name, now)
+            return replay(self._db, which, now)
 
     def open(self, channel: str, now: float) -> int:
         """Open a channel, if it is closed, and let all its dead letters wait again as `replay`; return how many."""
         with self._db.change():
-            self._db.execute("DELETE FROM closed_channels WHERE channel = ?", (channel,))
-            return self._revive("channel = ?1", channel, now)
-
-    def _revive(self, chosen: str, name: str | None, now: float) -> int:
-        """Let those dead letters wait again that are `chosen` by an expression, in which ``?1`` is a name."""
-        chosen = f"state = 'dead' AND {chosen}"
-        found = self._db.execute(
-            f"SELECT count(*), channel FROM deliveries WHERE {chosen} GROUP BY channel",  # noqa: S608 - constants
-            (name,),
-        ).fetchall()
-        self._db.execute(
-            "UPDATE deliveries SET state = 'waiting', aside = 0, due = ?2, tries = 0, begun = NULL,"  # noqa: S608
-            f" ended = NULL, reason = '' WHERE {chosen}",
-            (name, now),
-        )
-        for _, channel in found:
-            self._db.execute("DELETE FROM closed_channels WHERE channel = ?", (channel,))
-            self._db.execute(
-                "INSERT INTO queues (channel, ready, failing) VALUES (?, ?, 0) ON CONFLICT (channel) DO UPDATE"
-                " SET ready = max(pause, excluded.ready) WHERE sender = ''",
-                (channel, now),
-            )
-        return sum(count for count, _ in found)
-
-    def _dead(self, which: str) -> tuple[str, str]:
-        """Return whether dead letters are named by ``id`` or ``alert``, and the whole of that."""
-        rows = self._db.execute(
-            "SELECT id, state FROM deliveries WHERE id = ?1 OR alert = ?1", (which,)
-        ).fetchall()
-        if rows:
-            if all(state != "dead" for _, state in rows):
-                raise UserError(f"{which} is no dead letter: it is {rows[0][1]}")
-            return "id" if rows[0][0] == which else "alert", which
-        for column in ("alert", "id") if which else ():
-            begin = (
-                f"SELECT DISTINCT {column} FROM deliveries WHERE state = 'dead' AND instr({column}, ?) = 1"  # noqa: S608
-            )
-            names = [name for (name,) in self._db.execute(f"{begin} ORDER BY 1", (which,))]
-            if len(names) > 1:
-                more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-                raise UserError(f"{which!r} may be any of {', '.join(names[:MANY])}{more}")
-            if names:
-                return column, names[0]
-        raise UserError(
-            f"nothing that was given up is named {which!r}; `dynamo alerts deadletter` lists what was given up"
-        )
+            return reopen(self._db, channel, now)
 
     def __enter__(self) -> Self:
         return self

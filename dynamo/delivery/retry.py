@@ -90,7 +90,7 @@ def answered(status: int, text: str, *, after: float | None = None, location: st
         to = f" to {location}" if location else ""
         return Outcome("refused", f"redirects{to}, which is not followed; give the new address", status)
     if status == GONE:
-        return Outcome("refused", text or "wants nothing any more (410 Gone)", status, close=True)
+        return Outcome("refused", text, status, close=True)
     if status in LATER or status >= 500:
         return Outcome("again", text, status, after)
     return Outcome("refused", text, status)

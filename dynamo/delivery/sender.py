@@ -197,6 +197,7 @@ class Sender:
     def _look(self, outbox: Outbox, now: float) -> None:
         """Let nothing wait for what is over: a watch that was killed, a clock that was set back."""
         if self._looked is None:
+            outbox.keep(self._channels)
             outbox.set_back(now, max(self._patience.most, self._patience.most_asked))
             if self._alone:
                 outbox.take_over(ALONE, now)

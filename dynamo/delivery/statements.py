@@ -9,6 +9,9 @@ __all__ = [
     "CLOSE",
     "EMPTY",
     "END",
+    "FAIL",
+    "FAILING",
+    "FAILS",
     "HEALTH",
     "HURRY",
     "JOIN",
@@ -21,6 +24,7 @@ __all__ = [
     "SETTLE",
     "TRY",
     "TURN",
+    "WORKS",
     "WRITES",
 ]
 
@@ -42,6 +46,10 @@ HEALTH = """
     UPDATE queues SET failures = ?1, pause = ?2, last = max(last, ?3)
     WHERE channel = ?4 AND sender = ?5 AND (failures > 0 OR ?1 > 0)"""
 CLOSE = "INSERT OR IGNORE INTO closed_channels (channel, at, reason) VALUES (?, ?, ?)"
+FAIL = (
+    "INSERT OR REPLACE INTO failing_channels (channel, since, last, failures, reason) VALUES (?, ?, ?, ?, ?)"
+)
+WORKS = "DELETE FROM failing_channels WHERE channel = ?"
 END = "UPDATE deliveries SET state = ?, ended = ?, reason = ? WHERE seq = ? AND state = 'waiting'"
 EMPTY = """
     DELETE FROM queues WHERE channel = ?
@@ -63,6 +71,11 @@ TURN = """
     FROM queues q LEFT JOIN closed_channels c USING (channel)
     WHERE q.failing = ?2 AND q.ready <= ?1 AND instr(q.channel, ?3) = 1 ORDER BY q.ready LIMIT ?4"""
 READY = "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1"
+FAILING = "SELECT channel, since, last, failures, reason FROM failing_channels WHERE channel = ?"
+# A queue is there as long as anything waits.
+FAILS = """
+    SELECT channel, since, last, failures, reason, EXISTS (SELECT 1 FROM queues WHERE channel = f.channel)
+    FROM failing_channels f ORDER BY channel"""
 # With each row what was reached before it and what came after it, of its episode in its channel; and which of these
 # still waits before it. Of HTTP, 425, 429 and 503 say that nothing was done; any other failure without a refusal may
 # have come too late.
@@ -85,4 +98,4 @@ _ROWS = """
 OF_LINE = f"{_ROWS} d.aside = 0 ORDER BY d.seq LIMIT ?2"
 OF_ASIDE = f"{_ROWS} d.aside = 1 AND d.due <= ?3 ORDER BY d.due LIMIT ?2"
 #: Those that are written, in the order in which that is done within one transaction.
-WRITES = (TRY, SETTLE, HEALTH, CLOSE, END, JOIN, HURRY, LATER, LEASE, EMPTY, RELEASE)
+WRITES = (TRY, SETTLE, HEALTH, FAIL, WORKS, CLOSE, END, JOIN, HURRY, LATER, LEASE, EMPTY, RELEASE)

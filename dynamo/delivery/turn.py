@@ -30,12 +30,14 @@ from dynamo.alerts.alert import Alert
 from dynamo.delivery.records import Item
 from dynamo.errors import InternalError
 
-__all__ = ["Row", "Turn", "take"]
+__all__ = ["EXPIRED", "Row", "Turn", "take"]
 
 #: What became of the others of an episode. Of those before an all clear: none was reached.
 NEITHER = 0
 #: Of those after another: the most of it waits, was sent, or ended the episode.
 WAITS, SENT, OVER = 1, 2, 3
+#: Why a delivery is dropped whose alert should not be believed any more.
+EXPIRED = "expired"
 
 
 class Row(NamedTuple):
@@ -93,7 +95,7 @@ def take(rows: Iterable[Row], now: float, most: int, *, aside: bool) -> Turn:
         if row.kind == "cancelled" and row.episode in under_way:
             break  # whether there is anything to clear is known when these are settled
         gone.add(row.seq)
-        why = _untrue(row) if row.expires >= now else "expired"
+        why = _untrue(row) if row.expires >= now else EXPIRED
         if why:
             turn.over.append(("dropped", why, row.seq))
             continue

@@ -1,0 +1,169 @@
+"""Channels that fail: since when and why, what the log is told, and that it is forgotten when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo.delivery.channel import Outcome
+from dynamo.delivery.failing import Failing, followed, moment
+from dynamo.delivery.failures import failing_channels
+from dynamo.delivery.lost import ADD_UP, LINES, Losses
+from dynamo.delivery.outbox import Outbox
+from dynamo.delivery.records import Tried
+from dynamo.delivery.retry import Patience, Verdict
+from dynamo.delivery.sender import Sender
+
+DOWN = Outcome("again", "cannot connect to 127.0.0.1:9: Connection refused")
+OK = Outcome("sent", "ok", 200)
+NO = Outcome("refused", "no", 404)
+
+
+def tried(outcome, at=0.0, channel="here"):
+    return Tried(channel, 1, at, 0.1, outcome, Verdict("waiting"))
+
+
+def lines(caplog):
+    return [
+        (line.levelname, line.message) for line in caplog.records if line.name.startswith("dynamo.delivery")
+    ]
+
+
+@pytest.fixture
+def outbox(rows):
+    """As one sender sees it."""
+    with Outbox(rows.path, "one") as found:
+        yield found
+
+
+@given(st.lists(st.sampled_from([DOWN, OK, NO]), max_size=9), st.integers(0, 9))
+def test_what_is_known_is_of_the_last_failures_in_a_row(outcomes, cut):
+    """However the tries are cut into records."""
+    all_of_them = [tried(outcome, float(n)) for n, outcome in enumerate(outcomes)]
+    row = 0
+    while row < len(outcomes) and outcomes[-1 - row] is DOWN:
+        row += 1
+    found = followed(followed(None, all_of_them[:cut]), all_of_them[cut:])
+    n = len(outcomes)
+    assert found == (Failing("here", n - row, n - 1, row, DOWN.response) if row else None)
+
+
+def test_a_reason_is_one_line_with_the_status():
+    """Whatever the other side says."""
+    found = followed(None, [tried(Outcome("again", "oh\n no", 500))])
+    assert found is not None
+    assert found.words(0.0) == "fails since 00:00 UTC: HTTP 500 oh no"
+    assert replace(found, reason="").words(0.0).endswith("it does not say why")
+
+
+def test_a_moment_has_its_date_where_that_is_not_today():
+    """Else its time of day is enough."""
+    assert moment(1774411500.0, 1774411500.0 + 60) == "04:05 UTC"
+    assert moment(1774411500.0, 1774411500.0 + 86_400) == "2026-03-25 04:05 UTC"
+
+
+def test_the_third_failure_in_a_row_is_told_once_and_that_it_is_over(outbox, clock, caplog):
+    """With since when and why; one failure among successes is no news."""
+    caplog.set_level(logging.INFO)
+    for outcome in (DOWN, OK, DOWN, DOWN):
+        outbox.record([tried(outcome, clock())], [], clock())
+    assert lines(caplog) == []
+    for outcome in (DOWN, DOWN, OK, OK):
+        clock.now += 60
+        outbox.record([tried(outcome, clock())], [], clock())
+    assert lines(caplog) == [
+        ("ERROR", "here fails since 12:00 UTC: cannot connect to 127.0.0.1:9: Connection refused"),
+        ("WARNING", "here works again; it failed since 12:00 UTC, 4 tries"),
+    ]
+
+
+def test_it_is_known_after_all_that_waited_has_expired_and_after_a_restart(outbox, rows, clock, caplog):
+    """So the row goes on to be counted, and whoever looks sees it; also from another process."""
+    rows.add(expires=10.0)
+    (batch,) = outbox.claim(clock(), healthy=1)
+    for _ in range(2):
+        outbox.record([tried(DOWN, clock())], [], clock())
+    assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 2, DOWN.response), True)]
+    began = clock()
+    outbox.record([], [batch.channel], clock())
+    clock.now += 60
+    assert outbox.claim(clock(), healthy=1, failing=1) == []
+    assert failing_channels(rows.path, ["here"])[0][1] is False
+    assert failing_channels(rows.path, ["there"]) == []
+    with Outbox(rows.path, "two") as other:
+        other.record([tried(DOWN, clock())], [], clock())
+    assert failing_channels(rows.path)[0][0] == Failing("here", began, clock(), 3, DOWN.response)
+    assert [line for line in lines(caplog) if "fails since 12:00" in line[1]]
+
+
+def test_a_channel_that_is_no_more_fails_no_more(outbox, rows, clock):
+    """Buried, or gone from the run file; those of other run files stay."""
+    outbox.scope = "a/"
+    outbox.record([tried(DOWN, 0.0, name) for name in ("a/x", "a/y", "a/z", "b/x")], [], clock())
+    outbox.bury("a/z", "no channel", clock())
+    outbox.keep(["a/x"])
+    assert [one.channel for one, _ in failing_channels(rows.path)] == ["a/x", "b/x"]
+
+
+def test_what_is_dropped_is_told_in_a_line_with_what_ails_the_channel(outbox, rows, clock, caplog):
+    """Added up for some seconds; what was overtaken harms nobody."""
+    caplog.set_level(logging.INFO)
+    outbox.record([tried(DOWN, clock())], [], clock())
+    for _ in range(50):
+        rows.add(expires=10.0)
+    clock.now += 60
+    while rows.queues():
+        outbox.claim(clock(), healthy=1, failing=1)
+    assert lines(caplog) == []
+    clock.now += ADD_UP
+    outbox.claim(clock(), healthy=1)
+    assert lines(caplog) == [
+        ("WARNING", f"here: 50 alerts were dropped: expired; it fails since 12:00 UTC: {DOWN.response}")
+    ]
+    outbox.claim(clock(), healthy=1)
+    assert len(lines(caplog)) == 1
+
+
+def test_what_was_not_told_yet_is_told_at_the_end(rows, clock, caplog):
+    """A sender that stops says what it dropped last."""
+    rows.add(expires=-1.0)
+    with Outbox(rows.path, "one") as outbox:
+        outbox.claim(clock(), healthy=1)
+    assert lines(caplog) == [("WARNING", "here: 1 alert was dropped: expired")]
+
+
+def test_of_many_channels_a_few_lines_are_written(caplog):
+    """Those that lost most, and one for the others."""
+    caplog.set_level(logging.INFO)
+    losses = Losses()
+    for n in range(1000):
+        for _ in range(1 + (n == 500)):
+            losses.note(f"c{n}", "expired", 0.0)
+    losses.note("c0", "superseded: its episode is over", 0.0)
+    assert not losses.is_due(ADD_UP - 1)
+    assert losses.is_due(ADD_UP)
+    assert losses.is_due(-1.0)
+    losses.tell(lambda _: "")
+    assert len(lines(caplog)) == LINES + 1
+    assert lines(caplog)[0] == ("WARNING", "c500: 2 alerts were dropped: expired")
+    assert lines(caplog)[-1] == ("WARNING", "991 more alerts were dropped, of 991 channels")
+    assert not losses.is_due(1e9)
+
+
+def test_a_sender_tells_of_a_channel_that_is_down_and_comes_back(rows, recorder, ticking, caplog):
+    """Whatever way it fails: what counts is that it may succeed later."""
+    rows.add()
+    here = recorder("here", DOWN, DOWN, Outcome("again", "exit code 75"), DOWN)
+    sender = Sender(rows.path, {"here": here}, clock=ticking, patience=Patience(first=0.02, most=0.02))
+    asyncio.run(sender.drain())
+    fails, works = [message for _, message in lines(caplog)]
+    assert re.fullmatch(r"here fails since \d\d:\d\d UTC: exit code 75", fails)
+    assert works.startswith("here works again; it failed since ")
+    assert works.endswith("4 tries")
+    assert failing_channels(rows.path) == []
