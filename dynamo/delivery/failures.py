@@ -57,9 +57,9 @@ class Failures:
         for channel in channels:
             self._db.write(WORKS, (channel,))
 
-    def others(self, scope: str, known: Collection[str]) -> list[str]:
-        """Return the failing channels whose names begin with `scope`, but of these."""
-        return [name for name, *_ in self._db.execute(FAILS) if name.startswith(scope) and name not in known]
+    def all(self, scope: str) -> list[Failing]:
+        """Return the failing channels whose names begin with `scope`."""
+        return [Failing(*row[:-1]) for row in self._db.execute(FAILS) if row[0].startswith(scope)]
 
 
 def failing_channels(journal: Path, among: Collection[str] | None = None) -> list[tuple[Failing, bool]]:

@@ -233,9 +233,15 @@ class Outbox:
 
     def keep(self, channels: Collection[str]) -> None:
         """Forget that channels fail that are not among these: there is no such channel any more."""
-        if others := self._failures.others(self.scope, channels):
+        others = [one.channel for one in self._failures.all(self.scope) if one.channel not in channels]
+        if others:
             with self._db.change():
                 self._failures.forget(others)
+
+    def tell_failing(self, now: float) -> None:
+        """Say in the log which channels are down, for whoever begins to look after them only now."""
+        for failing in self._failures.all(self.scope):
+            tell_change(None, failing, now)
 
     def replay(self, which: str | None, now: float) -> int:
         """Let dead letters wait again, in their old order; return how many; see `dynamo.delivery.dead.replay`."""

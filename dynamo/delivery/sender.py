@@ -201,6 +201,7 @@ class Sender:
             outbox.set_back(now, max(self._patience.most, self._patience.most_asked))
             if self._alone:
                 outbox.take_over(ALONE, now)
+                outbox.tell_failing(now)
         elif now < self._looked - SET_BACK:
             outbox.set_back(now, 0)
         self._looked = now

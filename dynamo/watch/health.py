@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from dynamo.errors import UserError, WorkspaceError
-from dynamo.watch.closed import Closed
+from dynamo.watch.closed import Channels
 from dynamo.watch.counts import TROUBLES, Counts
 from dynamo.watch.feed import Feed
 from dynamo.watch.problems import problems, server_log
@@ -46,26 +46,30 @@ class Looked(Protocol):
     async def deliveries(self) -> dict[str, int]:
         """Return how many deliveries are in each state."""
 
-    async def closed(self) -> list[Closed]:
-        """Return its channels that are closed."""
+    async def channels(self) -> Channels:
+        """Return how its channels stand."""
 
 
 #: What troubles a feed that is well all the same: to start it anew would make it no better, or not even begin.
 BEARABLE = frozenset({"run file", "subscribers", "ahead", "files", "times", "channels"})
 
 
-def health(counts: Counts, now: float, patience: float, closed: Iterable[Closed] = ()) -> dict[str, Any]:
+def health(counts: Counts, now: float, patience: float, channels: Channels | None = None) -> dict[str, Any]:
     """Return how a feed is.
 
-    Not ``ok`` where for `patience` seconds something was to be run, and no run ended well; nor where it is troubled by
-    what is not `BEARABLE`: where the disk is full or the feed has stopped.
+    Not ``ok`` where for `patience` seconds something was to be run, and no run ended well, or something was to be
+    told, and every channel failed; nor where it is troubled by what is not `BEARABLE`: where the disk is full or the
+    feed has stopped.
     """
+    channels = channels or Channels()
     troubles = dict(counts.troubles)
-    if said := "; ".join(map(str, closed)):
+    if said := channels.trouble(now):
         troubles["channels"] = said
-    behind = counts.behind is not None and now - counts.behind > patience
+    waits = any(
+        since is not None and now - since > patience for since in (counts.behind, channels.silent_since())
+    )
     return {
-        "ok": not behind and troubles.keys() <= BEARABLE,
+        "ok": not waits and troubles.keys() <= BEARABLE,
         "troubles": troubles,
         "since": counts.since,
         "last_arrival": counts.last_arrival,
@@ -129,9 +133,9 @@ class Health:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        (deliveries, closed), now = await self._journal(), time.time()
+        (deliveries, channels), now = await self._journal(), time.time()
         feeds = {
-            name: {**health(one.counts, now, one.patience, closed.get(name, ())), "deliveries": deliveries.get(name)}
+            name: {**health(one.counts, now, one.patience, channels.get(name)), "deliveries": deliveries.get(name)}
             for name, one in ((one.feed.name, one) for one in self._feeds)
         }  # fmt: skip
         ok = all(said["ok"] for said in feeds.values())
@@ -143,11 +147,11 @@ class Health:
         text = generate_latest(registry)
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    async def _journal(self) -> tuple[dict[str, dict[str, int]], dict[str, list[Closed]]]:
-        """Return each feed's deliveries by state, and its closed channels; not where its journal cannot be read."""
+    async def _journal(self) -> tuple[dict[str, dict[str, int]], dict[str, Channels]]:
+        """Return each feed's deliveries by state, and its channels; not where its journal cannot be read."""
         return (
             await _read({one.feed.name: one.deliveries() for one in self._feeds}),
-            await _read({one.feed.name: one.closed() for one in self._feeds}),
+            await _read({one.feed.name: one.channels() for one in self._feeds}),
         )
 
 
@@ -170,9 +174,9 @@ class _Numbers:
         self,
         feeds: Sequence[Looked],
         deliveries: Mapping[str, Mapping[str, int]],
-        closed: Mapping[str, Collection[Closed]],
+        channels: Mapping[str, Channels],
     ) -> None:
-        self._feeds, self._deliveries, self._closed = feeds, deliveries, closed
+        self._feeds, self._deliveries, self._channels = feeds, deliveries, channels
 
     def describe(self) -> Iterable[Metric]:
         """Tell nothing ahead: the numbers are made when they are asked for."""
@@ -199,15 +203,16 @@ class _Numbers:
             "dynamo_known_share", "Share of the field of which anything was known last.", shares, "hazard"
         )
         yield _gauge("dynamo_deliveries", "Deliveries by state.", self._deliveries, "state")
+        now = time.time()
+        troubled = {n for n, channels in self._channels.items() if channels.trouble(now)}
         troubles = {
             n: {
                 **{what: float(what in c.troubles) for what in TROUBLES},
-                "channels": float(bool(self._closed.get(n))),
+                "channels": float(n in troubled),
             }
             for n, c in counts.items()
         }
         yield _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")
-        now = time.time()
         for name, said, when in (
             ("dynamo_last_arrival_age_seconds", "Since a file arrived.", attrgetter("last_arrival")),
             ("dynamo_last_run_age_seconds", "Since a run ended well.", attrgetter("last_end")),

@@ -27,7 +27,7 @@ from dynamo.runfile.workflow import module_folders
 from dynamo.watch.alone import tell_troubles
 from dynamo.watch.bench import Bench
 from dynamo.watch.channels import address
-from dynamo.watch.closed import Closed, closed_channels
+from dynamo.watch.closed import Channels, channels_of
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
 from dynamo.watch.equipment import Equipment, check_workflow, equip
@@ -219,10 +219,10 @@ class Post:
         """Return how many deliveries of this feed are in each state."""
         return await asyncio.to_thread(tally, self._workspace.journal, address(self.feed.name))
 
-    async def closed(self) -> list[Closed]:
-        """Return the channels of this feed, as it is watched now, that are closed."""
+    async def channels(self) -> Channels:
+        """Return how the channels of this feed stand, as it is watched now."""
         named = [address(self.feed.name, name) for name in self._equipment.channels]
-        return await asyncio.to_thread(closed_channels, self._workspace.journal, named)
+        return await asyncio.to_thread(channels_of, self._workspace.journal, named)
 
 
 def _folders(feed: Feed) -> list[str]:

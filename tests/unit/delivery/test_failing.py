@@ -111,6 +111,15 @@ def test_a_channel_that_is_no_more_fails_no_more(outbox, rows, clock):
     assert [one.channel for one, _ in failing_channels(rows.path)] == ["a/x", "b/x"]
 
 
+def test_a_watch_that_begins_says_what_is_down_already(rows, recorder, caplog):
+    """It was told to the log of the one before, and is true still."""
+    with Outbox(rows.path, "one") as outbox:
+        outbox.record([tried(DOWN, 0.0)] * 3, [], 0.0)
+    caplog.clear()
+    asyncio.run(Sender(rows.path, {"here": recorder("here")}, alone=True).drain())
+    assert lines(caplog) == [("ERROR", f"here fails since 1970-01-01 00:00 UTC: {DOWN.response}")]
+
+
 def test_what_is_dropped_is_told_in_a_line_with_what_ails_the_channel(outbox, rows, clock, caplog):
     """Added up for some seconds; what was overtaken harms nobody."""
     caplog.set_level(logging.INFO)

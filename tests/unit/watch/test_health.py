@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dynamo.delivery.failing import Failing
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.triggers.store import Past
-from dynamo.watch.closed import Closed
+from dynamo.watch.closed import Channels, Closed
 from dynamo.watch.counts import Counts
 from dynamo.watch.health import Health, health
 
@@ -28,7 +29,7 @@ class Fed:
     counts: Counts = field(default_factory=Counts)
     numbers: dict[str, int] | None = field(default_factory=lambda: {"waiting": 2})
     patience: float = 60.0
-    shut: list[Closed] = field(default_factory=list)
+    ways: Channels = field(default_factory=Channels)
 
     @property
     def feed(self):
@@ -41,11 +42,11 @@ class Fed:
             raise WorkspaceError("gone")
         return self.numbers
 
-    async def closed(self):
+    async def channels(self):
         """As the journal has them."""
         if self.numbers is None:
             raise WorkspaceError("gone")
-        return self.shut
+        return self.ways
 
 
 def ask(path: str, *feeds: Fed):
@@ -181,17 +182,56 @@ def test_a_closed_channel_and_refused_subscribers_are_told_and_no_reason_to_star
     counts = Counts()
     counts.trouble("subscribers", "people.csv: 1 fault")
     closed = Closed("a.yaml/desk", datetime(2026, 3, 25, 5, tzinfo=UTC), "410 Gone")
-    status, _, body = ask("/healthz", Fed("a.yaml", counts, shut=[closed]))
+    status, _, body = ask("/healthz", Fed("a.yaml", counts, ways=Channels((), [closed])))
     troubles = json.loads(body)["feeds"]["a.yaml"]["troubles"]
     assert status == 200
     assert troubles["subscribers"] == "people.csv: 1 fault"
     assert troubles["channels"].startswith("channel 'a.yaml/desk' is closed since 2026-03-25 05:00:00Z")
     assert "(410 Gone)" in troubles["channels"]
     assert "`dynamo alerts replay --channel a.yaml/desk`" in troubles["channels"]
-    _, _, body = ask("/metrics", Fed("a.yaml", counts, shut=[closed]), Fed("b.yaml"))
+    _, _, body = ask("/metrics", Fed("a.yaml", counts, ways=Channels((), [closed])), Fed("b.yaml"))
     for feed, value in (("a.yaml", "1.0"), ("b.yaml", "0.0")):
         assert f'dynamo_trouble{{feed="{feed}",what="channels"}} {value}' in body
         assert f'dynamo_trouble{{feed="{feed}",what="subscribers"}} {value}' in body
+
+
+def failing(channel, since=0.0, failures=3, waits=True):
+    return Failing(channel, since, since + 9, failures, "Connection refused"), waits
+
+
+def test_failing_channels_are_named_with_since_and_reason():
+    """200 as long as another works: a new start would mend nothing. One failure, which may be chance, is not told."""
+    now = datetime(2026, 3, 25, 5, tzinfo=UTC).timestamp()
+    ways = Channels(("a.yaml/x", "a.yaml/y"), [], [failing("a.yaml/x", now), failing("a.yaml/y", now, 2)])
+    status, _, body = ask("/healthz", Fed("a.yaml", ways=ways))
+    assert status == 200
+    troubles = json.loads(body)["feeds"]["a.yaml"]["troubles"]
+    assert troubles == {"channels": "a.yaml/x fails since 2026-03-25 05:00 UTC: Connection refused"}
+    _, _, body = ask("/metrics", Fed("a.yaml", ways=ways))
+    assert 'dynamo_trouble{feed="a.yaml",what="channels"} 1.0' in body
+
+
+def test_it_is_unwell_where_alerts_wait_and_every_channel_fails():
+    """For some time; not where nothing waits, for then nobody knows."""
+    counts, both = Counts(since=0.0), ("x", "y")
+    down = Channels(both, [], [failing("x"), failing("y", 50.0)])
+    assert health(counts, 110.0, 60, down)["ok"]
+    assert not health(counts, 111.0, 60, down)["ok"]
+    assert health(counts, 111.0, 60, Channels(both, [], [failing("x")]))["ok"]
+    quiet = Channels(both, [], [failing("x", waits=False), failing("y")])
+    assert health(counts, 1e6, 60, quiet)["ok"]
+    assert health(counts, 1e6, 60, quiet)["troubles"]["channels"].count("fails since") == 2
+    closed = Closed("x", datetime(2026, 3, 25, 5, tzinfo=UTC), "")
+    assert not health(counts, 111.0, 60, Channels(both, [closed], [failing("y")]))["ok"]
+    assert health(counts, 111.0, 60, Channels(("x",), [closed]))["ok"]
+
+
+def test_of_very_many_channels_in_trouble_some_are_named():
+    """The others are counted."""
+    ways = Channels((), [], [failing(f"c{n}") for n in range(1000)])
+    said = ways.trouble(0.0)
+    assert said.count("fails since") == 20
+    assert said.endswith("; and 980 more")
 
 
 def test_a_port_that_is_taken_is_told():
