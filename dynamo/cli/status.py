@@ -12,10 +12,11 @@ import click
 from dynamo.cli.alike import alike, some
 from dynamo.cli.execute import resuming
 from dynamo.cli.options import workspace_option
-from dynamo.errors import UserError
+from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
+    from dynamo.delivery.failing import Failing
     from dynamo.graph import Graph
     from dynamo.journal import Journal, RunRecord, Workspace
 
@@ -31,31 +32,41 @@ _STATES = ("done", "reused", "running", "failed", "blocked")
 @workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
-    """Show how RUN stands (its id or the beginning of it; by default the latest), step by step."""
+    """Show how RUN stands (its id or the beginning of it; by default that of the newest data), step by step."""
     from dynamo.journal import Journal, Workspace
+    from dynamo.watch.newest import newest_run
 
     found = Workspace.find(workspace)
     watched = _watched(found)
+    facts: dict[str, Any]
     with Journal(found.journal) as journal:
         try:
-            record = journal.run(run)
+            record = newest_run(journal) if run is None else journal.run(run)
         except UserError:
             if run is not None or not watched:
                 raise
-            facts: dict[str, Any] = {"run": None, "state": "no run yet"}  # a watch waits for its first
+            graph, facts = None, {"run": None, "state": "no run yet"}  # a watch waits for its first
         else:
-            graph = journal.graph(record.id)
-            facts = _facts(journal, found, record, graph)
+            facts, graph = _of_run(journal, found, record)
     if as_json:
         print(json.dumps({**facts, "watched": watched}, indent=2))
         return 0
-    if facts["run"] is None:
-        print(facts["state"])
+    if graph is None:
+        print(facts["problem"] if facts["run"] else facts["state"])
     else:
         _show_run(facts, graph, found)
     for feed, said in watched.items():
         _show_feed(feed, said)
     return 0
+
+
+def _of_run(journal: Journal, workspace: Workspace, record: RunRecord) -> tuple[dict[str, Any], Graph | None]:
+    """Return how a run stands, and its graph; without one where another dynamo wrote it."""
+    try:
+        graph = journal.graph(record.id)
+    except WorkflowError as error:
+        return {"run": record.id, "state": record.state, "problem": error.message}, None
+    return _facts(journal, workspace, record, graph), graph
 
 
 def _show_run(facts: Mapping[str, Any], graph: Graph, workspace: Workspace) -> None:
@@ -77,6 +88,11 @@ def _show_feed(feed: str, said: Mapping[str, Any]) -> None:
         print(f"  {hazard}: data of {one['data']}, {known}{_CLEAR[one['outcome']]}")
     for channel, n in said["waiting"].items():
         print(f"  {format_count(n, 'delivery', 'deliveries')} waiting for {channel}")
+    for channel, failing in said["failing"].items():
+        tries = format_count(failing["failures"], "try", "tries")
+        print(
+            f"  {channel} fails since {failing['since']}, {tries}, the last at {failing['last']}: {failing['reason']}"
+        )
     for closed in said["closed"].values():
         print(f"  {closed}")
     if said["troubles"] is None:
@@ -90,6 +106,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from dynamo.alerts.store import AlertStore
+    from dynamo.delivery.failures import failing_channels
     from dynamo.triggers.store import Store
     from dynamo.watch.alone import troubles_of
     from dynamo.watch.closed import closed_channels
@@ -105,6 +122,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
         waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
         cycles = alerts.newest_cycles()
     closed = {one.channel: str(one) for one in closed_channels(workspace.journal)}
+    failing = {one.channel: _failing(one) for one, _ in failing_channels(workspace.journal)}
     return {
         feed: {
             "windows": {state: n for state, (n, _) in states.items()},
@@ -113,6 +131,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             else None,
             "waiting": _own(feed, waiting),
             "closed": _own(feed, closed),
+            "failing": _own(feed, failing),
             "troubles": troubles[feed],
             "hazards": {
                 one.hazard: {
@@ -126,6 +145,13 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
         }
         for feed, states in standing.items()
     }
+
+
+def _failing(one: Failing) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    since, last = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (one.since, one.last))
+    return {"since": since, "last": last, "failures": one.failures, "reason": one.reason}
 
 
 def _own(feed: str, channels: Mapping[str, _Said]) -> dict[str, _Said]:

@@ -62,6 +62,19 @@ def test_each_feed_is_told_with_its_own_channels(workspace, capsys):
     assert "410 Gone" in second
 
 
+def test_a_channel_that_fails_is_told_with_since_when_and_why(workspace, capsys):
+    """From the first failure on, also where no watch is at work, and nothing waits any more."""
+    with contextlib.closing(sqlite3.connect(workspace / "journal.db")) as db, db:
+        db.execute("INSERT INTO failing_channels VALUES ('a.yaml/desk', 0, 90, 2, 'Connection refused')")
+        db.execute("DELETE FROM deliveries")
+    first, second = status(workspace, capsys).split("watched: ")[1:]
+    told = "a.yaml/desk fails since 1970-01-01T00:00:00Z, 2 tries, the last at 1970-01-01T00:01:30Z: Connection refused"
+    assert told in first
+    assert "fails" not in second
+    said = json.loads(status(workspace, capsys, "--json"))["watched"]["a.yaml"]["failing"]["a.yaml/desk"]
+    assert (said["failures"], said["reason"]) == (2, "Connection refused")
+
+
 def test_what_troubles_a_watch_is_told_while_it_is_at_work(workspace, capsys):
     """Of several lines each is seen to belong to it."""
     with alone(workspace, "a.yaml"):
