@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a line is not about bytes that are no HTTP: a fault of who sent them, who was told."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    """Whether a line is not about bytes that are no HTTP, or no body as their headers say: who sent them is told."""
+    wrong = (HttpProcessingError, web.RequestPayloadError)
+    return not (record.exc_info and isinstance(record.exc_info[1], wrong))
 
 
 #: Of the server itself. Else whoever reaches the port could fill the log, a traceback for each line that he sends.

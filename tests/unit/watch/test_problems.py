@@ -134,17 +134,21 @@ def test_the_server_of_a_watch_answers_so():
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "status"),
     [
-        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"PUT /subscribers/\xed\xa0\x80/position HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
-        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"\x16\x03\x01\r\n\r\n",
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"PUT /subscribers/\xed\xa0\x80/position HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"\x16\x03\x01\r\n\r\n", 400),
+        (
+            b"PUT /healthz HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+            405,
+        ),
     ],
-    ids=["place", "name", "header", "long", "TLS"],
+    ids=["place", "name", "header", "long", "TLS", "body that nobody reads"],
 )
-def test_bytes_that_are_no_request_are_refused_and_leave_no_trace_in_the_log(caplog, raw):
+def test_bytes_that_are_no_good_request_are_refused_and_leave_no_trace_in_the_log(caplog, raw, status):
     """Who sent them is told; nobody fills the log of a watch from outside."""
     caplog.set_level(logging.DEBUG)
 
@@ -161,7 +165,7 @@ def test_bytes_that_are_no_request_are_refused_and_leave_no_trace_in_the_log(cap
         finally:
             await server.stop()
 
-    assert b" 400 " in asyncio.run(main()).partition(b"\r\n")[0]
+    assert f" {status} ".encode() in asyncio.run(main()).partition(b"\r\n")[0]
     assert [record for record in caplog.records if record.name != "asyncio"] == []
 
 
