@@ -41,12 +41,29 @@ class Jobs:
         self._workers, self._capacity = workers, capacity
         self._queue = Queue()
         self._running: dict[str, tuple[Run, Needs]] = {}
+        #: Units of runs that are to be tried again, and when (monotonic seconds).
+        self._held: list[tuple[float, Run, list[Unit]]] = []
         self._looked = 0.0
 
     @property
     def running(self) -> bool:
         """Whether any worker has a job."""
         return bool(self._running)
+
+    @property
+    def runs(self) -> frozenset[str]:
+        """Runs of which a worker has a job."""
+        return frozenset(run.id for run, _ in self._running.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything may be started."""
+        return bool(self._queue)
+
+    @property
+    def held(self) -> bool:
+        """Whether anything is held back."""
+        return bool(self._held)
 
     def add(self, run: Run, units: Sequence[Unit] = ()) -> None:
         """Take what has become ready of a run, after `units` that are to be tried again."""
@@ -55,6 +72,7 @@ class Jobs:
     def stop(self) -> None:
         """End what runs, and remove what it wrote."""
         self._queue.clear()
+        self._held.clear()
         self._running.clear()
         self._workers.drop()
 
@@ -82,8 +100,16 @@ class Jobs:
             cores, memory = cores + needs.cores, memory + needs.memory
             yield worker, job
 
-    def take_in(self, event: Reported | Gone, now: float) -> None:
-        """Take in what a worker said, or that it is gone."""
+    def release(self) -> bool:
+        """Have what was held back until now tried again; return whether there was any."""
+        due = [held for held in self._held if held[0] <= time.monotonic()]
+        for held in due:
+            self._held.remove(held)
+            self._queue.push(*held[1:])
+        return bool(due)
+
+    def take_in(self, event: Reported | Gone, now: float, pause: float = 0.0) -> None:
+        """Take in what a worker said, or that it is gone; hold back for `pause` seconds what found the disk full."""
         worker, job = event.worker, event.worker.job
         assert job is not None
         if isinstance(event, Gone):
@@ -99,6 +125,9 @@ class Jobs:
             worker.job = None
         elif isinstance(worker, Worker) and worker.left and run.ready.tasks[worker.left[0]].needs.memory:
             worker.base = worker.resident()
+        if again and pause and report.outcome == "full":
+            self._held.append((time.monotonic() + pause, run, again))
+            again = []
         self.add(run, again)
 
     def look(self, reported: Collection[Any]) -> list[tuple[Worker, Breach]]:
@@ -129,7 +158,7 @@ class Jobs:
 
     def check_over(self, runs: Iterable[Run]) -> None:
         """Refuse to wait for ever for tasks that nothing can start any more."""
-        if self._running or self._queue:
+        if self._running or self._queue or self._held:
             return
         stuck = [task for run in runs for task in run.ready.open]
         if stuck:

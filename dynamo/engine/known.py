@@ -67,10 +67,10 @@ class Facts:
             raise DataError(f"input {name!r}: cannot read {path}: {error.strerror}") from error
         return known
 
-    def keep(self) -> None:
-        """Write what was learnt of files since the last call into the journal."""
+    def keep(self, patience: float = 0.0) -> None:
+        """Write what was learnt of files since the last call into the journal; `patience` as its `change` has."""
         if self._taken or self._sources.new:
-            with self._journal.change():
+            with self._journal.change(patience):
                 for row in self._taken:
                     self._journal.set_digest(*row)
                 for source in self._sources.new:

@@ -37,10 +37,9 @@ __all__ = ["LocalEngine"]
 
 #: Seconds between looks while nothing is to be run, where nobody calls.
 IDLE = 1.0
-#: Seconds for which a turn is tried to be recorded while the disk is full and tasks run.
+#: Seconds for which a turn is tried to be recorded while the disk is full and tasks run; and for which a task that
+#: found it full is held back, where that is outlasted.
 PATIENCE = 10.0
-#: Seconds after which is tried again what a full disk did not let begin, where that is outlasted.
-AGAIN = 1.0
 
 Observer = Callable[[Event], None]
 
@@ -100,7 +99,9 @@ class LocalEngine:
         )
         self._jobs = Jobs(self.workers, self.capacity)
         self._facts = Facts(workspace, self.journal, self._modules)
-        self._room = Room()
+        self._room = Room(self._folder)
+        #: Runs that workers had jobs of when the turn began.
+        self._at_work: frozenset[str] = frozenset()
         #: Source files as they were when workers may have imported them.
         self._read: dict[Path, State] = {}
 
@@ -153,7 +154,7 @@ class LocalEngine:
         """Run what `source` gives, when it gives it, side by side, until it says that no more will come.
 
         Raises as `run_all` does, but for requests that `source` takes back. Where `source` outlasts a full disk, what
-        ran then is begun again once there is room.
+        ran then is begun again once there is room, and so is a task that failed of it.
         """
         runs: dict[Run, ExitStack] = {}
         left: list[Request] = []
@@ -170,7 +171,7 @@ class LocalEngine:
                     except DiskFullError as error:
                         source.full(error)
                         left[:0] = self._make_room(runs, source)
-                        self._wait_for_room(error, source)
+                        self._room.wait(error, source)
             except BaseException:  # also Ctrl-C: the journal is left as `resume` needs it
                 self._abandon(list(runs))
                 raise
@@ -180,39 +181,31 @@ class LocalEngine:
 
     def _go_on(self, left: list[Request], runs: dict[Run, ExitStack], source: Source) -> None:
         """Begin what is `left` to be begun, and do one turn."""
-        before = len(runs)
+        before, self._at_work = len(runs), self._jobs.runs
         try:
-            while left and self._room.may_begin(time.monotonic()):
+            while left and self._room.may_begin():
                 self._admit(left[0], runs, source)
                 del left[0]
         except DiskFullError as error:
-            if not self._jobs.running:
+            if not self._at_work:
                 raise
-            self._wait_for_room(error, source)  # what runs may leave some
-        self._turn(list(runs), more=len(runs) > before)
+            self._room.wait(error, source)  # what runs may leave some
+        self._turn(list(runs), source, more=len(runs) > before)
         for run in [run for run in runs if run.over]:
             summary = self._end(run)
             with runs.pop(run):
                 source.ended(summary)
-        if not left and self._room.over():
-            source.waits(None)
-
-    def _wait_for_room(self, error: DiskFullError, source: Source) -> None:
-        self._room.wait(time.monotonic() + AGAIN)
-        source.waits(error)
+        if not (left or self._jobs.held):
+            self._room.over(source)
 
     def _make_room(self, runs: dict[Run, ExitStack], source: Source) -> list[Request]:
         """End all that runs, with what it wrote; return what is to be begun again."""
         self._jobs.stop()
-        again = []
-        for run, lock in runs.items():
+        for lock in runs.values():
             lock.close()
-            try:
-                again.append(self._room.again(run.request))
-            except UserError as error:
-                source.refused(run.request, error)
+        ended = [run.request for run in runs]
         runs.clear()
-        return again
+        return list(self._room.again(ended, self._at_work, source))
 
     def _admit(self, request: Request, runs: dict[Run, ExitStack], source: Source) -> None:
         """Begin a run, or tell `source` why it cannot."""
@@ -253,8 +246,9 @@ class LocalEngine:
     def _end(self, run: Run) -> Summary:
         now = time.time()
         summary = run.account.summary(run.ready.tasks, now)
-        self._facts.keep()
-        with self.journal.change():
+        patience = PATIENCE if self._at_work else 0.0
+        self._facts.keep(patience)
+        with self.journal.change(patience):
             self.journal.set_run(run.id, "done" if summary.ok else "failed", now)
         self._room.forget(run.id)
         return summary
@@ -269,25 +263,33 @@ class LocalEngine:
                 self.journal.lose_attempts(run.id, now)
                 self.journal.set_run(run.id, "interrupted", now)
 
-    def _turn(self, runs: list[Run], *, more: bool) -> None:
+    def _may_start(self) -> bool:
+        """Whether to start something without waiting for what happens."""
+        if not self._room.may_begin():
+            return False
+        due = self._jobs.release()
+        return self._room.opened() or due or (self._jobs.ready and not self._at_work)
+
+    def _turn(self, runs: list[Run], source: Source, *, more: bool) -> None:
         """Wait for news, then record it and what starts next as one transaction, then act on it.
 
         Where there are `more` runs than in the turn before, nothing is waited for.
         """
-        rest = 0.0 if more else TICK if runs else IDLE
-        busy = self._jobs.running
-        happened = list(self.workers.wait(rest)) if busy or not runs else []
+        begins = self._may_start() or more
+        rest = 0.0 if begins else TICK if runs else IDLE
+        happened = list(self.workers.wait(rest)) if self._at_work or not begins else []
         broken = self._jobs.look({event.worker for event in happened})
         now, starting = time.time(), []
-        # A turn in which nothing happened leaves the journal alone. Where its disk is full, what runs may fail of
-        # that too, and leave room.
-        if happened or broken or more or (runs and not busy):
-            with self.journal.change(PATIENCE if busy else 0.0):
+        self._room.look_at(happened, source)
+        if happened or broken or begins:  # else the journal is left alone
+            # What runs may fail of a full disk too, and leave room.
+            with self.journal.change(PATIENCE if self._at_work else 0.0):
                 for event in happened:
-                    self._jobs.take_in(event, now)
+                    self._jobs.take_in(event, now, PATIENCE if source.outlasts else 0.0)
                 for worker, found in broken:
                     self._jobs.end(worker, found, now)
-                starting = list(self._jobs.start(now))
+                if self._room.may_begin():
+                    starting = list(self._jobs.start(now))
         self._jobs.check_over(runs)
         for worker, job in starting:
             self.workers.send(worker, job)

@@ -25,9 +25,13 @@ from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome
 from dynamo.planning import Selection, key_of, parts_of, units
 from dynamo.planning.plan import settle
-from dynamo.worker.job import Job, Made, Order, Report
+from dynamo.worker.job import Job, Made, Order, Outcome, Report
 
 __all__ = ["Run"]
+
+_RECORDED: Mapping[Outcome, AttemptOutcome] = {
+    "ok": "ok", "failed": "failed", "blocked": "blocked", "full": "lost", "trouble": "lost",
+}  # fmt: skip
 
 
 class Run:
@@ -164,16 +168,16 @@ class Run:
         if changed:
             error = f"its input {changed!r} was changed while it ran; a task leaves its inputs as they are"
             report = replace(report, outcome="failed", error=error, made={})
-        outcome: AttemptOutcome = "lost" if report.outcome == "trouble" else report.outcome
+        outcome = _RECORDED[report.outcome]
         self.journal.end_attempt(self.id, n, outcome, report)
-        if report.outcome == "ok":
+        if outcome == "ok":
             self._done(task, report)
             return []
-        if report.outcome == "blocked":
+        if outcome == "blocked":
             if task.id in self.ready.open:  # the task that should have made its input is tried again
                 self.ready.wait((task.id,))
             return []
-        return self._try_again(task, report, infrastructure=report.outcome == "trouble")
+        return self._try_again(task, report, infrastructure=outcome == "lost")
 
     def lost(
         self, left: list[str], error: str, outcome: AttemptOutcome, began: float, now: float

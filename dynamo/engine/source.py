@@ -16,6 +16,10 @@ __all__ = ["Given", "Source"]
 class Source(Protocol):
     """Gives an engine its runs, and is told how each ended; all in the engine's own thread."""
 
+    @property
+    def outlasts(self) -> bool:
+        """Whether a task that finds the disk full waits until there is room; else it is tried again at once."""
+
     def fileno(self) -> int:
         """Return what becomes readable when there may be something to take; -1 for nothing."""
 
@@ -41,6 +45,8 @@ class Source(Protocol):
 
 class Given:
     """A list of runs, all at once; one that cannot begin is an error of all."""
+
+    outlasts = False  # somebody waits
 
     def __init__(self, requests: Sequence[Request]) -> None:
         self._requests = list(requests)

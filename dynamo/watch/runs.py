@@ -40,6 +40,8 @@ class Runs:
         Called in the loop while runs wait for room on the disk, and with nothing said when none does any more.
     """
 
+    outlasts = True
+
     def __init__(
         self,
         ended: Callable[[Summary], None],

@@ -95,7 +95,7 @@ def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str], p
     try:
         sandbox.prepare(order, store, made)
     except OSError as error:
-        raise _Failure(f"its sandbox could not be made: {error}", outcome="trouble") from error
+        raise _Failure(f"its sandbox could not be made: {error}", outcome=_blame(error, "trouble")) from error
     exit_code = None
     if order.kind == "command":
         exit_code = _command(order, peak)
@@ -112,7 +112,7 @@ def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str], p
     try:
         return sandbox.collect(order, store)
     except OSError as error:
-        raise _Failure(f"its outputs could not be kept: {error}", outcome="trouble") from error
+        raise _Failure(f"its outputs could not be kept: {error}", outcome=_blame(error, "trouble")) from error
 
 
 def _command(order: Order, peak: Peak) -> int:
@@ -149,7 +149,7 @@ def _python(order: Order, sandbox: Sandbox) -> None:
     except UserError as error:
         with suppress(OSError, ValueError):
             print(f"error: {error}", file=sys.stderr)
-        raise _Failure(str(error)) from error
+        raise _Failure(str(error), outcome=_blame(error, "failed")) from error
     except SystemExit as error:
         raise _Failure(
             f"it called sys.exit({error.code!r}); raise an error instead, or just return"
@@ -162,11 +162,20 @@ def _python(order: Order, sandbox: Sandbox) -> None:
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             raise  # Ctrl-C in a process that is no worker
         _traceback(error)
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise _Failure(_summary(error), outcome="trouble" if full else "failed") from error
+        raise _Failure(_summary(error), outcome=_blame(error, "failed")) from error
     finally:
         if os.getpid() != process:  # a child that the task forked came back from it: there is one worker
             os._exit(0)
+
+
+def _blame(error: BaseException, otherwise: Outcome) -> Outcome:
+    """Say what an error comes to: ``full`` where it, or what it was raised of, says that the disk is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "full"
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return otherwise
 
 
 def _optional(callee: Any, order: Order) -> list[str]:

@@ -11,8 +11,8 @@ from dynamo.graph.model import Kind, Names
 __all__ = ["Job", "Made", "Order", "Outcome", "Report"]
 
 #: ``ok``; ``failed``: the task did wrong; ``blocked``: an input that this job should have made is not there;
-#: ``trouble``: the machine did wrong (its disk is full).
-Outcome: TypeAlias = Literal["ok", "failed", "blocked", "trouble"]
+#: ``full``: its disk or the user's share of it is full; ``trouble``: the machine did wrong otherwise.
+Outcome: TypeAlias = Literal["ok", "failed", "blocked", "full", "trouble"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
+import sqlite3
 import subprocess
 from collections import deque
+from contextlib import closing
 
 import pytest
 
 from dynamo.cli import main
 from dynamo.journal import Workspace
+from dynamo.planning import Selection
 
 FLOW = """
     @task
@@ -76,15 +81,22 @@ WAITING = """
 
 
 class Lasting:
-    """A source that outlasts a full disk: it makes room when it is told."""
+    """A source that outlasts a full disk: it makes room when it is told, or after `until` turns of waiting."""
+
+    outlasts = True
 
     def __init__(self, *requests):
         self.left, self.told, self.waited, self.filler = deque(requests), [], [], None
+        self.looked = self.until = 0
 
     def fileno(self):
         return -1
 
     def take(self, running):
+        if self.waited[-1:] == [True]:
+            self.looked += 1
+            if self.looked == self.until:
+                self.filler.unlink()
         wanted = [self.left.popleft() for _ in range(len(self.left))]
         return wanted if wanted or running else None
 
@@ -97,18 +109,20 @@ class Lasting:
     def full(self, error):
         assert "disk is full" in error.message
         self.told.append("full")
-        self.filler.unlink()
+        if not self.until:
+            self.filler.unlink()
 
     def waits(self, error):
         assert error is None or "disk is full" in error.message
-        self.waited.append(error is not None)
+        if self.waited[-1:] != [error is not None]:  # what changes
+            self.waited.append(error is not None)
 
 
 @pytest.fixture
 def crowded(lab, small_disk, fill_disk, monkeypatch):
     """Return a run that waits, its source, and what fills the disk and lets it go on."""
     monkeypatch.setattr("dynamo.engine.local.PATIENCE", 0.1)
-    monkeypatch.setattr("dynamo.engine.local.AGAIN", 0.05)
+    monkeypatch.setattr("dynamo.engine.room.AGAIN", 0.05)
     monkeypatch.setattr("dynamo.engine.local.IDLE", 0.05)
     lab.workspace = Workspace.open(small_disk / "ws")
     lab.write(WAITING)
@@ -134,7 +148,8 @@ def test_a_source_that_outlasts_a_full_disk_has_its_runs_begun_again(crowded):
     assert lab.published() == {"slow.txt": "waited"}
     with lab.journal() as journal:
         assert journal.run(None).state == "done"
-        assert [a.outcome for a in journal.attempts("run-0")] == ["lost", "ok"]
+        outcomes = [a.outcome for run in ("run-0", "run-1") for a in journal.attempts(run)]
+    assert sorted(outcomes) == ["lost", "ok"], "and the other reuses what was made"
 
 
 def test_a_run_during_which_the_disk_is_always_full_is_given_up(crowded):
@@ -187,3 +202,99 @@ def test_a_run_that_cannot_begin_for_want_of_room_waits_for_those_that_run(crowd
     assert source.waited[0]
     assert source.waited[-1:] == [False], "it is told once that it is over"
     assert source.waited.count(False) == 1
+
+
+@pytest.fixture
+def grown(crowded):
+    """Return an engine whose journal has room in its write-ahead log, as after some hours, and its source and lab."""
+    lab, source, _ = crowded
+    (lab.root / "gate").touch()
+    with (
+        lab.engine() as engine,
+        closing(sqlite3.connect(lab.workspace.journal, isolation_level=None)) as other,
+    ):
+        other.execute("CREATE TABLE waste (x)")
+        other.execute("INSERT INTO waste VALUES (zeroblob(1500000))")
+        other.execute("DROP TABLE waste")
+        other.execute("PRAGMA wal_checkpoint(RESTART)")
+        yield lab, source, engine
+
+
+def test_a_task_that_finds_the_disk_full_waits_for_room(grown, fill_disk):
+    """Also where the journal has room: it is tried again when there is some, and nothing is begun before."""
+    lab, source, engine = grown
+    fill_disk(source.filler)
+    source.until = 5
+    source.left.append(lab.request(lab.graph(str(lab.root / "gate"), name="slow")))
+    engine.serve(source)
+    assert sorted(source.told) == [("run-0", True), ("run-1", True)]
+    assert source.waited == [True, False]
+    with lab.journal() as journal:
+        outcomes = [a.outcome for run in ("run-0", "run-1") for a in journal.attempts(run)]
+    assert sorted(outcomes) == ["lost", "ok"], "and the other reuses what was made"
+
+
+def test_a_task_that_fills_the_disk_by_itself_is_given_up_and_keeps_no_other_waiting(grown):
+    """What it wrote is removed each time, so others go on; it is tried no faster than the journal tries."""
+    lab, source, engine = grown
+    lab.write(FLOW)
+    source.left = deque([lab.request(lab.graph(), run="fills")])
+    engine.observer = lambda event: (
+        source.left.append(lab.request(lab.graph(), run="other", selection=Selection(only=("b",))))
+        if event.kind == "retried" and not any(source.left) and not source.told
+        else None
+    )
+    engine.serve(source)
+    assert source.told[-1] == ("fills", False)
+    assert set(source.told[:-1]) == {("other", True)}
+    with lab.journal() as journal:
+        tries = [a for a in journal.attempts("fills") if a.task == "big"]
+    assert [a.outcome for a in tries] == ["lost"] * 3
+    assert all(later.started - a.ended >= 0.1 for a, later in itertools.pairwise(tries))
+
+
+@pytest.mark.parametrize("pages", [4, 8, 16, 32])
+def test_a_run_of_which_nothing_was_at_work_is_not_given_up(crowded, fill_disk, pages):
+    """Where there is room for the beginning of a run only, it waits like any other."""
+    lab, source, _ = crowded
+    (lab.root / "gate").touch()
+    with lab.engine() as engine:
+        fill_disk(source.filler)
+        os.truncate(source.filler, source.filler.stat().st_size // 4096 * 4096 - pages * 4096)
+        source.until = 15
+        engine.serve(source)
+    assert [told for told in source.told if told != "full"] == [("run-0", True)]
+
+
+@pytest.mark.parametrize(
+    ("told", "machine"),
+    [
+        ("raise OSError(errno.EDQUOT, 'no')", True),
+        ("raise ValueError('no map') from OSError(errno.ENOSPC, 'no')", True),
+        ("raise ValueError('no map')", True),
+        ("raise ValueError('no map') from None", False),
+        ("raise OSError(errno.EACCES, 'no') from None", False),
+    ],
+)
+def test_an_error_that_comes_of_a_full_disk_is_the_machines(lab, told, machine):
+    """Whatever the task made of it, unless it says that it has nothing to do with it."""
+    summary = lab.run(
+        f"""
+        import errno
+
+        @task
+        def draw(out: Output):
+            try:
+                raise OSError(errno.ENOSPC, 'no room')
+            except OSError:
+                {told}
+
+        @workflow
+        def flow():
+            draw(out='a')
+        """,
+        inline=True,
+    )
+    (failure,) = summary.failures
+    assert failure.infrastructure is machine
+    assert ("tried 3 times" in failure.error) is machine

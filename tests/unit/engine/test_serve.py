@@ -40,6 +40,8 @@ def never():
 class Calls:
     """A source that gives what is put in, when it is put in."""
 
+    outlasts = False
+
     def __init__(self, *first):
         self.ours, self.theirs = socket.socketpair()
         self.waiting = deque(first)
