@@ -17,7 +17,11 @@ import orjson
 
 from dynamo.errors import DataError, Place
 
-__all__ = ["Feature", "read_bytes", "read_collection"]
+__all__ = ["Feature", "NoCollectionError", "read_bytes", "read_collection"]
+
+
+class NoCollectionError(DataError):
+    """A file of JSON is whole, but no FeatureCollection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,10 @@ def read_collection(path: Path) -> tuple[dict[str, Any], list[Feature]]:
 
     Raises
     ------
+    NoCollectionError
+        It is JSON, but no FeatureCollection.
     DataError
-        It is no FeatureCollection.
+        It is no JSON, or its features are none.
     """
     data = read_bytes(path)
     if not data.strip():
@@ -76,13 +82,24 @@ def read_collection(path: Path) -> tuple[dict[str, Any], list[Feature]]:
         cut = " (truncated?)" if error.pos >= len(error.doc.rstrip()) else ""
         place = Place(str(path), error.lineno, error.colno)
         raise DataError(f"the file is not JSON{cut}: {error.msg}", place=place) from error
-    kind = said.get("type") if isinstance(said, dict) else type(said).__name__
-    if not isinstance(said, dict) or kind != "FeatureCollection":
-        raise DataError(f"the file holds a {kind}; expected a FeatureCollection", place=Place(str(path)))
+    if not isinstance(said, dict) or said.get("type") != "FeatureCollection":
+        raise NoCollectionError(
+            f"the file holds {_kind(said)}; expected a GeoJSON FeatureCollection", place=Place(str(path))
+        )
     features = said.pop("features", None)
     if not isinstance(features, list):
         raise DataError("the collection has no list of features", place=Place(str(path)))
     return said, [_feature(path, number, feature) for number, feature in enumerate(features, 1)]
+
+
+def _kind(said: Any) -> str:
+    """Say what a value of JSON is."""
+    if not isinstance(said, dict):
+        return {list: "a list", str: "a text", type(None): "null"}.get(type(said), "a number or truth value")
+    if isinstance(kind := said.get("type"), str):
+        return f"a {kind[:40]}"
+    keys = ", ".join(repr(key[:20]) for key in list(said)[:4]) + (", ..." if len(said) > 4 else "")
+    return f"JSON that is no GeoJSON (its keys: {keys or 'none'})"
 
 
 def _feature(path: Path, number: int, said: Any) -> Feature:

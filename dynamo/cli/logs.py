@@ -25,16 +25,17 @@ __all__ = ["command"]
 
 @click.command("logs")
 @click.argument("task", required=False)
-@click.option("--run", "-r", help="Of this run (its id or the beginning of it); by default the latest.")
+@click.option("--run", "-r", help="Of this run (its id or the beginning of it); by default that of the newest data.")
 @workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(task: str | None, run: str | None, workspace: Path, *, as_json: bool) -> int:
     """Show each attempt of TASK and what the last one wrote; of a step, or without TASK, list the attempts."""
     from dynamo.journal import Journal, Workspace
+    from dynamo.watch.newest import newest_run
 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
-        record = journal.run(run)
+        record = newest_run(journal) if run is None else journal.run(run)
         attempts = journal.attempts(record.id)
         graph = journal.graph(record.id)
     if task is not None and task not in graph.tasks and task not in graph.steps:

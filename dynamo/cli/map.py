@@ -22,10 +22,10 @@ __all__ = ["command"]
     help="GeoJSON or CSV of those to show beside those who were alerted; by default that of the run file.",
 )  # fmt: skip
 def command(run: str | None, workspace: Path, output: Path | None, subscribers: Path | None) -> None:
-    """Write a map of RUN (its id or the beginning of it; by default the latest) and print its path.
+    """Write a map of RUN (its id or the beginning of it; by default of the newest data done) and print its path.
 
     One HTML file that needs nothing else: images and polygons on a time slider, borders, and who was alerted.
     """
     from dynamo.report.map import write_map
 
-    write_page(partial(write_map, subscribers=subscribers), run, workspace, output, "map.html")
+    write_page(partial(write_map, subscribers=subscribers), run, workspace, output, "map.html", ["done"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from dynamo.journal import Workspace
+    from dynamo.triggers.store import WindowState
 
 __all__ = ["output_option", "write_page"]
 
@@ -28,11 +29,16 @@ def write_page(
     workspace: Path,
     output: Path | None,
     name: str,
+    states: Sequence[WindowState] = ("running", "done", "failed"),
 ) -> None:
-    """Have the page of a run written, to `output` or as `name` into the folder of the run, and print its path."""
+    """Have the page of a run written, to `output` or as `name` into the folder of the run, and print its path.
+
+    Where no run is named, that of the newest data of a watch is meant whose window is in one of `states`.
+    """
     from dynamo.journal import Journal, Workspace
+    from dynamo.watch.newest import newest_run
 
     found = Workspace.find(workspace)
     with Journal(found.journal) as journal:
-        record = journal.run(run)
+        record = newest_run(journal, states) if run is None else journal.run(run)
     print(write(found, record.id, output or found.runs / record.id / name))

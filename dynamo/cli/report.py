@@ -17,7 +17,7 @@ __all__ = ["command"]
 @workspace_option
 @output_option("report.html")
 def command(run: str | None, workspace: Path, output: Path | None) -> None:
-    """Write the report of RUN (its id or the beginning of it; by default the latest) and print its path.
+    """Write the report of RUN (its id or the beginning of it; by default of the newest data) and print its path.
 
     One HTML file that needs nothing else: what failed and why, the graph, who did what when, the products, time
     and memory of each step, and why each ran.

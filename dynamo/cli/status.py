@@ -34,25 +34,21 @@ _STATES = ("done", "reused", "running", "failed", "blocked")
 def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     """Show how RUN stands (its id or the beginning of it; by default that of the newest data), step by step."""
     from dynamo.journal import Journal, Workspace
-    from dynamo.watch.newest import newest_run
 
     found = Workspace.find(workspace)
     watched = _watched(found)
-    facts: dict[str, Any]
     with Journal(found.journal) as journal:
         try:
-            record = newest_run(journal) if run is None else journal.run(run)
+            facts, graph = _of_run(journal, found, run)
         except UserError:
-            if run is not None or not watched:
+            if run is not None or not watched or journal.runs(limit=1):
                 raise
-            graph, facts = None, {"run": None, "state": "no run yet"}  # a watch waits for its first
-        else:
-            facts, graph = _of_run(journal, found, record)
+            facts, graph = {"run": None, "state": "no run yet"}, None  # a watch waits for its first
     if as_json:
         print(json.dumps({**facts, "watched": watched}, indent=2))
         return 0
     if graph is None:
-        print(facts["problem"] if facts["run"] else facts["state"])
+        print(facts.get("problem", facts["state"]))
     else:
         _show_run(facts, graph, found)
     for feed, said in watched.items():
@@ -60,12 +56,17 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _of_run(journal: Journal, workspace: Workspace, record: RunRecord) -> tuple[dict[str, Any], Graph | None]:
-    """Return how a run stands, and its graph; without one where another dynamo wrote it."""
+def _of_run(journal: Journal, workspace: Workspace, run: str | None) -> tuple[dict[str, Any], Graph | None]:
+    """Return how a run stands, and its graph; where another dynamo wrote it, that, if it was not asked for by name."""
+    from dynamo.watch.newest import newest_run
+
+    record = newest_run(journal) if run is None else journal.run(run)
     try:
         graph = journal.graph(record.id)
     except WorkflowError as error:
-        return {"run": record.id, "state": record.state, "problem": error.message}, None
+        if run is not None:
+            raise
+        return {"run": record.id, "state": "unknown", "problem": error.message}, None
     return _facts(journal, workspace, record, graph), graph
 
 

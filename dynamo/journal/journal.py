@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from dynamo.errors import UserError, nearest
+from dynamo.errors import UserError, WorkflowError, nearest
 from dynamo.graph.model import Graph
 from dynamo.journal.database import Opened
 from dynamo.journal.records import (
@@ -102,7 +102,18 @@ class Journal(Opened):
         raise UserError(f"no run {run!r} in {self.path.parent}{nearest(run, (r.id for r in known))}")
 
     def graph(self, run: str, *, expanded: bool = True) -> Graph:
-        """Return the graph of a run, with what its run-time workflows added or as it was at its start."""
+        """Return the graph of a run, with what its run-time workflows added or as it was at its start.
+
+        Raises `WorkflowError` where another dynamo wrote it, in another form.
+        """
+        try:
+            return self._graph(run, expanded=expanded)
+        except (WorkflowError, zlib.error, orjson.JSONDecodeError):
+            raise WorkflowError(
+                f"run {run} was written by another dynamo: it cannot be shown, nor gone on with"
+            ) from None
+
+    def _graph(self, run: str, *, expanded: bool) -> Graph:
         (packed,) = self._db.execute("SELECT graph FROM runs WHERE id = ?", (run,)).fetchone()
         graph = _unpack(packed)
         if expanded:

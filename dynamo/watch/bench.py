@@ -44,7 +44,6 @@ class Bench:
         while True:
             try:
                 await self._try(summary)
-                self._counts.trouble("judging", "")
             except DiskFullError:
                 self._counts.trouble("judging", FULL)
                 if stop.is_set():
@@ -54,12 +53,18 @@ class Bench:
             except WorkspaceError:
                 raise
             except DynamoError as wrong:
-                return f"run {summary.run}: its hazards cannot be judged: {wrong}"
+                return self._wrong(summary, str(wrong))
             except Exception as ours:  # one product that we fail at must not silence all that come after it
                 log.exception("a fault of dynamo itself; please report it")
-                return f"run {summary.run}: its hazards cannot be judged: {type(ours).__name__}: {ours}"
+                return self._wrong(summary, f"{type(ours).__name__}: {ours}")
             else:
                 return ""
+
+    def _wrong(self, summary: Summary, wrong: str) -> str:
+        """Return that a run cannot be judged, which is a trouble until one can: nobody may be told meanwhile."""
+        said = f"run {summary.run}: its hazards cannot be judged: {wrong}"
+        self._counts.trouble("judging", said)
+        return said
 
     async def _try(self, summary: Summary) -> None:
         products = Products(summary.run, summary.folder, summary.products)
@@ -69,6 +74,7 @@ class Bench:
             self._told(verdict.alerts)
         if verdict.faults:
             raise verdict.faults[0]
+        self._counts.trouble("judging", "")
 
     async def mind(self, people: People) -> None:
         """Have the file of `people` read anew where it has changed: in the thread in which they are asked for."""

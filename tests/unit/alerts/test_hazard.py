@@ -142,8 +142,14 @@ def test_features_of_two_kinds_are_no_field(tmp_path):
     [
         ("a.geojson", b"", "the file is empty"),
         ("a.geojson", b'{"type": "FeatureColl', r"a.geojson:1:\d+: the file is not JSON"),
-        ("a.geojson", b"[1]", "holds a list; expected a FeatureCollection"),
-        ("a.geojson", b'{"type": "Feature"}', "holds a Feature; expected a FeatureCollection"),
+        ("a.geojson", b"[1]", "holds a list; expected a GeoJSON FeatureCollection"),
+        ("a.geojson", b'{"type": "Feature"}', "holds a Feature; expected a GeoJSON FeatureCollection"),
+        (
+            "a.json",
+            b'{"bounds": [1], "levels": 2}',
+            "that is no GeoJSON .its keys: 'bounds', 'levels'.; expected a",
+        ),
+        ("a.json", b"null", "holds null; expected"),
         ("a.geojson", b'{"type": "FeatureCollection"}', "has no list of features"),
         ("a.geojson", b'{"type": "FeatureCollection", "features": [3]}', "feature 1 is no Feature"),
         ("a.geojson.gz", gzip.compress(b"{}" * 99)[:-9], "truncated"),

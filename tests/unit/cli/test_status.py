@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -73,6 +74,28 @@ def test_a_channel_that_fails_is_told_with_since_when_and_why(workspace, capsys)
     assert "fails" not in second
     said = json.loads(status(workspace, capsys, "--json"))["watched"]["a.yaml"]["failing"]["a.yaml/desk"]
     assert (said["failures"], said["reason"]) == (2, "Connection refused")
+
+
+def test_a_run_of_another_dynamo_does_not_hide_what_is_watched(workspace, capsys):
+    """Only where it is asked for by name is that a fault; its list is as it was."""
+    graph = zlib.compress(json.dumps({"format": 1, "name": "w", "needs": [{"dsk": 1}], "tasks": []}).encode())
+    with contextlib.closing(sqlite3.connect(workspace / "journal.db")) as db, db:
+        db.execute(
+            "INSERT INTO runs (id, workflow, state, created, graph, settings) VALUES ('old', 'w', 'done', 0, ?, '{}')",
+            (graph,),
+        )
+    said = "run old was written by another dynamo: it cannot be shown, nor gone on with"
+    out = status(workspace, capsys)
+    assert out.startswith(said)
+    assert "watched: a.yaml" in out
+    assert json.loads(status(workspace, capsys, "--json"))["problem"] == said
+    for verb in (["status", "old"], ["logs"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*verb, "--workspace", str(workspace)])
+        assert (ended.value.code, said in capsys.readouterr().err) == (2, True)
+    with pytest.raises(SystemExit) as ended:
+        main(["runs", "--workspace", str(workspace)])
+    assert (ended.value.code, capsys.readouterr().out[:3]) == (0, "old")
 
 
 def test_what_troubles_a_watch_is_told_while_it_is_at_work(workspace, capsys):

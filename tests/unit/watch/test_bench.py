@@ -12,6 +12,7 @@ from dynamo.journal.database import DiskFullError
 from dynamo.watch import bench as module
 from dynamo.watch.bench import Bench
 from dynamo.watch.counts import Counts
+from dynamo.watch.health import health
 from dynamo.watch.judge import Verdict
 
 SUMMARY = SimpleNamespace(run="run-1", folder="out", products=())
@@ -77,3 +78,16 @@ def test_faults_are_told_in_words_and_a_journal_that_breaks_is_raised(caplog):
     assert "half" in judged(Judge(Verdict(faults=(DataError("half"),))))
     with pytest.raises(WorkspaceError):
         judged(Judge(WorkspaceError("broken")))
+
+
+@pytest.mark.parametrize(
+    "wrong", [DataError("no hazard"), ValueError("ours"), Verdict(faults=(DataError("half"),))]
+)
+def test_a_run_that_cannot_be_judged_is_a_trouble_until_one_can(wrong):
+    """From the first on: it may be so with each."""
+    counts = Counts()
+    said = judged(Judge(wrong), counts)
+    assert counts.troubles == {"judging": said}
+    assert not health(counts, counts.since, 60.0)["ok"]
+    assert judged(Judge(Verdict()), counts) == ""
+    assert counts.troubles == {}
