@@ -89,12 +89,23 @@ def _watched(globs: list[dict[str, list[str]]]) -> str:
     return ", ".join(dict.fromkeys(named)) or "the clock"
 
 
+class _Lines(logging.Formatter):
+    """Lines with their time in UTC, and how bad it is where it is bad."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)sZ %(severity)s%(message)s", "%H:%M:%S")
+        self.converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        bad = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
+        record.severity = bad.get(record.levelno, "")
+        return super().format(record)
+
+
 def _log(*, quiet: bool) -> None:
-    """Tell on standard error, a line for each thing, in UTC."""
+    """Tell on standard error, a line for each thing."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)sZ %(message)s", "%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(_Lines())
     logger = logging.getLogger("dynamo")
     logger.handlers = [handler]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -27,7 +27,7 @@ from dynamo.triggers.store import Ended, Queued, Store
 from dynamo.watch.bench import AGAIN, FULL, Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
-from dynamo.watch.orders import order, ordered, why
+from dynamo.watch.orders import done, order, ordered, why
 from dynamo.watch.remarks import Remarks
 from dynamo.watch.turns import Turns
 
@@ -265,16 +265,10 @@ class Desk:
         if self._turns.is_busy(self.feed.name):
             self.counts.waits(wall)
         if reason:
-            log.error("%s: %s", self._at(one), reason)
+            log.error("%s: failed: %s", self._at(one), reason)
         elif summary is not None:
-            log.info(
-                "%s: %s: %d ran, %d reused, in %.1f s",
-                self._at(one),
-                summary.run,
-                summary.ran,
-                summary.reused,
-                summary.seconds,
-            )
+            level = logging.WARNING if summary.warnings else logging.INFO
+            log.log(level, "%s: %s", self._at(one), done(summary))
 
     def _at(self, one: Queued) -> str:
         return f"{self._label}{datetime.fromtimestamp(one.window.time, UTC):%Y-%m-%d %H:%M:%SZ}"

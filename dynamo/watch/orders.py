@@ -14,6 +14,7 @@ from dynamo.engine.events import Summary
 from dynamo.engine.products import Products
 from dynamo.engine.request import Request, new_run_id
 from dynamo.errors import UserError
+from dynamo.graph.units import format_count
 from dynamo.journal import Journal
 from dynamo.planning.select import Selection
 from dynamo.runfile.preparation import prepare
@@ -21,7 +22,7 @@ from dynamo.runfile.settings import settings
 from dynamo.triggers.window import Window
 from dynamo.watch.feed import Feed
 
-__all__ = ["order", "ordered", "why"]
+__all__ = ["done", "order", "ordered", "why"]
 
 
 def order(feed: Feed, window: Window) -> Request:
@@ -43,6 +44,15 @@ def ordered(feed: Feed, journal: Journal, run: str) -> Request | None:
         return replace(again(journal, run), priority=feed.trigger.priority)
     except UserError:
         return None
+
+
+def done(summary: Summary) -> str:
+    """Say how a run ended well; of its warnings how many there are, and the first."""
+    said = f"{summary.run}: {summary.ran} ran, {summary.reused} reused, in {summary.seconds:.1f} s"
+    if summary.warnings:
+        first = ", the first" if len(summary.warnings) > 1 else ""
+        said += f"; {format_count(len(summary.warnings), 'warning')}{first}: {summary.warnings[0]}"
+    return said
 
 
 def why(summary: Summary) -> str:

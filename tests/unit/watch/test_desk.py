@@ -190,3 +190,16 @@ def test_files_without_a_time_are_told_and_are_a_trouble_until_one_with_a_time_c
     work(one_is_right, since)
     assert "'sweep.txt' makes no window" in caplog.records[-1].getMessage()
     assert "(and 1 more file like it)" in caplog.records[-1].getMessage()
+
+
+def test_a_run_that_failed_is_called_so_in_the_log(work, folder, caplog):
+    """Behind the time of its window; here the workflow is not there any more."""
+
+    async def one_comes(counts):
+        (folder.parent / "flow.py").unlink()
+        put(folder, "a_20260101_120000.txt")
+        await until(lambda: counts.runs["failed"])
+
+    work(one_comes)
+    (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert record.getMessage().startswith("2026-01-01 12:00:00Z: failed: ")
