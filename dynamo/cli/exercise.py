@@ -59,17 +59,25 @@ def test(runfile: Path, subscriber: str) -> int:
 
 
 def _show(deliveries: Iterable[Delivery], shown: dict[str, str], *, whole: bool = False) -> bool:
-    """Print how deliveries ended that were not shown yet, and at the last all; return whether all have ended."""
+    """Print what is news of deliveries: the first failed try, and how each ended; at the last, all that wait still.
+
+    Return whether all have ended; `shown` has the state of each as it was printed last, by its id.
+    """
     ended = True
     for one in deliveries:
         waits = one.state == "waiting"
         ended = ended and not waits
-        if one.id in shown or (waits and not whole):
+        last = one.tries[-1] if one.tries else None
+        if (waits and last is None and not whole) or (
+            shown.get(one.id) == one.state and not (waits and whole)
+        ):
             continue
         shown[one.id] = one.state
-        last = one.tries[-1] if one.tries else None
         status = f"HTTP {last.status} " if last and last.status else ""
         answer = f"{status}{last.response}".rstrip() if last else ""
+        if waits and not whole:
+            print(f"{one.channel}: failed: {answer or 'no answer'}; it is tried again", flush=True)
+            continue
         said = f"{answer or 'no answer'}; a watch goes on trying" if waits else answer or "accepted"
         print(f"{one.channel}: {one.state}: {one.reason or said}", flush=True)
     return ended

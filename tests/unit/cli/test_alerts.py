@@ -340,7 +340,8 @@ def test_an_exercise_waits_for_itself_only_and_gives_up_nothing_else(desk, capsy
     (desk / "flow.yaml").write_text(text)
     monkeypatch.setattr("dynamo.cli.exercise._PATIENCE", 2.0)
     code, out, _ = dynamo(capsys, "alerts", "test", desk / "flow.yaml", "--subscriber", "school")
-    bell, drop = sorted(out.splitlines())
+    failed, bell, drop = sorted(out.splitlines())
     assert (code, drop.split(": ")[:2]) == (2, ["flow.yaml/drop", "sent"])
-    assert bell.startswith("flow.yaml/bell: waiting: ")
+    assert failed == "flow.yaml/bell: failed: exit code 75; it is tried again"
+    assert bell == "flow.yaml/bell: waiting: exit code 75; a watch goes on trying"
     assert bell.endswith("; a watch goes on trying")
