@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -51,6 +52,7 @@ class AlertQueries:
         active: bool = False,
         subscriber: str | None = None,
         hazard: str | None = None,
+        channel: str | None = None,
         since: datetime | None = None,
         limit: int = -1,
     ) -> list[Alert]:
@@ -60,14 +62,15 @@ class AlertQueries:
         ----------
         active
             Only the last alert of each episode that is not over.
-        subscriber, hazard, since
-            Only of these, and made at or after `since`.
+        subscriber, hazard, channel, since
+            Only of these, to be sent to this channel, and made at or after `since`.
         limit
             At most so many; negative for all.
         """
         conditions = {
             "a.subscriber = ?": subscriber,
             "a.hazard = ?": hazard,
+            "EXISTS (SELECT 1 FROM deliveries WHERE alert = a.id AND channel = ?)": channel,
             "a.made >= ?": since and since.timestamp(),
         }
         given = {sql: value for sql, value in conditions.items() if value is not None}
@@ -138,6 +141,27 @@ class AlertQueries:
         return [_alert(body) for (body,) in rows]
 
     # Deliveries
+
+    def channels(self, alerts: Iterable[Alert]) -> dict[str, list[str]]:
+        """Return by the id of each alert the channels to which it was, or is, to be sent."""
+        ids = orjson.dumps([alert.id for alert in alerts]).decode()
+        found: dict[str, list[str]] = defaultdict(list)
+        for alert, channel in self._db.execute(
+            "SELECT alert, channel FROM deliveries WHERE alert IN (SELECT value FROM json_each(?))"
+            " ORDER BY alert, channel",
+            (ids,),
+        ):
+            found[alert].append(channel)
+        return found
+
+    def expired(self, channel: str | None = None) -> int:
+        """Return how many deliveries, of one channel or of all, were dropped since they had expired."""
+        row = self._db.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 'dropped' AND reason = 'expired'"
+            " AND (?1 IS NULL OR channel = ?1)",
+            (channel,),
+        ).fetchone()
+        return int(row[0])
 
     def deliveries(self, alert: str) -> list[Delivery]:
         """Return how each delivery of an alert stands, with its tries."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.alerts.store import AlertStore
+    from dynamo.journal import Workspace
 
 __all__ = ["command"]
 
@@ -50,6 +52,7 @@ command.add_command(test)
 @click.option("--active", is_flag=True, help="Only what is not over.")
 @click.option("--subscriber", metavar="ID", help="Only of this subscriber.")
 @click.option("--hazard", metavar="KIND", help="Only of this kind.")
+@click.option("--channel", metavar="NAME", help="Only what was to be sent to this channel.")
 @click.option(
     "--since", metavar="TIME", help="Only what was told in this time, like '2 h', or since 2026-11-22T10:50Z."
 )
@@ -61,6 +64,7 @@ def list_alerts(
     workspace: Path,
     subscriber: str | None,
     hazard: str | None,
+    channel: str | None,
     since: str | None,
     limit: int,
     *,
@@ -72,17 +76,24 @@ def list_alerts(
 
     begin = None if since is None else moment_of(since, datetime.now(UTC))
     with _store(workspace) as store:
-        alerts = store.alerts(active=active, subscriber=subscriber, hazard=hazard, since=begin, limit=limit)
+        alerts = store.alerts(
+            active=active, subscriber=subscriber, hazard=hazard, channel=channel, since=begin, limit=limit
+        )
+        channels = store.channels(alerts)
         if not alerts:
-            _say_none(store, _none_of(active=active, hazard=hazard, subscriber=subscriber, since=begin),
-                      subscriber=subscriber, hazard=hazard)  # fmt: skip
+            words = {"under way": active, f"of {hazard}": hazard, f"to {subscriber}": subscriber,
+                     f"for {channel}": channel}  # fmt: skip
+            said = _none_of(words, begin)
+            _say_none(store, said, subscriber=subscriber, hazard=hazard, channel=channel)
     if as_json:
-        print(json.dumps([alert.to_json() for alert in alerts], indent=2))
+        facts = [{**alert.to_json(), "channels": channels.get(alert.id, [])} for alert in alerts]
+        print(json.dumps(facts, indent=2))
         return 0
     now = datetime.now(UTC)
     for alert in alerts:
         expired = "  (expired)" if active and alert.expires <= now else ""
-        print(f"{alert.id}  {alert.sent:%Y-%m-%d %H:%M:%SZ}  {alert.kind:9}  {headline(alert)}{expired}")
+        told = f"{alert.id}  {alert.sent:%Y-%m-%d %H:%M:%SZ}  {alert.kind:9}  {headline(alert)}"
+        print(f"{told}{_to(channels.get(alert.id, []))}{expired}")
     return 0
 
 
@@ -117,9 +128,13 @@ def deadletter(workspace: Path, channel: str | None, *, as_json: bool) -> int:
         if not dead:
             where = f" for {channel}" if channel else ""
             _say_none(store, f"nothing{where} was given up", channel=channel)
+        expired = store.expired(channel)
     if as_json:
         print(json.dumps([plain(asdict(one)) for one in dead], indent=2))
         return 0
+    if expired:
+        told = format_count(expired, "delivery", "deliveries")
+        print(f"{told} expired in waiting, and cannot be replayed", file=sys.stderr)
     for one in dead:
         ended = f"{one.ended:%Y-%m-%d %H:%M:%SZ}" if one.ended else ""
         print(f"{one.id}  {ended}  after {format_count(len(one.tries), 'try', 'tries')}: {one.reason}")
@@ -149,16 +164,33 @@ def replay(which: str | None, channel: str | None, workspace: Path, *, everythin
         with _store(workspace) as store:
             if wrong := _unknown(store, "channel", channel):
                 raise UserError(wrong)
-    with Outbox(Workspace.find(workspace).journal) as outbox:
+    found = Workspace.find(workspace)
+    with Outbox(found.journal) as outbox:
         now = time.time()
         count = outbox.replay(which, now) if channel is None else outbox.open(channel, now)
-    print(f"{count} to be delivered" if channel is None else f"{channel} is open, {count} to be delivered")
+    told = f"{count} to be delivered{_unwatched(found)}" if count else "nothing to replay"
+    print(told if channel is None else f"{channel} is open, {told}")
     return 0
 
 
-def _none_of(*, active: bool, hazard: str | None, subscriber: str | None, since: datetime | None) -> str:
-    """Return that there is no alert of those that were asked for."""
-    words = {"under way": active, f"of {hazard}": hazard, f"to {subscriber}": subscriber}
+def _unwatched(workspace: Workspace) -> str:
+    """Return that nobody delivers what waits; nothing where a watch is at work for each channel that has any."""
+    from dynamo.watch.alone import troubles_of
+
+    with _store(workspace.root) as store:
+        feeds = {queue.channel.rpartition("/")[0] for queue in store.queues()}
+    idle = sorted(feed for feed in feeds if troubles_of(workspace.root, feed) is None)
+    return f"; nobody does that until `dynamo watch {' '.join(idle)}` runs" if idle else ""
+
+
+def _to(channels: Sequence[str]) -> str:
+    """Return on which channels, without the run file, which is the same for all."""
+    names = [name.rpartition("/")[2] for name in channels]
+    return f"  to {', '.join(names)}" if names else ""
+
+
+def _none_of(words: Mapping[str, object], since: datetime | None) -> str:
+    """Return that there is no alert of those that were asked for; `words` say of which, each where it was given."""
     chosen = [said for said, given in words.items() if given]
     if since is not None:
         chosen.append(f"since {since:%Y-%m-%d %H:%M:%SZ}")

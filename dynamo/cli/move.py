@@ -42,7 +42,7 @@ def move(runfile: Path, subscriber: str, lon: float, lat: float) -> int:
     (later,) = record_positions(Workspace.open(feed.workspace).journal, [position])
     if later is not None:
         raise UserError(
-            f"a later position of {subscriber!r} is known, of {datetime.fromtimestamp(later, UTC):%H:%M:%SZ}"
+            f"a later position of {subscriber!r} is known, of {datetime.fromtimestamp(later, UTC):%Y-%m-%d %H:%M:%SZ}"
         )
     until = now + timedelta(seconds=alerts.positions.keep)
     print(f"{subscriber} is at {lon:g}, {lat:g} until {until:%Y-%m-%d %H:%M:%SZ}")

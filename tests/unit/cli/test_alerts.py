@@ -17,6 +17,7 @@ from dynamo.alerts.policy import Policy
 from dynamo.alerts.store import AlertStore
 from dynamo.cli import main
 from dynamo.journal import Workspace
+from dynamo.watch.alone import alone
 
 #: When these tests were collected; others may have taken hours since.
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -239,15 +240,43 @@ def test_the_audit_tells_when_what_failed_may_be_tried_again(desk, capsys):
     assert tried == "  try 1    1970-01-01T00:00:00.000Z, 0.250 s: failed 500 boom"
 
 
+def test_a_list_says_on_which_channels_and_may_be_of_one(desk, capsys):
+    """Else two alerts of one subscriber, each on its own channel, look alike."""
+    first, second = dynamo(capsys, "alerts", "list")[1].splitlines()
+    assert {line.rpartition("  ")[2] for line in (first, second)} == {"to drop", "to gone"}
+    (one,) = json.loads(dynamo(capsys, "alerts", "list", "--channel", "flow.yaml/gone", "--json")[1])
+    assert (one["subscriber"], one["channels"]) == ("school", ["flow.yaml/gone"])
+    assert "did you mean 'flow.yaml/gone'?" in dynamo(capsys, "alerts", "list", "--channel", "gone")[2]
+
+
+def test_what_expired_in_waiting_is_counted_beside_the_dead_letters(desk, capsys):
+    """It was lost as well, and nobody can have it sent any more."""
+    with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db, db:
+        db.execute(
+            "UPDATE deliveries SET state = 'dropped', reason = 'expired' WHERE channel = 'flow.yaml/gone'"
+        )
+    said = dynamo(capsys, "alerts", "deadletter")[2]
+    assert said == "nothing was given up\n1 delivery expired in waiting, and cannot be replayed\n"
+    assert "expired" not in dynamo(capsys, "alerts", "deadletter", "--channel", "flow.yaml/drop")[2]
+
+
+def test_who_replays_while_a_watch_is_at_work_need_not_start_one(desk, capsys):
+    """It sends what is replayed."""
+    bury(desk)
+    with alone(desk / ".dynamo", "flow.yaml"):
+        assert dynamo(capsys, "alerts", "replay", "--all")[1] == "1 to be delivered\n"
+
+
 def test_dead_letters_are_listed_and_tried_again(desk, capsys):
     """With the reason; replayed by name or all at once; what is none is told."""
     bury(desk)
     _, out, _ = dynamo(capsys, "alerts", "deadletter")
     assert out.rstrip().endswith("after 0 tries: no answer")
     name = out.split()[0]
-    assert dynamo(capsys, "alerts", "replay", name)[1] == "1 to be delivered\n"
+    idle = "; nobody does that until `dynamo watch flow.yaml` runs"
+    assert dynamo(capsys, "alerts", "replay", name)[1] == f"1 to be delivered{idle}\n"
     assert dynamo(capsys, "alerts", "deadletter", "--json")[1] == "[]\n"
-    assert dynamo(capsys, "alerts", "replay", "--all")[1] == "0 to be delivered\n"
+    assert dynamo(capsys, "alerts", "replay", "--all")[1] == "nothing to replay\n"
     channel = ["--channel", "flow.yaml/drop"]
     for wrong in ([], [name, "--all"], ["nothing"], [name, *channel], ["--all", *channel]):
         assert dynamo(capsys, "alerts", "replay", *wrong)[0] == 2
@@ -265,8 +294,10 @@ def test_a_channel_that_was_closed_is_opened_by_its_name(desk, capsys):
     def opened(name):
         return dynamo(capsys, "alerts", "replay", "--channel", name)
 
-    assert opened("flow.yaml/gone")[:2] == (0, f"flow.yaml/gone is open, {dead} to be delivered\n")
-    assert opened("flow.yaml/old")[:2] == (0, "flow.yaml/old is open, 0 to be delivered\n")
+    assert opened("flow.yaml/gone")[:2] == (
+        0, f"flow.yaml/gone is open, {dead} to be delivered; nobody does that until `dynamo watch flow.yaml` runs\n"
+    )  # fmt: skip
+    assert opened("flow.yaml/old")[:2] == (0, "flow.yaml/old is open, nothing to replay\n")
     with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db:
         assert db.execute("SELECT * FROM closed_channels").fetchall() == []
     for wrong in ("GONE", "flow.yaml/gnoe"):
