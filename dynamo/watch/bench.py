@@ -1,7 +1,7 @@
 """The bench: where runs that ended are judged, one after another, in a thread of its own.
 
-Enters: how a run ended. Leaves: what was wrong, in words, and alerts, which are recorded. Goes wrong: the journal.
-Where its disk is full the judgement is tried again, for it is recorded whole or not at all.
+Enters: the products of a run that ended well. Leaves: what was wrong, in words, and alerts, which are recorded. Goes
+wrong: the journal. Where its disk is full the judgement is tried again, for it is recorded whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from dynamo.alerts.alert import Alert
-from dynamo.engine.events import Summary
 from dynamo.errors import DynamoError, WorkspaceError
 from dynamo.journal.database import DiskFullError
 from dynamo.watch.counts import Counts
@@ -36,14 +35,14 @@ class Bench:
         self._judge, self._counts, self._told = judge, counts, told
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
 
-    async def judge(self, summary: Summary, stop: asyncio.Event) -> str:
+    async def judge(self, products: Products, stop: asyncio.Event) -> str:
         """Judge a run that ended well, and return what is wrong, if anything.
 
         Raises `DiskFullError` where the disk was full until `stop`, and `WorkspaceError`.
         """
         while True:
             try:
-                await self._try(summary)
+                await self._try(products)
             except DiskFullError:
                 self._counts.trouble("judging", FULL)
                 if stop.is_set():
@@ -53,23 +52,23 @@ class Bench:
             except WorkspaceError:
                 raise
             except DynamoError as wrong:
-                return self._wrong(summary, str(wrong))
+                return self._wrong(products.run, str(wrong))
             except Exception as ours:  # one product that we fail at must not silence all that come after it
                 log.exception("a fault of dynamo itself; please report it")
-                return self._wrong(summary, f"{type(ours).__name__}: {ours}")
+                return self._wrong(products.run, f"{type(ours).__name__}: {ours}")
             else:
                 return ""
 
-    def _wrong(self, summary: Summary, wrong: str) -> str:
+    def _wrong(self, run: str, wrong: str) -> str:
         """Return that a run cannot be judged, which is a trouble until one can: nobody may be told meanwhile."""
-        said = f"run {summary.run}: its hazards cannot be judged: {wrong}"
+        said = f"run {run}: its hazards cannot be judged: {wrong}"
         self._counts.trouble("judging", said)
         return said
 
-    async def _try(self, summary: Summary) -> None:
-        products = Products(summary.run, summary.folder, summary.products)
+    async def _try(self, products: Products) -> None:
         verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self._judge, products)
         self._counts.judged(verdict)
+        self._counts.trouble("times", verdict.off)
         if verdict.alerts:
             self._told(verdict.alerts)
         if verdict.faults:

@@ -27,8 +27,10 @@ from dynamo.triggers.store import Ended, Queued, Store
 from dynamo.watch.bench import AGAIN, FULL, Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
+from dynamo.watch.judge import Products
 from dynamo.watch.orders import done, order, ordered, why
 from dynamo.watch.remarks import Remarks
+from dynamo.watch.times import times_of
 from dynamo.watch.turns import Turns
 
 __all__ = ["Desk"]
@@ -74,6 +76,7 @@ class Desk:
         self._failure: Exception | None = None
         self._remarks = Remarks(counts, label)
         counts.awaits = bool(feed.globs)
+        counts.trouble("times", "")  # who judged it may be no more
         self._elsewhere: set[str] = set()  # runs of which it was told that another process has them
 
     async def work(self, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:
@@ -241,7 +244,9 @@ class Desk:
             wrong = "" if summary.ok else why(summary)
             try:
                 if self._bench is not None and summary.ok:  # without all its products nothing counts as clear
-                    wrong = await self._bench.judge(summary, self._stop)
+                    times = times_of(one.window, self.feed.readings)
+                    products = Products(summary.run, summary.folder, summary.products, times, self._label)
+                    wrong = await self._bench.judge(products, self._stop)
             except DiskFullError:
                 return  # the next desk goes on with the run, and judges it
             finally:

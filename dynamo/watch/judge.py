@@ -19,6 +19,7 @@ import numpy as np
 
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import asked
+from dynamo.alerts.collection import NoCollectionError
 from dynamo.alerts.hazard import HazardField, read_hazards
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.looked import still_near
@@ -30,6 +31,7 @@ from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
 from dynamo.watch.channels import address
 from dynamo.watch.standing import Standing, news, standings
+from dynamo.watch.times import Off, Times, off
 from dynamo.worker.store import digest_file
 
 __all__ = ["Judge", "Products", "Verdict"]
@@ -42,11 +44,16 @@ AHEAD = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Products:
-    """Of one run: its id, the folder of its products, and their paths."""
+    """Of one run: its id, the folder of its products, and their paths; the times of its files, where it has any.
+
+    Lines of the log begin with `label`.
+    """
 
     run: str
     folder: str
     paths: Sequence[str]
+    times: Times | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +68,14 @@ class Verdict:
         What was wrong with products, of whatever kind.
     standings
         How each kind of hazard stands now.
+    off
+        That products are lately of another time than files, in words.
     """
 
     cycles: tuple[Judged, ...] = ()
     faults: tuple[DataError, ...] = ()
     standings: Mapping[str, Standing] = field(default_factory=dict)
+    off: str = ""
 
     @property
     def alerts(self) -> list[Alert]:
@@ -106,6 +116,7 @@ class Judge:
         self._store: AlertStore | None = None
         self._standings: dict[str, Standing] = {}
         self._apart: tuple[Subscribers, Subscribers] | None = None
+        self._off: Off | None = None
         self._silent: set[str] = set()  # kinds of which it was told that their products say no share
 
     def __call__(self, products: Products) -> Verdict:
@@ -135,8 +146,9 @@ class Judge:
             spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(
                 people.hazards
             )
-        self._stand(people, spoken, cycles)
-        return Verdict(tuple(cycles), tuple(faults), self._standings)
+        self._stand(people, spoken, cycles, products)
+        self._compare(cycles, products)
+        return Verdict(tuple(cycles), tuple(faults), self._standings, self._off.words if self._off else "")
 
     def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:
         """Judge the fields of one hazard."""
@@ -177,7 +189,28 @@ class Judge:
             self._apart = (people, replace(apart, channels=names))
         return self._apart[1]
 
-    def _stand(self, people: Subscribers, spoken: set[str], cycles: Sequence[Judged]) -> None:
+    def _compare(self, cycles: Sequence[Judged], products: Products) -> None:
+        """Note whether products are of another time than files; tell it in the log where it begins or turns."""
+        if not cycles or products.times is None:
+            return
+        before, self._off = self._off, off(products.times, {c.cycle.hazard: c.cycle.issued for c in cycles})
+        if self._off is not None and (before is None or before.side != self._off.side):
+            log.warning("%s%s", products.label, self._off.words)
+
+    def _is_old(self, one: Judged, products: Products) -> bool:
+        """Whether a cycle is late as its window is: newer data were judged first, which still stand."""
+        assert self._store is not None
+        newest = self._store.newest(self._feed, one.cycle.hazard)
+        return (
+            one.outcome == "late"
+            and products.times is not None
+            and newest is not None
+            and products.times.newest <= newest.timestamp()
+        )
+
+    def _stand(
+        self, people: Subscribers, spoken: set[str], cycles: Sequence[Judged], products: Products
+    ) -> None:
         """End what expired and nobody can clear; tell how kinds of hazard stand, where that is news."""
         assert self._store is not None
         if not cycles:
@@ -189,9 +222,11 @@ class Judge:
         rules = np.bincount(people.hazard, minlength=len(people.hazards)).tolist()
         asked_for = {kind for kind, n in zip(people.hazards, rules, strict=True) if kind and n}
         never = sorted(asked_for - spoken - self._store.kinds(self._feed))
-        after = standings(self._standings, cycles, missing, never)
+        told = [one for one in cycles if not self._is_old(one, products)]
+        after = standings(self._standings, told, missing, never, str(products.times or ""))
         for one in news(self._standings, after):
-            log.log(logging.INFO if one.state == "judged" else logging.WARNING, one.words)
+            level = logging.INFO if one.state == "judged" else logging.WARNING
+            log.log(level, "%s%s", products.label, one.words)
         self._standings = after
 
     def close(self) -> None:
@@ -209,6 +244,9 @@ class Judge:
                 if any(fnmatchcase(name, glob) for glob in self._globs):
                     try:
                         fields.append(read_hazards(Path(path), digest_file(path), least))
+                    except NoCollectionError as error:
+                        said = f"{error.message}; name in `products:` only those that hold hazards"
+                        faults.append(DataError(said, place=error.place))
                     except DataError as error:
                         faults.append(error)
         # Of two alike that are told the first, whatever the files are called.

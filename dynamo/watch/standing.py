@@ -37,6 +37,7 @@ def standings(
     cycles: Sequence[Judged],
     missing: Mapping[str, int],
     never: Sequence[str],
+    window: str = "",
 ) -> dict[str, Standing]:
     """Return how each kind of hazard stands.
 
@@ -50,9 +51,11 @@ def standings(
         How many were told of what no product speaks of.
     never
         What is asked for and was never spoken of.
+    window
+        The data time of the run's window.
     """
     after = {kind: one for kind, one in before.items() if one.state not in ("missing", "never")}
-    after |= {one.cycle.hazard: _judged(one) for one in cycles if one.outcome is not None}
+    after |= {one.cycle.hazard: _judged(one, window) for one in cycles if one.outcome is not None}
     for kind, count in missing.items():
         whom = format_count(count, "subscriber")
         said = f"no product speaks of {kind}, of which {whom} had an alert: no all clear can come"
@@ -63,14 +66,16 @@ def standings(
     return after
 
 
-def _judged(one: Judged) -> Standing:
+def _judged(one: Judged, window: str) -> Standing:
     cycle = one.cycle
+    of = f" in the window of {window}" if window else ""
     data = f"{cycle.hazard}, data of {cycle.issued:%Y-%m-%d %H:%M:%SZ}"
     # 0 also where a product could not be read, which may have held this hazard.
     seen = f"{cycle.known_share:.0%} of the field" if cycle.known_share else "nothing of the field"
     words = {
         "judged": f"{data}: {seen} is known",
-        "late": f"{data}: not newer than what was judged before, so nobody is told",
+        "late": f"{data}{of}: not newer than what was judged before, so nobody is told;"
+        f" what its run left out stands in dynamo logs --run {cycle.run}",
         "unknown": f"{data}: {seen} is known, lately {cycle.usual_share:.0%} was: nothing counts as clear",
     }
     assert one.outcome is not None

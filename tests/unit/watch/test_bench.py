@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,9 +12,9 @@ from dynamo.watch import bench as module
 from dynamo.watch.bench import Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.health import health
-from dynamo.watch.judge import Verdict
+from dynamo.watch.judge import Products, Verdict
 
-SUMMARY = SimpleNamespace(run="run-1", folder="out", products=())
+PRODUCTS = Products("run-1", "out", ())
 
 
 class Judge:
@@ -44,7 +43,7 @@ def judged(judge, counts=None, *, stopped=False):
         if stopped:
             stop.set()
         try:
-            return await bench.judge(SUMMARY, stop)
+            return await bench.judge(PRODUCTS, stop)
         finally:
             await bench.close()
 
@@ -60,7 +59,7 @@ def test_what_a_full_disk_refused_is_judged_again_until_it_is_recorded(monkeypat
     )  # in the order in which it is told
     judge = Judge(DiskFullError("full"), DiskFullError("full"), Verdict())
     assert judged(judge, counts) == ""
-    assert said == [("judging", True), ("judging", True), ("judging", False)]
+    assert said == [("judging", True), ("judging", True), ("times", False), ("judging", False)]
     assert judge.closed
 
 
@@ -89,5 +88,15 @@ def test_a_run_that_cannot_be_judged_is_a_trouble_until_one_can(wrong):
     said = judged(Judge(wrong), counts)
     assert counts.troubles == {"judging": said}
     assert not health(counts, counts.since, 60.0)["ok"]
+    assert judged(Judge(Verdict()), counts) == ""
+    assert counts.troubles == {}
+
+
+def test_products_of_another_time_than_their_files_are_a_trouble_that_a_new_start_would_not_mend():
+    """Until a run is judged of which they are not."""
+    counts = Counts()
+    assert judged(Judge(Verdict(off="of 2017")), counts) == ""
+    assert counts.troubles == {"times": "of 2017"}
+    assert health(counts, counts.since, 60.0)["ok"]
     assert judged(Judge(Verdict()), counts) == ""
     assert counts.troubles == {}
