@@ -30,6 +30,7 @@ def move(runfile: Path, subscriber: str, lon: float, lat: float) -> int:
     from dynamo.journal import Workspace
     from dynamo.watch.feed import read_feed
     from dynamo.watch.people import read_people
+    from dynamo.watch.swapped import Whereabouts
 
     feed, now = read_feed(runfile), datetime.now(UTC)
     alerts = feed.runfile.alerts
@@ -39,6 +40,8 @@ def move(runfile: Path, subscriber: str, lon: float, lat: float) -> int:
     people, _ = read_people(replace(alerts, faults="skip"), feed.path.parent, None)
     people.at(subscriber)
     position = Position(feed.name, subscriber, lon, lat, now.timestamp())
+    if wrong := Whereabouts(people).wrong(lon, lat):
+        raise UserError(wrong)
     (later,) = record_positions(Workspace.open(feed.workspace).journal, [position])
     if later is not None:
         raise UserError(

@@ -22,10 +22,12 @@ import orjson
 from aiohttp import web
 
 from dynamo.alerts.positions import AHEAD, Position, record_positions
+from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DynamoError, UserError, nearest
 from dynamo.graph.units import format_seconds
 from dynamo.watch.people import People
 from dynamo.watch.problems import problem
+from dynamo.watch.swapped import Whereabouts
 
 __all__ = ["Door", "Moves"]
 
@@ -80,6 +82,7 @@ class Moves:
         self._journal, self._doors = journal, doors
         self._waiting: list[tuple[Position, asyncio.Future[float | None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._known: dict[str, tuple[Subscribers, Whereabouts]] = {}
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Return what a server answers with this."""
@@ -108,10 +111,21 @@ class Moves:
             posted = [Position(door.feed, subscriber, lon, lat, moment) for door in fresh]
         except UserError as error:
             raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from None
+        if all(wrong := [await self._swapped(door, lon, lat) for door in fresh]):
+            raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY, wrong[0])
         later = await asyncio.gather(*map(self._keep, posted))
         if (known := later[0]) is not None and None not in later:
             at = datetime.fromtimestamp(known, UTC).isoformat(timespec="milliseconds")
             raise _Refused(HTTPStatus.CONFLICT, f"a later position is known, of {at}")
+
+    async def _swapped(self, door: Door, lon: float, lat: float) -> str:
+        """Return that a position must be swapped, by where the others of a feed are; they are looked at once."""
+        people = door.people.known
+        before, where = self._known.get(door.feed, (None, None))
+        if where is None or before is not people:
+            where = await asyncio.to_thread(Whereabouts, people)
+            self._known[door.feed] = people, where
+        return where.wrong(lon, lat)
 
     def _allowed(self, header: str) -> list[Door]:
         kind, _, token = header.partition(" ")

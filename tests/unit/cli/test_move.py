@@ -46,6 +46,17 @@ def test_a_position_is_recorded_for_the_watch(folder, capsys):
     assert positions_since(journal, "flow.yaml", 0.0) == {"clinic": (-96.5, -1.25)}
 
 
+def test_numbers_the_wrong_way_round_are_refused(folder, capsys):
+    """Where they are a place far from all, and among the subscribers if swapped."""
+    (folder / "people.csv").write_text("id,lon,lat\nclinic,8.4,47.4\nschool,8.9,47.9\n")
+    code, _, err = move(capsys, "flow.yaml", "clinic", 47.5, 8.5)
+    assert code == 2
+    assert "longitude 47.5, latitude 8.5 is more than 1000 km from all subscribers" in err
+    assert "give the longitude first" in err
+    assert move(capsys, "flow.yaml", "clinic", 8.5, 47.5)[0] == 0
+    assert move(capsys, "flow.yaml", "clinic", 60, 20)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

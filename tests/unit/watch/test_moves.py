@@ -86,6 +86,20 @@ def test_without_a_time_it_is_now(tmp_path):
     assert put(tmp_path, {"lon": 1, "lat": 2, "time": at(minutes=5)})[0] == 409
 
 
+def test_numbers_the_wrong_way_round_are_refused(tmp_path):
+    """Also after the file of subscribers was read anew: what counts is where they are now."""
+    one = door(tmp_path)
+    assert put(tmp_path, {"lon": 47.5, "lat": 8.5}, doors=[one])[0] == 204
+    (tmp_path / "a.yaml.csv").write_text("id,lon,lat\ncar,8.4,47.4\nvan,8.9,47.9\n")
+    one.people.look(), one.people.look()
+    status, _, said = put(tmp_path, {"lon": 47.5, "lat": 8.5}, doors=[one])
+    assert status == 422
+    assert said["detail"].endswith("and among them if swapped: give the longitude first")
+    assert put(tmp_path, {"lon": 8.5, "lat": 47.5}, doors=[one])[0] == 204
+    other = door(tmp_path, "b.yaml", ids=("car",))
+    assert put(tmp_path, {"lon": 47.5, "lat": 8.5}, doors=[one, other])[0] == 204
+
+
 @pytest.mark.parametrize("headers", [
     {}, {"Authorization": TOKEN}, {"Authorization": "Bearer "}, {"Authorization": "Bearer correct horsf"},
     {"Authorization": f"Basic {TOKEN}"}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": "Bearer cörrect"},
