@@ -116,8 +116,12 @@ class InternalError(DynamoError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the known word closest to `word`, or an empty string."""
+    """Return `` (did you mean 'x'?)`` for the known word closest to `word`, in whatever case, or an empty string."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    known = list(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if not close:
+        alike = {one.casefold(): one for one in reversed(known)}
+        close = [alike[one] for one in get_close_matches(word.casefold(), alike, n=1, cutoff=0.6)]
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -53,7 +53,7 @@ def command(
         print(json.dumps({"ok": False, "faults": _faults(error)}, indent=2))
         return error.exit_code
     if as_json:
-        print(json.dumps({"ok": True, **_facts(checked), **_watch_facts(checked.inspection)}, indent=2))
+        print(json.dumps({"ok": True, **_facts(checked), **_watch_facts(checked)}, indent=2))
     else:
         print(_words(runfile, checked))
     return 0
@@ -101,10 +101,11 @@ def _whole(
 
     prepared = make_real(draft, params=params, inputs=inputs)
     if inspection is not None:
-        from dynamo.watch.inspection import inspect_needs, inspect_products
+        from dynamo.watch.inspection import inspect_needs, inspect_products, inspect_rules
 
         inspect_needs(draft, inspection, prepared.workflow.signature)
-        inspect_products(draft, prepared)
+        inspection = inspect_products(draft, inspection, prepared)
+        inspection = inspect_rules(draft, inspection, prepared.params)
         draft.faults.check()
     units(prepared.graph)  # labels that cannot fuse are a fault too
     return _Checked(
@@ -128,7 +129,7 @@ def _partly(
     from dynamo.graph.signature import Role
     from dynamo.runfile.paths import under
     from dynamo.runfile.preparation import understand
-    from dynamo.watch.inspection import inspect_needs
+    from dynamo.watch.inspection import inspect_needs, inspect_rules
 
     parts = understand(draft, params=params, inputs=inputs, without=inspection.waiting)
     signature = parts.workflow.signature
@@ -137,18 +138,19 @@ def _partly(
     assert draft.runfile is not None
     base, values = draft.path.parent, parts.values
     others = [p for p in signature.parameters.values() if p.role is not Role.INPUT]
+    shown = {p.name: values.get(p.name, p.default) for p in others}
     return _Checked(
         draft.runfile,
         parts.workflow.call,
         dict.fromkeys(sorted(inspection.waiting), ())
         | {name: [one.path for one in found] for name, found in parts.found.items()},
-        {p.name: values.get(p.name, p.default) for p in others},
+        shown,
         values.keys(),
         max((f.time for found in parts.found.values() for f in found if f.time), default=None),
         None,
         str(under(base, draft.runfile.products.to)),
         under(base, draft.runfile.workspace),
-        inspection,
+        inspect_rules(draft, inspection, shown),
     )
 
 
@@ -185,7 +187,8 @@ def _facts(checked: _Checked) -> dict[str, Any]:
     }
 
 
-def _watch_facts(inspection: Inspection | None) -> dict[str, Any]:
+def _watch_facts(checked: _Checked) -> dict[str, Any]:
+    inspection = checked.inspection
     if inspection is None:
         return {}
     facts: dict[str, Any] = {
@@ -197,13 +200,21 @@ def _watch_facts(inspection: Inspection | None) -> dict[str, Any]:
             "subscribers": len(means.people.known),
             "left_out": [str(fault) for fault in means.people.left_out],
             "channels": list(means.channels),
+            "rules": _rules(checked.runfile),
         }
     return facts
 
 
-def _watch_words(inspection: Inspection | None) -> list[tuple[str, str]]:
+def _rules(runfile: RunFile) -> list[str]:
+    from dynamo.watch.doubts import understood
+
+    return [understood(rule) for rule in runfile.alerts.rules] if runfile.alerts else []
+
+
+def _watch_words(checked: _Checked) -> list[tuple[str, str]]:
     from dynamo.graph.units import format_count
 
+    inspection = checked.inspection
     if inspection is None:
         return []
     rows, notes = [("trigger", inspection.trigger)], [("note", str(one)) for one in inspection.notes]
@@ -215,7 +226,8 @@ def _watch_words(inspection: Inspection | None) -> list[tuple[str, str]]:
     if people.left_out:
         told += f"; {format_count(len(people.left_out), 'row')} left out"
     left_out = [("left out", f"{people.path}:{one}") for one in people.left_out[:20]]
-    return [*rows, ("alerts", told), *left_out, *notes]
+    rules = [("rule", one) for one in _rules(checked.runfile)]
+    return [*rows, ("alerts", told), *rules, *left_out, *notes]
 
 
 def _words(runfile: str, checked: _Checked) -> str:
@@ -238,7 +250,7 @@ def _words(runfile: str, checked: _Checked) -> str:
         ("products", checked.products),
         ("engine", ", at most ".join([engine.name, *limits[:1]]) + "".join(f", {x}" for x in limits[1:])),
         ("workspace", str(checked.workspace)),
-        *_watch_words(checked.inspection),
+        *_watch_words(checked),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join([f"{runfile} is right.", *(f"  {name:<{width}}  {text}" for name, text in rows)])

@@ -14,6 +14,7 @@ from pathlib import Path
 from dynamo.alerts.policy import Policy
 from dynamo.alerts.positions import positions_since
 from dynamo.delivery.channel import Channel
+from dynamo.graph.signature import Role
 from dynamo.runfile.draft import read
 from dynamo.runfile.names import match
 from dynamo.runfile.params import read_params
@@ -21,6 +22,7 @@ from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
 from dynamo.watch.channels import address
 from dynamo.watch.closed import closed_channels
+from dynamo.watch.doubts import doubts, known_of
 from dynamo.watch.feed import Feed
 from dynamo.watch.judge import Judge
 from dynamo.watch.means import means_of
@@ -48,12 +50,19 @@ class Equipment:
 
 
 def check_workflow(feed: Feed) -> None:
-    """Raise `UserError` where the workflow cannot be loaded, or has no such inputs and parameters."""
+    """Raise `UserError` where the workflow cannot be loaded, or has no such inputs and parameters.
+
+    Rules that can never match are told in the log.
+    """
     signature = load_workflow(feed.runfile.workflow, feed.path.parent).signature
     draft = read(feed.path, text=feed.text)
-    read_params(draft, signature, {})
+    values = read_params(draft, signature, {})
     match(draft, signature, "inputs", ())
     draft.faults.check()
+    if feed.runfile.alerts is not None:
+        defaults = {p.name: p.default for p in signature.of_role(Role.VALUE)}
+        for _, said in doubts(feed.runfile.alerts, None, known_of({**defaults, **values})):
+            log.warning("%s: %s", feed.name, said)
 
 
 def equip(feed: Feed, journal: Path, label: str = "") -> Equipment:

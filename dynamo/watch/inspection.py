@@ -6,15 +6,17 @@ trip over, and what the machine lacks for it, is added to the faults of the run 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from dynamo.errors import WorkspaceError, nearest
 from dynamo.graph.signature import Role, Signature
-from dynamo.graph.units import format_seconds
+from dynamo.graph.units import format_count, format_seconds
 from dynamo.journal import Workspace
 from dynamo.runfile.draft import Draft
 from dynamo.runfile.faults import Fault, Faults
@@ -26,12 +28,13 @@ from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.runfile.values import At
 from dynamo.watch.channels import Told, address
 from dynamo.watch.closed import closed_channels
+from dynamo.watch.doubts import doubts, known_of
 from dynamo.watch.feed import check_trigger, globs_of, name_of
 from dynamo.watch.means import Means, find_means
 from dynamo.watch.needs import vain
 from dynamo.watch.surroundings import tell_lacking
 
-__all__ = ["Inspection", "inspect", "inspect_needs", "inspect_products"]
+__all__ = ["Inspection", "inspect", "inspect_needs", "inspect_products", "inspect_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,38 @@ def inspect_needs(draft: Draft, inspection: Inspection, signature: Signature) ->
             draft.tell(("inputs", name, "last"), said)
 
 
+def inspect_rules(draft: Draft, inspection: Inspection, params: Mapping[str, Any]) -> Inspection:
+    """Return the inspection with a note of each rule that can never match; `params` are those of the workflow."""
+    assert draft.runfile is not None
+    alerts, means = draft.runfile.alerts, inspection.means
+    if alerts is None:
+        return inspection
+    known = known_of(params, _kinds(draft, draft.runfile))
+    return _with_notes(
+        draft, inspection, doubts(alerts, means.people.known if means and means.people else None, known)
+    )
+
+
+def _kinds(draft: Draft, runfile: RunFile) -> set[str]:
+    """Return the kinds of hazard that were judged before."""
+    from dynamo.alerts.store import AlertStore
+
+    workspace = under(draft.path.parent, runfile.workspace)
+    journal = Workspace(workspace).journal
+    if not journal.is_file():
+        return set()
+    with suppress(WorkspaceError), AlertStore(journal) as store:  # what is wrong with it is told already
+        return store.kinds(name_of(draft.path, workspace))
+    return set()
+
+
+def _with_notes(draft: Draft, inspection: Inspection, said: Iterable[tuple[At, str]]) -> Inspection:
+    notes = Faults(draft.faults.file)
+    for at, message in said:
+        notes.add(draft.root.find(at).mark, message, lacking=message)
+    return replace(inspection, notes=(*inspection.notes, *notes.found))
+
+
 def _trigger(runfile: RunFile, base: Path) -> str:
     trigger = runfile.trigger
     if trigger and trigger.cron:
@@ -129,11 +164,14 @@ def _trigger(runfile: RunFile, base: Path) -> str:
     return f"each new file of {', '.join(globs_of(runfile, base))}"
 
 
-def inspect_products(draft: Draft, prepared: Prepared) -> None:
-    """Add to the faults the globs of products with hazards that no output can have."""
+def inspect_products(draft: Draft, inspection: Inspection, prepared: Prepared) -> Inspection:
+    """Add to the faults the globs of products with hazards that no output can have; note those that may have others.
+
+    Returns the inspection with the notes.
+    """
     alerts, graph = prepared.runfile.alerts, prepared.graph
     if alerts is None or any(task.kind == "expand" for task in graph.tasks.values()):
-        return  # what a run will find out only on its way may have any name
+        return inspection  # what a run will find out only on its way may have any name
     made = list(graph.producer)
     published = [name for name in made if _fits(name, prepared.products.only or ("*",))]
     said = draft.root.value["alerts"].value
@@ -149,6 +187,17 @@ def inspect_products(draft: Draft, prepared: Prepared) -> None:
         if any(_fits(name, [glob]) for name in made):
             wrong = f"`only` leaves out all outputs like {glob!r}"
         draft.tell(("alerts", "products", index), f"products: {wrong}")
+    return _with_notes(draft, inspection, _other_products(alerts.products, published))
+
+
+def _other_products(globs: Collection[str], published: Collection[str]) -> Iterator[tuple[At, str]]:
+    """Yield globs that take products which are not called as GeoJSON is: each that is none fails to be judged."""
+    for index, glob in enumerate(globs):
+        others = [n for n in published if _fits(n, [glob]) and not n.endswith((".geojson", ".geojson.gz"))]
+        if others:
+            count = format_count(len(others), "product")
+            said = f"products: {glob!r} takes {count} like {others[0]!r}; are they GeoJSON? No run can be judged else"
+            yield ("alerts", "products", index), said
 
 
 def _fits(name: str, globs: Collection[str]) -> bool:

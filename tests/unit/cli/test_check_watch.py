@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
 
+from dynamo.alerts.store import AlertStore
 from dynamo.cli import main
 from dynamo.errors import UserError
-from dynamo.watch.equipment import equip
+from dynamo.journal import Workspace
+from dynamo.watch.equipment import check_workflow, equip
 from dynamo.watch.feed import read_feed
 
 CHAIN = '''\
@@ -79,13 +83,63 @@ def test_what_is_right_is_told_in_a_word(run_file, capsys):
     assert (code, err) == (0, "")
     assert "alerts        2 subscribers, 3 channels: desk, drop, siren\n" in out
     assert "trigger       each new file of frames\n" in out
+    assert "rule          STORM >= 45 within 10 km, at any lead time -> desk, drop\n" in out
+    assert "note" not in out
     assert sorted(p.name for p in run_file.parent.iterdir() if p.name != "__pycache__") == [
         "chain.py", "in", "people.csv", "run.yaml",
     ]  # fmt: skip
     code, out, _ = checked(capsys, run_file, "--json")
     facts = json.loads(out)
-    assert facts["alerts"] == {"subscribers": 2, "left_out": [], "channels": ["desk", "drop", "siren"]}
+    assert facts["alerts"] == {
+        "subscribers": 2, "left_out": [], "channels": ["desk", "drop", "siren"],
+        "rules": ["STORM >= 45 within 10 km, at any lead time -> desk, drop"],
+    }  # fmt: skip
     assert facts["trigger"] == "each new file of frames"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_rules_that_can_never_match_are_noted(run_file, capsys, caplog, there):
+    """By what the workflow is given, also where no file is there yet; its parameters may mean something else."""
+    edit(run_file, "inputs:", "params: {levels: [20, 35]}\ninputs:")
+    edit(run_file, "within: 10 km, to", "within: 10 km, lead: 3 h, to")
+    chain = run_file.parent / "chain.py"
+    chain.write_text(
+        CHAIN.replace("list[Input])", "list[Input], levels: list[float] = [60.0], horizon: int = 30)")
+    )
+    if not there:
+        for file in (run_file.parent / "in").iterdir():
+            file.unlink()
+    code, out, _ = checked(capsys, run_file)
+    assert code == 0
+    assert f"{run_file}:9:33: level: no polygon reaches 45: `levels` of the workflow ends at 35\n" in out
+    assert "lead: 180 min, but `horizon` of the workflow is 30 min\n" in out
+    check_workflow(read_feed(run_file))
+    assert [record.getMessage()[:30] for record in caplog.records] == [
+        "run.yaml: level: no polygon re", "run.yaml: lead: 180 min, but `",
+    ]  # fmt: skip
+
+
+def test_a_hazard_that_no_product_ever_spoke_of_is_noted(run_file, capsys):
+    """Once something was judged; with the right spelling, for case counts."""
+    edit(run_file, "hazard: STORM", "hazard: Storm")
+    assert "note" not in checked(capsys, run_file)[1]
+    workspace = Workspace.open(run_file.parent / ".dynamo")
+    AlertStore(workspace.journal).close()
+    with contextlib.closing(sqlite3.connect(workspace.journal)) as db, db:
+        db.execute(
+            "INSERT INTO cycles (run, hazard, feed, issued, judged, outcome, known)"
+            " VALUES ('r', 'STORM', 'run.yaml', 0, 0, 'judged', 1)"
+        )
+    out = checked(capsys, run_file)[1]
+    assert "hazard: no product ever spoke of 'Storm' (did you mean 'STORM'?)\n" in out
+
+
+def test_products_that_are_not_called_as_geojson_are_noted(run_file, capsys):
+    """They may be it all the same."""
+    edit(run_file, '"polygons_*.geojson"', '"*"')
+    code, out, _ = checked(capsys, run_file)
+    assert code == 0
+    assert "7:13: products: '*' takes 1 product like 'storm.png'; are they GeoJSON?" in out
 
 
 FAULTS = [
