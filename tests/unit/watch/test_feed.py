@@ -9,7 +9,7 @@ import pytest
 
 from dynamo.errors import RunFileError, UserError
 from dynamo.triggers.clock import Cron, Every
-from dynamo.watch.feed import Feed, read_feed
+from dynamo.watch.feed import Feed, name_of, read_feed
 
 HEAD = "workflow: ./flow.py:flow\n"
 INPUTS = "inputs:\n  frames: {files: 'in/*.nc', last: 5, within: 10 min}\n  ground: {files: dem.tif}\n"
@@ -58,6 +58,7 @@ def test_the_name_is_the_way_from_the_workspace_wherever_one_stands(tmp_path, mo
     monkeypatch.chdir(tmp_path / "night")
     assert read_feed("a.yaml").name == "night/a.yaml"
     assert read_feed("a.yaml").workspace.resolve() == tmp_path / ".dynamo"
+    assert name_of(Path("/etc/nowcast.yaml"), Path("/var/lib/nowcast")) == "../../etc/nowcast.yaml"
 
 
 @pytest.mark.parametrize(
