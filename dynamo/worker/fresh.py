@@ -57,13 +57,15 @@ def state_of(path: str) -> State:
     return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
-def read_afresh(folders: Collection[str]) -> None:
+def read_afresh(folders: Collection[str], *, named: bool = False) -> None:
     """Import what lies in `folders`, at whatever depth, from its source and never from Python's cache.
 
     That cache goes by whole seconds: a file edited twice in one, to the same size, would run as it was before.
-    What is installed there (``site-packages``), the standard library and dynamo go on using it.
+    What is installed there (``site-packages``), the standard library and dynamo go on using it. Tasks there are
+    called by the address of their file, or, as others find the folder too, where they are `named` by their module.
     """
-    _addressed.update(map(os.path.realpath, folders))
+    if not named:
+        _addressed.update(map(os.path.realpath, folders))
     new = {os.path.join(os.path.abspath(folder), "") for folder in folders} - _fresh
     if not new:
         return

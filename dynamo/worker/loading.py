@@ -124,12 +124,25 @@ def forget_edited() -> None:
         (modules, name, module)
         for modules in _homes.all()
         for name, module in list(modules.items())
-        if state_in(module) is not None
+        if state_in(module) is not None or _is_bare(module)
     ]
     if any(is_edited(module) for _, _, module in written):
-        for modules, name, _ in written:
+        gone = {id(module) for _, _, module in written}
+        for modules, name, module in written:
+            package, _, last = name.rpartition(".")
+            holder = modules.get(package)
             modules.pop(name, None)
+            # A package that stays would go on giving it to ``from package import module``.
+            if holder is not None and id(holder) not in gone and vars(holder).get(last) is module:
+                delattr(holder, last)
         _loaded.clear()
+
+
+def _is_bare(module: ModuleType) -> bool:
+    """Whether a module is a folder of what people write that has no ``__init__.py``."""
+    fields = getattr(module, "__dict__", {})
+    folders = [] if fields.get("__file__") else list(fields.get("__path__") or ())
+    return bool(folders) and all(map(is_fresh, folders))
 
 
 def load_module(where: str) -> ModuleType:
@@ -138,6 +151,8 @@ def load_module(where: str) -> ModuleType:
         if where.endswith(".py"):
             return _from_file(where)
         _homes.enter(_homes.named)
+        if where not in sys.modules and not where.startswith("dynamo."):
+            _read_around(where)
         return importlib.import_module(where)
     except SyntaxError as error:
         place = Place(error.filename or where, error.lineno or 0, error.offset or 0)
@@ -150,6 +165,14 @@ def load_module(where: str) -> ModuleType:
             else f"{where} imports {missing!r}, which is not installed in this environment"
         )
         raise UserError(hint) from error
+
+
+def _read_around(name: str) -> None:
+    """Read afresh what lies where a module that is called by name is found, as that may be edited like a file."""
+    with suppress(ValueError):  # a module that was made by hand
+        spec = importlib.util.find_spec(name.partition(".")[0])
+        places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+        read_afresh([os.path.dirname(place) for place in places if os.path.isabs(place)], named=True)
 
 
 def _from_file(where: str) -> ModuleType:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dynamo.worker.fresh import read_afresh
-from dynamo.worker.loading import load_object, look_first
+from dynamo.worker.loading import forget_edited, load_object, look_first
 
 pytestmark = pytest.mark.usefixtures("as_before")
 
@@ -163,3 +163,60 @@ def test_what_dynamo_did_not_put_on_the_module_path_keeps_its_name(tmp_path):
     (tmp_path / "one/flow.py").write_text("from lib_jobs import make\n")
     sys.path.append(str(tmp_path / "lib"))
     assert load_object(f"{tmp_path}/one/flow.py:make").call == "lib_jobs:make"
+
+
+def test_a_helper_in_a_folder_that_is_no_package_is_forgotten_when_it_was_edited(tmp_path):
+    """The folder has no ``__init__.py`` to be edited, and would go on giving the helper that it had."""
+    (tmp_path / "bare/inner").mkdir(parents=True)
+    (tmp_path / "flow.py").write_text("from bare.inner import word\nK = word.K\n")
+    for text in ("one", "three"):
+        (tmp_path / "bare/inner/word.py").write_text(f"K = {text!r}\n")
+        forget_edited()
+        assert load_object(f"{tmp_path}/flow.py:K") == text
+
+
+def test_a_helper_of_a_package_that_stays_is_forgotten_when_it_was_edited(tmp_path):
+    """One that was imported before dynamo heard of it, or by a finder of its own."""
+    (tmp_path / "staying").mkdir()
+    (tmp_path / "staying/__init__.py").write_text("")
+    (tmp_path / "flow.py").write_text("from staying import word\nK = word.K\n")
+    sys.path.append(str(tmp_path))
+    importlib.import_module("staying")
+    for text in ("one", "three"):
+        (tmp_path / "staying/word.py").write_text(f"K = {text!r}\n")
+        forget_edited()
+        assert load_object(f"{tmp_path}/flow.py:K") == text
+
+
+@pytest.mark.parametrize("package", [True, False])
+def test_a_workflow_that_is_found_elsewhere_on_the_module_path_is_seen_as_edited(tmp_path, package):
+    """As by PYTHONPATH, with what it imports of its neighbours; its tasks keep their name."""
+    folder = tmp_path / "mine_elsewhere"
+    folder.mkdir()
+    if package:
+        (folder / "__init__.py").write_text("")
+    (folder / "flows.py").write_text(
+        "import beside_mine\nfrom dynamo import Output, task\nK = beside_mine.K\n@task\ndef t(out: Output): ...\n"
+    )
+    sys.path.append(str(tmp_path))
+    for text in ("one", "three"):
+        (tmp_path / "beside_mine.py").write_text(f"K = {text!r}\n")
+        forget_edited()
+        assert load_object("mine_elsewhere.flows:K") == text
+    with (folder / "flows.py").open("a") as file:
+        file.write("K = 'edited'\n")
+    forget_edited()
+    assert load_object("mine_elsewhere.flows:K") == "edited"
+    assert load_object("mine_elsewhere.flows:t").call == "mine_elsewhere.flows:t"
+
+
+def test_a_workflow_that_is_installed_is_loaded_as_python_does(tmp_path):
+    """From its cache, and once."""
+    place = tmp_path / "lib/site-packages"
+    place.mkdir(parents=True)
+    (place / "installed_flow.py").write_text("K = 'one'\n")
+    sys.path.append(str(place))
+    assert load_object("installed_flow:K") == "one"
+    (place / "installed_flow.py").write_text("K = 'three'\n")
+    forget_edited()
+    assert load_object("installed_flow:K") == "one"
