@@ -75,7 +75,7 @@ def _judged(one: Judged, window: str) -> Standing:
     words = {
         "judged": f"{data}: {seen} is known",
         "late": f"{data}{of}: not newer than what was judged before, so nobody is told;"
-        f" what its run left out stands in dynamo logs --run {cycle.run}",
+        f" what its run left out stands in dynamo logs TASK --run {cycle.run}",
         "unknown": f"{data}: {seen} is known, lately {cycle.usual_share:.0%} was: nothing counts as clear",
     }
     assert one.outcome is not None
