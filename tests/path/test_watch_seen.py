@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,26 +16,39 @@ import pytest
 
 
 class _Gone(BaseHTTPRequestHandler):
+    status = 410
+
     def do_POST(self) -> None:
         """Want nothing any more."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(410)
+        self.send_response(self.status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Be silent."""
 
 
-@pytest.fixture
-def gone() -> Iterator[str]:
-    """Address of an endpoint that answers 410."""
-    server = HTTPServer(("127.0.0.1", 0), _Gone)
+class _Taken(_Gone):
+    status = 204
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
+    """Answer at a port; gives the address."""
+    server = HTTPServer(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def gone() -> Iterator[str]:
+    """Address of an endpoint that answers 410."""
+    with listening(_Gone) as url:
+        yield url
 
 
 def ran(folder: Path, secret: str, *arguments: str) -> str:
@@ -135,3 +150,23 @@ def test_what_of_an_edit_needs_a_new_start_is_told(watched, ears):
     watched.show(0, 45)
     assert ears.told() == ("new", 45)
     assert watched.end() == 130
+
+
+def test_a_channel_where_nobody_listens_is_seen_until_it_works_again(watched, ears):
+    """With since when and why: in the log, by health, and with `status`, whether a watch is at work or not."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ears.url = f"http://127.0.0.1:{port}/"
+    watched.say()
+    watched.start("--port", "0")
+    watched.show(0, 45)
+    why = f": cannot connect to 127.0.0.1:{port}: Connection refused"
+    line = watched.until("watch.yaml/desk fails since")
+    assert why in line
+    assert why in watched.ask()["feeds"]["watch.yaml"]["troubles"]["channels"]
+    assert 'dynamo_trouble{feed="watch.yaml",what="channels"} 1.0' in watched.ask("/metrics")
+    assert why in ran(watched.folder, ears.secret, "status")
+    with listening(_Taken, port):
+        watched.until("watch.yaml/desk works again; it failed since")
+    assert watched.ask()["feeds"]["watch.yaml"]["troubles"] == {}
+    assert "fails since" not in ran(watched.folder, ears.secret, "status")
