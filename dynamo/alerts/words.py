@@ -90,9 +90,9 @@ def _comes(alert: Alert) -> str:
         verb = f"comes {where(alert)}" if near else f"reaches {plain(alert.subscriber)}"
         minutes = math.floor((alert.onset - now) / timedelta(minutes=1))
         soon = f"in {minutes} min" if minutes else "in less than a minute"
-        return f"{verb} {soon} ({_clock(alert.onset)})"
+        return f"{verb} {soon} ({_clock(alert.onset, alert)})"
     if alert.ends is not None and alert.ends < now:
-        return f"was {where(alert)} until {_clock(alert.ends)}"
+        return f"was {where(alert)} until {_clock(alert.ends, alert)}"
     return f"is {where(alert)} now"
 
 
@@ -134,7 +134,10 @@ def _told(alert: Alert) -> list[str]:
     return [f"{since}This replaces the alert of {_date(last.sent)} ({plain(last.id)})."]
 
 
-def _clock(time: datetime) -> str:
+def _clock(time: datetime, alert: Alert) -> str:
+    """Return a time of day, with the date where that is not the one on which the alert was made."""
+    if time.astimezone(UTC).date() != alert.sent.astimezone(UTC).date():
+        return _date(time)
     return f"{time.astimezone(UTC):%H:%M} UTC"
 
 
