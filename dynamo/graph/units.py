@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from dynamo.errors import nearest
-
 __all__ = ["format_bytes", "format_count", "format_seconds", "parse_bytes", "parse_duration", "parse_seconds"]
 
 
@@ -98,14 +96,13 @@ def _parse_text(text: str, kind: _Kind) -> float:
         raise ValueError(_unitless(number))
     if unit and unit not in kind.units:
         raise ValueError(
-            f"{_short(text)} is not {kind.expected}: unknown unit {_short(match[2])}{nearest(match[2], kind.units)}; "
-            f"known are {kind.known}"
+            f"{_short(text)} is not {kind.expected}: unknown unit {_short(match[2])}; known are {kind.known}"
         )
     return number * kind.units.get(unit, 1)
 
 
 def _unitless(number: float) -> str:
-    return f"{number:g} has no unit; write '{number:g} min' or '{number:g} s'"
+    return f"{number:.15g} has no unit; write '{number:.15g} min' or '{number:.15g} s'"
 
 
 def _short(text: str | float) -> str:

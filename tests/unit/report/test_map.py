@@ -159,7 +159,7 @@ def test_a_run_without_anything_for_a_map_is_told_so(chains, tmp_path):
     ("text", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "expected a FeatureCollection"),
+        ("[]", "expected a GeoJSON FeatureCollection"),
         (
             '{"type": "FeatureCollection", "features": [{"type": "Feature", "id": "a", "geometry": null}]}',
             "feature 1: 'a': it is no Point",

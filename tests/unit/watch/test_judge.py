@@ -306,3 +306,13 @@ def test_a_product_that_cannot_be_read_ends_no_episode_of_another_kind(case):
     assert "missing" not in {one.state for one in verdict.standings.values()}
     with AlertStore(case.folder / "journal.db") as store:
         assert [kind for _, kind in store.active()] == ["STORM"]
+
+
+def test_a_product_that_is_no_geojson_is_told_with_what_to_do(case):
+    """It may well be right, and only named among those that hold hazards."""
+    products = case.made("r1")
+    (case.folder / "r1" / "storm.geojson").write_text('{"north": 33.1, "south": 32.0}')
+    (fault,) = case.judge(products).faults
+    said = "holds JSON that is no GeoJSON (its keys: 'north', 'south'); expected a GeoJSON FeatureCollection; name in"
+    assert said in str(fault)
+    assert "`products:` only those that hold hazards" in str(fault)
