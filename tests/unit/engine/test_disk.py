@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 from collections import deque
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -253,17 +254,20 @@ def test_a_task_that_fills_the_disk_by_itself_is_given_up_and_keeps_no_other_wai
     assert all(later.started - a.ended >= 0.1 for a, later in itertools.pairwise(tries))
 
 
-@pytest.mark.parametrize("pages", [4, 8, 16, 32])
+@pytest.mark.parametrize("pages", [4, 8, 12, 16, 20, 26, 32])
 def test_a_run_of_which_nothing_was_at_work_is_not_given_up(crowded, fill_disk, pages):
     """Where there is room for the beginning of a run only, it waits like any other."""
     lab, source, _ = crowded
     (lab.root / "gate").touch()
+    request = source.left[0]
     with lab.engine() as engine:
+        engine.serve(source)
         fill_disk(source.filler)
         os.truncate(source.filler, source.filler.stat().st_size // 4096 * 4096 - pages * 4096)
         source.until = 15
+        source.left.append(replace(request, run="late"))
         engine.serve(source)
-    assert [told for told in source.told if told != "full"] == [("run-0", True)]
+    assert [told for told in source.told if told != "full"] == [("run-0", True), ("late", True)]
 
 
 @pytest.mark.parametrize(
