@@ -65,9 +65,10 @@ def health(counts: Counts, now: float, patience: float, channels: Channels | Non
     troubles = dict(counts.troubles)
     if said := channels.trouble(now):
         troubles["channels"] = said
-    waits = any(
-        since is not None and now - since > patience for since in (counts.behind, channels.silent_since())
-    )
+    silent = channels.silent_since()
+    if silent is not None:  # what failed before the watch began is no reason to end it once more
+        silent = max(silent, counts.since)
+    waits = any(since is not None and now - since > patience for since in (counts.behind, silent))
     return {
         "ok": not waits and troubles.keys() <= BEARABLE,
         "troubles": troubles,

@@ -224,6 +224,7 @@ def test_it_is_unwell_where_alerts_wait_and_every_channel_fails():
     closed = Closed("x", datetime(2026, 3, 25, 5, tzinfo=UTC), "")
     assert not health(counts, 111.0, 60, Channels(both, [closed], [failing("y")]))["ok"]
     assert health(counts, 111.0, 60, Channels(("x",), [closed]))["ok"]
+    assert health(Counts(since=100.0), 111.0, 60, down)["ok"]
 
 
 def test_of_very_many_channels_in_trouble_some_are_named():
