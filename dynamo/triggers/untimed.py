@@ -1,4 +1,4 @@
-"""Files in whose names no time is found: they make no window, which somebody should be told.
+"""Files in whose names no time is found: they are in no window, which somebody should be told.
 
 Enters: files that were seen. Leaves: for which inputs the newest file is one of these, and news of them. Pure.
 """

@@ -60,6 +60,6 @@ class Remarks:
 
 def _left_out(one: Arrival) -> str:
     return (
-        f"{Path(one.path).name!r} makes no window, as no time is found in its name; "
+        f"{Path(one.path).name!r} is in no window, as no time is found in its name; "
         f"say with `time:` of the input {one.input!r} where it stands"
     )

@@ -171,7 +171,7 @@ def test_files_without_a_time_are_told_and_are_a_trouble_until_one_with_a_time_c
 
     async def some_come(counts):
         assert list(counts.troubles) == ["files"]
-        assert "'sweep.txt' makes no window, as no time is found in its name" in counts.troubles["files"]
+        assert "'sweep.txt' is in no window, as no time is found in its name" in counts.troubles["files"]
         assert health(counts, time.time(), 60)["ok"]
         assert counts.data_age(counts.since + 100) == 100
         put(folder, "another.txt")
@@ -186,9 +186,9 @@ def test_files_without_a_time_are_told_and_are_a_trouble_until_one_with_a_time_c
     work(some_come, since)
     said = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(said) == 1
-    assert said[0].startswith("'sweep.txt' makes no window")
+    assert said[0].startswith("'sweep.txt' is in no window")
     work(one_is_right, since)
-    assert "'sweep.txt' makes no window" in caplog.records[-1].getMessage()
+    assert "'sweep.txt' is in no window" in caplog.records[-1].getMessage()
     assert "(and 1 more file like it)" in caplog.records[-1].getMessage()
 
 

@@ -18,10 +18,10 @@ def test_files_without_a_time_are_told_at_once_and_then_once_an_hour_with_a_coun
     first, *others = (record.getMessage() for record in caplog.records)
     assert QUIET == 3600.0
     assert first == (
-        "a.yaml: '0.nc' makes no window, as no time is found in its name; say with `time:` of the input 'frames' "
+        "a.yaml: '0.nc' is in no window, as no time is found in its name; say with `time:` of the input 'frames' "
         "where it stands"
     )
-    assert [said[said.index("'") : said.index(" makes")] for said in others] == ["'1.nc'", "'62.nc'"]
+    assert [said[said.index("'") : said.index(" is in")] for said in others] == ["'1.nc'", "'62.nc'"]
     assert [said.partition("where it stands ")[2] for said in others] == [
         "(and 60 more files like it)",
         "(and 37 more files like it)",
