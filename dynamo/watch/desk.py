@@ -76,7 +76,9 @@ class Desk:
         self._failure: Exception | None = None
         self._remarks = Remarks(counts, label)
         counts.awaits = bool(feed.globs)
-        counts.trouble("times", "")  # who judged it may be no more
+        if bench is None:  # whoever judged before the run file was edited can tell no more that it is over
+            counts.trouble("times", "")
+            counts.trouble("judging", "")
         self._elsewhere: set[str] = set()  # runs of which it was told that another process has them
 
     async def work(self, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:

@@ -44,12 +44,12 @@ def folder(tmp_path):
 def work(tmp_path, folder):
     """Let a desk work from when it has begun until something is done."""
 
-    def run(until, more=""):
+    def run(until, more="", counts=None):
         (tmp_path / "flow.py").write_text(FLOW)
         (tmp_path / "w.yaml").write_text(
             f"workflow: ./flow.py:flow\n{'' if 'inputs:' in more else FRAME}{more}"
         )
-        counts = Counts()
+        counts = counts or Counts()
         run.turns = turns = Turns()
 
         async def main():
@@ -203,3 +203,16 @@ def test_a_run_that_failed_is_called_so_in_the_log(work, folder, caplog):
     work(one_comes)
     (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert record.getMessage().startswith("2026-01-01 12:00:00Z: failed: ")
+
+
+def test_what_was_wrong_with_judging_is_over_where_nobody_is_told_any_more(work):
+    """Else a run file that was edited so would be unwell for ever."""
+    counts = Counts()
+    for what in ("times", "judging", "subscribers"):
+        counts.trouble(what, "wrong")
+
+    async def begun(_):
+        pass
+
+    work(begun, counts=counts)
+    assert list(counts.troubles) == ["subscribers"]
