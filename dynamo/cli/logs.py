@@ -25,7 +25,9 @@ __all__ = ["command"]
 
 @click.command("logs")
 @click.argument("task", required=False)
-@click.option("--run", "-r", help="Of this run (its id or the beginning of it); by default that of the newest data.")
+@click.option(
+    "--run", "-r", help="Of this run (its id or the beginning of it); by default that of the newest data."
+)
 @workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(task: str | None, run: str | None, workspace: Path, *, as_json: bool) -> int:

@@ -7,7 +7,7 @@ nothing can go wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from dynamo.alerts.subscriber import Subscribers
 from dynamo.alerts.words import REPLAY
 
 __all__ = ["present"]
+
+#: For how long a place must have been clear. A cell that is unknown has no polygon either: just after a time at which
+#: a storm is overhead, where air comes in from beyond the radar, it would be taken for clear.
+PASSED = timedelta(minutes=10)
 
 
 def present(
@@ -28,8 +32,8 @@ def present(
 ) -> list[Match]:
     """Leave out the matches that are over: a later field that the rule looks at, of a time that has come, is clear.
 
-    Where the last field that has come still shows the hazard, nobody knows, and it is told. Of old data that is played
-    again all is told.
+    That field is `PASSED` later at least. Where the last field that has come still shows the hazard, nobody knows, and
+    it is told. Of old data that is played again all is told.
 
     Parameters
     ----------
@@ -46,7 +50,7 @@ def present(
     if not come or now - max(one.issued for one in fields) > REPLAY:
         return found
     last = max(time for time, _ in come)
-    late = {match.subscriber for match in found if match.ends < last}
+    late = {match.subscriber for match in found if match.ends + PASSED <= last}
     late -= set(told()) if late else set()
     if not late:
         return found
@@ -56,7 +60,7 @@ def present(
         if match.subscriber not in late:
             return False
         lead = leads[match.subscriber]
-        return any(time > match.ends and minutes <= lead for time, minutes in come)
+        return any(time >= match.ends + PASSED and minutes <= lead for time, minutes in come)
 
     return [match for match in found if not is_over(match)]
 

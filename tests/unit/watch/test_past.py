@@ -62,9 +62,10 @@ def case(tmp_path):
 @pytest.mark.parametrize(
     ("ago", "near", "kinds"),
     [
-        (7, [0], []),  # the field of 5 minutes has come, and is clear
-        (7, [0, 5], ["new"]),  # nobody knows when it goes
-        (12, [0, 5], []),
+        (12, [0], []),  # the field of 10 minutes has come, and is clear
+        (12, [0, 5], ["new"]),  # clear for too short a time: what is unknown has no polygon either
+        (12, [0, 5, 10], ["new"]),  # nobody knows when it goes
+        (7, [0], ["new"]),
         (3, [0], ["new"]),
         (12, [0, 60], ["new"]),  # it comes again
         (12, [60], ["new"]),
@@ -84,7 +85,7 @@ def test_of_a_single_field_all_is_told(case):
 def test_a_field_that_the_rule_does_not_look_at_clears_nothing(case):
     """Nor one that another rule of his does not look at: nobody knows then."""
     short = MatchRule("STORM", 45.0, 5.0, lead=120)
-    assert case(short).told("r1", 7, [0]) == ["new"]
+    assert case(short).told("r1", 12, [0]) == ["new"]
 
 
 def test_who_was_told_goes_on_to_be_told(case):
