@@ -231,14 +231,14 @@ class Desk:
 
     def refused(self, one: Queued, request: Request, error: UserError) -> None:
         """Record that the run of a window could not begin; one that another process goes on with is waited for."""
-        if self.workspace.is_live(request.run):
-            if request.run not in self._elsewhere:
-                log.warning("%s: %s; it is judged when that is over", self._at(one), error)
-                self._elsewhere.add(request.run)
-            asyncio.get_running_loop().call_later(AGAIN, self._turns.begin, one, request)
-            return
-        self._turns.over(request.run)
         with self._fatal():
+            if self.workspace.is_live(request.run):
+                if request.run not in self._elsewhere:
+                    log.warning("%s: %s; it is judged when that is over", self._at(one), error)
+                    self._elsewhere.add(request.run)
+                asyncio.get_running_loop().call_later(AGAIN, self._turns.begin, one, request)
+                return
+            self._turns.over(request.run)
             self._end(one, "failed", str(error))
 
     async def _close(self, one: Queued, summary: Summary) -> None:
