@@ -1,6 +1,6 @@
 """The bench: where runs that ended are judged, one after another, in a thread of its own.
 
-Enters: the products of a run that ended well. Leaves: what was wrong, in words, and alerts, which are recorded. Goes
+Enters: the products of a run that ended. Leaves: what was wrong, in words, and alerts, which are recorded. Goes
 wrong: the journal. Where its disk is full the judgement is tried again, for it is recorded whole or not at all.
 """
 
@@ -36,7 +36,7 @@ class Bench:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
 
     async def judge(self, products: Products, stop: asyncio.Event) -> str:
-        """Judge a run that ended well, and return what is wrong, if anything.
+        """Judge a run that ended, and return what is wrong, if anything.
 
         Raises `DiskFullError` where the disk was full until `stop`, and `WorkspaceError`.
         """
@@ -73,7 +73,8 @@ class Bench:
             self._told(verdict.alerts)
         if verdict.faults:
             raise verdict.faults[0]
-        self._counts.trouble("judging", "")
+        if products.whole:
+            self._counts.trouble("judging", "")
 
     async def mind(self, people: People) -> None:
         """Have the file of `people` read anew where it has changed: in the thread in which they are asked for."""

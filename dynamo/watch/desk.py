@@ -245,10 +245,17 @@ class Desk:
         with self._fatal():
             wrong = "" if summary.ok else why(summary)
             try:
-                if self._bench is not None and summary.ok:  # without all its products nothing counts as clear
-                    times = times_of(one.window, self.feed.readings)
-                    products = Products(summary.run, summary.folder, summary.products, times, self._label)
-                    wrong = await self._bench.judge(products, self._stop)
+                if self._bench is not None and (summary.ok or summary.products):
+                    products = Products(
+                        summary.run,
+                        summary.folder,
+                        summary.products,
+                        times_of(one.window, self.feed.readings),
+                        self._label,
+                        summary.ok,
+                    )
+                    judged = await self._bench.judge(products, self._stop)
+                    wrong = "; ".join(filter(None, [wrong, judged]))
             except DiskFullError:
                 return  # the next desk goes on with the run, and judges it
             finally:

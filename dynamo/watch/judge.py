@@ -48,7 +48,7 @@ AHEAD = timedelta(minutes=10)
 class Products:
     """Of one run: its id, the folder of its products, and their paths; the times of its files, where it has any.
 
-    Lines of the log begin with `label`.
+    Lines of the log begin with `label`. Where a part of the run failed, these are not the `whole` of its products.
     """
 
     run: str
@@ -56,6 +56,7 @@ class Products:
     paths: Sequence[str]
     times: Times | None = None
     label: str = ""
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +131,15 @@ class Judge:
             self._store = AlertStore(self._journal)
         people = self._people()
         fields, faults = self._fields(products, float(people.min_level.min(initial=math.inf)))
+        if not fields and not faults and not products.whole:
+            return Verdict(standings=self._standings)
         if not fields and not faults:
             globs = ", ".join(map(repr, self._globs))
             raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
         cycles: list[Judged] = []
-        # Where a file cannot be read nothing counts as clear: it may have held any hazard. What is wrong with one kind,
-        # found below, says nothing of the others.
-        whole = not faults
+        # Where a file is missing or cannot be read, nothing counts as clear: it may have held any hazard. What is wrong
+        # with one kind, found below, says nothing of the others.
+        whole = products.whole and not faults
         for hazard in sorted({one.hazard for one in fields}):
             of_it = [one for one in fields if one.hazard == hazard]
             try:
@@ -144,7 +147,7 @@ class Judge:
             except DataError as error:
                 faults.append(error)
         spoken = {one.hazard for one in fields}
-        if faults:  # what cannot be read may speak of any kind
+        if faults or not whole:  # what cannot be read may speak of any kind
             spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(
                 people.hazards
             )

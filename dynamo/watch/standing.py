@@ -70,8 +70,8 @@ def _judged(one: Judged, window: str) -> Standing:
     cycle = one.cycle
     of = f" in the window of {window}" if window else ""
     data = f"{cycle.hazard}, data of {cycle.issued:%Y-%m-%d %H:%M:%SZ}"
-    # 0 also where a product could not be read, which may have held this hazard.
-    seen = f"{cycle.known_share:.0%} of the field" if cycle.known_share else "nothing of the field"
+    # 0 also where a product was not made, or could not be read, which may have held this hazard.
+    seen = f"{cycle.known_share:.0%} of the field" if cycle.known_share else "nothing for certain"
     words = {
         "judged": f"{data}: {seen} is known",
         "late": f"{data}{of}: not newer than what was judged before, so nobody is told;"

@@ -11,6 +11,18 @@ from contextlib import closing
 import pytest
 
 PEOPLE = "id,lon,lat\nclinic,-97.1,32.7\n"
+PICTURE = """
+@task
+def plot(frame: Input, out: Output):
+    if 'broken' in json.loads(Path(frame).read_text()):
+        raise ValueError('no colours')
+    Path(out).write_text('a picture')
+
+@workflow
+def flow(frame: Input):
+    plot(frame, out='storm.png')
+    return draw(frame, out='storm.geojson')
+"""
 
 
 def test_what_appears_is_run_and_told_and_the_all_clear_comes(watched, ears):
@@ -100,7 +112,7 @@ def test_a_second_watch_of_the_same_run_file_is_refused(watched):
 
 
 def test_a_task_that_fails_fails_its_window_and_no_other(watched, ears):
-    """Nobody is told anything of a run that failed."""
+    """Nobody is told anything of a run that made nothing."""
     watched.start()
     watched.show(0, 45, fault="no rain today")
     watched.until("no rain today")
@@ -108,6 +120,23 @@ def test_a_task_that_fails_fails_its_window_and_no_other(watched, ears):
     assert ears.told() == ("new", 50)
     assert watched.end() == 130
     assert watched.windows() == ["failed", "done"]
+
+
+def test_a_picture_that_cannot_be_drawn_silences_no_warning(watched, ears):
+    """What the run made is told, and nothing is over by what it did not make; its window has failed."""
+    before, _, _ = (watched.folder / "flow.py").read_text().partition("@workflow")
+    watched.write("flow.py", before + PICTURE)
+    watched.start()
+    watched.show(0, 45, broken=True)
+    assert ears.told() == ("new", 45)
+    assert "nothing counts as clear" in watched.until("nothing for certain")
+    assert "no colours" in watched.until("failed")
+    watched.show(1, 0, broken=True)
+    watched.until("failed")
+    watched.show(2, 0)
+    assert ears.told() == ("cancelled", 45)
+    assert watched.end() == 130
+    assert watched.windows() == ["failed", "failed", "done"]
 
 
 def test_a_product_that_holds_no_hazards_fails_its_window_and_is_named(watched, ears):

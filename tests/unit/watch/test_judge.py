@@ -222,6 +222,14 @@ def test_products_of_which_none_is_chosen_are_an_error(case):
         case.told(Products("r1", products.folder, [p for p in products.paths if p.endswith(".png")]))
 
 
+def test_a_run_that_failed_before_its_hazards_says_nothing(case):
+    """That it failed is told by others."""
+    products = case.made("r1")
+    pictures = [path for path in products.paths if path.endswith(".png")]
+    verdict = case.judge(Products("r1", products.folder, pictures, whole=False))
+    assert (verdict.cycles, verdict.faults, verdict.standings) == ((), (), {})
+
+
 def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log_once(case, caplog):
     """Nobody can be told that it is over; it ends when its alert expires."""
     case.told(case.made("r1", -120))

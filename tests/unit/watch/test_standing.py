@@ -32,7 +32,7 @@ def judged(outcome, known: float = 1.0, usual: float = 0.0, hazard: str = "STORM
         (judged("unknown", 0.3, 0.9), "30% of the field is known, lately 90% was: nothing counts as clear"),
         (
             judged("unknown", 0.0, 0.9),
-            "nothing of the field is known, lately 90% was: nothing counts as clear",
+            "nothing for certain is known, lately 90% was: nothing counts as clear",
         ),
     ],
 )
