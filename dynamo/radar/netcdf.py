@@ -1,7 +1,8 @@
 """Our own product files: NetCDF-4 after CF-1.10, one grid or a sequence on one geometry.
 
-A `Grid` enters, a file leaves, and the other way round; equal grids give equal bytes, so that a file's
-digest is stable. What can go wrong when reading is a `DataError` that names the file and the variable.
+A `Grid` enters, a file leaves, and the other way round. On one kind of processor equal grids give equal bytes, so
+that a file's digest is stable; on another ISA-L may pack the same otherwise, which costs a run of what comes after.
+What can go wrong when reading is a `DataError` that names the file and the variable.
 
 Speed matters here: a nowcast cycle writes 31 grids. The header is made once per geometry and only the numbers
 are filled in; chunks are deflated by ISA-L, about four times as fast as zlib and no larger. Whoever has written
@@ -40,7 +41,8 @@ def write_grid(path: str | Path, grid: Grid) -> Grid:
     """Write one grid and return it as the file holds it: as `read_grid` would.
 
     Reflectivity is packed to one byte: rounded to 0.5 dB, clipped to -32..94.5 dBZ. Rain rate stays float32.
-    Equal grids give equal bytes. The file does not appear atomically; that is the caller's business.
+    Equal grids give equal bytes on one kind of processor. The file does not appear atomically; that is the
+    caller's business.
 
     Raises
     ------
