@@ -16,6 +16,7 @@ from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
+    from dynamo.alerts.records import CycleRecord
     from dynamo.delivery.failing import Failing
     from dynamo.graph import Graph
     from dynamo.journal import Journal, RunRecord, Workspace
@@ -134,18 +135,14 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             "closed": _own(feed, closed),
             "failing": _own(feed, failing),
             "troubles": troubles[feed],
-            "hazards": {
-                one.hazard: {
-                    "data": f"{one.issued:%Y-%m-%dT%H:%M:%SZ}",
-                    "outcome": one.outcome,
-                    "known": one.known,
-                }
-                for one in cycles
-                if one.feed == feed
-            },
+            "hazards": {one.hazard: _judged(one) for one in cycles if one.feed == feed},
         }
         for feed, states in standing.items()
     }
+
+
+def _judged(one: CycleRecord) -> dict[str, Any]:
+    return {"data": f"{one.issued:%Y-%m-%dT%H:%M:%SZ}", "outcome": one.outcome, "known": one.known}
 
 
 def _failing(one: Failing) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class LocalEngine:
         self.journal = Journal(workspace.journal)
         try:
             self._folder, self._lock = workspace.engine_folder()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: no open journal is left behind
             self.journal.close()
             raise
         folders = [os.path.abspath(p) for p in sys.path] if modules is None else modules

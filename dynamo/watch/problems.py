@@ -62,6 +62,6 @@ async def problems(
         return problem(HTTPStatus(error.status), error.reason)
     except web.RequestPayloadError:
         return problem(HTTPStatus.BAD_REQUEST, "the body cannot be read: is it encoded as its headers say?")
-    except Exception:
+    except Exception:  # a fault of ours must not end the watch that answers beside its work
         log.exception("%s %s cannot be answered", request.method, request.path)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the watch; its log says more")
