@@ -238,13 +238,6 @@ class AlertQueries:
         rows = self._db.execute("SELECT feed, hazard, count(*) FROM episodes GROUP BY feed, hazard")
         return {(feed, hazard): n for feed, hazard, n in rows}
 
-    def under_way(self, feed: str, hazard: str) -> set[str]:
-        """Return the subscribers of a feed for whom an episode of a kind of hazard is not over."""
-        rows = self._db.execute(
-            "SELECT DISTINCT subscriber FROM episodes WHERE feed = ? AND hazard = ?", (feed, hazard)
-        )
-        return {name for (name,) in rows}
-
     def queues(self) -> list[Queue]:
         """Return what waits for each channel; cheap, however much was sent."""
         rows = self._db.execute(

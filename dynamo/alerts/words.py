@@ -92,7 +92,8 @@ def _comes(alert: Alert) -> str:
         soon = f"in {minutes} min" if minutes else "in less than a minute"
         return f"{verb} {soon} ({_clock(alert.onset, alert)})"
     if alert.ends is not None and alert.ends < now:
-        return f"was {where(alert)} until {_clock(alert.ends, alert)}"
+        # Later fields may know nothing there.
+        return f"was {where(alert)} at least until {_clock(alert.ends, alert)}"
     return f"is {where(alert)} now"
 
 

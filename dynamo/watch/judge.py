@@ -29,9 +29,7 @@ from dynamo.alerts.store import AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
-from dynamo.graph.units import format_count
 from dynamo.watch.channels import address
-from dynamo.watch.past import present
 from dynamo.watch.standing import Standing, news, standings
 from dynamo.watch.times import Off, Times, off
 from dynamo.worker.store import digest_file
@@ -167,16 +165,9 @@ class Judge:
         known = self._known(fields) if whole else 0.0
         channels = tuple(address(self._feed, name) for name in self._channels)
         cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
-        found = matches(people, fields)
-        told = partial(self._store.under_way, self._feed, cycle.hazard)
-        here = present(found, people, fields, now, told)
-        if over := len(found) - len(here):
-            log.info(
-                "%s: over before it was judged, so not told: %s", cycle.hazard, format_count(over, "alert")
-            )
         return self._store.judge(
             cycle,
-            here,
+            matches(people, fields),
             self._policy,
             asking=partial(asked, people, cycle.hazard),
             looking=partial(still_near, people, fields),

@@ -41,7 +41,7 @@ OVER = replace(ALERT, kind="cancelled", onset=None, ends=None, polygons=None)
         ),
         (
             {"onset": SENT - 9 * MINUTE, "ends": SENT - 2 * MINUTE},
-            "STORM 45 dBZ was within 10 km of Baylor Medical Center until 07:37 UTC",
+            "STORM 45 dBZ was within 10 km of Baylor Medical Center at least until 07:37 UTC",
         ),
         ({"onset": None, "ends": None}, "STORM 45 dBZ within 10 km of Baylor Medical Center"),
         (
