@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import IO, Any
 
 from dynamo.errors import WorkspaceError
 
-__all__ = ["READ_ONLY", "held", "made", "opened", "take", "unopened"]
+__all__ = ["READ_ONLY", "held", "made", "opened", "take", "take_alone", "unopened"]
 
 #: A file that may not be written, or not be made.
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+#: Seconds for which a lock is tried that others hold for a moment, as they look.
+PATIENCE = 0.2
 
 
 def made(path: Path, like: Path) -> FileIO:
@@ -89,6 +92,20 @@ def take(file: IO[Any] | FileIO, how: int) -> bool:
             else "choose a workspace on a file system that locks files; on NFS the server's locks must be at work"
         )
         raise WorkspaceError(f"cannot lock {file.name}: {error.strerror}; {act}") from error
+    return True
+
+
+def take_alone(file: IO[Any] | FileIO) -> bool:
+    """Have a file locked alone that is open to read and write; return False, at once, where another has it so.
+
+    Who only looks, see `held`, is waited for. Raises `WorkspaceError` where the file system gives no lock.
+    """
+    until = time.monotonic() + PATIENCE
+    while not take(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if not take(file, fcntl.LOCK_SH | fcntl.LOCK_NB) or time.monotonic() > until:
+            return False
+        take(file, fcntl.LOCK_UN)
+        time.sleep(PATIENCE / 20)
     return True
 
 

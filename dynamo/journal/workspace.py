@@ -14,9 +14,13 @@ from typing import IO
 
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.journal.database import DiskFullError
-from dynamo.journal.locks import held, opened, take
+from dynamo.journal.locks import held, opened, take, take_alone
 
-__all__ = ["Workspace"]
+__all__ = ["UnderWayError", "Workspace"]
+
+
+class UnderWayError(UserError):
+    """Another process has a run, which may be over in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +114,18 @@ class Workspace:
     def lock(self, run: str) -> Iterator[None]:
         """Hold the lock of a run: whoever holds it is its engine. Freed by the kernel when the process ends.
 
-        Raises `UserError` where another process runs it, `WorkspaceError` where nothing can be written or locked, which
-        is a `DiskFullError` for want of room.
+        Raises `UnderWayError` where another process runs it, `WorkspaceError` where nothing can be written or locked,
+        which is a `DiskFullError` for want of room.
         """
         folder = self.runs / run
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / "lock").open("ab")
+            file = (folder / "lock").open("a+b")
         except OSError as error:
             raise self._unwritable(error) from error
         with file:
-            if not take(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                raise UserError(f"run {run} is under way in another process")
+            if not take_alone(file):
+                raise UnderWayError(f"run {run} is under way in another process")
             yield
 
     def is_live(self, run: str) -> bool:

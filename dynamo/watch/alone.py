@@ -5,10 +5,8 @@ Beside the lock stands what troubles the watch that holds it, for `dynamo status
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -16,14 +14,12 @@ from pathlib import Path
 
 from dynamo.errors import UserError
 from dynamo.journal import Workspace
-from dynamo.journal.locks import held, made, opened, take, unopened
+from dynamo.journal.locks import held, made, opened, take_alone, unopened
 
 __all__ = ["alone", "tell_troubles", "troubles_of"]
 
 #: What is known of a watch that could not write down what troubles it.
 UNTOLD = {"disk": "it cannot write down what troubles it; is the disk of the workspace full?"}
-#: Seconds for which a lock is tried that `troubles_of` may hold for a moment.
-PATIENCE = 0.2
 
 
 @contextmanager
@@ -43,12 +39,9 @@ def alone(workspace: Path, feed: str) -> Iterator[None]:
     except OSError as error:
         raise unopened(path, journal, error) from error
     with file:
-        until = time.monotonic() + PATIENCE
-        while not take(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            if time.monotonic() > until:
-                number = file.read().decode(errors="replace").strip()
-                raise UserError(f"{feed} is watched already, by process {number or '?'}")
-            time.sleep(PATIENCE / 20)
+        if not take_alone(file):
+            number = file.read().decode(errors="replace").strip()
+            raise UserError(f"{feed} is watched already, by process {number or '?'}")
         with suppress(OSError):  # the disk is full: it is only for those who ask
             file.truncate(0)
             file.write(str(os.getpid()).encode())

@@ -19,6 +19,7 @@ from dynamo.engine.request import Request
 from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
+from dynamo.journal.workspace import UnderWayError
 from dynamo.triggers.clock import due
 from dynamo.triggers.files import Watcher
 from dynamo.triggers.inbox import Inbox
@@ -232,7 +233,7 @@ class Desk:
     def refused(self, one: Queued, request: Request, error: UserError) -> None:
         """Record that the run of a window could not begin; one that another process goes on with is waited for."""
         with self._fatal():
-            if self.workspace.is_live(request.run):
+            if isinstance(error, UnderWayError):
                 if request.run not in self._elsewhere:
                     log.warning("%s: %s; it is judged when that is over", self._at(one), error)
                     self._elsewhere.add(request.run)

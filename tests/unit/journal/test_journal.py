@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import shutil
@@ -16,8 +17,9 @@ import pytest
 import dynamo.journal as journal_package
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.graph import Graph, Task
-from dynamo.journal import Journal, Parts, Result, Workspace, retention
+from dynamo.journal import Journal, Parts, Result, Workspace, locks, retention
 from dynamo.journal.retention import Freed, collect
+from dynamo.journal.workspace import UnderWayError
 from dynamo.worker.job import Made, Report
 from dynamo.worker.store import adopt, stored_path
 
@@ -466,6 +468,23 @@ def test_the_lock_of_a_run(workspace):
         with pytest.raises(UserError, match="under way"), workspace.lock("r"):
             pass
     assert not workspace.is_live("r")
+
+
+def test_who_only_looks_at_a_run_keeps_nobody_from_it(workspace, monkeypatch):
+    """He is waited for, but not for ever; a process that has the run is not waited for at all."""
+    with workspace.lock("r"):
+        pass
+    with (workspace.runs / "r" / "lock").open("rb") as looked:
+        fcntl.flock(looked, fcntl.LOCK_SH)  # as `is_live` does
+        monkeypatch.setattr(locks, "PATIENCE", 0.0)
+        with pytest.raises(UnderWayError), workspace.lock("r"):
+            pass
+        monkeypatch.setattr(locks, "PATIENCE", 60.0)
+        monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looked, fcntl.LOCK_UN))
+        with workspace.lock("r"):
+            monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
+            with pytest.raises(UnderWayError), workspace.lock("r"):
+                pass
 
 
 def test_only_a_lock_that_is_held_means_that_a_run_is_under_way(workspace):

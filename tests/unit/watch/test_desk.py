@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+from dynamo.errors import UserError
 from dynamo.journal import Workspace
 from dynamo.journal.database import DiskFullError
+from dynamo.journal.workspace import UnderWayError
 from dynamo.triggers.inbox import Inbox
 from dynamo.watch.counts import Counts
 from dynamo.watch.desk import Desk
@@ -125,6 +127,31 @@ def test_that_runs_wait_for_room_on_the_disk_is_a_trouble_until_they_do_not(work
 
     work(full_and_not)
     assert [r.getMessage() for r in caplog.records] == [WAITS, "the disk has room again"]
+
+
+def test_a_run_that_another_process_had_for_a_moment_is_asked_for_again(work, folder, monkeypatch, caplog):
+    """Although it is over when the desk hears of it; this is told once. All else ends the window."""
+    monkeypatch.setattr("dynamo.watch.desk.AGAIN", 0.001)
+    put(folder, "a_20260101_120000.txt")
+
+    async def it_is_refused(counts):
+        runs = work.turns.runs
+        runs.attach(asyncio.get_running_loop())
+        asked = []
+        for _ in range(3):
+            await until(lambda: asked.extend(runs.take([])) or asked)
+            runs.refused(asked.pop(), UnderWayError("another has it"))
+        await until(lambda: asked.extend(runs.take([])) or asked)
+        assert not counts.runs
+        runs.refused(asked.pop(), UserError("no such task"))
+        await until(lambda: counts.runs["failed"])
+
+    work(it_is_refused, "trigger: {backlog: all}\n")
+    said = "2026-01-01 12:00:00Z: "
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{said}another has it; it is judged when that is over",
+        f"{said}failed: no such task",
+    ]
 
 
 async def until(condition):
