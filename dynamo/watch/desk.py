@@ -237,6 +237,8 @@ class Desk:
                 if request.run not in self._elsewhere:
                     log.warning("%s: %s; it is judged when that is over", self._at(one), error)
                     self._elsewhere.add(request.run)
+                self._turns.put_off(request.run)
+                self._changed.set()  # there is room for another
                 asyncio.get_running_loop().call_later(AGAIN, self._turns.begin, one, request)
                 return
             self._turns.over(request.run)

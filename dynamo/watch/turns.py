@@ -58,6 +58,7 @@ class Turns:
         self._turn = count()
         self._waiting: dict[Waiting, Queued] = {}
         self._running: dict[str, Queued] = {}
+        self._elsewhere: set[str] = set()  # of these, runs that another process has
         self._untold: list[tuple[str, Callable[[_Desk], None]]] = []
 
     def join(self, feed: str, rule: FeedRule, newest: float | None, desk: _Desk) -> None:
@@ -91,7 +92,12 @@ class Turns:
     def begin(self, one: Queued, request: Request) -> None:
         """Have the engine run a window now."""
         self._running[request.run] = one
+        self._elsewhere.discard(request.run)
         self.runs.ask(request)
+
+    def put_off(self, run: str) -> None:
+        """Note that another process has a run: until it is begun again, it takes no place of one that may begin."""
+        self._elsewhere.add(run)
 
     def over(self, run: str) -> None:
         """Note that all is done that was to be done about a run."""
@@ -99,7 +105,11 @@ class Turns:
 
     def go_on(self) -> None:
         """Have desks begin what may begin, and give up what is too old."""
-        running = [Waiting(one.feed, one.window.time) for one in self._running.values()]
+        running = [
+            Waiting(one.feed, one.window.time)
+            for run, one in self._running.items()
+            if run not in self._elsewhere
+        ]
         limit = self._limit or sum(rule.limit or 1 for rule in self._rules.values())
         choice = choose(list(self._waiting), running, limit, self._rules, self._newest, self._began)
         for window, reason in choice.superseded:

@@ -129,6 +129,26 @@ def test_that_runs_wait_for_room_on_the_disk_is_a_trouble_until_they_do_not(work
     assert [r.getMessage() for r in caplog.records] == [WAITS, "the disk has room again"]
 
 
+def test_a_window_begins_while_another_process_has_the_run_of_the_one_before(work, folder, monkeypatch):
+    """With one run at a time, the desk goes on as soon as it hears of it."""
+    monkeypatch.setattr("dynamo.watch.desk.AGAIN", 3600.0)
+    put(folder, "a_20260101_120000.txt")
+
+    async def the_next_is_begun(_):
+        runs = work.turns.runs
+        runs.attach(asyncio.get_running_loop())
+        asked = []
+        await until(lambda: asked.extend(runs.take([])) or asked)
+        first = asked.pop()
+        put(folder, "a_20260101_120100.txt")
+        await until(lambda: len(work.turns._waiting) == 1)
+        runs.refused(first, UnderWayError("another has it"))
+        await until(lambda: asked.extend(runs.take([])) or asked)
+        assert asked[0].run != first.run
+
+    work(the_next_is_begun, "trigger: {backlog: all, at_once: 1, wait: 0 s}\n")
+
+
 def test_a_run_that_another_process_had_for_a_moment_is_asked_for_again(work, folder, monkeypatch, caplog):
     """Although it is over when the desk hears of it; this is told once. All else ends the window."""
     monkeypatch.setattr("dynamo.watch.desk.AGAIN", 0.001)
@@ -155,8 +175,9 @@ def test_a_run_that_another_process_had_for_a_moment_is_asked_for_again(work, fo
 
 
 async def until(condition):
-    while not condition():  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
 
 
 def put(folder, name):

@@ -142,6 +142,30 @@ def test_what_is_told_while_no_desk_has_the_feed_is_told_to_the_next():
     asyncio.run(main())
 
 
+def test_a_run_that_another_process_has_takes_no_place_until_it_is_begun_again():
+    """Else nothing would begin until that is over; it is under way for whoever asks."""
+    turns = Turns()
+    desk = Desk(turns)
+    turns.join("a", FeedRule(limit=1), None, desk)
+    first, request = window("a", 1), SimpleNamespace(run="a-1")
+    turns.wait(first)
+    turns.go_on()
+    turns.put_off("a-1")
+    turns.wait(window("a", 2))
+    turns.go_on()
+    assert desk.told == [("start", 1), ("start", 2)]
+    assert turns.is_under_way("a-1")
+    turns.over("a-2")
+    turns.begin(first, request)
+    turns.wait(window("a", 3))
+    turns.go_on()
+    assert desk.told[2:] == []
+    turns.over("a-1")
+    turns.go_on()
+    assert desk.told[2:] == [("start", 3)]
+    turns.runs.close()
+
+
 def test_every_desk_hears_that_runs_wait_for_room_on_the_disk():
     """One that comes later finds it said."""
 
