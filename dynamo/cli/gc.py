@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -49,4 +50,6 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
         f"{format_count(freed.files, 'file')} ({format_bytes(freed.size)})"
         + (f", and {format_count(freed.alerts, 'alert')}" if freed.alerts else "")
     )
+    if freed.trouble:
+        print(freed.trouble, file=sys.stderr)
     return 0

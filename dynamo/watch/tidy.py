@@ -38,29 +38,35 @@ async def tidy(
     keep
         Seconds for which runs, results and alerts are kept; 0 for ever. Products: as their feed says.
     """
+    told = ""
     while not over.is_set():
         # Large graphs are made past Python's collector, which then never looks through what is old: errors refer to
         # the frames that hold them.
         gc.collect()
         try:
-            await asyncio.to_thread(_collect, workspace, feeds(), keep, time.time())
+            trouble = await asyncio.to_thread(_collect, workspace, feeds(), keep, time.time())
         except DynamoError as error:
-            log.warning("what is old could not be removed: %s", error.message)
+            trouble = f"what is old could not be removed: {error.message}"
+        if trouble and trouble != told:
+            log.warning("%s", trouble)
+        told = trouble
         try:
             await asyncio.wait_for(over.wait(), HOURLY)
         except TimeoutError:
             continue
 
 
-def _collect(workspace: Workspace, feeds: Sequence[Feed], keep: float, now: float) -> None:
+def _collect(workspace: Workspace, feeds: Sequence[Feed], keep: float, now: float) -> str:
+    """Remove what is old; return what could not be removed."""
     with Journal(workspace.journal) as journal:
         for feed in feeds:
             kept = feed.runfile.products.keep
             if kept is not None and (count := remove_products(journal, feed.name, now - kept)):
                 log.info("removed the products of %s", format_count(count, "old run"))
         if not keep:
-            return
+            return ""
         freed = collect(workspace, journal, before=now - keep)
     forget(workspace.journal, now - keep)
     if freed.runs or freed.files:
         log.info("removed %s and %s", format_count(freed.runs, "old run"), format_count(freed.files, "file"))
+    return freed.trouble

@@ -251,7 +251,14 @@ def test_logs_as_json(bench):
 def test_gc_as_json(bench):
     """``gc --json`` has the counts, the bytes, and whether anything was removed."""
     bench.call("run", "flow.yaml", "-q")
-    counts = {"runs": 1, "results": 3, "files": 2, "size": len("frame x") + len("frame other"), "alerts": 0}
+    counts = {
+        "runs": 1,
+        "results": 3,
+        "files": 2,
+        "size": len("frame x") + len("frame other"),
+        "alerts": 0,
+        "left": {},
+    }
     would = json.loads(bench.call("gc", "--keep", "0 s", "--dry-run", "--json"))
     assert would == {**counts, "dry_run": True}
     assert json.loads(bench.call("gc", "--keep", "0 s", "--json")) == {**counts, "dry_run": False}

@@ -18,6 +18,7 @@ import dynamo.journal as journal_package
 from dynamo.errors import UserError, WorkspaceError
 from dynamo.graph import Graph, Task
 from dynamo.journal import Journal, Parts, Result, Workspace, locks, retention
+from dynamo.journal.database import DiskFullError
 from dynamo.journal.retention import Freed, collect
 from dynamo.journal.workspace import UnderWayError
 from dynamo.worker.job import Made, Report
@@ -449,6 +450,62 @@ def test_a_run_can_write_while_the_store_is_looked_at(workspace, journal, monkey
 
     monkeypatch.setattr(retention, "_stored", slowly)
     assert collect(workspace, journal, before=500.0) == Freed(1, 1, 1, 3)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_run_of_another_user_keeps_no_other_one(served, nobody, umask):
+    """Where root ran something once, all else is removed; what is left, and why, is said."""
+    with nobody(), Journal(served.journal) as journal:
+        fill(served, journal)
+    path = store(served, "of root", 100.0)
+    made = Path(stored_path(served.store, path.digest))
+    os.chown(made, 0, 0)
+    os.chown(made.parent, 0, 0)
+    made.parent.chmod(0o777 & ~umask)
+    with Journal(served.journal) as journal:
+        journal.add_run("run-of-root", GRAPH, {}, 50.0)
+        journal.set_run("run-of-root", "done", 51.0)
+    before = os.umask(umask)
+    try:
+        with served.lock("run-of-root"):
+            pass
+    finally:
+        os.umask(before)
+    with nobody(), Journal(served.journal) as journal:
+        freed = collect(served, journal, before=500.0)
+        assert [run.id for run in journal.runs()] == ["run-new", "run-of-root"]
+        assert (freed.runs, freed.results, freed.files) == (1, 1, 1)
+        assert set(freed.left) - {str(made)} == {"run-of-root"}
+        assert "Permission denied" in freed.left["run-of-root"]
+        assert freed.trouble.startswith("could not remove run-of-root")
+    assert made.exists()
+
+
+def test_a_run_of_which_it_cannot_be_told_keeps_what_it_may_be_using(served, nobody):
+    """Where it did not end it may be under way; once it is older than what is kept, that is said."""
+    with nobody(), Journal(served.journal) as journal:
+        made = fill(served, journal)
+    with Journal(served.journal) as journal:
+        journal.add_run("run-of-root", GRAPH, {}, 50.0)
+    with served.lock("run-of-root"):
+        (served.runs / "run-of-root").chmod(0o700)
+        with nobody(), Journal(served.journal) as journal:
+            freed = collect(served, journal, before=500.0)
+    assert (freed.runs, freed.results, freed.files) == (0, 0, 0)
+    assert "cannot tell whether run run-of-root is under way" in freed.trouble
+    assert kept(served, made) == {"old", "both", "new"}
+
+
+def test_a_full_disk_ends_retention(workspace, journal, monkeypatch):
+    """It is no matter of one run."""
+    fill(workspace, journal)
+
+    def full(*_):
+        raise DiskFullError("no room")
+
+    monkeypatch.setattr(Workspace, "lock", full)
+    with pytest.raises(DiskFullError):
+        collect(workspace, journal, before=500.0)
 
 
 def test_leftovers_of_a_killed_gc_go(workspace, journal):
