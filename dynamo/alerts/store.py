@@ -31,11 +31,15 @@ from dynamo.errors import InternalError
 from dynamo.graph.collection import uncollected
 from dynamo.journal.database import Opened
 
-__all__ = ["AlertStore", "Asking", "Judged"]
+__all__ = ["GONE", "NOT_READ", "AlertStore", "Asking", "Judged"]
 
 #: Returns what subscribers of some names ask for now.
 Asking: TypeAlias = Callable[[Collection[str]], Mapping[Way, Asked]]
 
+#: Why episodes end without an all clear: their kind of hazard was judged, was not spoken of, or may have been.
+NOT_SEEN = "too little is known to say that it is over"
+GONE = "no product speaks of it any more"
+NOT_READ = "what may speak of it was not made, or cannot be read"
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
 _ADD_CYCLE = (
@@ -137,17 +141,19 @@ class AlertStore(AlertQueries, Opened):
             self._add_cycle(cycle, said)
         return Judged(cycle, said, told)
 
-    def lapse(self, feed: str, spoken: Container[str], issued: datetime, now: datetime) -> None:
-        """End what is under way of kinds of hazard that data of `issued` do not speak of, where it has expired.
+    def lapse(
+        self, feed: str, judged: Container[str], issued: datetime, now: datetime, reason: str = GONE
+    ) -> None:
+        """End what is under way of kinds of hazard that were not judged with data of `issued`, where it has expired.
 
-        Nobody is told: nothing is known of it.
+        Nobody is told: nothing is known of it, for `reason`.
         """
-        missing = [kind for of, kind in self.active() if of == feed and kind not in spoken]
+        missing = [kind for of, kind in self.active() if of == feed and kind not in judged]
         with self._db.change():
             for hazard in missing:
                 for way, state in self._states(feed, hazard).items():
                     if issued.timestamp() >= state.expires:
-                        self._lapse((feed, hazard, *way), state, now, "no product speaks of it any more")
+                        self._lapse((feed, hazard, *way), state, now, reason)
 
     def exercise(self, match: Match, feed: str, now: datetime, channels: Iterable[str]) -> Alert:
         """Enqueue a test of some channels with a pretended match, beside the life of any episode; return it."""
@@ -200,6 +206,9 @@ class AlertStore(AlertQueries, Opened):
                 self._wait((*key, *way), recorded.get(way), before, cycle, why)
                 continue
             after, alert = decide(before, matches.get(way), cycle, policy, asked.get(way))
+            if before is not None and after is None and alert is None:
+                self._lapse((*key, *way), before, cycle.now, NOT_SEEN)
+                continue
             self._set_state((*key, *way), recorded.get(way), after)
             if alert is not None and (last := after or before) is not None:
                 told.append((alert, last.channels))

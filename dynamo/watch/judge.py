@@ -25,7 +25,7 @@ from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.looked import still_near
 from dynamo.alerts.matching import matches
 from dynamo.alerts.policy import Policy
-from dynamo.alerts.store import AlertStore, Judged
+from dynamo.alerts.store import GONE, NOT_READ, AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
@@ -149,6 +149,7 @@ class Judge:
             spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(
                 people.hazards
             )
+        self._lapse(cycles, NOT_READ if faults or not whole else GONE)
         self._stand(people, spoken, cycles, products)
         self._compare(cycles, products)
         return Verdict(tuple(cycles), tuple(faults), self._standings, self._off.words if self._off else "")
@@ -211,15 +212,21 @@ class Judge:
             and products.times.newest <= newest.timestamp()
         )
 
+    def _lapse(self, cycles: Sequence[Judged], why: str) -> None:
+        """End what expired of kinds of hazard that were not judged: nobody can clear it."""
+        assert self._store is not None
+        if cycles:
+            newest = max((one.cycle for one in cycles), key=lambda cycle: cycle.issued)
+            judged = {one.cycle.hazard for one in cycles}
+            self._store.lapse(self._feed, judged, newest.issued, newest.now, why)
+
     def _stand(
         self, people: Subscribers, spoken: set[str], cycles: Sequence[Judged], products: Products
     ) -> None:
-        """End what expired and nobody can clear; tell how kinds of hazard stand, where that is news."""
+        """Tell how kinds of hazard stand, where that is news."""
         assert self._store is not None
         if not cycles:
             return
-        newest = max((one.cycle for one in cycles), key=lambda cycle: cycle.issued)
-        self._store.lapse(self._feed, spoken, newest.issued, newest.now)
         active = self._store.active().items()
         missing = {kind: n for (feed, kind), n in active if feed == self._feed and kind not in spoken}
         rules = np.bincount(people.hazard, minlength=len(people.hazards)).tolist()

@@ -99,14 +99,19 @@ class Channel:
         elsewhere = set() if step.posted else {knows.place, knows.met} - {step.place}
         if rule is None or any(step.levels[place] >= rule for place in elsewhere):  # nobody knows
             knows.clear = 0
-            if now >= knows.expires:
-                self.told.append((now, "lapsed"))
-                self.knows = None
+            self.wait(now, knows)
         elif step.is_seen:
             knows.clear += 1
             if knows.clear == self.clear_after:
                 self.told.append((now, "cancelled"))
                 self.knows = None
+        else:
+            self.wait(now, knows)
+
+    def wait(self, now: int, knows: Told) -> None:
+        if now >= knows.expires:
+            self.told.append((now, "lapsed"))
+            self.knows = None
 
 
 def judge(store: AlertStore, n: int, step: Step, clear_after: int) -> list[Alert]:

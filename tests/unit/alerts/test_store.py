@@ -379,13 +379,32 @@ def test_gc_forgets_alerts(tmp_path):
 
 def test_nobody_is_told_all_clear_below_a_radar_that_failed(store):
     """While less is seen than lately nothing counts as clear; after an hour less is usual, and all clear comes."""
-    judge(store, cycle(0, known_share=0.6), [match()])
+    judge(store, cycle(0, known_share=0.6), [match(onset=60)])
     for minute in range(1, 61):
         assert judge(store, cycle(minute, known_share=0.4), []) == []
     told = [
         alert.kind for minute in range(61, 65) for alert in judge(store, cycle(minute, known_share=0.4), [])
     ]
     assert told == ["cancelled"]
+
+
+@pytest.mark.parametrize("clear", [0, 2])
+def test_what_expires_while_too_little_is_seen_ends_without_a_word(store, clear):
+    """No all clear comes for it hours later; cycles that were clear before do not hasten it."""
+    (alert,) = judge(store, cycle(0), [match()])
+    for minute in range(1, 60, 4):
+        assert judge(store, cycle(minute, known_share=float(minute < 4 * clear)), []) == []
+    assert store.active() == {("flow", "STORM"): 1}
+    told = [
+        one
+        for minute in (60, 61, 500, 501, 502)
+        for one in judge(store, cycle(minute, known_share=float(minute > 61)), [])
+    ]
+    assert (told, store.active()) == ([], {})
+    reason = "too little is known to say that it is over"
+    assert store.lapsed(alert) == [Lapse(at(60.1), reason, ("hook", "mail"))]
+    (again,) = judge(store, cycle(503), [match(onset=510)])
+    assert (again.kind, again.episode == alert.episode) == ("new", False)
 
 
 def test_a_little_less_than_usual_is_enough(store):

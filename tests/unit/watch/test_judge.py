@@ -303,17 +303,24 @@ def test_channels_that_rules_name_are_told_apart(case):
         assert [d.channel for d in store.deliveries(over.id)] == ["a.yaml/box"]
 
 
-def test_a_product_that_cannot_be_read_ends_no_episode_of_another_kind(case):
-    """It may speak of it: what expired meanwhile is gone on with when it can be read again."""
+@pytest.mark.parametrize("fault", ["broken", "not made", "to come"])
+def test_a_product_that_cannot_be_judged_ends_what_has_expired_of_another_kind(case, fault):
+    """Nobody can clear it, and no all clear comes hours later; before that it goes on, for it may be spoken of."""
     case.told(case.made("r1", -120))
-    products = case.made("r2", -120 + 31, "hail", levels=(), hazard="HAIL", units="mm")
-    broken = case.folder / "r2" / "storm.geojson"
-    broken.write_text('{"type"')
-    verdict = case.judge(Products("r2", products.folder, [*products.paths, str(broken)]))
-    assert verdict.faults
-    assert "missing" not in {one.state for one in verdict.standings.values()}
-    with AlertStore(case.folder / "journal.db") as store:
-        assert [kind for _, kind in store.active()] == ["STORM"]
+    for n, minute in (("r2", 29), ("r3", 30)):
+        products = case.made(n, minute - 120, "hail", levels=(), hazard="HAIL", units="mm")
+        if fault == "to come":
+            products = case.made(n, 60, valid_time=(NOW + timedelta(hours=1)).isoformat())
+        elif fault == "broken":
+            (case.folder / n / "storm.geojson").write_text('{"type"')
+        paths = sorted(str(path) for path in (case.folder / n).iterdir())
+        verdict = case.judge(Products(n, products.folder, paths, whole=fault != "not made"))
+        assert bool(verdict.faults) == (fault != "not made")
+        assert "missing" not in {one.state for one in verdict.standings.values()}
+        with AlertStore(case.folder / "journal.db") as store:
+            assert [kind for _, kind in store.active()] == (["STORM"] if n == "r2" else [])
+            ends = [one.reason for one in store.lapsed(store.alerts()[0])]
+    assert ends == ["what may speak of it was not made, or cannot be read"]
 
 
 def test_a_product_that_is_no_geojson_is_told_with_what_to_do(case):
