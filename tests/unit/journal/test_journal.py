@@ -452,32 +452,33 @@ def test_a_run_can_write_while_the_store_is_looked_at(workspace, journal, monkey
     assert collect(workspace, journal, before=500.0) == Freed(1, 1, 1, 3)
 
 
-@pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_a_run_of_another_user_keeps_no_other_one(served, nobody, umask):
-    """Where root ran something once, all else is removed; what is left, and why, is said."""
+@contextlib.contextmanager
+def shut(*folders, mode=0o000):
+    """Let nobody but root into folders, or write there."""
+    for folder in folders:
+        folder.chmod(mode)
+    yield
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_a_run_of_another_user_keeps_no_other_one(served, nobody, mode):
+    """Where root ran something once, with whatever umask, all else is removed; what is left, and why, is said."""
     with nobody(), Journal(served.journal) as journal:
         fill(served, journal)
-    path = store(served, "of root", 100.0)
-    made = Path(stored_path(served.store, path.digest))
-    os.chown(made, 0, 0)
-    os.chown(made.parent, 0, 0)
-    made.parent.chmod(0o777 & ~umask)
-    with Journal(served.journal) as journal:
+        made = Path(stored_path(served.store, store(served, "of root", 100.0).digest))
         journal.add_run("run-of-root", GRAPH, {}, 50.0)
         journal.set_run("run-of-root", "done", 51.0)
-    before = os.umask(umask)
-    try:
         with served.lock("run-of-root"):
-            pass
-    finally:
-        os.umask(before)
-    with nobody(), Journal(served.journal) as journal:
-        freed = collect(served, journal, before=500.0)
+            (served.runs / "run-of-root" / "lock").chmod(0o444)
+        with shut(served.runs / "run-of-root", made.parent, mode=mode):
+            freed = collect(served, journal, before=500.0)
         assert [run.id for run in journal.runs()] == ["run-new", "run-of-root"]
-        assert (freed.runs, freed.results, freed.files) == (1, 1, 1)
-        assert set(freed.left) - {str(made)} == {"run-of-root"}
-        assert "Permission denied" in freed.left["run-of-root"]
-        assert freed.trouble.startswith("could not remove run-of-root")
+    assert (freed.runs, freed.results, freed.files) == (1, 1, 1)
+    assert set(freed.left) - {str(made)} == {"run-of-root"}
+    assert "Permission denied" in freed.left["run-of-root"]
+    assert freed.trouble.startswith("could not remove run-of-root")
     assert made.exists()
 
 
@@ -485,11 +486,8 @@ def test_a_run_of_which_it_cannot_be_told_keeps_what_it_may_be_using(served, nob
     """Where it did not end it may be under way; once it is older than what is kept, that is said."""
     with nobody(), Journal(served.journal) as journal:
         made = fill(served, journal)
-    with Journal(served.journal) as journal:
         journal.add_run("run-of-root", GRAPH, {}, 50.0)
-    with served.lock("run-of-root"):
-        (served.runs / "run-of-root").chmod(0o700)
-        with nobody(), Journal(served.journal) as journal:
+        with served.lock("run-of-root"), shut(served.runs / "run-of-root"):
             freed = collect(served, journal, before=500.0)
     assert (freed.runs, freed.results, freed.files) == (0, 0, 0)
     assert "cannot tell whether run run-of-root is under way" in freed.trouble
