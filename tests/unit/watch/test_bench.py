@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +36,7 @@ class Judge:
         self.closed = True
 
 
-def judged(judge, counts=None, *, stopped=False):
+def judged(judge, counts=None, *, stopped=False, products=PRODUCTS):
     """Judge one run; return what was wrong."""
 
     async def main():
@@ -43,7 +44,7 @@ def judged(judge, counts=None, *, stopped=False):
         if stopped:
             stop.set()
         try:
-            return await bench.judge(PRODUCTS, stop)
+            return await bench.judge(products, stop)
         finally:
             await bench.close()
 
@@ -61,6 +62,17 @@ def test_what_a_full_disk_refused_is_judged_again_until_it_is_recorded(monkeypat
     assert judged(judge, counts) == ""
     assert said == [("judging", True), ("judging", True), ("times", False), ("judging", False)]
     assert judge.closed
+
+
+def test_a_full_disk_is_no_trouble_any_more_once_a_run_was_judged_of_which_a_part_failed(monkeypatch):
+    """It was recorded; that an earlier run could not be judged may still be so."""
+    monkeypatch.setattr(module, "AGAIN", 0.001)
+    counts, partial = Counts(), replace(PRODUCTS, whole=False)
+    assert judged(Judge(DiskFullError("full"), Verdict()), counts, products=partial) == ""
+    assert counts.troubles == {}
+    said = judged(Judge(DataError("no hazard")), counts)
+    assert judged(Judge(Verdict()), counts, products=partial) == ""
+    assert counts.troubles == {"judging": said}
 
 
 def test_a_watch_that_stops_leaves_it_to_the_next():
