@@ -49,20 +49,20 @@ class Equipment:
     door: Door | None = None
 
 
-def check_workflow(feed: Feed) -> None:
-    """Raise `UserError` where the workflow cannot be loaded, or has no such inputs and parameters.
+def check_workflow(feed: Feed) -> list[str]:
+    """Return, in words, which rules can never match.
 
-    Rules that can never match are told in the log.
+    Raises `UserError` where the workflow cannot be loaded, or has no such inputs and parameters.
     """
     signature = load_workflow(feed.runfile.workflow, feed.path.parent).signature
     draft = read(feed.path, text=feed.text)
     values = read_params(draft, signature, {})
     match(draft, signature, "inputs", ())
     draft.faults.check()
-    if feed.runfile.alerts is not None:
-        defaults = {p.name: p.default for p in signature.of_role(Role.VALUE)}
-        for _, said in doubts(feed.runfile.alerts, None, known_of({**defaults, **values})):
-            log.warning("%s: %s", feed.name, said)
+    if feed.runfile.alerts is None:
+        return []
+    defaults = {p.name: p.default for p in signature.of_role(Role.VALUE)}
+    return [said for _, said in doubts(feed.runfile.alerts, None, known_of({**defaults, **values}))]
 
 
 def equip(feed: Feed, journal: Path, label: str = "") -> Equipment:

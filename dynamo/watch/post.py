@@ -171,21 +171,23 @@ class Post:
             self._state = state
             try:
                 feed = read_feed(self.feed.path)
-                self._check(feed)
+                doubts = self._check(feed)
                 equipment = await asyncio.to_thread(equip, feed, self._workspace.journal, self._label)
             except DynamoError as error:
                 self._faulty(str(error))
                 again = time.monotonic() + PAUSE
             else:
                 self._faulty("")
+                for doubt in doubts:
+                    log.warning("%s: %s", feed.name, doubt)
                 if feed.runfile.engine != self._engine:
                     log.warning(
                         "%s: `engine:` was edited: that holds when the watch is started anew", feed.name
                     )
                 return equipment
 
-    def _check(self, feed: Feed) -> None:
-        """Raise `UserError` where this feed cannot take the place of the one before."""
+    def _check(self, feed: Feed) -> list[str]:
+        """Return which rules of a feed can never match; raise `UserError` where it cannot take the place of ours."""
         if feed.workspace != self.feed.workspace:
             raise UserError(f"{feed.path}: a workspace cannot be changed while it is watched; start anew")
         if not self._folders.issuperset(_folders(feed)):  # the engine's workers were told at its start
@@ -193,7 +195,7 @@ class Post:
                 f"{feed.path}: the workflow {feed.runfile.workflow} lies in another folder than the first one, and may"
                 " import what lies beside the run file; that cannot be changed while it is watched; start anew"
             )
-        check_workflow(feed)
+        return check_workflow(feed)
 
     def _faulty(self, error: str) -> None:
         if self.counts.trouble("run file", error) and error:

@@ -69,7 +69,8 @@ class Watch:
         self.options = options or Options()
         _check_together(feeds)
         for feed in feeds:
-            check_workflow(feed)
+            for doubt in check_workflow(feed):
+                log.warning("%s: %s", feed.name, doubt)
         self.workspace = Workspace.open(feeds[0].workspace)
         Journal(self.workspace.journal).close()  # made, and brought up to date, before several open it
         self._turns = Turns(self.options.at_once)

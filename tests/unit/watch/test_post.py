@@ -80,7 +80,7 @@ def test_a_fault_of_its_own_files_is_told_and_tried_again(post, caplog):
 def test_what_was_edited_while_the_watch_began_holds_soon(post, monkeypatch, caplog):
     """A run file is read long before anybody looks whether it changes."""
     monkeypatch.setattr(module, "LOOK", 0.01)
-    monkeypatch.setattr(module, "check_workflow", lambda _: None)
+    monkeypatch.setattr(module, "check_workflow", lambda _: [])
     caplog.set_level(logging.INFO)
     one = post(["begin"], ["begin"], edited="trigger: {at_once: 1}\n")
     assert one.feed.trigger.at_once != 1
@@ -97,6 +97,7 @@ def test_what_was_edited_before_what_it_names_was_right_holds_once_that_is(post,
         tried.append(one.counts.troubles.get("run file"))
         if len(tried) < 4:
             raise UserError("no such parameter yet")
+        return []
 
     monkeypatch.setattr(module, "check_workflow", right_in_the_end)
     work(one, lambda: one.feed.trigger.at_once == 1)
@@ -104,11 +105,29 @@ def test_what_was_edited_before_what_it_names_was_right_holds_once_that_is(post,
     assert caplog.text.count("stays as it was") == 1
 
 
+def test_rules_that_can_never_match_are_told_when_the_run_file_holds(post, monkeypatch, caplog):
+    """Not at each try of one whose subscribers are not there yet."""
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    monkeypatch.setattr(module, "check_workflow", lambda _: ["level: no polygon reaches 60"])
+    one, tried, equip = post(["begin"], ["begin"], edited="trigger: {at_once: 1}\n"), [], module.equip
+
+    def right_in_the_end(*feed):
+        tried.append(caplog.text.count("no polygon"))
+        if len(tried) < 4:
+            raise UserError("no subscribers yet")
+        return equip(*feed)
+
+    monkeypatch.setattr(module, "equip", right_in_the_end)
+    work(one, lambda: one.feed.trigger.at_once == 1)
+    assert tried == [0, 0, 0, 0]
+    assert caplog.text.count("w.yaml: level: no polygon reaches 60") == 1
+
+
 def test_a_run_file_that_is_right_is_read_once(post, monkeypatch):
     """Only a faulty one is tried again."""
     monkeypatch.setattr(module, "LOOK", 0.001)
     one, looks, tried = post(["begin"], ["begin"], edited="trigger: {at_once: 1}\n"), [], []
-    monkeypatch.setattr(module, "check_workflow", tried.append)
+    monkeypatch.setattr(module, "check_workflow", lambda feed: tried.append(feed) or [])
     monkeypatch.setattr(one, "_tell", lambda: looks.append(len(tried)))
     work(one, lambda: looks.count(1) > 20)
     assert len(tried) == 1
