@@ -32,11 +32,16 @@ class Account:
         self._warnings: dict[str, str] = {}
         self._products: list[str] = []
         self._unpublished: list[str] = []
+        self._missing: list[str] = []
+        self._expands = True  # all that expands did
 
     def tell(self, kind: Kind, task: Task, at: float, text: str = "", seconds: float = 0.0) -> None:
         """Note that something happened to a task."""
         if kind == "started":
             self._first = self._first or at
+        elif kind in ("failed", "blocked"):
+            self._expands &= task.kind != "expand"
+            self._missing += filter(self.products.wants, task.output_names)
         self._counts[kind] += 1
         self._news.append(Event(kind, self.run, task.id, task.step, at, text, seconds))
 
@@ -80,6 +85,7 @@ class Account:
             except UserError as error:
                 # All others are still wanted; to go on with the run publishes it again.
                 self._unpublished.append(str(error))
+                self._missing.append(name)
         self._outbox.clear()
 
     def summary(self, order: Iterable[str], now: float) -> Summary:
@@ -97,6 +103,7 @@ class Account:
             left=left,
             products=tuple(self._products),
             unpublished=tuple(self._unpublished),
+            missing=tuple(self._missing) if self._expands else None,
             folder=self.products.folder,
             seconds=now - self.began,
             first=max(self._first - self.began, 0.0),

@@ -62,7 +62,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended; `unpublished` says of each product that could not be put in its place why."""
+    """How a run ended; `unpublished` says of each product that could not be put in its place why.
+
+    `missing` names the products that were not made, or not put in their place. None where nobody knows which those are:
+    a run-time workflow failed, or could not run.
+    """
 
     run: str
     workflow: str
@@ -77,6 +81,7 @@ class Summary:
     first: float
     warnings: tuple[str, ...] = ()
     unpublished: tuple[str, ...] = ()
+    missing: tuple[str, ...] | None = ()
 
     @property
     def ok(self) -> bool:

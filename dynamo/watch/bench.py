@@ -73,7 +73,7 @@ class Bench:
             self._told(verdict.alerts)
         if verdict.faults:
             raise verdict.faults[0]
-        if products.whole or self._counts.troubles.get("judging") == FULL:
+        if verdict.whole or self._counts.troubles.get("judging") == FULL:
             self._counts.trouble("judging", "")
 
     async def mind(self, people: People) -> None:

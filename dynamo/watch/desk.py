@@ -255,7 +255,7 @@ class Desk:
                         summary.products,
                         times_of(one.window, self.feed.readings),
                         self._label,
-                        summary.ok,
+                        summary.missing,
                     )
                     judged = await self._bench.judge(products, self._stop)
                     wrong = "; ".join(filter(None, [wrong, judged]))

@@ -46,7 +46,8 @@ AHEAD = timedelta(minutes=10)
 class Products:
     """Of one run: its id, the folder of its products, and their paths; the times of its files, where it has any.
 
-    Lines of the log begin with `label`. Where a part of the run failed, these are not the `whole` of its products.
+    Lines of the log begin with `label`. `missing` names the products that were not made, or not put in their place:
+    None where nobody knows which those are.
     """
 
     run: str
@@ -54,7 +55,7 @@ class Products:
     paths: Sequence[str]
     times: Times | None = None
     label: str = ""
-    whole: bool = True
+    missing: Sequence[str] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,15 @@ class Verdict:
         How each kind of hazard stands now.
     off
         That products are lately of another time than files, in words.
+    whole
+        Whether no product is missing that may hold hazards.
     """
 
     cycles: tuple[Judged, ...] = ()
     faults: tuple[DataError, ...] = ()
     standings: Mapping[str, Standing] = field(default_factory=dict)
     off: str = ""
+    whole: bool = True
 
     @property
     def alerts(self) -> list[Alert]:
@@ -129,15 +133,16 @@ class Judge:
             self._store = AlertStore(self._journal)
         people = self._people()
         fields, faults = self._fields(products, float(people.min_level.min(initial=math.inf)))
-        if not fields and not faults and not products.whole:
-            return Verdict(standings=self._standings)
+        is_made = products.missing is not None and not any(map(self._holds, products.missing))
+        if not fields and not faults and not is_made:
+            return Verdict(standings=self._standings, whole=False)
         if not fields and not faults:
             globs = ", ".join(map(repr, self._globs))
             raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
         cycles: list[Judged] = []
         # Where a file is missing or cannot be read, nothing counts as clear: it may have held any hazard. What is wrong
         # with one kind, found below, says nothing of the others.
-        whole = products.whole and not faults
+        whole = is_made and not faults
         for hazard in sorted({one.hazard for one in fields}):
             of_it = [one for one in fields if one.hazard == hazard]
             try:
@@ -152,7 +157,8 @@ class Judge:
         self._lapse(cycles, NOT_READ if faults or not whole else GONE)
         self._stand(people, spoken, cycles, products)
         self._compare(cycles, products)
-        return Verdict(tuple(cycles), tuple(faults), self._standings, self._off.words if self._off else "")
+        words = self._off.words if self._off else ""
+        return Verdict(tuple(cycles), tuple(faults), self._standings, words, is_made)
 
     def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:
         """Judge the fields of one hazard."""
@@ -244,6 +250,10 @@ class Judge:
         if self._store is not None:
             self._store.close()
 
+    def _holds(self, name: str) -> bool:
+        """Whether a product of this name holds hazards."""
+        return any(fnmatchcase(name, glob) for glob in self._globs)
+
     def _fields(self, products: Products, least: float) -> tuple[list[HazardField], list[DataError]]:
         """Read what can be read, and say what cannot."""
         names = {path: path.removeprefix(f"{products.folder}/") for path in products.paths}
@@ -251,7 +261,7 @@ class Judge:
         faults: list[DataError] = []
         with uncollected():  # millions of positions, as lists of lists
             for path, name in names.items():
-                if any(fnmatchcase(name, glob) for glob in self._globs):
+                if self._holds(name):
                     try:
                         fields.append(read_hazards(Path(path), digest_file(path), least))
                     except NoCollectionError as error:

@@ -122,10 +122,25 @@ def test_a_task_that_fails_fails_its_window_and_no_other(watched, ears):
     assert watched.windows() == ["failed", "done"]
 
 
-def test_a_picture_that_cannot_be_drawn_silences_no_warning(watched, ears):
-    """What the run made is told, and nothing is over by what it did not make; its window has failed."""
+def test_a_picture_that_cannot_be_drawn_silences_no_warning_and_no_all_clear(watched, ears):
+    """What the run made is told, and is over by it; its window has failed."""
     before, _, _ = (watched.folder / "flow.py").read_text().partition("@workflow")
     watched.write("flow.py", before + PICTURE)
+    watched.start()
+    watched.show(0, 45, broken=True)
+    assert ears.told() == ("new", 45)
+    assert "no colours" in watched.until("failed")
+    watched.show(1, 0, broken=True)
+    assert ears.told() == ("cancelled", 45)
+    watched.until("failed")
+    assert watched.end() == 130
+    assert watched.windows() == ["failed", "failed"]
+
+
+def test_nothing_is_over_by_what_a_run_did_not_make(watched, ears):
+    """One of two products with hazards: the other is told; its window has failed."""
+    before, _, _ = (watched.folder / "flow.py").read_text().partition("@workflow")
+    watched.write("flow.py", before + PICTURE.replace("storm.png", "sub/later.geojson"))
     watched.start()
     watched.show(0, 45, broken=True)
     assert ears.told() == ("new", 45)
@@ -133,10 +148,9 @@ def test_a_picture_that_cannot_be_drawn_silences_no_warning(watched, ears):
     assert "no colours" in watched.until("failed")
     watched.show(1, 0, broken=True)
     watched.until("failed")
-    watched.show(2, 0)
-    assert ears.told() == ("cancelled", 45)
     assert watched.end() == 130
-    assert watched.windows() == ["failed", "failed", "done"]
+    assert ears.arrived.empty()
+    assert watched.windows() == ["failed", "failed"]
 
 
 def test_a_product_that_holds_no_hazards_fails_its_window_and_is_named(watched, ears):

@@ -57,4 +57,5 @@ def test_a_product_that_cannot_be_put_in_its_place_hinders_no_other(tmp_path):
     summary = account.summary([], 101.0)
     assert summary.products == (f"{tmp_path}/out/good",)
     assert len(summary.unpublished) == 1
+    assert summary.missing == ("file/below",)
     assert not summary.ok

@@ -349,7 +349,31 @@ def test_a_fan_out_that_cannot_be_run_fails_as_a_task(lab, body, error):
     assert failure.task == "each"
     assert error in failure.error
     assert failure.blocked[-1:] == ("copy-0",)
+    assert summary.missing is None
     assert lab.published() == {"a": "made", "b": "made", "c": "made"}
+
+
+def test_products_that_a_run_did_not_make_are_named(lab):
+    """Of what failed and of what that blocked; also within what a run-time workflow described. None else."""
+    lab.write("""
+        @task
+        def bad(out: Output, other: Output):
+            raise ValueError('no')
+
+        @workflow(runtime=True)
+        def each(source: Input, out: Output):
+            bad(out=out, other='rest')
+
+        @workflow
+        def flow():
+            each(make(out='a'), out='sum.json')
+            _, other = bad(out='x', other='y.json')
+            copy(copy(other, out='z'), out='z.json')
+    """)
+    with lab.engine() as engine:
+        summary = engine.run(lab.request(lab.graph(), products=Products(str(lab.out), ("*.json", "*/rest"))))
+    assert sorted(summary.missing) == ["each/rest", "sum.json", "y.json", "z.json"]
+    assert lab.run("@workflow\ndef flow(): make(out='a')").missing == ()
 
 
 def test_a_fan_out_may_not_make_a_file_that_is_there_already(lab):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -36,7 +35,7 @@ class Judge:
         self.closed = True
 
 
-def judged(judge, counts=None, *, stopped=False, products=PRODUCTS):
+def judged(judge, counts=None, *, stopped=False):
     """Judge one run; return what was wrong."""
 
     async def main():
@@ -44,7 +43,7 @@ def judged(judge, counts=None, *, stopped=False, products=PRODUCTS):
         if stopped:
             stop.set()
         try:
-            return await bench.judge(products, stop)
+            return await bench.judge(PRODUCTS, stop)
         finally:
             await bench.close()
 
@@ -67,11 +66,11 @@ def test_what_a_full_disk_refused_is_judged_again_until_it_is_recorded(monkeypat
 def test_a_full_disk_is_no_trouble_any_more_once_a_run_was_judged_of_which_a_part_failed(monkeypatch):
     """It was recorded; that an earlier run could not be judged may still be so."""
     monkeypatch.setattr(module, "AGAIN", 0.001)
-    counts, partial = Counts(), replace(PRODUCTS, whole=False)
-    assert judged(Judge(DiskFullError("full"), Verdict()), counts, products=partial) == ""
+    counts, partial = Counts(), Verdict(whole=False)
+    assert judged(Judge(DiskFullError("full"), partial), counts) == ""
     assert counts.troubles == {}
     said = judged(Judge(DataError("no hazard")), counts)
-    assert judged(Judge(Verdict()), counts, products=partial) == ""
+    assert judged(Judge(partial), counts) == ""
     assert counts.troubles == {"judging": said}
 
 

@@ -222,12 +222,27 @@ def test_products_of_which_none_is_chosen_are_an_error(case):
         case.told(Products("r1", products.folder, [p for p in products.paths if p.endswith(".png")]))
 
 
-def test_a_run_that_failed_before_its_hazards_says_nothing(case):
+@pytest.mark.parametrize("missing", [None, ["picture.png", "sub/storm.geojson"]])
+def test_a_run_that_failed_before_its_hazards_says_nothing(case, missing):
     """That it failed is told by others."""
     products = case.made("r1")
     pictures = [path for path in products.paths if path.endswith(".png")]
-    verdict = case.judge(Products("r1", products.folder, pictures, whole=False))
-    assert (verdict.cycles, verdict.faults, verdict.standings) == ((), (), {})
+    verdict = case.judge(Products("r1", products.folder, pictures, missing=missing))
+    assert (verdict.cycles, verdict.faults, verdict.standings, verdict.whole) == ((), (), {}, False)
+
+
+@pytest.mark.parametrize(
+    ("missing", "kinds"),
+    [(["picture.png"], ["cancelled"]), (["picture.png", "hail.geojson"], []), (None, [])],
+)
+def test_only_a_product_that_may_hold_hazards_holds_back_an_all_clear_where_it_is_missing(
+    case, missing, kinds
+):
+    """A picture that cannot be drawn does not, however long; where nobody knows what is missing, it may."""
+    case.told(case.made("r1"))
+    products = case.made("r2", 1, levels=())
+    verdict = case.judge(Products("r2", products.folder, products.paths, missing=missing))
+    assert ([alert.kind for alert in verdict.alerts], verdict.whole) == (kinds, bool(kinds))
 
 
 def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log_once(case, caplog):
@@ -314,7 +329,8 @@ def test_a_product_that_cannot_be_judged_ends_what_has_expired_of_another_kind(c
         elif fault == "broken":
             (case.folder / n / "storm.geojson").write_text('{"type"')
         paths = sorted(str(path) for path in (case.folder / n).iterdir())
-        verdict = case.judge(Products(n, products.folder, paths, whole=fault != "not made"))
+        missing = ["storm.geojson"] if fault == "not made" else []
+        verdict = case.judge(Products(n, products.folder, paths, missing=missing))
         assert bool(verdict.faults) == (fault != "not made")
         assert "missing" not in {one.state for one in verdict.standings.values()}
         with AlertStore(case.folder / "journal.db") as store:
