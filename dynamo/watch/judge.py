@@ -135,7 +135,7 @@ class Judge:
         fields, faults = self._fields(products, float(people.min_level.min(initial=math.inf)))
         is_made = products.missing is not None and not any(map(self._holds, products.missing))
         if not fields and not faults and not is_made:
-            return Verdict(standings=self._standings, whole=False)
+            return self._verdict(whole=False)
         if not fields and not faults:
             globs = ", ".join(map(repr, self._globs))
             raise DataError(f"no product has a name like {globs}, so nobody can be told of anything")
@@ -157,8 +157,13 @@ class Judge:
         self._lapse(cycles, NOT_READ if faults or not whole else GONE)
         self._stand(people, spoken, cycles, products)
         self._compare(cycles, products)
+        return self._verdict(cycles, faults, whole=is_made)
+
+    def _verdict(
+        self, cycles: Sequence[Judged] = (), faults: Sequence[DataError] = (), *, whole: bool
+    ) -> Verdict:
         words = self._off.words if self._off else ""
-        return Verdict(tuple(cycles), tuple(faults), self._standings, words, is_made)
+        return Verdict(tuple(cycles), tuple(faults), self._standings, words, whole)
 
     def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:
         """Judge the fields of one hazard."""

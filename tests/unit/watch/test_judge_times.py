@@ -33,6 +33,7 @@ def judged(tmp_path):
         times = Times(NOON.timestamp() + 60 * window)
         return judge(Products(folder.name, str(folder), [str(path)], times, "a.yaml: "))
 
+    run.judge = judge
     yield run
     judge.close()
 
@@ -44,6 +45,13 @@ def test_products_of_another_time_than_their_files_are_told_once_and_again_where
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 3
     assert all(one.startswith("a.yaml: STORM: products are of ") for one in said)
+
+
+def test_a_run_without_hazards_does_not_change_that_products_are_of_another_time(judged):
+    """It says nothing of times: what is wrong is not mended by a run of which a part failed."""
+    said = judged(0, 60).off
+    assert said
+    assert judged.judge(Products("r", "", [], missing=["storm.geojson"])).off == said
 
 
 def test_a_window_without_newer_data_is_told_with_its_time(judged, caplog):
