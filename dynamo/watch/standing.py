@@ -72,11 +72,12 @@ def _judged(one: Judged, window: str) -> Standing:
     data = f"{cycle.hazard}, data of {cycle.issued:%Y-%m-%d %H:%M:%SZ}"
     # 0 also where a product was not made, or could not be read, which may have held this hazard.
     seen = f"{cycle.known_share:.0%} of the field" if cycle.known_share else "nothing for certain"
+    lately = f", lately {cycle.usual_share:.0%} was" if cycle.usual_share else ""
     words = {
         "judged": f"{data}: {seen} is known",
         "late": f"{data}{of}: not newer than what was judged before, so nobody is told;"
         f" what its run left out stands in dynamo logs TASK --run {cycle.run}",
-        "unknown": f"{data}: {seen} is known, lately {cycle.usual_share:.0%} was: nothing counts as clear",
+        "unknown": f"{data}: {seen} is known{lately}: nothing counts as clear",
     }
     assert one.outcome is not None
     return Standing(one.outcome, words[one.outcome], cycle.known_share)

@@ -34,6 +34,7 @@ def judged(outcome, known: float = 1.0, usual: float = 0.0, hazard: str = "STORM
             judged("unknown", 0.0, 0.9),
             "nothing for certain is known, lately 90% was: nothing counts as clear",
         ),
+        (judged("unknown", 0.0), "12:00:00Z: nothing for certain is known: nothing counts as clear"),
     ],
 )
 def test_a_cycle_is_told_in_words(one, words):
