@@ -61,7 +61,8 @@ def _searched(asks: _Asks, fields: Sequence[HazardField]) -> Table:
     """Return what is known of the rules that matched; much work is shared out between the processors."""
     pairs = len(asks.rows) * sum(len(field.levels) for field in fields)
     count = min(os.cpu_count() or 1, _MOST, max(1, pairs // _SHARE))
-    strips = np.array_split(np.arange(len(asks.rows)), count * _STRIPS)
+    # One strip more for this process, which has nothing to begin.
+    strips = np.array_split(np.arange(len(asks.rows)), count * _STRIPS + 1)
     own, *others = (asks.only(np.concatenate(strips[n::count])) for n in range(count))
     with ThreadPoolExecutor(max(1, len(others))) as pool:
         elsewhere = [pool.submit(call, _search, other, fields) for other in others]
