@@ -33,6 +33,8 @@ _KEYS = COLUMNS[3:]
 _PROPERTIES = frozenset({"id", "name", "rules", *_KEYS})
 # Of keys with so many letters, one with another letter is a slip; of shorter ones it is as likely another word.
 _LONG = 6
+# How a ZIP file begins (APPNOTE 4.3.7), which the files of spreadsheets are.
+_ARCHIVE = b"PK\x03\x04"
 # What stands between values where somebody's program or country has it so.
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -79,6 +81,11 @@ def read_subscribers(
 
 def _from_csv(path: Path, rows: Rows) -> None:
     data = read_bytes(path)
+    if data.startswith(_ARCHIVE):
+        raise DataError(
+            "this is a spreadsheet or another archive; expected a CSV, as which a spreadsheet can be saved",
+            place=Place(str(path)),
+        )
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -144,6 +151,10 @@ def _header(path: Path, line: str) -> list[str]:
     for separator, several in _SEPARATORS.items():
         if len(header) == 1 and separator in line:
             raise DataError(f"its values are separated by {several}; expected commas", place=place)
+    if header[0].lower().startswith("sep="):
+        raise DataError(
+            f"{header[0]!r} is for a spreadsheet; expected names of columns: delete this line", place=place
+        )
     missing = [name for name in COLUMNS if name not in header]
     for name in ("id", "lon", "lat"):
         if name in missing:
@@ -152,11 +163,16 @@ def _header(path: Path, line: str) -> list[str]:
                 f"column {name!r} is missing{nearest(name, header)}; there are {said}", place=place
             )
     for name in header:
-        if name not in COLUMNS and (close := nearest(name, missing)):
+        if name not in COLUMNS and (close := nearest(name, missing) or _part(name, missing)):
             raise DataError(f"column {name!r} is not known{close}", place=place)
         if name in COLUMNS and header.count(name) > 1:
             raise DataError(f"column {name!r} is there twice", place=place)
     return header
+
+
+def _part(name: str, missing: Sequence[str]) -> str:
+    """Say of which column that is not there this name is a word, as ``lead`` is of ``max_lead_minutes``."""
+    return next((f" (did you mean {one!r}?)" for one in missing if name.lower() in one.split("_")), "")
 
 
 def _from_geojson(path: Path, rows: Rows) -> None:

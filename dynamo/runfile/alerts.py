@@ -221,7 +221,7 @@ KEYS[ProgramRule] = {
     "name": _NAME,
     "run": Key(texts, one_of(TEXT, TEXTS), "The program and its arguments."),
     "form": _FORM,
-    "timeout": Key(by(parse_duration), DURATION, "It is ended after so long."),
+    "timeout": Key(by(some_seconds), TEXT, "It is ended after so long."),
 }
 KEYS[MailRule] = {
     "name": _NAME,

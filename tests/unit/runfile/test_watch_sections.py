@@ -90,6 +90,7 @@ FAULTS = [
     ("{name: drop, folder: out}", "{name: drop}", "the key 'folder' is missing"),
     ("password: env:P", "password: hunter2", "a secret does not stand in a run file"),
     ("tls: none", "tls: plain", "expected 'starttls', 'tls', 'none'"),
+    ("timeout: 5 s", "timeout: 0", "timeout: 0 is no time at all"),
     ("timeout: 5 s", "timeout: never", "timeout: 'never' is not a time like"),
     ("to: [ops]", "to: [ops, dsk]", "to: there is no channel 'dsk' (did you mean 'desk'?)"),
     ("name: drop", "name: ops", "name: 'ops' is the name of a channel above"),
