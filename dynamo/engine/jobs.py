@@ -46,11 +46,6 @@ class Jobs:
         self._looked = 0.0
 
     @property
-    def running(self) -> bool:
-        """Whether any worker has a job."""
-        return bool(self._running)
-
-    @property
     def runs(self) -> frozenset[str]:
         """Runs of which a worker has a job."""
         return frozenset(run.id for run, _ in self._running.values())
