@@ -161,17 +161,24 @@ class Watched:
         """Read the log up to a line with this text, and return that line."""
         assert self.process is not None
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log.append(line)
-            if text in line:
-                return line
+        late = threading.Timer(PATIENCE, self.process.kill)
+        late.start()
+        try:
+            for line in self.process.stderr:
+                self.log.append(line)
+                if text in line:
+                    return line
+        finally:
+            late.cancel()
         pytest.fail(f"it ended without {text!r}:\n{''.join(self.log)}")
 
     def wait(self, happened: Callable[[], object]) -> None:
         """Wait for something of which the log says nothing."""
         assert self.process is not None
+        until = time.monotonic() + PATIENCE
         while not happened():
             assert self.process.poll() is None
+            assert time.monotonic() < until
             time.sleep(0.01)
 
     def show(self, number: int, level: float, folder: str = "incoming", **more: Any) -> Path:

@@ -108,17 +108,15 @@ def test_refused_subscribers_are_seen_until_they_are_mended(watched, ears):
     assert health["ok"]
     assert "1 fault" in health["feeds"]["hail.yaml"]["troubles"]["subscribers"]
     assert health["feeds"]["watch.yaml"]["troubles"] == {}
-    while "trouble: subscribers" not in (said := ran(watched.folder, ears.secret, "status")):
-        pass
-    first, second = said.split("watched: ")[1:]
+    watched.wait(lambda: "trouble: subscribers" in ran(watched.folder, ears.secret, "status"))
+    first, second = ran(watched.folder, ears.secret, "status").split("watched: ")[1:]
     assert first.startswith("hail.yaml")
     assert "trouble: subscribers" in first
     assert "farms.csv:2: 'farm'" in first
     assert "trouble" not in second
     watched.write("farms.csv", "id,lon,lat\nfarm,-97.1,32.7\n")
     assert "hail.yaml: read " in watched.until("anew: 1 subscriber")
-    while watched.ask()["feeds"]["hail.yaml"]["troubles"]:
-        pass
+    watched.wait(lambda: not watched.ask()["feeds"]["hail.yaml"]["troubles"])
     watched.kill()
     assert ran(watched.folder, ears.secret, "status").count("no watch is at work") == 2
 
@@ -131,8 +129,7 @@ def test_a_watch_that_has_run_nothing_yet_is_seen(watched, ears):
     )
     watched.say(more="engine: {nam: local}\n")
     watched.until("watch.yaml stays as it was")
-    while "trouble: run file: " not in ran(watched.folder, ears.secret, "status"):
-        pass
+    watched.wait(lambda: "trouble: run file: " in ran(watched.folder, ears.secret, "status"))
     assert watched.end() == 130
     line = [sys.executable, "-c", "from dynamo.cli import main; main()", "status"]
     refused = subprocess.run(
