@@ -207,8 +207,9 @@ class AlertQueries:
         return 0.0 if share is None else float(share)
 
     def cycles(self, run: str) -> list[CycleRecord]:
-        """Return how a run was judged, for each kind of hazard."""
-        return self._cycles("WHERE run = ? ORDER BY hazard", (run,))
+        """Return how a run was judged, for each kind of hazard; of one that was judged again each time, in order."""
+        both = "(SELECT * FROM cycles WHERE run = ?1 UNION ALL SELECT * FROM earlier_cycles WHERE run = ?1)"
+        return self._cycles("ORDER BY hazard, judged", (run,), both)
 
     def newest_cycles(self) -> list[CycleRecord]:
         """Return the newest judged cycle of each feed and hazard."""
@@ -217,9 +218,11 @@ class AlertQueries:
             " WHERE c.feed = cycles.feed AND c.hazard = cycles.hazard) ORDER BY feed, hazard"
         )
 
-    def _cycles(self, chosen: str, parameters: tuple[str | float, ...] = ()) -> list[CycleRecord]:
+    def _cycles(
+        self, chosen: str, parameters: tuple[str | float, ...] = (), source: str = "cycles"
+    ) -> list[CycleRecord]:
         rows = self._db.execute(
-            f"SELECT run, hazard, feed, issued, judged, outcome, known FROM cycles {chosen}",  # noqa: S608
+            f"SELECT run, hazard, feed, issued, judged, outcome, known FROM {source} {chosen}",  # noqa: S608
             parameters,
         )
         return [

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from dynamo.alerts import statements as sql
 from dynamo.alerts.adopted import Way, apart, dealt, inherited
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import Asked, Looking, unknown
@@ -42,24 +43,6 @@ GONE = "no product speaks of it any more"
 NOT_READ = "what may speak of it was not made, or cannot be read"
 #: Bytes to which the write-ahead log is cut after a cycle that told very many.
 LOG_BYTES = 64 << 20
-_ADD_CYCLE = (
-    "INSERT INTO cycles (run, hazard, feed, issued, judged, outcome, known) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-_SET_STATE = "INSERT OR REPLACE INTO episodes (feed, hazard, subscriber, way, state) VALUES (?, ?, ?, ?, ?)"
-_END_STATE = "DELETE FROM episodes WHERE feed = ? AND hazard = ? AND subscriber = ? AND way = ?"
-_LAPSE = "INSERT OR IGNORE INTO lapsed (alert, at, reason) SELECT id, ?, ? FROM alerts WHERE id = ?"
-_ADD_ALERT = (
-    "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body, picture)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_CLEAR = "INSERT INTO cleared (alert, cycles, level, lead) VALUES (?, ?, ?, ?)"
-_ADD_PICTURE = "INSERT OR IGNORE INTO pictures (run, id, body) VALUES (?, ?, ?)"
-#: All in one statement: one by one SQLite would make ready to undo each, because of the trigger.
-_ADD_DELIVERIES = """
-    INSERT INTO deliveries (id, alert, episode, channel, state, due, expires)
-    SELECT value->>0, value->>1, value->>2, value->>3, 'waiting', value->>4, value->>5 FROM json_each(?)"""
-#: In the order in which they are applied: a row after those that it refers to.
-_WRITES = (_ADD_CYCLE, _SET_STATE, _END_STATE, _ADD_PICTURE, _ADD_ALERT, _CLEAR, _LAPSE, _ADD_DELIVERIES)
 _FACTS = tuple(field.name for field in fields(Alert))
 _facts_of = attrgetter(*_FACTS)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
@@ -92,7 +75,7 @@ class AlertStore(AlertQueries, Opened):
     """
 
     def __init__(self, path: Path) -> None:
-        Opened.__init__(self, path, _WRITES)
+        Opened.__init__(self, path, sql.WRITES)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
 
@@ -107,8 +90,10 @@ class AlertStore(AlertQueries, Opened):
     ) -> Judged:
         """Judge one cycle and record what is told of it.
 
-        A run that was judged before gives nothing and changes nothing. One with older data than the newest judged
-        is recorded as late and tells nothing.
+        A run that was judged before gives nothing and changes nothing, unless too little was known then and no newer
+        data was judged since: it may have been gone on with, and show more. Nobody is told twice, for nothing counted
+        as clear, and what is told is more than was. One with older data than the newest judged is recorded as late and
+        tells nothing.
 
         Parameters
         ----------
@@ -130,11 +115,12 @@ class AlertStore(AlertQueries, Opened):
         """
         policy = policy or Policy()
         with uncollected(), self._db.change():
-            if self._is_judged(cycle):
+            newest, before = self.newest(cycle.feed, cycle.hazard), self._outcome(cycle)
+            if before and (before != "unknown" or (newest is not None and newest > cycle.issued)):
                 return Judged(cycle, None, [])
             usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
             cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
-            said = judgement(cycle, self.newest(cycle.feed, cycle.hazard), policy)
+            said = judgement(cycle, None if before else newest, policy)
             told = (
                 [] if said == "late" else self._judge(cycle, _by_way(cycle, matches), policy, asking, looking)
             )
@@ -162,11 +148,12 @@ class AlertStore(AlertQueries, Opened):
             self._add_alerts([(alert, channels)])
         return alert
 
-    def _is_judged(self, cycle: Cycle) -> bool:
+    def _outcome(self, cycle: Cycle) -> str:
+        """Return how a cycle was judged before; empty where it was not."""
         found = self._db.execute(
-            "SELECT 1 FROM cycles WHERE run = ? AND hazard = ?", (cycle.run, cycle.hazard)
-        )
-        return found.fetchone() is not None
+            "SELECT outcome FROM cycles WHERE run = ? AND hazard = ?", (cycle.run, cycle.hazard)
+        ).fetchone()
+        return "" if found is None else str(found[0])
 
     def _states(self, feed: str, hazard: str) -> dict[Way, State]:
         rows = self._db.execute(
@@ -196,7 +183,7 @@ class AlertStore(AlertQueries, Opened):
             lambda way: episode_id(cycle.feed, way[0], cycle.hazard, cycle.issued, way[1]),
         )
         for old in recorded.keys() - states.keys():
-            self._db.write(_END_STATE, (*key, *old))
+            self._db.write(sql.END_STATE, (*key, *old))
         silent = {way: state for way, state in states.items() if way not in matches}
         doubts = unknown(silent, asked, looking) if asking is not None else {}
         told: list[tuple[Alert, Sequence[str]]] = []
@@ -221,9 +208,9 @@ class AlertStore(AlertQueries, Opened):
     def _set_state(self, key: tuple[str, ...], before: State | None, after: State | None) -> None:
         if after is None:
             if before is not None:
-                self._db.write(_END_STATE, key)
+                self._db.write(sql.END_STATE, key)
         elif after is not before:
-            self._db.write(_SET_STATE, (*key, after.dump()))
+            self._db.write(sql.SET_STATE, (*key, after.dump()))
 
     def _wait(
         self, key: tuple[str, ...], recorded: State | None, state: State, cycle: Cycle, why: str
@@ -236,19 +223,20 @@ class AlertStore(AlertQueries, Opened):
 
     def _lapse(self, key: tuple[str, ...], state: State, now: datetime, reason: str) -> None:
         """End an episode of which nothing is known any more; its last alert keeps why."""
-        self._db.write(_END_STATE, key)
+        self._db.write(sql.END_STATE, key)
         last = state.alert_id(len(state.sent) - 1)
-        self._db.write(_LAPSE, (now.timestamp(), reason, last))
+        self._db.write(sql.LAPSE, (now.timestamp(), reason, last))
 
     def _clear(self, alert: Alert, before: State, ask: Asked | None) -> None:
         """Keep why it is over, for the audit."""
         level, lead = (ask.level, ask.lead_minutes) if ask else (alert.level, math.inf)
         row = (before.clear + 1, *(one if math.isfinite(one) else None for one in (level, lead)))
-        self._db.write(_CLEAR, (alert.id, *row))
+        self._db.write(sql.CLEAR, (alert.id, *row))
 
     def _add_cycle(self, cycle: Cycle, said: Judgement) -> None:
+        self._db.write(sql.KEEP_CYCLE, (cycle.run, cycle.hazard))
         self._db.write(
-            _ADD_CYCLE,
+            sql.ADD_CYCLE,
             (cycle.run, cycle.hazard, cycle.feed, cycle.issued.timestamp(), cycle.now.timestamp(), said,
              cycle.known_share),
         )  # fmt: skip
@@ -264,13 +252,13 @@ class AlertStore(AlertQueries, Opened):
             facts["polygons"] = None
             body = orjson.dumps(facts, option=_JSON).decode()  # as `Alert.to_json` has it, many times as fast
             self._db.write(
-                _ADD_ALERT,
+                sql.ADD_ALERT,
                 (alert.id, alert.episode, alert.revision, alert.kind, alert.feed, alert.run, alert.subscriber,
                  alert.hazard, made, body, picture),
             )  # fmt: skip
             outbox += [(f"{alert.id}@{c}", alert.id, alert.episode, c, made, expires) for c in channels]
         if outbox:
-            self._db.write(_ADD_DELIVERIES, (orjson.dumps(outbox).decode(),))
+            self._db.write(sql.ADD_DELIVERIES, (orjson.dumps(outbox).decode(),))
 
     def _picture(self, run: str, polygons: dict[str, Any], drawn: dict[int, str]) -> str:
         """Return the name of a picture; matches of one polygon share theirs, which is written once."""
@@ -278,7 +266,7 @@ class AlertStore(AlertQueries, Opened):
         if name is None:
             body = orjson.dumps(polygons, option=_JSON)
             name = drawn[id(polygons)] = blake2b(body, digest_size=10).hexdigest()
-            self._db.write(_ADD_PICTURE, (run, name, body.decode()))
+            self._db.write(sql.ADD_PICTURE, (run, name, body.decode()))
         return name
 
 

@@ -67,6 +67,7 @@ def forget_alerts(path: Path, *, before: float, dry_run: bool = False) -> int:
         if gone:
             database.execute(_PICTURES)
         database.execute(_OLD_CYCLES, (before,))
+        database.execute("DELETE FROM earlier_cycles WHERE issued < ?", (before,))
         database.execute("DELETE FROM positions WHERE time < ?", (before,))
     finally:
         database.close()

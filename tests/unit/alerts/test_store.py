@@ -388,6 +388,45 @@ def test_nobody_is_told_all_clear_below_a_radar_that_failed(store):
     assert told == ["cancelled"]
 
 
+def test_a_run_of_which_too_little_was_known_is_judged_again_and_tells_what_is_more(store, path):
+    """It was gone on with after a crash. Once enough is known that is final; the audit has each time."""
+    (first,) = judge(store, cycle(0, known_share=0.0), [match("a")])
+    assert judge(store, cycle(0, known_share=0.0, now=at(0.2)), [match("a")]) == []
+    whole = cycle(0, now=at(0.3))
+    told = judge(store, whole, [match("a"), match("b"), match("c", level=50)])
+    assert sorted((one.subscriber, one.kind) for one in told) == [("b", "new"), ("c", "new")]
+    again = store.judge(whole, [match("a", level=60), match("d")])
+    assert (again.outcome, again.alerts) == (None, [])
+    assert [(one.outcome, one.known, one.judged) for one in store.cycles("run-0")] == [
+        ("unknown", 0.0, at(0.1)),
+        ("unknown", 0.0, at(0.2)),
+        ("judged", 1.0, at(0.3)),
+    ]
+    assert [one.known for one in store.newest_cycles()] == [1.0]
+    (worse,) = judge(store, cycle(1), [match("a", level=50), match("b"), match("c")])
+    assert (worse.episode, worse.revision) == (first.episode, 1)
+    set_deliveries(path, "sent")
+    forget_alerts(path, before=at(1).timestamp())
+    assert store.cycles("run-0") == []
+
+
+def test_a_run_that_is_judged_again_counts_as_clear_once(store):
+    """Not at all where newer data was judged meanwhile."""
+    judge(store, cycle(0), [match()])
+    for again in (
+        cycle(1, known_share=0.0),
+        cycle(1),
+        cycle(1),
+        cycle(2, known_share=0.0),
+        cycle(3),
+        cycle(2),
+    ):
+        assert judge(store, again, []) == []
+    assert store.judge(cycle(2), [match(level=60)]).outcome is None
+    assert [one.outcome for one in store.cycles("run-2")] == ["unknown"]
+    assert [alert.kind for alert in judge(store, cycle(4), [])] == ["cancelled"]
+
+
 @pytest.mark.parametrize("clear", [0, 2])
 def test_what_expires_while_too_little_is_seen_ends_without_a_word(store, clear):
     """No all clear comes for it hours later; cycles that were clear before do not hasten it."""

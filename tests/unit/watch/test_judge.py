@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -243,6 +244,23 @@ def test_only_a_product_that_may_hold_hazards_holds_back_an_all_clear_where_it_i
     products = case.made("r2", 1, levels=())
     verdict = case.judge(Products("r2", products.folder, products.paths, missing=missing))
     assert ([alert.kind for alert in verdict.alerts], verdict.whole) == (kinds, bool(kinds))
+
+
+def test_a_run_that_is_gone_on_with_after_it_was_judged_in_part_tells_the_rest(case):
+    """Killed before its window ended, it makes what was missing; what was told is not told again."""
+    part = case.made("r1", levels=())
+    assert case.judge(Products("r1", part.folder, part.paths, missing=["later.geojson"])).alerts == []
+    then = {"lead_minutes": 10, "valid_time": (NOW + timedelta(minutes=10)).isoformat()}
+    whole = case.made("r1", 0, "later", **then)
+    with closing(
+        Judge(
+            case.folder / "journal.db", "a.yaml", case.subscribers, ["desk", "box"], ["*.geojson"], Policy()
+        )
+    ) as judge:
+        assert [alert.kind for alert in judge(whole).alerts] == ["new"]
+        assert judge(whole).alerts == []
+    with AlertStore(case.folder / "journal.db") as store:
+        assert [one.outcome for one in store.cycles("r1")] == ["unknown", "judged"]
 
 
 def test_a_hazard_that_no_product_speaks_of_any_more_is_told_in_the_log_once(case, caplog):
