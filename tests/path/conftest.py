@@ -161,15 +161,10 @@ class Watched:
         """Read the log up to a line with this text, and return that line."""
         assert self.process is not None
         assert self.process.stderr is not None
-        late = threading.Timer(PATIENCE, self.process.kill)
-        late.start()
-        try:
-            for line in self.process.stderr:
-                self.log.append(line)
-                if text in line:
-                    return line
-        finally:
-            late.cancel()
+        for line in self.process.stderr:
+            self.log.append(line)
+            if text in line:
+                return line
         pytest.fail(f"it ended without {text!r}:\n{''.join(self.log)}")
 
     def wait(self, happened: Callable[[], object]) -> None:
