@@ -56,8 +56,8 @@ class Alert:
     inside
         Whether the place lies within the hazard itself.
     distance_km, bearing_deg
-        To the nearest edge at its nearest (0 within); the bearing clockwise from north. Of a
-        cancelled one as it was told last.
+        To the nearest edge at its nearest (0 within), to the metre; the bearing clockwise from north, to a tenth of a
+        degree. Of a cancelled one as it was told last.
     within_km
         The distance that the subscriber asked for.
     expires

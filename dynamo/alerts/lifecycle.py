@@ -171,8 +171,9 @@ def _tell(
         lat=match.lat,
         level=match.level,
         units=match.units,
-        distance_km=match.distance_km,
-        bearing_deg=match.bearing_deg,
+        # To a metre and a tenth of a degree: more is noise in every message.
+        distance_km=round(match.distance_km, 3),
+        bearing_deg=round(match.bearing_deg, 1) % 360,
         within_km=match.within_km,
         narrowest_km=min(marks.narrowest_km, match.narrowest_km) if marks else match.narrowest_km,
         branch=state.branch if state else "",

@@ -67,6 +67,13 @@ class Feed:
         return [self.judge(n, found) for n, found in enumerate(matches)]
 
 
+def test_an_alert_says_a_distance_to_the_metre():
+    """And a direction to a tenth of a degree, north as 0: more is noise."""
+    feed = Feed()
+    feed.judge(0, match()._replace(distance_km=3.00049999, bearing_deg=359.96))
+    assert (feed.told[0].distance_km, feed.told[0].bearing_deg) == (3.0, 0.0)
+
+
 def test_a_storm_comes_grows_and_goes():
     """First new, at a higher level updated, and cancelled after three clear cycles; each names all before it."""
     feed = Feed()
