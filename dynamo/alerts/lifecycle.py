@@ -106,7 +106,7 @@ def decide(
     -------
     tuple
         The very same `state` where nothing changed; None where nothing is under way (any more). No alert where
-        nothing need be told, nor where what has expired ends because too little was seen to clear it.
+        nothing need be told, nor where what expired long ago ends because too little was seen to clear it.
     """
     if match is None:
         return (state, None) if state is None else _clear(state, cycle, policy, asked)
@@ -187,7 +187,8 @@ def _clear(
 ) -> tuple[State | None, Alert | None]:
     """Count a cycle in which nothing was found, where it saw enough to say so."""
     if judgement(cycle, None, policy) == "unknown":
-        return (state if cycle.issued.timestamp() < state.expires else None), None
+        is_waited_for = cycle.issued.timestamp() < state.expires + policy.forget_after
+        return (state if is_waited_for else None), None
     if state.clear + 1 < policy.clear_after:
         return state._replace(clear=state.clear + 1), None
     over = state._replace(sent=(*state.sent, cycle.now.timestamp()))

@@ -24,6 +24,9 @@ class Policy:
     expiry
         Seconds after its end for which an alert may still be believed, where no other follows. At least
         `ends_step`, so that an alert does not expire while the hazard is there and cycles come.
+    forget_after
+        Seconds after it expired; an episode of which too little was seen to say that it is over then ends without a
+        word. Until then a cycle that is missing or sees little now and then keeps nobody from being told.
     moved_km
         Kilometres; where a subscriber is farther than this from where he was alerted, a hazard near him is told.
     all_clear_expiry
@@ -46,6 +49,7 @@ class Policy:
     arrival_step: float = 300.0
     ends_step: float = 900.0
     expiry: float = 1800.0
+    forget_after: float = 3600.0
     moved_km: float = 10.0
     all_clear_expiry: float = 86_400.0
     least_known: float = 0.05
@@ -55,7 +59,8 @@ class Policy:
     def __post_init__(self) -> None:
         if self.clear_after < 1:
             raise UserError(f"clear_after is the number of clear cycles, at least 1, not {self.clear_after}")
-        if min(self.arrival_step, self.ends_step, self.all_clear_expiry, self.moved_km) < 0:
+        given = (self.arrival_step, self.ends_step, self.forget_after, self.all_clear_expiry, self.moved_km)
+        if min(given) < 0:
             raise UserError("steps, distances and expiry of alerts are not negative")
         if self.expiry < self.ends_step:
             raise UserError(

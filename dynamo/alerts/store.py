@@ -128,17 +128,23 @@ class AlertStore(AlertQueries, Opened):
         return Judged(cycle, said, told)
 
     def lapse(
-        self, feed: str, judged: Container[str], issued: datetime, now: datetime, reason: str = GONE
+        self,
+        feed: str,
+        judged: Container[str],
+        issued: datetime,
+        now: datetime,
+        reason: str = GONE,
+        after: float = 0.0,
     ) -> None:
         """End what is under way of kinds of hazard that were not judged with data of `issued`, where it has expired.
 
-        Nobody is told: nothing is known of it, for `reason`.
+        Nobody is told: nothing is known of it, for `reason`. Only what expired `after` seconds ago or before ends.
         """
         missing = [kind for of, kind in self.active() if of == feed and kind not in judged]
         with self._db.change():
             for hazard in missing:
                 for way, state in self._states(feed, hazard).items():
-                    if issued.timestamp() >= state.expires:
+                    if issued.timestamp() >= state.expires + after:
                         self._lapse((feed, hazard, *way), state, now, reason)
 
     def exercise(self, match: Match, feed: str, now: datetime, channels: Iterable[str]) -> Alert:

@@ -154,7 +154,7 @@ class Judge:
             spoken |= {kind for feed, kind in self._store.active() if feed == self._feed} | set(
                 people.hazards
             )
-        self._lapse(cycles, NOT_READ if faults or not whole else GONE)
+        self._lapse(cycles, is_told=not faults and whole)
         self._stand(people, spoken, cycles, products)
         self._compare(cycles, products)
         return self._verdict(cycles, faults, whole=is_made)
@@ -223,13 +223,17 @@ class Judge:
             and products.times.newest <= newest.timestamp()
         )
 
-    def _lapse(self, cycles: Sequence[Judged], why: str) -> None:
-        """End what expired of kinds of hazard that were not judged: nobody can clear it."""
+    def _lapse(self, cycles: Sequence[Judged], *, is_told: bool) -> None:
+        """End what expired of kinds of hazard that were not judged: nobody can clear it.
+
+        Unless all products tell theirs, the next run may speak of them again.
+        """
         assert self._store is not None
         if cycles:
             newest = max((one.cycle for one in cycles), key=lambda cycle: cycle.issued)
             judged = {one.cycle.hazard for one in cycles}
-            self._store.lapse(self._feed, judged, newest.issued, newest.now, why)
+            why, after = (GONE, 0.0) if is_told else (NOT_READ, self._policy.forget_after)
+            self._store.lapse(self._feed, judged, newest.issued, newest.now, why, after)
 
     def _stand(
         self, people: Subscribers, spoken: set[str], cycles: Sequence[Judged], products: Products

@@ -106,10 +106,10 @@ class Channel:
                 self.told.append((now, "cancelled"))
                 self.knows = None
         else:
-            self.wait(now, knows)
+            self.wait(now, knows, 60)
 
-    def wait(self, now: int, knows: Told) -> None:
-        if now >= knows.expires:
+    def wait(self, now: int, knows: Told, after: int = 0) -> None:
+        if now >= knows.expires + after:
             self.told.append((now, "lapsed"))
             self.knows = None
 

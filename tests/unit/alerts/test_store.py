@@ -431,19 +431,28 @@ def test_a_run_that_is_judged_again_counts_as_clear_once(store):
 def test_what_expires_while_too_little_is_seen_ends_without_a_word(store, clear):
     """No all clear comes for it hours later; cycles that were clear before do not hasten it."""
     (alert,) = judge(store, cycle(0), [match()])
-    for minute in range(1, 60, 4):
+    for minute in range(1, 120, 4):
         assert judge(store, cycle(minute, known_share=float(minute < 4 * clear)), []) == []
     assert store.active() == {("flow", "STORM"): 1}
     told = [
         one
-        for minute in (60, 61, 500, 501, 502)
-        for one in judge(store, cycle(minute, known_share=float(minute > 61)), [])
+        for minute in (120, 121, 500, 501, 502)
+        for one in judge(store, cycle(minute, known_share=float(minute > 121)), [])
     ]
     assert (told, store.active()) == ([], {})
     reason = "too little is known to say that it is over"
-    assert store.lapsed(alert) == [Lapse(at(60.1), reason, ("hook", "mail"))]
+    assert store.lapsed(alert) == [Lapse(at(120.1), reason, ("hook", "mail"))]
     (again,) = judge(store, cycle(503), [match(onset=510)])
     assert (again.kind, again.episode == alert.episode) == ("new", False)
+
+
+@pytest.mark.parametrize("minute", range(15, 61, 15))
+def test_one_cycle_that_sees_too_little_keeps_nobody_from_an_all_clear(store, minute):
+    """At whatever time it comes, also when the last alert has just expired."""
+    judge(store, cycle(0), [match()])
+    cycles = [cycle(n, known_share=float(n != minute)) for n in range(15, 76, 15)]
+    told = [(one.kind, n.issued) for n in cycles for one in judge(store, n, [])]
+    assert told == [("cancelled", at(60 if minute <= 45 else 45))]
 
 
 def test_a_little_less_than_usual_is_enough(store):

@@ -340,7 +340,7 @@ def test_channels_that_rules_name_are_told_apart(case):
 def test_a_product_that_cannot_be_judged_ends_what_has_expired_of_another_kind(case, fault):
     """Nobody can clear it, and no all clear comes hours later; before that it goes on, for it may be spoken of."""
     case.told(case.made("r1", -120))
-    for n, minute in (("r2", 29), ("r3", 30)):
+    for n, minute in (("r2", 89), ("r3", 90)):
         products = case.made(n, minute - 120, "hail", levels=(), hazard="HAIL", units="mm")
         if fault == "to come":
             products = case.made(n, 60, valid_time=(NOW + timedelta(hours=1)).isoformat())
