@@ -33,6 +33,7 @@ _KEYS = COLUMNS[3:]
 _PROPERTIES = frozenset({"id", "name", "rules", *_KEYS})
 # Of keys with so many letters, one with another letter is a slip; of shorter ones it is as likely another word.
 _LONG = 6
+_WORD = 4
 # How a ZIP file begins (APPNOTE 4.3.7), which the files of spreadsheets are.
 _ARCHIVE = b"PK\x03\x04"
 # What stands between values where somebody's program or country has it so.
@@ -171,8 +172,12 @@ def _header(path: Path, line: str) -> list[str]:
 
 
 def _part(name: str, missing: Sequence[str]) -> str:
-    """Say of which column that is not there this name is a word, as ``lead`` is of ``max_lead_minutes``."""
-    return next((f" (did you mean {one!r}?)" for one in missing if name.lower() in one.split("_")), "")
+    """Say of which column that is not there this name is a word, as ``lead`` is of ``max_lead_minutes``.
+
+    Not of short words: ``km`` or ``max`` may as well be about something else.
+    """
+    words = {word: one for one in missing for word in one.split("_") if len(word) >= _WORD}
+    return f" (did you mean {words[name.lower()]!r}?)" if name.lower() in words else ""
 
 
 def _from_geojson(path: Path, rows: Rows) -> None:

@@ -1,6 +1,7 @@
 """What to remove from a workspace, and removing it without harm to a run that is under way.
 
-What another user made stays where it may not be removed; that is said, and keeps nothing else.
+What another user made stays where it may not be removed; that is said, and keeps nothing else, but for a run of his
+of which it cannot be told that it is not under way: that keeps what is newer.
 """
 
 from __future__ import annotations
@@ -85,9 +86,12 @@ def _is_live(workspace: Workspace, run: RunRecord, before: float, left: dict[str
     try:
         return workspace.is_live(run.id)
     except WorkspaceError as error:
+        is_open = run.ended is None
         if _is_old(run, before):
-            left[run.id] = error.message
-        return run.ended is None
+            left[run.id] = (
+                f"{error.message}; what is newer stays, for it may use it" if is_open else error.message
+            )
+        return is_open
 
 
 def _is_old(run: RunRecord, before: float) -> bool:
@@ -145,10 +149,10 @@ def _stored(store: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _used(path: Path) -> tuple[float, int]:
-    """Return when a file was last used, and its size; one that is gone was used just now."""
+    """Return when a file was last used, and its size; one that is gone, or of which nobody tells, was used just now."""
     try:
         state = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return float("inf"), 0
     return max(state.st_atime, state.st_mtime), state.st_size
 

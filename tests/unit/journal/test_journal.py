@@ -462,7 +462,7 @@ def shut(*folders, mode=0o000):
         folder.chmod(0o755)
 
 
-@pytest.mark.parametrize("mode", [0o555, 0o000])
+@pytest.mark.parametrize("mode", [0o555, 0o444, 0o000])
 def test_a_run_of_another_user_keeps_no_other_one(served, nobody, mode):
     """Where root ran something once, with whatever umask, all else is removed; what is left, and why, is said."""
     with nobody(), Journal(served.journal) as journal:
@@ -491,6 +491,7 @@ def test_a_run_of_which_it_cannot_be_told_keeps_what_it_may_be_using(served, nob
             freed = collect(served, journal, before=500.0)
     assert (freed.runs, freed.results, freed.files) == (0, 0, 0)
     assert "cannot tell whether run run-of-root is under way" in freed.trouble
+    assert "what is newer stays" in freed.trouble
     assert kept(served, made) == {"old", "both", "new"}
 
 
