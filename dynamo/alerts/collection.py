@@ -20,6 +20,10 @@ from dynamo.errors import DataError, Place
 __all__ = ["Feature", "NoCollectionError", "read_bytes", "read_collection"]
 
 
+# How a ZIP file begins (APPNOTE 4.3.7), which the files of spreadsheets are.
+_ARCHIVE = b"PK\x03\x04"
+
+
 class NoCollectionError(DataError):
     """A file of JSON is whole, but no FeatureCollection."""
 
@@ -58,6 +62,10 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"the file is not gzip, or damaged: {error}", place=place) from error
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror or error}", place=place) from error
+    if data.startswith(_ARCHIVE):
+        raise DataError(
+            "the file is a spreadsheet or another archive; save it as CSV or GeoJSON", place=place
+        )
     if data[:2] in {BOM_UTF16_LE, BOM_UTF16_BE} or b"\0" in data[:64]:
         raise DataError("the file is not UTF-8 but UTF-16, or no text; save it as UTF-8", place=place)
     return data.removeprefix(BOM_UTF8)

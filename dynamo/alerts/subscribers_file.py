@@ -34,8 +34,6 @@ _PROPERTIES = frozenset({"id", "name", "rules", *_KEYS})
 # Of keys with so many letters, one with another letter is a slip; of shorter ones it is as likely another word.
 _LONG = 6
 _WORD = 4
-# How a ZIP file begins (APPNOTE 4.3.7), which the files of spreadsheets are.
-_ARCHIVE = b"PK\x03\x04"
 # What stands between values where somebody's program or country has it so.
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -82,11 +80,6 @@ def read_subscribers(
 
 def _from_csv(path: Path, rows: Rows) -> None:
     data = read_bytes(path)
-    if data.startswith(_ARCHIVE):
-        raise DataError(
-            "this is a spreadsheet or another archive; expected a CSV, as which a spreadsheet can be saved",
-            place=Place(str(path)),
-        )
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -160,9 +153,9 @@ def _header(path: Path, line: str) -> list[str]:
     for name in ("id", "lon", "lat"):
         if name in missing:
             said = ", ".join(map(repr, header)) or "none"
-            raise DataError(
-                f"column {name!r} is missing{nearest(name, header)}; there are {said}", place=place
-            )
+            longer = (f" (did you mean {one!r}?)" for one in header if one.lower().startswith(name))
+            close = nearest(name, header) or next(longer, "")
+            raise DataError(f"column {name!r} is missing{close}; there are {said}", place=place)
     for name in header:
         if name not in COLUMNS and (close := nearest(name, missing) or _part(name, missing)):
             raise DataError(f"column {name!r} is not known{close}", place=place)
