@@ -172,6 +172,13 @@ class AlertQueries:
         chosen = "WHERE state = 'dead' AND (?1 IS NULL OR channel = ?1) ORDER BY seq"
         return self._deliveries(chosen, (channel,))
 
+    def given_up(self) -> dict[str, int]:
+        """Return by channel how many deliveries were given up, of those that have any."""
+        counted = (
+            "SELECT channel, count(*) FROM deliveries WHERE state = 'dead' GROUP BY channel ORDER BY channel"
+        )
+        return dict(self._db.execute(counted))
+
     def _deliveries(self, chosen: str, parameters: tuple[str | None, ...]) -> list[Delivery]:
         rows = self._db.execute(f"{_DELIVERIES} {chosen}", parameters).fetchall()
         tried: dict[str, list[Try]] = defaultdict(list)

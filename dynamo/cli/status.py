@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,6 +98,9 @@ def _show_feed(feed: str, said: Mapping[str, Any]) -> None:
         )
     for closed in said["closed"].values():
         print(f"  {closed}")
+    for channel, n in said["dead"].items():
+        told = format_count(n, "dead letter")
+        print(f"  {told} for {channel}, see `dynamo alerts deadletter --channel {shlex.quote(channel)}`")
     if said["troubles"] is None:
         print("  no watch is at work")
     for what, trouble in (said["troubles"] or {}).items():
@@ -122,6 +126,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
         return {}
     with AlertStore(workspace.journal) as alerts:
         waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
+        dead = alerts.given_up()
         cycles = alerts.newest_cycles()
     closed = {one.channel: str(one) for one in closed_channels(workspace.journal)}
     failing = {one.channel: _failing(one) for one, _ in failing_channels(workspace.journal)}
@@ -134,6 +139,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             "waiting": _own(feed, waiting),
             "closed": _own(feed, closed),
             "failing": _own(feed, failing),
+            "dead": _own(feed, dead),
             "troubles": troubles[feed],
             "hazards": {one.hazard: _judged(one) for one in cycles if one.feed == feed},
         }

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A channel whose last try failed.
+    """A channel whose last try failed, or was refused.
 
     Parameters
     ----------
@@ -53,18 +53,19 @@ class Failing:
 
 
 def followed(before: Failing | None, tried: Iterable[Tried]) -> Failing | None:
-    """Return how a channel stands after more tries; None where it works.
+    """Return how a channel stands after more tries; None where it works, or is closed, which is told as that.
 
-    A delivery that is refused is lost, but who refuses it has answered: the channel works.
+    Only what was sent shows that it works: whoever refuses one delivery may refuse all, as with a wrong secret.
     """
     found = before
     for one in tried:
-        if one.outcome.said != "again":
+        if one.outcome.said == "sent" or one.outcome.close:
             found = None
             continue
         first = found or Failing(one.channel, one.at, one.at, 0, "")
+        refused = "refused: " if one.outcome.said == "refused" else ""
         status = f"HTTP {one.outcome.status} " if one.outcome.status else ""
-        reason = " ".join(f"{status}{one.outcome.response}".split())
+        reason = " ".join(f"{refused}{status}{one.outcome.response}".split()).rstrip(":")
         found = Failing(one.channel, first.since, one.at, first.failures + 1, reason)
     return found
 

@@ -63,7 +63,7 @@ class Failures:
 
 
 def failing_channels(journal: Path, among: Collection[str] | None = None) -> list[tuple[Failing, bool]]:
-    """Return the channels that fail, of these or all, in the order of their names; and whether anything waits for each.
+    """Return the channels that fail, of these or all, by name; and whether each has something to try again.
 
     Raises `WorkspaceError` where the journal cannot be read.
     """

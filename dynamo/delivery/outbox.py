@@ -209,8 +209,10 @@ class Outbox:
                 self._db.write(sql.HEALTH, (*state, channel, self.sender))
             for channel in released:
                 self._release(channel)
+        closed = {one.channel for one in tried if one.outcome.close}
         for before, after in changes:
-            tell_change(before, after, now)
+            if after is not None or (before is not None and before.channel not in closed):
+                tell_change(before, after, now)
 
     def _release(self, channel: str) -> None:
         self._db.write(sql.EMPTY, (channel,))

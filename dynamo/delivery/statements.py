@@ -72,9 +72,11 @@ TURN = """
     WHERE q.failing = ?2 AND q.ready <= ?1 AND instr(q.channel, ?3) = 1 ORDER BY q.ready LIMIT ?4"""
 READY = "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1"
 FAILING = "SELECT channel, since, last, failures, reason FROM failing_channels WHERE channel = ?"
-# A queue is there as long as anything waits.
+# A queue is there as long as anything waits; its failures are those after which something is tried again, so that what
+# is on its way to a channel that refuses all does not count.
 FAILS = """
-    SELECT channel, since, last, failures, reason, EXISTS (SELECT 1 FROM queues WHERE channel = f.channel)
+    SELECT channel, since, last, failures, reason,
+    EXISTS (SELECT 1 FROM queues q WHERE q.channel = f.channel AND q.failures > 0)
     FROM failing_channels f ORDER BY channel"""
 # With each row what was reached before it and what came after it, of its episode in its channel; and which of these
 # still waits before it. Of HTTP, 425, 429 and 503 say that nothing was done; any other failure without a refusal may

@@ -48,7 +48,7 @@ class Channels:
     closed
         Those that are closed.
     failing
-        Those whose last try failed, and whether anything waits for each.
+        Those whose last try failed or was refused, and whether each has something to try again.
     """
 
     names: Collection[str] = ()
@@ -65,7 +65,7 @@ class Channels:
     def silent_since(self) -> float | None:
         """Return since when alerts wait and reach nobody (Unix seconds); None where a channel works, or nothing waits.
 
-        A channel that failed last and for which nothing waits may work by now.
+        A channel that failed last and for which nothing waits may work by now; one that refuses is reached.
         """
         down = {one.channel: one.since for one, waits in self.failing if one.is_down and waits}
         if not down or down.keys() | {one.channel for one in self.closed} < set(self.names):

@@ -76,6 +76,18 @@ def test_a_channel_that_fails_is_told_with_since_when_and_why(workspace, capsys)
     assert (said["failures"], said["reason"]) == (2, "Connection refused")
 
 
+def test_dead_letters_are_told_with_the_verb_that_lists_them(workspace, capsys):
+    """Each feed's own, by channel."""
+    assert "dead letter" not in status(workspace, capsys)
+    with contextlib.closing(sqlite3.connect(workspace / "journal.db")) as db, db:
+        db.execute("UPDATE deliveries SET state = 'dead' WHERE channel = 'a.yaml/desk'")
+    first, second = status(workspace, capsys).split("watched: ")[1:]
+    assert "  1 dead letter for a.yaml/desk, see `dynamo alerts deadletter --channel a.yaml/desk`\n" in first
+    assert "dead letter" not in second
+    feeds = json.loads(status(workspace, capsys, "--json"))["watched"]
+    assert [one["dead"] for one in feeds.values()] == [{"a.yaml/desk": 1}, {}]
+
+
 def test_a_run_of_another_dynamo_does_not_hide_what_is_watched(workspace, capsys):
     """Only where it is asked for by name is that a fault; its list is as it was."""
     graph = zlib.compress(json.dumps({"format": 1, "name": "w", "needs": [{"dsk": 1}], "tasks": []}).encode())

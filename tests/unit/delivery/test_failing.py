@@ -23,10 +23,11 @@ from dynamo.delivery.sender import Sender
 DOWN = Outcome("again", "cannot connect to 127.0.0.1:9: Connection refused")
 OK = Outcome("sent", "ok", 200)
 NO = Outcome("refused", "no", 404)
+GONE = Outcome("refused", "no more", 410, close=True)
 
 
-def tried(outcome, at=0.0, channel="here"):
-    return Tried(channel, 1, at, 0.1, outcome, Verdict("waiting"))
+def tried(outcome, at=0.0, channel="here", failures=0):
+    return Tried(channel, 1, at, 0.1, outcome, Verdict("waiting", failures=failures))
 
 
 def lines(caplog):
@@ -42,16 +43,17 @@ def outbox(rows):
         yield found
 
 
-@given(st.lists(st.sampled_from([DOWN, OK, NO]), max_size=9), st.integers(0, 9))
-def test_what_is_known_is_of_the_last_failures_in_a_row(outcomes, cut):
-    """However the tries are cut into records."""
+@given(st.lists(st.sampled_from([DOWN, OK, NO, GONE]), max_size=9), st.integers(0, 9))
+def test_what_is_known_is_of_the_last_failures_and_refusals_in_a_row(outcomes, cut):
+    """However the tries are cut into records; a channel that closes is told as that."""
     all_of_them = [tried(outcome, float(n)) for n, outcome in enumerate(outcomes)]
     row = 0
-    while row < len(outcomes) and outcomes[-1 - row] is DOWN:
+    while row < len(outcomes) and outcomes[-1 - row] in (DOWN, NO):
         row += 1
     found = followed(followed(None, all_of_them[:cut]), all_of_them[cut:])
     n = len(outcomes)
-    assert found == (Failing("here", n - row, n - 1, row, DOWN.response) if row else None)
+    reason = DOWN.response if outcomes and outcomes[-1] is DOWN else "refused: HTTP 404 no"
+    assert found == (Failing("here", n - row, n - 1, row, reason) if row else None)
 
 
 def test_a_reason_is_one_line_with_the_status():
@@ -87,8 +89,8 @@ def test_it_is_known_after_all_that_waited_has_expired_and_after_a_restart(outbo
     """So the row goes on to be counted, and whoever looks sees it; also from another process."""
     rows.add(expires=10.0)
     (batch,) = outbox.claim(clock(), healthy=1)
-    for _ in range(2):
-        outbox.record([tried(DOWN, clock())], [], clock())
+    for failures in (1, 2):
+        outbox.record([tried(DOWN, clock(), failures=failures)], [], clock())
     assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 2, DOWN.response), True)]
     began = clock()
     outbox.record([], [batch.channel], clock())
@@ -100,6 +102,29 @@ def test_it_is_known_after_all_that_waited_has_expired_and_after_a_restart(outbo
         other.record([tried(DOWN, clock())], [], clock())
     assert failing_channels(rows.path)[0][0] == Failing("here", began, clock(), 3, DOWN.response)
     assert [line for line in lines(caplog) if "fails since 12:00" in line[1]]
+
+
+def test_a_channel_that_refuses_everything_fails_until_something_is_sent(outbox, rows, clock, caplog):
+    """As with a wrong secret; what is on its way to it waits for no retry, so it gives no reason to start anew."""
+    rows.add()
+    outbox.claim(clock(), healthy=1)
+    unsigned = Outcome("refused", "signature is wrong", 401)
+    for _ in range(3):
+        outbox.record([tried(unsigned, clock())], [], clock())
+    why = "refused: HTTP 401 signature is wrong"
+    assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 3, why), False)]
+    assert lines(caplog) == [("ERROR", f"here fails since 12:00 UTC: {why}")]
+    outbox.record([tried(OK, clock())], [], clock())
+    assert failing_channels(rows.path) == []
+    assert lines(caplog)[1:] == [("WARNING", "here works again; it failed since 12:00 UTC, 3 tries")]
+
+
+def test_a_channel_that_closes_is_not_said_to_work_again(outbox, rows, clock, caplog):
+    """It fails no more, for it is closed, which is told as that."""
+    for outcome in (DOWN, DOWN, DOWN, GONE):
+        outbox.record([tried(outcome, clock())], [], clock())
+    assert failing_channels(rows.path) == []
+    assert [message for _, message in lines(caplog)] == [f"here fails since 12:00 UTC: {DOWN.response}"]
 
 
 def test_a_channel_that_is_no_more_fails_no_more(outbox, rows, clock):
