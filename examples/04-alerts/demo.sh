@@ -19,7 +19,10 @@ python "$here/replay.py" "$folder/incoming" --every "$every"
 until grep -q " cancelled " "$folder/received.txt"; do sleep 1; done
 echo
 echo "What the receiver took and verified, of $(wc -l <"$folder/received.txt") alerts ($folder/received.txt):"
-for kind in new updated cancelled; do grep -m 3 " $kind " "$folder/received.txt" || true; done
+# Frames of the past half hour pass in a minute: what many are told of was over by then. First what comes, or is there.
+for kind in new updated cancelled; do
+  { grep " $kind " "$folder/received.txt" | grep -v " was " || grep " $kind " "$folder/received.txt" || true; } | tail -n 3
+done
 echo
 echo "\$ dynamo alerts list --workspace $folder/.dynamo"
 dynamo alerts list --workspace "$folder/.dynamo" --limit 10
