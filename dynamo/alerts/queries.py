@@ -10,7 +10,7 @@ from typing import Literal
 import orjson
 
 from dynamo.alerts.alert import Alert
-from dynamo.alerts.records import Clearing, CycleRecord, Delivery, Lapse, Queue, Try
+from dynamo.alerts.records import Clearing, CycleRecord, Delivery, DeliveryState, Lapse, Queue, Try
 from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
@@ -142,16 +142,16 @@ class AlertQueries:
 
     # Deliveries
 
-    def channels(self, alerts: Iterable[Alert]) -> dict[str, list[str]]:
-        """Return by the id of each alert the channels to which it was, or is, to be sent."""
+    def ways(self, alerts: Iterable[Alert]) -> dict[str, dict[str, DeliveryState]]:
+        """Return by the id of each alert the channels to which it was, or is, to be sent, and how that stands."""
         ids = orjson.dumps([alert.id for alert in alerts]).decode()
-        found: dict[str, list[str]] = defaultdict(list)
-        for alert, channel in self._db.execute(
-            "SELECT alert, channel FROM deliveries WHERE alert IN (SELECT value FROM json_each(?))"
+        found: dict[str, dict[str, DeliveryState]] = defaultdict(dict)
+        for alert, channel, state in self._db.execute(
+            "SELECT alert, channel, state FROM deliveries WHERE alert IN (SELECT value FROM json_each(?))"
             " ORDER BY alert, channel",
             (ids,),
         ):
-            found[alert].append(channel)
+            found[alert][channel] = state
         return found
 
     def expired(self, channel: str | None = None) -> int:

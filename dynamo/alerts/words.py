@@ -4,7 +4,7 @@ An `Alert` enters, plain text leaves; times are UTC, as everywhere. Nothing can 
 and whatever would not be text on one line (line breaks, control characters, broken Unicode) is taken out.
 
 Minutes to come are counted from when the alert was made. Of old data that is played again, which is made long
-after its analysis time, they are counted from the analysis time.
+after its analysis time, they are counted from the analysis time, which is named where else *now* is said.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _comes(alert: Alert) -> str:
     if alert.ends is not None and alert.ends < now:
         # Later fields may know nothing there.
         return f"was {where(alert)} at least until {_clock(alert.ends, alert)}"
-    return f"is {where(alert)} now"
+    return f"is {where(alert)} {'now' if now == alert.sent else f'at {_clock(now, alert)}'}"
 
 
 def describe(alert: Alert) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,8 @@ from dynamo.errors import UserError, nearest
 from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
+    from dynamo.alerts.alert import Alert
+    from dynamo.alerts.records import DeliveryState
     from dynamo.alerts.store import AlertStore
     from dynamo.journal import Workspace
 
@@ -79,21 +81,20 @@ def list_alerts(
         alerts = store.alerts(
             active=active, subscriber=subscriber, hazard=hazard, channel=channel, since=begin, limit=limit
         )
-        channels = store.channels(alerts)
+        ways = store.ways(alerts)
         if not alerts:
             words = {"under way": active, f"of {hazard}": hazard, f"to {subscriber}": subscriber,
                      f"for {channel}": channel}  # fmt: skip
             said = _none_of(words, begin)
             _say_none(store, said, subscriber=subscriber, hazard=hazard, channel=channel)
     if as_json:
-        facts = [{**alert.to_json(), "channels": channels.get(alert.id, [])} for alert in alerts]
-        print(json.dumps(facts, indent=2))
+        print(json.dumps([_facts(alert, ways.get(alert.id, {})) for alert in alerts], indent=2))
         return 0
     now = datetime.now(UTC)
     for alert in alerts:
         expired = "  (expired)" if active and alert.expires <= now else ""
         told = f"{alert.id}  {alert.sent:%Y-%m-%d %H:%M:%SZ}  {alert.kind:9}  {headline(alert)}"
-        print(f"{told}{_to(channels.get(alert.id, []))}{expired}")
+        print(f"{told}{_to(ways.get(alert.id, {}))}{expired}")
     return 0
 
 
@@ -183,9 +184,16 @@ def _unwatched(workspace: Workspace) -> str:
     return f"; nobody does that until `dynamo watch {' '.join(idle)}` runs" if idle else ""
 
 
-def _to(channels: Sequence[str]) -> str:
-    """Return on which channels, without the run file, which is the same for all."""
-    names = [name.rpartition("/")[2] for name in channels]
+def _facts(alert: Alert, ways: Mapping[str, DeliveryState]) -> dict[str, Any]:
+    """Return an alert as JSON values, with its channels, and how its delivery to each stands."""
+    return {**alert.to_json(), "channels": list(ways), "deliveries": dict(ways)}
+
+
+def _to(ways: Mapping[str, DeliveryState]) -> str:
+    """Return on which channels, without the run file, which is the same for all; and where it was not sent, that."""
+    names = [
+        name.rpartition("/")[2] + ("" if state == "sent" else f" ({state})") for name, state in ways.items()
+    ]
     return f"  to {', '.join(names)}" if names else ""
 
 

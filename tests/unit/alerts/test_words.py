@@ -84,6 +84,8 @@ def test_minutes_of_old_data_are_counted_from_its_analysis():
     again = replace(ALERT, sent=SENT + timedelta(days=700))
     assert now_of(again) == ALERT.issued
     assert " in 13 min (2024-05-01 07:51 UTC)" in headline(again)
+    here = headline(replace(again, onset=ALERT.issued))
+    assert here == "STORM 45 dBZ is within 10 km of Baylor Medical Center at 2024-05-01 07:38 UTC"
     assert now_of(replace(ALERT, sent=SENT + timedelta(minutes=50))) == SENT + timedelta(minutes=50)
 
 

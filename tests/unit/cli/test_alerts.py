@@ -240,10 +240,25 @@ def test_the_audit_tells_when_what_failed_may_be_tried_again(desk, capsys):
     assert tried == "  try 1    1970-01-01T00:00:00.000Z, 0.250 s: failed 500 boom"
 
 
+def test_a_list_says_what_was_not_sent(desk, capsys):
+    """Else it reads as if somebody had been told; nothing is added where it was."""
+    states = {}
+    for state in ("sent", "dropped", "dead"):
+        with closing(sqlite3.connect(desk / ".dynamo" / "journal.db")) as db, db:
+            db.execute("UPDATE deliveries SET state = ? WHERE channel = 'flow.yaml/drop'", (state,))
+        (line,) = dynamo(capsys, "alerts", "list", "--subscriber", "clinic")[1].splitlines()
+        (one,) = json.loads(dynamo(capsys, "alerts", "list", "--subscriber", "clinic", "--json")[1])
+        states[one["deliveries"]["flow.yaml/drop"]] = line.rpartition("  ")[2]
+    assert states == {"sent": "to drop", "dropped": "to drop (dropped)", "dead": "to drop (dead)"}
+
+
 def test_a_list_says_on_which_channels_and_may_be_of_one(desk, capsys):
     """Else two alerts of one subscriber, each on its own channel, look alike."""
     first, second = dynamo(capsys, "alerts", "list")[1].splitlines()
-    assert {line.rpartition("  ")[2] for line in (first, second)} == {"to drop", "to gone"}
+    assert {line.rpartition("  ")[2] for line in (first, second)} == {
+        "to drop (waiting)",
+        "to gone (waiting)",
+    }
     (one,) = json.loads(dynamo(capsys, "alerts", "list", "--channel", "flow.yaml/gone", "--json")[1])
     assert (one["subscriber"], one["channels"]) == ("school", ["flow.yaml/gone"])
     assert "did you mean 'flow.yaml/gone'?" in dynamo(capsys, "alerts", "list", "--channel", "gone")[2]
