@@ -23,7 +23,8 @@ def read_secret(reference: str, base: Path) -> str:
     if kind == "env":
         found = os.environ.get(where, "").strip()
         if not found:
-            raise UserError(f"the environment variable {where} is not set; it should hold a secret")
+            wrong = "is empty" if where in os.environ else "is not set"
+            raise UserError(f"the environment variable {where} {wrong}; it should hold a secret")
         return found
     path = under(base, where)
     try:

@@ -18,10 +18,13 @@ def test_a_secret_is_read_from_the_environment_or_a_file_without_space_around_it
 
 
 @pytest.mark.parametrize("value", ["", "  \n"])
-def test_one_that_is_empty_is_missing(tmp_path, monkeypatch, value):
-    """Blank is as good as not there."""
+def test_one_that_is_empty_is_told_as_that(tmp_path, monkeypatch, value):
+    """Blank is no secret; one that is not there is told as not set."""
     monkeypatch.setenv("KEY", value)
     (tmp_path / "key").write_text(value)
+    with pytest.raises(UserError, match="the environment variable KEY is empty; it should hold a secret"):
+        read_secret("env:KEY", tmp_path)
+    monkeypatch.delenv("KEY")
     with pytest.raises(UserError, match="the environment variable KEY is not set"):
         read_secret("env:KEY", tmp_path)
     with pytest.raises(UserError, match="key is empty"):
