@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,3 +49,21 @@ def fill_disk() -> Callable[[Path], None]:
                 pass
 
     return fill
+
+
+@pytest.fixture
+def nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Be a user to whom permissions apply."""
+
+    @contextmanager
+    def other() -> Iterator[None]:
+        user = os.getuid()
+        if user == 0:
+            os.setresuid(65534, 65534, 0)
+        try:
+            yield
+        finally:
+            if user == 0:
+                os.setresuid(0, 0, 0)
+
+    return other

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-__all__ = ["is_folder", "is_gone", "network"]
+__all__ = ["above", "entries", "is_folder", "is_gone", "network", "refused"]
 
 #: File systems whose changes may be made on other machines, which inotify does not tell.
 NETWORK = frozenset(
@@ -21,6 +22,35 @@ def network(folder: str) -> str:
     ]
     kind = max(inside, key=lambda p: len(p.mountpoint)).fstype if inside else ""
     return kind if kind in NETWORK or kind.startswith("fuse.") else ""
+
+
+def above(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the nearest folder above a path that is there, and the name in it on the way; again where that came now."""
+    while True:
+        nearest = path
+        while not os.path.isdir(os.path.dirname(nearest)):  # noqa: PTH112, PTH120
+            nearest = os.path.dirname(nearest)  # noqa: PTH120
+        yield os.path.split(nearest)
+        if nearest == path or not os.path.isdir(nearest):  # noqa: PTH112
+            return
+
+
+def entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder; `OSError` also where it may be listed and nothing in it be looked at."""
+    with os.scandir(folder) as found:
+        os.stat(os.path.join(folder, "."))  # noqa: PTH116, PTH118
+        yield from found
+
+
+def refused(folder: str) -> str:
+    """Return why a folder may not be looked into; empty where it may, or cannot be reached for a moment."""
+    try:
+        next(entries(folder), None)
+    except PermissionError as error:
+        return error.strerror or str(error)
+    except OSError:
+        return ""
+    return ""
 
 
 def is_folder(item: os.DirEntry[str]) -> bool:

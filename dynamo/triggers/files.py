@@ -3,7 +3,7 @@
 Enter: globs of inputs. Leave: `Seen` files and deleted paths. On Linux the kernel tells when a writer closed a file or
 renamed it into place (inotify); elsewhere, and on file systems of a network, folders are looked at twice a second.
 A scan of everything now and then finds what was missed. Goes wrong: a folder that cannot be read (`UserError` at the
-start, a line in the log later).
+start, told as `blind` later).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from dynamo.errors import UserError
-from dynamo.triggers.disk import is_folder, is_gone, network
+from dynamo.triggers.disk import above, entries, is_folder, is_gone, network, refused
 from dynamo.triggers.tree import Glob, Place, entry
 from dynamo.triggers.whole import TEMPORARY, Changes, Files, temporary
 
@@ -46,6 +46,11 @@ class Watcher:
     scan_every
         Seconds between scans of everything.
 
+    Attributes
+    ----------
+    blind
+        Folders that could not be looked into last, and why: what comes there is found when they can be again.
+
     Raises
     ------
     UserError
@@ -69,6 +74,7 @@ class Watcher:
         self._scan_every = scan_every
         self._files = Files()
         self._found: set[str] = set()  # by the scan
+        self.blind: dict[str, str] = {}
         self._folders: dict[str, set[Place]] = {}
         self._watches: dict[int, str] = {}
         self._above: dict[int, set[str]] = {}
@@ -79,11 +85,10 @@ class Watcher:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         for glob in self._globs:
-            if os.path.isdir(glob.base) and not os.access(glob.base, os.R_OK | os.X_OK):  # noqa: PTH112
+            if why := refused(glob.base):
                 self.close()
-                raise UserError(
-                    f"cannot read the folder {glob.base}, which is to be watched for {glob.input!r}"
-                )
+                for_ = f"which is to be watched for {glob.input!r}"
+                raise UserError(f"cannot read the folder {glob.base}, {for_}: {why}")
 
     def _open(self) -> Any:
         if sys.platform == "linux":
@@ -170,6 +175,9 @@ class Watcher:
                 self._next_scan = now
             elif name in self._above.get(wd, ()) or mask & (flags.DELETE_SELF | flags.UNMOUNT):
                 self._next_scan = now
+            elif mask & flags.ATTRIB:  # who may look into a folder may be others now
+                if mask & flags.ISDIR:
+                    self._next_scan = now
             elif wd in self._watches:
                 self._event(self._watches[wd], name, mask, now)
 
@@ -203,10 +211,10 @@ class Watcher:
     def _scan(self, now: float) -> None:
         """Look at all folders, and watch those that are not watched yet."""
         before = self._files.paths
-        self._found, self._folders = set(), {}
+        self._found, self._folders, self.blind = set(), {}, {}
         for glob in self._globs:
             self._watch_above(glob.base)
-            if not os.path.isdir(glob.base):  # noqa: PTH112
+            if is_gone(glob.base):
                 self._tell(f"there is no folder {glob.base} yet; waiting for it")
             self._enter(os.path.realpath(glob.base), {Place(glob)}, now)
         for wd in [wd for wd, folder in self._watches.items() if folder not in self._folders]:
@@ -235,13 +243,12 @@ class Watcher:
             known |= places
             self._watch(folder)  # before it is looked at, so that nothing falls between
             try:
-                with os.scandir(folder) as entries:
-                    for item in entries:
-                        todo += self._item(item, known, now)
+                for item in entries(folder):
+                    todo += self._item(item, known, now)
             except FileNotFoundError:
                 self._folders.pop(folder, None)
             except OSError as error:
-                self._tell(f"cannot look into {folder}: {error.strerror}")
+                self.blind[folder] = error.strerror or str(error)
 
     def _item(
         self, item: os.DirEntry[str], places: Iterable[Place], now: float
@@ -267,15 +274,9 @@ class Watcher:
         mask = (
             flags.CREATE | flags.MOVED_TO | flags.DELETE | flags.MOVED_FROM | flags.ONLYDIR | flags.MASK_ADD
         )
-        while True:
-            nearest = base
-            while not os.path.isdir(os.path.dirname(nearest)):  # noqa: PTH112, PTH120
-                nearest = os.path.dirname(nearest)  # noqa: PTH120
-            above, name = os.path.split(nearest)
+        for folder, name in above(base):
             with suppress(OSError):  # it may not be readable; the scan finds what it does not tell
-                self._above.setdefault(self._inotify.add_watch(above, mask), set()).add(name)
-            if nearest == base or not os.path.isdir(nearest):  # noqa: PTH112
-                return
+                self._above.setdefault(self._inotify.add_watch(folder, mask), set()).add(name)
 
     def _watch(self, folder: str) -> None:
         if self._inotify is None:
@@ -284,12 +285,12 @@ class Watcher:
 
         mask = (
             flags.CLOSE_WRITE | flags.MOVED_TO | flags.MOVED_FROM | flags.CREATE | flags.DELETE | flags.DELETE_SELF
-            | flags.MOVE_SELF | flags.ONLYDIR | flags.MASK_ADD
+            | flags.MOVE_SELF | flags.ATTRIB | flags.ONLYDIR | flags.MASK_ADD
         )  # fmt: skip
         try:
             wd = self._inotify.add_watch(folder, mask)
-        except (FileNotFoundError, NotADirectoryError):
-            return
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return  # what may not be looked into is told by who looks
         except OSError as error:
             self._poll(f"cannot watch {folder}: {error.strerror}")
             return

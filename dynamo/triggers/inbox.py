@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from dynamo.errors import InternalError
 from dynamo.journal.database import DiskFullError
 from dynamo.triggers.arrival import Arrival, Reading, Seen
+from dynamo.triggers.disk import is_gone
 from dynamo.triggers.rules import Backlog, Rules
 from dynamo.triggers.store import Ended, Feed, Queued, Store
 from dynamo.triggers.untimed import Untimed
@@ -91,12 +91,12 @@ class Inbox:
         store, low = self._store, self._state.low
         waiting = [a for a in store.undecided(self.feed) if a.input in self._readings]
         for arrival in waiting:
-            (self._again if Path(arrival.path).exists() else self._lost).append(arrival)
+            (self._lost if is_gone(arrival.path) else self._again).append(arrival)
         known = {
             frame: None
             for name in self._readings
             for frame in store.frames(self.feed, name)
-            if Path(frame.path).exists()
+            if not is_gone(frame.path)
         }
         frames = [frame for frame in known if frame not in set(waiting)]
         made = store.spans(self.feed, low - self._rules.tolerance)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TROUBLES", "Counts"]
 
-#: What a feed can have trouble with: its disk, judging, files from the future or without a time in their names,
-#: products of another time than the files, all of its work, or what it is told.
-TROUBLES = ("disk", "judging", "ahead", "files", "times", "feed", "run file", "subscribers")
+#: What a feed can have trouble with: its disk, judging, files from the future or without a time in their names, folders
+#: that cannot be looked into, products of another time than the files, all of its work, or what it is told.
+TROUBLES = ("disk", "judging", "ahead", "files", "folders", "times", "feed", "run file", "subscribers")
 
 
 @dataclass(slots=True)

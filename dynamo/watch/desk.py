@@ -155,6 +155,7 @@ class Desk:
         self.mind_disk()
         self._remarks.ahead(self._inbox.ahead, now, wall)
         self._remarks.untimed(self._inbox.untimed, now)
+        self._remarks.blind(watcher.blind)
 
     def mind_disk(self) -> None:
         """Say that the disk is full, for what arrives or for runs, or has room again."""

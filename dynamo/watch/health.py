@@ -51,7 +51,7 @@ class Looked(Protocol):
 
 
 #: What troubles a feed that is well all the same: to start it anew would make it no better, or not even begin.
-BEARABLE = frozenset({"run file", "subscribers", "ahead", "files", "times", "channels"})
+BEARABLE = frozenset({"run file", "subscribers", "ahead", "files", "folders", "times", "channels"})
 
 
 def health(counts: Counts, now: float, patience: float, channels: Channels | None = None) -> dict[str, Any]:

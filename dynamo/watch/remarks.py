@@ -1,13 +1,14 @@
 """Remarks: what is wrong with the files that arrive, in words, for the log and for those who look.
 
-Enters: files that are from the future or without a time. Leaves: a trouble as long as that is so, and now and then a
-line of the log, for each of them would fill it.
+Enters: files that are from the future or without a time, folders that cannot be looked into. Leaves: a trouble as long
+as that is so, and now and then a line of the log, for each file would fill it.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from dynamo.graph.units import format_count, format_seconds
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 #: Seconds without files from the future after which the next one is told in the log: a clock that is a little fast
 #: has one now and then. Also those between two lines that tell of files without a time.
 QUIET = 3600.0
+#: Folders that cannot be looked into and are named; more are counted.
+NAMED = 3
 
 
 class Remarks:
@@ -56,6 +59,16 @@ class Remarks:
             more = f" (and {format_count(news.count - 1, 'more file')} like it)" if news.count > 1 else ""
             log.warning("%s%s%s", self._label, _left_out(news.first), more)
             self._untimed = now
+
+    def blind(self, folders: Mapping[str, str]) -> None:
+        """Remark on folders that cannot be looked into, and why: in the log when these are others, or none any more."""
+        said = [f"cannot look into {folder}: {why}" for folder, why in folders.items()]
+        more = [f"and {len(said) - NAMED:,} more"] if len(said) > NAMED else []
+        words = (
+            "; ".join([*said[:NAMED], *more]) + "; files that come there are taken when it can be read again"
+        )
+        if self._counts.trouble("folders", words if said else ""):
+            log.warning("%s%s", self._label, words if said else "all folders can be looked into again")
 
 
 def _left_out(one: Arrival) -> str:

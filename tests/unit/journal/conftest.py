@@ -9,8 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -30,27 +28,6 @@ def journal(workspace: Workspace):
     """Its journal."""
     with Journal(workspace.journal) as journal:
         yield journal
-
-
-NOBODY = 65534
-
-
-@pytest.fixture
-def nobody() -> Callable[[], AbstractContextManager[None]]:
-    """Be a user to whom permissions apply."""
-
-    @contextlib.contextmanager
-    def other() -> Iterator[None]:
-        user = os.getuid()
-        if user == 0:
-            os.setresuid(NOBODY, NOBODY, 0)
-        try:
-            yield
-        finally:
-            if user == 0:
-                os.setresuid(0, 0, 0)
-
-    return other
 
 
 @pytest.fixture

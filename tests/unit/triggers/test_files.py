@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -257,11 +260,43 @@ def test_a_wait_can_be_ended_from_another_thread(tmp_path):
         assert time.monotonic() < begin + PATIENCE
 
 
-def test_a_folder_that_cannot_be_read_is_a_fault_of_the_user(tmp_path, monkeypatch):
-    """It is told at the start, with the input."""
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(UserError, match=r"cannot read the folder .* for 'scan'"):
-        Watcher({"scan": [f"{tmp_path}/*"]})
+@pytest.fixture
+def shared():
+    """A folder to which any user finds the way."""
+    root = Path(tempfile.mkdtemp())
+    root.chmod(0o755)
+    (root / "in").mkdir()
+    yield root / "in"
+    (root / "in").chmod(0o755)
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_a_folder_that_cannot_be_read_is_a_fault_of_the_user(shared, nobody, mode):
+    """It is told at the start, with the input and the reason; also where names can be had, and files not."""
+    shared.chmod(mode)
+    with nobody(), pytest.raises(UserError, match=r"the folder .* for 'scan': Permission denied"):
+        Watcher({"scan": [f"{shared}/*"]})
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_folder_that_is_locked_for_a_while_is_told_and_what_came_is_found(shared, nobody, watch, mode):
+    """At once when it is open again, not only by the scan of each minute; nothing that was there is gone."""
+    (shared / "a.nc").write_text("a")
+    (shared / "a.nc").chmod(0o666)
+    with nobody():
+        watcher = watch(shared / "*.nc")
+        names(watcher, 1)
+    (shared / "b.nc").write_text("b")
+    (shared / "b.nc").chmod(0o666)
+    shared.chmod(mode)
+    with nobody():
+        assert until(watcher, lambda *_: watcher.blind) == []
+    assert watcher.blind == {str(shared): "Permission denied"}
+    shared.chmod(0o755)
+    with nobody():
+        assert until(watcher, lambda seen, gone: seen or gone) == ["b.nc"]
+    assert watcher.blind == {}
 
 
 def test_a_lease_tells_whether_a_file_is_open_for_writing(tmp_path):

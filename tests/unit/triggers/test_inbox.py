@@ -143,6 +143,22 @@ def test_deleted_files_are_left_out(place):
     assert len(window.window.files["scan"]) == 1
 
 
+def test_files_that_may_not_be_looked_at_are_not_gone(place, nobody):
+    """Where a folder was locked before a restart, nothing fails, and what was known and waited is known and waits."""
+    rules = Rules((InputRules("scan", last=3, sources=2),), wait=20)
+    first = place.inbox(rules, backlog="all")
+    first.seen([place.file(1)], 0, WALL)
+    first.tick(20, WALL)
+    first.seen([place.file(2)], 20, WALL)
+    place.folder.chmod(0o000)
+    with nobody():
+        again = Inbox(place.stores[0], "feed", rules, {"scan": Reading(read)})
+        again.seen([], 0, WALL)
+        (window,) = again.tick(20, WALL)
+    place.folder.chmod(0o700)
+    assert len(window.window.files["scan"]) == 2
+
+
 def test_files_that_come_back_are_frames_again(place):
     """A disk that was away for a while takes no frames from the windows after it, and makes none twice."""
     inbox = place.inbox(backlog="all")

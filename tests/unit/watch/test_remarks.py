@@ -26,3 +26,17 @@ def test_files_without_a_time_are_told_at_once_and_then_once_an_hour_with_a_coun
         "(and 60 more files like it)",
         "(and 37 more files like it)",
     ]
+
+
+def test_folders_that_cannot_be_looked_into_are_a_trouble_until_all_can(caplog):
+    """In the log where they are others, and where it is over; of very many some are named."""
+    counts = Counts()
+    remarks = Remarks(counts, "a.yaml: ")
+    for folders in ("", "", "x", "x", "xyzuv", ""):
+        remarks.blind({f"/{name}": "Permission denied" for name in folders})
+        assert ("folders" in counts.troubles) == bool(folders)
+    first, second, third = (record.getMessage() for record in caplog.records)
+    taken = "; files that come there are taken when it can be read again"
+    assert first == f"a.yaml: cannot look into /x: Permission denied{taken}"
+    assert second.endswith(f"cannot look into /z: Permission denied; and 2 more{taken}")
+    assert third == "a.yaml: all folders can be looked into again"
