@@ -14,9 +14,18 @@ import orjson
 
 from dynamo.errors import InternalError
 
-__all__ = ["State"]
+__all__ = ["State", "km_between"]
 
 EARTH_KM = 6371.0088  # mean radius, IUGG
+
+
+def km_between(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return how far two places (longitude and latitude, WGS 84 degrees) are apart; on a sphere, by the haversine."""
+    if one == other:
+        return 0.0
+    lon0, lat0, lon1, lat1 = map(math.radians, (*one, *other))
+    across = math.cos(lat0) * math.cos(lat1) * math.sin((lon1 - lon0) / 2) ** 2
+    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(math.sin((lat1 - lat0) / 2) ** 2 + across)))
 
 
 class State(NamedTuple):
@@ -80,12 +89,8 @@ class State(NamedTuple):
         return [(self.met[0], self.met[1]), told] if self.met else [told]
 
     def km_from(self, lon: float, lat: float) -> float:
-        """Return how far a place (WGS 84 degrees) is from that of the last alert; on a sphere, by the haversine."""
-        if self.lon == lon and self.lat == lat:
-            return 0.0
-        lon0, lat0, lon1, lat1 = map(math.radians, (self.lon, self.lat, lon, lat))
-        across = math.cos(lat0) * math.cos(lat1) * math.sin((lon1 - lon0) / 2) ** 2
-        return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(math.sin((lat1 - lat0) / 2) ** 2 + across)))
+        """Return how far a place (WGS 84 degrees) is from that of the last alert."""
+        return km_between((self.lon, self.lat), (lon, lat))
 
     def dump(self) -> str:
         """Return it as text: an array in the order of the fields."""

@@ -64,7 +64,7 @@ def _chain(workspace: Path, store: AlertStore, alert: Alert) -> dict[str, Any]:
     with Journal(journal_path) as journal:
         runs = [run for run in journal.runs() if run.id == alert.run]
     products = str(runs[0].settings.get("products", "")) if runs else ""
-    clearing = store.clearing(alert)
+    clearing, episode = store.clearing(alert), store.episode(alert.episode)
     return {
         "alert": alert.to_json(),
         "files": {} if window is None else {name: list(paths) for name, paths in window.window.files.items()},
@@ -74,10 +74,8 @@ def _chain(workspace: Path, store: AlertStore, alert: Alert) -> dict[str, Any]:
         "product": _product(products, alert.source),
         "cycles": [plain(asdict(cycle)) for cycle in store.cycles(alert.run)],
         "cleared": clearing and plain(asdict(clearing)),
-        "episode": [
-            {"id": one.id, "kind": one.kind, "sent": one.to_json()["sent"]}
-            for one in store.episode(alert.episode)
-        ],
+        "episode": [{"id": one.id, "kind": one.kind, "sent": one.to_json()["sent"]} for one in episode],
+        "changes": _changes(alert, episode),
         "lapsed": [plain(asdict(one)) for one in store.lapsed(alert)],
         "deliveries": [plain(asdict(one)) for one in store.deliveries(alert.id)],
     }
@@ -106,15 +104,9 @@ def _told(chain: dict[str, Any], store: AlertStore, alert: Alert) -> Iterable[tu
             yield "judged", f"{cycle['judged']}: data of {cycle['issued']}, {cycle['outcome']}"
     episode = store.episode(alert.episode)
     if alert.kind == "cancelled":
-        # Other channels may have been told other things in the same episode.
-        last = [reference.id for reference in alert.references[-1:]]
-        before = next((one for one in episode if one.id in last), None)
-        yield from _cleared(alert, store.clearing(alert), before)
+        yield from _cleared(alert, store.clearing(alert), _before(alert, episode))
     else:
-        if alert.polygons:
-            yield "polygon", f"{chain['product'] or 'a product that is gone'}, digest {alert.source[:12]}"
-        yield "rule", f"{alert.hazard} {_place(alert)}"
-        yield "match", _match(alert)
+        yield from _met(chain, alert)
     for one in episode:
         yield "episode", f"{one.id} {one.kind} {plain(one.sent)}" + ("  <" if one.id == alert.id else "")
     for end in chain["lapsed"]:
@@ -123,6 +115,31 @@ def _told(chain: dict[str, Any], store: AlertStore, alert: Alert) -> Iterable[tu
     yield "message", headline(alert)
     for delivery in store.deliveries(alert.id):
         yield from _delivered(delivery)
+
+
+def _met(chain: dict[str, Any], alert: Alert) -> Iterator[tuple[str, str]]:
+    """Say of what a new or updated alert was made, by which rule, and why it was updated."""
+    if alert.polygons:
+        yield "polygon", f"{chain['product'] or 'a product that is gone'}, digest {alert.source[:12]}"
+    yield "rule", f"{alert.hazard} {_place(alert)}"
+    yield "match", _match(alert)
+    for change in chain["changes"]:
+        yield "update", change
+
+
+def _before(alert: Alert, episode: Iterable[Alert]) -> Alert | None:
+    """Return what an alert replaces: other channels may have been told other things in the same episode."""
+    last = [reference.id for reference in alert.references[-1:]]
+    return next((one for one in episode if one.id in last), None)
+
+
+def _changes(alert: Alert, episode: Iterable[Alert]) -> list[str]:
+    """Return why an alert was updated; nothing of another, or where the one before is gone."""
+    from dynamo.alerts.changes import changes
+    from dynamo.alerts.policy import Policy
+
+    before = _before(alert, episode) if alert.kind == "updated" else None
+    return [] if before is None else changes(before, alert, Policy())
 
 
 def _cleared(alert: Alert, why: Clearing | None, last: Alert | None) -> Iterator[tuple[str, str]]:

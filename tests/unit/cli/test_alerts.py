@@ -152,6 +152,21 @@ def test_an_audit_tells_the_chain(desk, capsys):
     )
 
 
+def test_the_audit_of_an_update_tells_why(desk, capsys):
+    """By what it says that the alert before did not; a new one has no such line."""
+    (new,) = json.loads(dynamo(capsys, "alerts", "list", "--subscriber", "clinic", "--json")[1])
+    later = NOW + timedelta(minutes=1)
+    with AlertStore(Workspace.find(desk / ".dynamo").journal) as store:
+        worse = match("clinic", "flow.yaml/drop")._replace(level=60.0)
+        (told,) = store.judge(Cycle("flow.yaml", "flow-2", "STORM", later, later), [worse]).alerts
+    assert "update     worse: 60 dBZ, not 50\n" in dynamo(capsys, "alerts", "audit", told.id)[1]
+    said = [
+        json.loads(dynamo(capsys, "alerts", "audit", one, "--json")[1])["changes"]
+        for one in (told.id, new["id"])
+    ]
+    assert said == [["worse: 60 dBZ, not 50"], []]
+
+
 def test_the_audit_of_an_all_clear_tells_why_it_is_over(desk, capsys):
     """What was told last, what the rules ask for, and each cycle that held nothing of it; not the old match."""
     ask = {("clinic", "flow.yaml/drop"): Asked(-97.1, 32.7, 45.0, 10.0, lead_minutes=30.0)}
