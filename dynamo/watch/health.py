@@ -10,13 +10,16 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from dynamo.alerts.alert import Kind
+from dynamo.alerts.lifecycle import Judgement
 from dynamo.errors import UserError, WorkspaceError
+from dynamo.triggers.store import Ended
 from dynamo.watch.closed import Channels
 from dynamo.watch.counts import TROUBLES, Counts
 from dynamo.watch.feed import Feed
@@ -190,11 +193,12 @@ class _Numbers:
             "dynamo_arrivals", "Files that arrived.", {n: {"": c.arrivals} for n, c in counts.items()}
         )
         ended = {
-            n: {**c.runs, "superseded": c.superseded, "passed": c.passed} for n, c in counts.items()
+            n: {**_all_of(Ended, c.runs), "superseded": c.superseded, "passed": c.passed} for n, c in counts.items()
         }  # fmt: skip
         yield _counter("dynamo_windows", "Windows by how they ended.", ended, "state")
-        yield _counter("dynamo_alerts", "Alerts by kind.", {n: c.alerts for n, c in counts.items()}, "kind")
-        cycles = {n: c.cycles for n, c in counts.items()}
+        alerts = {n: _all_of(Kind, c.alerts) for n, c in counts.items()}
+        yield _counter("dynamo_alerts", "Alerts by kind.", alerts, "kind")
+        cycles = {n: _all_of(Judgement, c.cycles) for n, c in counts.items()}
         yield _counter("dynamo_cycles", "Cycles of hazards by how they were judged.", cycles, "outcome")
         shares = {
             n: {kind: one.known for kind, one in c.standings.items() if one.known is not None}
@@ -224,6 +228,11 @@ class _Numbers:
         yield _gauge("dynamo_data_age_seconds", "Age of the newest data that was run.", ages)
         waited = {n: {"": c.waited} for n, c in counts.items()}
         yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
+
+
+def _all_of(literal: Any, counted: Mapping[str, int]) -> dict[str, int]:
+    """Return numbers by the values of a `Literal`, 0 where none was counted: an increase is seen from the first on."""
+    return {value: counted.get(value, 0) for value in get_args(literal)}
 
 
 def _counter(name: str, said: str, numbers: Mapping[str, Mapping[str, float]], label: str = "") -> Metric:

@@ -177,6 +177,18 @@ def test_metrics_are_what_prometheus_reads():
     assert found["dynamo_data_age_seconds", ""] > 0
 
 
+def test_counters_are_there_at_0_before_anything_happened():
+    """Else nobody sees the first increase."""
+    _, _, body = ask("/metrics", Fed())
+    for name, values in (
+        ('windows_total{feed="a.yaml",state=', ("done", "failed", "superseded", "passed")),
+        ('alerts_total{feed="a.yaml",kind=', ("new", "updated", "cancelled")),
+        ('cycles_total{feed="a.yaml",outcome=', ("judged", "late", "unknown")),
+    ):
+        for value in values:
+            assert f'dynamo_{name}"{value}"}} 0.0' in body
+
+
 def test_a_closed_channel_and_refused_subscribers_are_told_and_no_reason_to_start_anew():
     """What to do stands there; a new start would open no channel, and would not begin with faulty subscribers."""
     counts = Counts()
