@@ -51,6 +51,8 @@ class HazardField:
         Share of the area of which something is known, 0 to 1; None where the file does not say.
     source
         Digest of the file.
+    bounds
+        West, south, east and north of the field that was looked at, WGS 84 degrees; None where the file does not say.
     """
 
     hazard: str
@@ -62,6 +64,7 @@ class HazardField:
     polygons: NDArray[Any]
     known_share: float | None = None
     source: str = ""
+    bounds: tuple[float, float, float, float] | None = None
 
 
 def read_hazards(path: Path, digest: str = "", least: float = -math.inf) -> HazardField:
@@ -97,7 +100,9 @@ def read_hazards(path: Path, digest: str = "", least: float = -math.inf) -> Haza
     if share is not None and not 0 <= share <= 1:
         raise common.fault(f"known_share is {share:g}; expected 0 to 1")
     polygons, levels = _polygons(features, least)
-    return HazardField(hazard, units, issued, valid_time, lead, levels, polygons, share, digest)
+    return HazardField(
+        hazard, units, issued, valid_time, lead, levels, polygons, share, digest, common.box("field_bounds")
+    )
 
 
 class _Common:
@@ -122,6 +127,17 @@ class _Common:
                     f"{name} is {value!r}, of features before it {said!r}; expected one {name} in one file"
                 )
         return said
+
+    def box(self, name: str) -> tuple[float, float, float, float] | None:
+        said = self._head.get(name)
+        if said is None:
+            return None
+        if not isinstance(said, list) or len(said) != 4 or not all(map(_is_number, said)):
+            raise self.fault(f"{name} is {said!r}; expected west, south, east and north in degrees")
+        west, south, east, north = map(float, said)
+        if not (-90 <= south <= north <= 90 and west <= east):
+            raise self.fault(f"{name} is {said!r}; expected west, south, east and north in degrees")
+        return west, south, east, north
 
     def text(self, name: str, default: str | None = None) -> str:
         said = self._said(name)

@@ -22,7 +22,7 @@ import orjson
 from dynamo.radar.grid import QUANTITIES, Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dynamo.radar.contour import Band
@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["dumps", "hazard_properties", "known_share", "write_geojson"]
 
 # What RFC 7946 section 7.1 keeps for itself, and what a collection has of its own.
-_TAKEN = {"type", "features", "coordinates", "geometries", "geometry", "properties", "known_share"}
+_TAKEN = {
+    "type",
+    "features",
+    "coordinates",
+    "geometries",
+    "geometry",
+    "properties",
+    "known_share",
+    "field_bounds",
+}
 
 
 def hazard_properties(
@@ -76,18 +85,26 @@ def _stamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def dumps(bands: Iterable[Band], *, properties: Mapping[str, Any], known_share: float | None = None) -> bytes:
+def dumps(
+    bands: Iterable[Band],
+    *,
+    properties: Mapping[str, Any],
+    known_share: float | None = None,
+    field_bounds: Sequence[float] | None = None,
+) -> bytes:
     """Return a FeatureCollection of all polygons of all bands, lowest level first.
 
     Each Feature has `properties` and its own ``level`` (in ``units``) and ``area_km2`` (WGS 84 ellipsoid). The
-    collection has `properties` and `known_share` as foreign members (RFC 7946 section 6.1), except names that
-    the format needs for itself.
+    collection has `properties`, `known_share` and `field_bounds` as foreign members (RFC 7946 section 6.1), except
+    names that the format needs for itself.
     """
     # NumPy slices go to the encoder as they are: no coordinate ever becomes a Python number.
     features = [feature for band in bands for feature in _features(band, dict(properties))]
     common = {name: value for name, value in properties.items() if name not in _TAKEN}
     if known_share is not None:
         common["known_share"] = known_share
+    if field_bounds is not None:
+        common["field_bounds"] = [round(degrees, 5) for degrees in field_bounds]
     collection = {"type": "FeatureCollection", **common, "features": features}
     return orjson.dumps(collection, option=orjson.OPT_SERIALIZE_NUMPY)
 
@@ -105,7 +122,12 @@ def _features(band: Band, properties: dict[str, Any]) -> Iterator[dict[str, Any]
 
 
 def write_geojson(
-    path: Path, bands: Iterable[Band], *, properties: Mapping[str, Any], known_share: float | None = None
+    path: Path,
+    bands: Iterable[Band],
+    *,
+    properties: Mapping[str, Any],
+    known_share: float | None = None,
+    field_bounds: Sequence[float] | None = None,
 ) -> None:
     """Write bands as a FeatureCollection; a name that ends in ``.gz`` is compressed.
 
@@ -119,8 +141,11 @@ def write_geojson(
         What all polygons have in common, as `hazard_properties` gives it; the collection says it too.
     known_share
         Of the grid, as the function of this name gives it; None leaves it out.
+    field_bounds
+        West, south, east and north of the grid, as `dynamo.radar.bounds.bounds`: nothing is said of what lies beyond.
+        None leaves it out.
     """
-    data = dumps(bands, properties=properties, known_share=known_share)
+    data = dumps(bands, properties=properties, known_share=known_share, field_bounds=field_bounds)
     if path.suffix == ".gz":
         from isal import igzip
 

@@ -24,6 +24,7 @@ import orjson
 
 from dynamo.errors import DataError
 from dynamo.radar import png
+from dynamo.radar.bounds import bounds
 from dynamo.radar.geojson import known_share
 from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
 from dynamo.radar.mercator import mercator, unmercator
@@ -161,21 +162,13 @@ def image_geometry(geometry: Geometry, crs: str | None = WEB) -> Geometry:
     return Geometry(float(west) + dx / 2, float(north) - dy / 2, dx, -dy, nx, ny, crs)
 
 
-@lru_cache(maxsize=16)
 def _bounds(geometry: Geometry) -> tuple[float, float, float, float]:
     """West, south, east and north of the outer edge of a grid, in degrees."""
     if geometry.crs == WEB:
         west, south, east, north = geometry.extent
         (west, east), (south, north) = unmercator(np.array([west, east]), np.array([south, north]))
         return float(west), float(south), float(east), float(north)
-    along = np.linspace(0, 1, 101)
-    column = np.concatenate((along, along, 0 * along, 0 * along + 1)) * geometry.nx - 0.5
-    row = np.concatenate((0 * along, 0 * along + 1, along, along)) * geometry.ny - 0.5
-    lon, lat = geometry.lonlat(column, row)
-    if not geometry.is_geographic:
-        middle, _ = geometry.lonlat(np.array([(geometry.nx - 1) / 2]), np.array([(geometry.ny - 1) / 2]))
-        lon = middle + (lon - middle + 180) % 360 - 180
-    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+    return bounds(geometry)
 
 
 @lru_cache(maxsize=4)

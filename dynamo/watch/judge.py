@@ -29,6 +29,7 @@ from dynamo.alerts.store import GONE, NOT_READ, AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
+from dynamo.watch.beyond import beyond
 from dynamo.watch.channels import address
 from dynamo.watch.standing import Standing, news, standings
 from dynamo.watch.times import Off, Times, off
@@ -122,6 +123,7 @@ class Judge:
         self._standings: dict[str, Standing] = {}
         self._apart: tuple[Subscribers, Subscribers] | None = None
         self._off: Off | None = None
+        self._beyond: dict[str, str] = {}
         self._silent: set[str] = set()  # kinds of which it was told that their products say no share
 
     def __call__(self, products: Products) -> Verdict:
@@ -175,6 +177,7 @@ class Judge:
                 "is a clock wrong?"
             )
         known = self._known(fields) if whole else 0.0
+        self._look_beyond(people, fields)
         channels = tuple(address(self._feed, name) for name in self._channels)
         cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
         return self._store.judge(
@@ -194,6 +197,13 @@ class Judge:
                 "products of %s do not say known_share: where they show nothing, all counts as seen", kind
             )
         return min(shares, default=(0.0, 1.0))[1]
+
+    def _look_beyond(self, people: Subscribers, fields: Sequence[HazardField]) -> None:
+        """Tell in the log, once, who can never be told."""
+        said = beyond(people, fields)
+        if said and said != self._beyond.get(fields[0].hazard):
+            log.warning("%s", said)
+        self._beyond[fields[0].hazard] = said
 
     def _people(self) -> Subscribers:
         """Return those who are told now, with channels named as in the journal; made anew when they change."""

@@ -162,6 +162,7 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
 
     Outlines of fewer than `min_points` positions are left out.
     """
+    from dynamo.radar.bounds import bounds
     from dynamo.radar.contour import contour as trace
     from dynamo.radar.geojson import hazard_properties, known_share, write_geojson
 
@@ -171,6 +172,7 @@ def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_point
         trace(seen, levels, min_points=min_points),
         properties=hazard_properties(seen),
         known_share=known_share(seen),
+        field_bounds=bounds(seen.geometry),
     )
 
 

@@ -168,3 +168,15 @@ def test_a_missing_file_is_told(tmp_path):
     """With its name."""
     with pytest.raises(DataError, match=r"no\.geojson: the file cannot be read: No such file"):
         read_hazards(tmp_path / "no.geojson")
+
+
+@pytest.mark.parametrize("said", ["DBZH", [1, 2, 3], [1, 2, "x", 4], [2, 50, 1, 51], [1, 95, 2, 96]])
+def test_bounds_of_a_field_that_are_none_are_a_fault(tmp_path, said):
+    """They are west, south, east and north in degrees."""
+    path = tmp_path / "a.geojson"
+    head = {"type": "FeatureCollection", "hazard": "STORM", "units": "dBZ", "features": []}
+    path.write_text(json.dumps({**head, "valid_time": "2026-03-25T05:00:00Z", "field_bounds": said}))
+    with pytest.raises(
+        DataError, match=r"field_bounds is .* expected west, south, east and north in degrees"
+    ):
+        read_hazards(path)

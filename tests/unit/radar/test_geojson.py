@@ -12,6 +12,7 @@ import orjson
 import pytest
 from geojson_pydantic import FeatureCollection
 
+from dynamo.radar.bounds import bounds
 from dynamo.radar.contour import contour
 from dynamo.radar.geojson import dumps, hazard_properties, known_share, write_geojson
 from dynamo.radar.grid import Geometry, Grid
@@ -100,6 +101,14 @@ def test_a_collection_says_of_when_it_is_and_how_much_was_known():
         assert orjson.loads(data) == {
             "type": "FeatureCollection", **properties, "known_share": share, "features": [],
         }  # fmt: skip
+
+
+def test_a_collection_says_which_field_was_looked_at():
+    """Where nothing was found too; judges of the format do not mind."""
+    grid = field_grid(FIELDS["calm"])
+    data = dumps([], properties={}, field_bounds=bounds(grid.geometry))
+    judge(data)
+    assert orjson.loads(data)["field_bounds"] == [-97.9024, 33.242, -97.6624, 33.402]
 
 
 def test_no_property_takes_a_name_of_the_format():
