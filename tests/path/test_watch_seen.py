@@ -32,6 +32,10 @@ class _Taken(_Gone):
     status = 204
 
 
+class _Unsigned(_Gone):
+    status = 401
+
+
 @contextmanager
 def listening(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
     """Answer at a port; gives the address."""
@@ -167,3 +171,22 @@ def test_a_channel_where_nobody_listens_is_seen_until_it_works_again(watched, ea
         watched.until("watch.yaml/desk works again; it failed since")
     assert watched.ask()["feeds"]["watch.yaml"]["troubles"] == {}
     assert "fails since" not in ran(watched.folder, ears.secret, "status")
+
+
+def test_a_channel_that_refuses_everything_is_seen(watched, ears):
+    """As where the receiver has another secret: all that was made is a dead letter, and health and `status` say so."""
+    with listening(_Unsigned) as url:
+        ears.url = url
+        watched.say()
+        watched.start("--port", "0")
+        for number in range(3):
+            watched.show(number, 45 + number)
+            watched.until("1 alert was given up: refused: HTTP 401")
+        watched.wait(lambda: watched.ask()["feeds"]["watch.yaml"]["troubles"])
+        health = watched.ask()
+    assert health["ok"]
+    assert "watch.yaml/desk fails since" in health["feeds"]["watch.yaml"]["troubles"]["channels"]
+    assert 'dynamo_trouble{feed="watch.yaml",what="channels"} 1.0' in watched.ask("/metrics")
+    said = ran(watched.folder, ears.secret, "status")
+    assert ": refused: HTTP 401" in said
+    assert "3 dead letters for watch.yaml/desk" in said
