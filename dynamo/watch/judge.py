@@ -33,6 +33,7 @@ from dynamo.watch.beyond import beyond
 from dynamo.watch.channels import address
 from dynamo.watch.standing import Standing, news, standings
 from dynamo.watch.times import Off, Times, off
+from dynamo.watch.wrote import wrote
 from dynamo.worker.store import digest_file
 
 __all__ = ["Judge", "Products", "Verdict"]
@@ -258,7 +259,9 @@ class Judge:
         asked_for = {kind for kind, n in zip(people.hazards, rules, strict=True) if kind and n}
         never = sorted(asked_for - spoken - self._store.kinds(self._feed))
         told = [one for one in cycles if not self._is_old(one, products)]
-        after = standings(self._standings, told, missing, never, str(products.times or ""))
+        is_late = any(one.outcome == "late" for one in told)
+        why = wrote(self._journal, products.run) if is_late else ""
+        after = standings(self._standings, told, missing, never, str(products.times or ""), why)
         for one in news(self._standings, after):
             level = logging.INFO if one.state == "judged" else logging.WARNING
             log.log(level, "%s%s", products.label, one.words)

@@ -38,6 +38,7 @@ def standings(
     missing: Mapping[str, int],
     never: Sequence[str],
     window: str = "",
+    wrote: str = "",
 ) -> dict[str, Standing]:
     """Return how each kind of hazard stands.
 
@@ -53,9 +54,11 @@ def standings(
         What is asked for and was never spoken of.
     window
         The data time of the run's window.
+    wrote
+        What its tasks wrote, or where that stands; for who asks why its data are not new.
     """
     after = {kind: one for kind, one in before.items() if one.state not in ("missing", "never")}
-    after |= {one.cycle.hazard: _judged(one, window) for one in cycles if one.outcome is not None}
+    after |= {one.cycle.hazard: _judged(one, window, wrote) for one in cycles if one.outcome is not None}
     for kind, count in missing.items():
         whom = format_count(count, "subscriber")
         said = f"no product speaks of {kind}, of which {whom} had an alert: no all clear can come"
@@ -66,7 +69,7 @@ def standings(
     return after
 
 
-def _judged(one: Judged, window: str) -> Standing:
+def _judged(one: Judged, window: str, wrote: str) -> Standing:
     cycle = one.cycle
     of = f" in the window of {window}" if window else ""
     data = f"{cycle.hazard}, data of {cycle.issued:%Y-%m-%d %H:%M:%SZ}"
@@ -75,8 +78,7 @@ def _judged(one: Judged, window: str) -> Standing:
     lately = f", lately {cycle.usual_share:.0%} was" if cycle.usual_share else ""
     words = {
         "judged": f"{data}: {seen} is known",
-        "late": f"{data}{of}: not newer than what was judged before, so nobody is told;"
-        f" what its run left out stands in dynamo logs TASK --run {cycle.run}",
+        "late": f"{data}{of}: not newer than what was judged before, so nobody is told; {wrote}",
         "unknown": f"{data}: {seen} is known{lately}: nothing counts as clear",
     }
     assert one.outcome is not None

@@ -64,7 +64,7 @@ def test_a_window_without_newer_data_is_told_with_its_time(judged, caplog):
         f"in the window of {NOON + timedelta(minutes=2):%Y-%m-%d %H:%M:%SZ}: not newer than what was judged"
         in said
     )
-    assert said.endswith("dynamo logs TASK --run r1-2")
+    assert said.endswith("so nobody is told; see dynamo logs --run r1-2")
     assert [record.getMessage() for record in caplog.records] == [f"a.yaml: {said}"]
     assert judged(3, 3).standings["STORM"].state == "judged"
 
