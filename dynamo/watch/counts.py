@@ -38,7 +38,8 @@ class Counts:
     behind
         Since when windows wait, or run, or fail, and no run has ended well; None where nothing is to be done.
     data_time
-        Of the newest data that a run that ended well was given; also before the watch began.
+        Of the newest data that was judged; where nothing is judged, that a run that ended well was given. Also before
+        the watch began.
     waited
         Seconds from the window's being ready to its run's being asked for, of the last one.
     standings
@@ -66,10 +67,10 @@ class Counts:
     awaits: bool = True
 
     def remember(self, past: Past) -> None:
-        """Take from the journal what was last before the watch began."""
+        """Take from the journal what was last before now."""
         self.last_arrival = self.last_arrival or past.arrival
         self.last_end = self.last_end or past.done
-        self.data_time = self.data_time or past.data
+        self.data_time = past.data  # what is held may be of runs that were not judged
 
     def data_age(self, now: float) -> float | None:
         """Return how old the newest data is, in seconds; 0 where it is ahead of the Unix time `now`.
@@ -104,15 +105,20 @@ class Counts:
         self.waited = max(time.time() - queued, 0.0)
 
     def ended(self, state: Ended, data_time: float | None, wall: float) -> None:
-        """Count a run, and the time of its newest data, if any."""
+        """Count a run, and note the time of its newest data, if any, where nothing is judged."""
         self.runs[state] += 1
         if state == "done":
             self.last_end, self.behind = wall, None
-            if data_time is not None:
-                self.data_time = max(self.data_time or data_time, data_time)
+            self._take(data_time)
 
     def judged(self, verdict: Verdict) -> None:
         """Count alerts and how cycles were judged; note how kinds of hazard stand."""
         self.alerts.update(alert.kind for alert in verdict.alerts)
         self.cycles.update(one.outcome for one in verdict.cycles if one.outcome is not None)
         self.standings = verdict.standings
+        for one in verdict.cycles:
+            self._take(one.cycle.issued.timestamp())
+
+    def _take(self, data_time: float | None) -> None:
+        if data_time is not None:
+            self.data_time = max(self.data_time or data_time, data_time)

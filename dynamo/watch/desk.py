@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from dynamo.engine.events import Summary
@@ -29,6 +30,7 @@ from dynamo.watch.bench import AGAIN, FULL, Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
 from dynamo.watch.judge import Products
+from dynamo.watch.lags import newest_judged
 from dynamo.watch.orders import done, order, ordered, why
 from dynamo.watch.remarks import Remarks
 from dynamo.watch.times import times_of
@@ -179,7 +181,10 @@ class Desk:
     def _take_up(self, store: Store) -> None:
         """Go on where an earlier desk was: with the runs that were under way, as they were begun."""
         name, trigger = self.feed.name, self.feed.trigger
-        self.counts.remember(store.past(name))
+        past = store.past(name)
+        if self._bench is not None:
+            past = replace(past, data=newest_judged(self.workspace.journal, name))
+        self.counts.remember(past)
         ran = store.windows(name, ("running", "done", "failed"), limit=1)
         rule = FeedRule(trigger.priority, trigger.at_once, trigger.stale, self._inbox.asked)
         self._turns.join(name, rule, ran[0].window.time if ran else None, self)
@@ -278,7 +283,7 @@ class Desk:
     def _end(self, one: Queued, state: Ended, reason: str, summary: Summary | None = None) -> None:
         wall = time.time()
         self._inbox.finished(one.window.time, state, wall, reason)
-        self.counts.ended(state, one.window.data, wall)
+        self.counts.ended(state, one.window.data if self._bench is None else None, wall)
         self._changed.set()  # there is room for another
         if self._turns.is_busy(self.feed.name):
             self.counts.waits(wall)

@@ -225,7 +225,7 @@ class _Numbers:
             moments = {n: when(c) for n, c in counts.items()}
             yield _gauge(name, said, {n: {"": now - at} for n, at in moments.items() if at is not None})
         ages = {n: {"": age} for n, c in counts.items() if (age := c.data_age(now)) is not None}
-        yield _gauge("dynamo_data_age_seconds", "Age of the newest data that was run.", ages)
+        yield _gauge("dynamo_data_age_seconds", "Age of the newest data that was judged, or else run.", ages)
         waited = {n: {"": c.waited} for n, c in counts.items()}
         yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
 

@@ -31,8 +31,9 @@ from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
 from dynamo.watch.beyond import beyond
 from dynamo.watch.channels import address
+from dynamo.watch.lags import Lags
 from dynamo.watch.standing import Standing, news, standings
-from dynamo.watch.times import Off, Times, off
+from dynamo.watch.times import Times
 from dynamo.watch.wrote import wrote
 from dynamo.worker.store import digest_file
 
@@ -73,7 +74,7 @@ class Verdict:
     standings
         How each kind of hazard stands now.
     off
-        That products are lately of another time than files, in words.
+        That products are lately of another time than files, or bring nothing newer, in words.
     whole
         Whether no product is missing that may hold hazards.
     """
@@ -123,7 +124,7 @@ class Judge:
         self._store: AlertStore | None = None
         self._standings: dict[str, Standing] = {}
         self._apart: tuple[Subscribers, Subscribers] | None = None
-        self._off: Off | None = None
+        self._lags = Lags()
         self._beyond: dict[str, str] = {}
         self._silent: set[str] = set()  # kinds of which it was told that their products say no share
 
@@ -158,15 +159,14 @@ class Judge:
                 people.hazards
             )
         self._lapse(cycles, is_told=not faults and whole)
-        self._stand(people, spoken, cycles, products)
-        self._compare(cycles, products)
+        if cycles:
+            self._stand(people, spoken, cycles, products)
         return self._verdict(cycles, faults, whole=is_made)
 
     def _verdict(
         self, cycles: Sequence[Judged] = (), faults: Sequence[DataError] = (), *, whole: bool
     ) -> Verdict:
-        words = self._off.words if self._off else ""
-        return Verdict(tuple(cycles), tuple(faults), self._standings, words, whole)
+        return Verdict(tuple(cycles), tuple(faults), self._standings, self._lags.words, whole)
 
     def _judge(self, run: str, people: Subscribers, fields: list[HazardField], *, whole: bool) -> Judged:
         """Judge the fields of one hazard."""
@@ -215,14 +215,6 @@ class Judge:
             self._apart = (people, replace(apart, channels=names))
         return self._apart[1]
 
-    def _compare(self, cycles: Sequence[Judged], products: Products) -> None:
-        """Note whether products are of another time than files; tell it in the log where it begins or turns."""
-        if not cycles or products.times is None:
-            return
-        before, self._off = self._off, off(products.times, {c.cycle.hazard: c.cycle.issued for c in cycles})
-        if self._off is not None and (before is None or before.side != self._off.side):
-            log.warning("%s%s", products.label, self._off.words)
-
     def _is_old(self, one: Judged, products: Products) -> bool:
         """Whether a cycle is late as its window is: newer data were judged first, which still stand."""
         assert self._store is not None
@@ -249,23 +241,23 @@ class Judge:
     def _stand(
         self, people: Subscribers, spoken: set[str], cycles: Sequence[Judged], products: Products
     ) -> None:
-        """Tell how kinds of hazard stand, where that is news."""
+        """Tell how kinds of hazard stand, and of what data they are, where that is news."""
         assert self._store is not None
-        if not cycles:
-            return
         active = self._store.active().items()
         missing = {kind: n for (feed, kind), n in active if feed == self._feed and kind not in spoken}
         rules = np.bincount(people.hazard, minlength=len(people.hazards)).tolist()
         asked_for = {kind for kind, n in zip(people.hazards, rules, strict=True) if kind and n}
         never = sorted(asked_for - spoken - self._store.kinds(self._feed))
-        told = [one for one in cycles if not self._is_old(one, products)]
-        is_late = any(one.outcome == "late" for one in told)
+        fresh = [one for one in cycles if not self._is_old(one, products)]
+        is_late = any(one.outcome == "late" for one in fresh)
         why = wrote(self._journal, products.run) if is_late else ""
-        after = standings(self._standings, told, missing, never, str(products.times or ""), why)
+        after = standings(self._standings, fresh, missing, never, str(products.times or ""), why)
         for one in news(self._standings, after):
             level = logging.INFO if one.state == "judged" else logging.WARNING
             log.log(level, "%s%s", products.label, one.words)
         self._standings = after
+        if products.times is not None:
+            self._lags.take(cycles, fresh, products.times, after, products.label)
 
     def close(self) -> None:
         """Close the journal; in the thread of the calls."""

@@ -46,6 +46,8 @@ def draw(frame: Input, out: Output):
     note(said['marks'], f"begin {said['number']}")
     if 'gate' in said:
         open(said['gate']).read()
+    if 'says' in said:
+        print(said['says'])
     if 'fault' in said:
         raise ValueError(said['fault'])
     ring = [[-97.2, 32.6], [-97.0, 32.6], [-97.0, 32.8], [-97.2, 32.8], [-97.2, 32.6]]

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -123,6 +124,36 @@ def test_refused_subscribers_are_seen_until_they_are_mended(watched, ears):
     watched.wait(lambda: not watched.ask()["feeds"]["hail.yaml"]["troubles"])
     watched.kill()
     assert ran(watched.folder, ears.secret, "status").count("no watch is at work") == 2
+
+
+def test_windows_that_bring_no_newer_data_are_seen_until_one_does(watched, ears):
+    """A radar that sends damaged frames alone: what its task said of them, and the age of the data, also anew."""
+    watched.start("--port", "0")
+    first, last = (watched.start_time + timedelta(seconds=number) for number in (0, 4))
+    watched.show(0, 45)
+    watched.until("1 ran")
+    for number in (1, 2, 3):
+        assert watched.ask()["feeds"]["watch.yaml"]["troubles"] == {}
+        watched.show(number, 45, time=first.isoformat(), says="left out: x.nc is truncated")
+        watched.until("1 ran")
+    health = watched.ask()
+    assert health["ok"]
+    said = health["feeds"]["watch.yaml"]
+    assert said["troubles"]["times"].startswith("3 windows in a row: STORM, data of ")
+    wrote = "its task draw wrote: left out: x.nc is truncated; see dynamo logs draw --run flow-"
+    assert wrote in said["troubles"]["times"]
+    assert said["data_time"] == first.timestamp()
+    assert 'dynamo_trouble{feed="watch.yaml",what="times"} 1.0' in watched.ask("/metrics")
+    watched.wait(lambda: "trouble: times: 3 windows in a row" in ran(watched.folder, ears.secret, "status"))
+    assert watched.end() == 130
+    watched.start("--port", "0")
+    assert watched.ask()["feeds"]["watch.yaml"]["data_time"] == first.timestamp()
+    for number in (5, 6, 7):
+        watched.show(number, 45, time=(first if number < 7 else last).isoformat())
+        watched.until("1 ran")
+    said = watched.ask()["feeds"]["watch.yaml"]
+    assert (said["troubles"], said["data_time"]) == ({}, last.timestamp())
+    assert watched.end() == 130
 
 
 def test_a_watch_that_has_run_nothing_yet_is_seen(watched, ears):

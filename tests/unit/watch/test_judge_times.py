@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -76,3 +77,28 @@ def test_a_window_that_comes_late_itself_changes_not_how_its_kind_stands(judged,
     assert [one.outcome for one in late.cycles] == ["late"]
     assert late.standings == before
     assert caplog.records == []
+
+
+def test_three_windows_in_a_row_without_newer_data_are_a_trouble_until_one_has_some(judged, caplog):
+    """In the log when that begins and when it is over, beside the first such window."""
+    caplog.set_level(logging.INFO)
+    sides = [judged(*of).off for of in ((0, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (6, 6), (6, 7))]
+    counts = [said.partition(" windows in a row: STORM, data of ")[0] for said in sides]
+    assert counts == ["", "", "", "", "3", "4", "", ""]
+    first, begin, over, again = (record.getMessage() for record in caplog.records)
+    assert first.startswith("a.yaml: STORM, data of ")
+    assert begin == f"a.yaml: {sides[4]}"
+    assert over == "a.yaml: STORM: newer data are judged again"
+    assert again.startswith("a.yaml: STORM, data of ")
+
+
+def test_windows_between_two_data_are_none_however_many(judged):
+    """Files of another input, which come more often, make them; more than the time between two data is too long."""
+    often = [(0, 0), (5, 5), *((5, 6 + n) for n in range(4)), (10, 10), *((10, 11 + n) for n in range(5))]
+    assert not any(judged(*of).off for of in often)
+    assert judged(10, 16).off.startswith("6 windows in a row")
+
+
+def test_data_that_are_still_not_newer_are_not_told_as_of_another_time(judged):
+    """After more than ten minutes, too: it is known by then why."""
+    assert [judged(0, window).off.partition(": products")[1] for window in range(20)] == [""] * 20

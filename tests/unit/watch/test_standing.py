@@ -75,6 +75,7 @@ def test_health_and_metrics_show_it():
     assert "no product ever spoke" in said["hazards"]["STROM"]
     registry = CollectorRegistry()
     registry.register(Numbers([SimpleNamespace(feed=SimpleNamespace(name="a.yaml"), counts=counts)], {}, {}))
+    assert counts.data_age(NOON.timestamp() + 30) == 30  # that of what was judged
     text = generate_latest(registry).decode()
     assert 'dynamo_cycles_total{feed="a.yaml",outcome="unknown"} 1.0' in text
     assert 'dynamo_known_share{feed="a.yaml",hazard="STORM"} 0.25' in text
