@@ -129,15 +129,14 @@ class _Common:
         return said
 
     def box(self, name: str) -> tuple[float, float, float, float] | None:
+        """Return west, south, east and north in degrees; None for anything else: nobody's alert is to hang on it."""
         said = self._head.get(name)
-        if said is None:
-            return None
         if not isinstance(said, list) or len(said) != 4 or not all(map(_is_number, said)):
-            raise self.fault(f"{name} is {said!r}; expected west, south, east and north in degrees")
+            return None
         west, south, east, north = map(float, said)
-        if not (-90 <= south <= north <= 90 and west <= east):
-            raise self.fault(f"{name} is {said!r}; expected west, south, east and north in degrees")
-        return west, south, east, north
+        # Across the antimeridian as RFC 7946 section 5.2 has it.
+        east += 360 if east < west else 0
+        return (west, south, east, north) if -90 <= south <= north <= 90 and east - west <= 360 else None
 
     def text(self, name: str, default: str | None = None) -> str:
         said = self._said(name)

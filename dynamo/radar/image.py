@@ -24,7 +24,7 @@ import orjson
 
 from dynamo.errors import DataError
 from dynamo.radar import png
-from dynamo.radar.bounds import bounds
+from dynamo.radar.bounds import edge
 from dynamo.radar.geojson import known_share
 from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
 from dynamo.radar.mercator import mercator, unmercator
@@ -168,7 +168,7 @@ def _bounds(geometry: Geometry) -> tuple[float, float, float, float]:
         west, south, east, north = geometry.extent
         (west, east), (south, north) = unmercator(np.array([west, east]), np.array([south, north]))
         return float(west), float(south), float(east), float(north)
-    return bounds(geometry)
+    return edge(geometry)
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,7 +126,7 @@ class Judge:
         self._standings: dict[str, Standing] = {}
         self._apart: tuple[Subscribers, Subscribers] | None = None
         self._lags = Lags()
-        self._beyond: dict[str, str] = {}
+        self._looked: dict[str, tuple[Any, set[Any]]] = {}  # whose ids, and which bounds, by hazard
         self._silent: set[str] = set()  # kinds of which it was told that their products say no share
 
     def __call__(self, products: Products) -> Verdict:
@@ -151,6 +152,7 @@ class Judge:
             of_it = [one for one in fields if one.hazard == hazard]
             try:
                 cycles.append(self._judge(products.run, people, of_it, whole=whole))
+                self._look_beyond(people, of_it, products.label)
             except DataError as error:
                 faults.append(error)
         spoken = {one.hazard for one in fields}
@@ -178,7 +180,6 @@ class Judge:
                 "is a clock wrong?"
             )
         known = self._known(fields) if whole else 0.0
-        self._look_beyond(people, fields)
         channels = tuple(address(self._feed, name) for name in self._channels)
         cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
         return self._store.judge(
@@ -199,12 +200,14 @@ class Judge:
             )
         return min(shares, default=(0.0, 1.0))[1]
 
-    def _look_beyond(self, people: Subscribers, fields: Sequence[HazardField]) -> None:
-        """Tell in the log, once, who can never be told."""
-        said = beyond(people, fields)
-        if said and said != self._beyond.get(fields[0].hazard):
-            log.warning("%s", said)
-        self._beyond[fields[0].hazard] = said
+    def _look_beyond(self, people: Subscribers, fields: Sequence[HazardField], label: str) -> None:
+        """Tell in the log who cannot be told, once for each file of subscribers and each field."""
+        before, now = self._looked.get(fields[0].hazard), {field.bounds for field in fields}
+        # Who moves leaves the ids as they are; a file that is read anew does not.
+        if before is None or before[0] is not people.ids or before[1] != now:
+            self._looked[fields[0].hazard] = (people.ids, now)
+            if said := beyond(people, fields):
+                log.warning("%s%s", label, said)
 
     def _people(self) -> Subscribers:
         """Return those who are told now, with channels named as in the journal; made anew when they change."""

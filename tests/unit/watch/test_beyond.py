@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -48,11 +49,17 @@ def test_who_cannot_be_reached_is_named():
     """Swapped, with a lost sign, and too far: all by name, or how many more."""
     said = beyond(people((32.5, -90), (97, 32.5), (-97, 34), (-97, 32.5)), fields(TEXAS, TEXAS))
     assert said == (
-        "3 subscribers can never be told of STORM, farther from the field that is looked at (longitude -98 to -96.1,"
-        " latitude 31.8 to 33.4) than the distance asked for: 'p0', 'p1', 'p2'"
+        "3 subscribers cannot be told of STORM by this run file, farther from the field of its products (longitude"
+        " -98 to -96.1, latitude 31.8 to 33.4) than the distance asked for: 'p0', 'p1', 'p2'"
     )
     many = people(*[(10, 50)] * 8)
     assert beyond(many, fields(TEXAS)).endswith("'p0', 'p1', 'p2', 'p3', 'p4' and 3 more")
+
+
+def test_who_posts_where_he_is_is_on_a_journey():
+    """He may come back; that he is far is no slip of the file."""
+    two = replace(people((10, 50), (11, 50)), posted=frozenset({"p0"}))
+    assert beyond(two, fields(TEXAS)).endswith("asked for: 'p1'")
 
 
 def test_nobody_is_beyond_what_is_not_known():
@@ -69,17 +76,18 @@ def test_a_field_across_the_antimeridian():
 
 
 def test_it_is_told_once(tmp_path, caplog):
-    """In the log, with the first products that say their bounds, and again when it is about others."""
+    """In the log, with the first products that say their bounds, and again for a file that was read anew."""
     caplog.set_level(logging.WARNING)
     who = [people((10, 50))]
     judge = Judge(tmp_path / "journal.db", "a.yaml", lambda: who[0], ["phone"], ["*.geojson"], Policy())
     with closing(judge):
-        for n, place in enumerate([(10, 50), (10, 50), (-97, 32), (11, 50), (11, 50)]):
-            who[0] = people(place)
+        for n, place in enumerate([(10, 50), None, (-97, 32), (11, 50), None]):
+            # Who moves is another object with the same ids.
+            who[0] = replace(who[0], lon=who[0].lon + 1) if place is None else people(place)
             path = tmp_path / f"{n}.geojson"
             path.write_text(
                 '{"type": "FeatureCollection", "hazard": "STORM", "units": "dBZ", "known_share": 1, "features": [],'
                 f' "valid_time": "2026-03-25T05:0{n}:00Z", "field_bounds": {list(TEXAS)}}}'
             )
             judge(Products(str(n), str(tmp_path), [str(path)]))
-    assert sum("can never be told" in line for line in caplog.messages) == 2
+    assert sum("cannot be told" in line for line in caplog.messages) == 2
