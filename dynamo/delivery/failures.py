@@ -62,8 +62,10 @@ class Failures:
         return [Failing(*row[:-1]) for row in self._db.execute(FAILS) if row[0].startswith(scope)]
 
 
-def failing_channels(journal: Path, among: Collection[str] | None = None) -> list[tuple[Failing, bool]]:
-    """Return the channels that fail, of these or all, by name; and whether each has something to try again.
+def failing_channels(
+    journal: Path, among: Collection[str] | None = None
+) -> list[tuple[Failing, float | None]]:
+    """Return the channels that fail, of these or all, by name; and since when what waits was tried in vain, if any.
 
     Raises `WorkspaceError` where the journal cannot be read.
     """
@@ -72,4 +74,4 @@ def failing_channels(journal: Path, among: Collection[str] | None = None) -> lis
         rows = database.execute(FAILS).fetchall()
     finally:
         database.close()
-    return [(Failing(*row[:-1]), bool(row[-1])) for row in rows if among is None or row[0] in among]
+    return [(Failing(*row[:-1]), row[-1]) for row in rows if among is None or row[0] in among]

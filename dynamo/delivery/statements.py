@@ -73,10 +73,17 @@ TURN = """
 READY = "SELECT ready FROM queues WHERE failing = ? AND instr(channel, ?) = 1 ORDER BY ready LIMIT 1"
 FAILING = "SELECT channel, since, last, failures, reason FROM failing_channels WHERE channel = ?"
 # A queue is there as long as anything waits; its failures are those after which something is tried again, so that what
-# is on its way to a channel that refuses all does not count.
+# is on its way to a channel that refuses all does not count. What waits is told in vain since the first try of what it
+# superseded, after the last of its episode that was answered: else each update would begin anew.
 FAILS = """
-    SELECT channel, since, last, failures, reason,
-    EXISTS (SELECT 1 FROM queues q WHERE q.channel = f.channel AND q.failures > 0)
+    SELECT channel, since, last, failures, reason, (
+        SELECT min(e.begun) FROM queues q
+        JOIN deliveries w ON w.channel = q.channel AND w.state = 'waiting'
+        JOIN deliveries e ON e.episode = w.episode AND e.channel = w.channel
+        WHERE q.channel = f.channel AND q.failures > 0
+        AND (e.state = 'waiting' OR e.state = 'dropped' AND e.seq > (
+            SELECT coalesce(max(a.seq), 0) FROM deliveries a
+            WHERE a.episode = w.episode AND a.channel = w.channel AND a.state IN ('sent', 'dead'))))
     FROM failing_channels f ORDER BY channel"""
 # With each row what was reached before it and what came after it, of its episode in its channel; and which of these
 # still waits before it. Of HTTP, 425, 429 and 503 say that nothing was done; any other failure without a refusal may

@@ -48,12 +48,13 @@ class Channels:
     closed
         Those that are closed.
     failing
-        Those whose last try failed or was refused, and whether each has something to try again.
+        Those whose last try failed or was refused; and since when what waits for each was tried in vain, if anything
+        was, Unix seconds.
     """
 
     names: Collection[str] = ()
     closed: Collection[Closed] = ()
-    failing: Collection[tuple[Failing, bool]] = ()
+    failing: Collection[tuple[Failing, float | None]] = ()
 
     def trouble(self, now: float) -> str:
         """Return which are closed or down, since when and why, at Unix time `now`; an empty text where none is."""
@@ -65,9 +66,14 @@ class Channels:
     def silent_since(self) -> float | None:
         """Return since when alerts wait and reach nobody (Unix seconds); None where a channel works, or nothing waits.
 
-        A channel that failed last and for which nothing waits may work by now; one that refuses is reached.
+        A channel that failed last and for which nothing waits may work by now; one that refuses is reached. So what
+        failed before the oldest that waits does not count.
         """
-        down = {one.channel: one.since for one, waits in self.failing if one.is_down and waits}
+        down = {
+            one.channel: max(one.since, waits)
+            for one, waits in self.failing
+            if one.is_down and waits is not None
+        }
         if not down or down.keys() | {one.channel for one in self.closed} < set(self.names):
             return None
         return max(down.values())

@@ -17,8 +17,9 @@ from dynamo.delivery.failures import failing_channels
 from dynamo.delivery.lost import ADD_UP, LINES, Losses
 from dynamo.delivery.outbox import Outbox
 from dynamo.delivery.records import Tried
-from dynamo.delivery.retry import Patience, Verdict
+from dynamo.delivery.retry import Patience, Verdict, judge
 from dynamo.delivery.sender import Sender
+from dynamo.watch.closed import channels_of
 
 DOWN = Outcome("again", "cannot connect to 127.0.0.1:9: Connection refused")
 OK = Outcome("sent", "ok", 200)
@@ -91,12 +92,12 @@ def test_it_is_known_after_all_that_waited_has_expired_and_after_a_restart(outbo
     (batch,) = outbox.claim(clock(), healthy=1)
     for failures in (1, 2):
         outbox.record([tried(DOWN, clock(), failures=failures)], [], clock())
-    assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 2, DOWN.response), True)]
+    assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 2, DOWN.response), clock())]
     began = clock()
     outbox.record([], [batch.channel], clock())
     clock.now += 60
     assert outbox.claim(clock(), healthy=1, failing=1) == []
-    assert failing_channels(rows.path, ["here"])[0][1] is False
+    assert failing_channels(rows.path, ["here"])[0][1] is None
     assert failing_channels(rows.path, ["there"]) == []
     with Outbox(rows.path, "two") as other:
         other.record([tried(DOWN, clock())], [], clock())
@@ -112,11 +113,63 @@ def test_a_channel_that_refuses_everything_fails_until_something_is_sent(outbox,
     for _ in range(3):
         outbox.record([tried(unsigned, clock())], [], clock())
     why = "refused: HTTP 401 signature is wrong"
-    assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 3, why), False)]
+    assert failing_channels(rows.path) == [(Failing("here", clock(), clock(), 3, why), None)]
     assert lines(caplog) == [("ERROR", f"here fails since 12:00 UTC: {why}")]
     outbox.record([tried(OK, clock())], [], clock())
     assert failing_channels(rows.path) == []
     assert lines(caplog)[1:] == [("WARNING", "here works again; it failed since 12:00 UTC, 3 tries")]
+
+
+def attempt(outbox, now, *outcomes):
+    """Claim and try deliveries of the one channel, one for each outcome."""
+    for outcome in outcomes:
+        (batch,) = outbox.claim(now, healthy=1, failing=1)
+        item = batch.items[0]
+        end = judge(
+            outcome, tries=item.tries + 1, begun=item.begun or now, now=now, chance=1.0, patience=Patience(),
+            failures=batch.failures, aside=item.aside,
+        )  # fmt: skip
+        outbox.record([Tried("here", item.seq, now, 0.1, outcome, end)], ["here"], now)
+
+
+def silent(rows):
+    return channels_of(rows.path, ["here"]).silent_since()
+
+
+@pytest.mark.parametrize("before", [NO, DOWN])
+def test_the_silence_is_as_long_as_anything_waits_not_as_the_channel_fails(outbox, rows, clock, before):
+    """Three alerts were refused, or expired, in three days; the first error since then is no silence of three days."""
+    for _ in range(3):
+        rows.add(expires=10.0)
+        attempt(outbox, clock(), before)
+        clock.now += 86_400
+        assert outbox.claim(clock(), healthy=1, failing=1) == []
+        assert silent(rows) is None
+    rows.add(expires=7200.0)
+    assert silent(rows) is None
+    began = clock()
+    for _ in range(3):
+        attempt(outbox, clock(), DOWN)
+        assert silent(rows) == began
+        clock.now += 600
+    attempt(outbox, clock(), OK)
+    assert silent(rows) is None
+
+
+def test_an_update_of_what_waits_begins_no_new_silence(outbox, rows, clock):
+    """It supersedes what was tried in vain; an answer to one of its episode does."""
+    began = clock()
+    for _ in range(5):
+        rows.add(episode="e", kind="new" if clock() == began else "updated", expires=7200.0)
+        attempt(outbox, clock(), DOWN)
+        clock.now += 300
+    assert list(rows.states().values()) == ["dropped"] * 4 + ["waiting"]
+    assert silent(rows) == began
+    attempt(outbox, clock(), NO)
+    clock.now += 300
+    rows.add(episode="e", kind="updated", expires=7200.0)
+    attempt(outbox, clock(), DOWN)
+    assert silent(rows) == clock()
 
 
 def test_a_channel_that_closes_is_not_said_to_work_again(outbox, rows, clock, caplog):

@@ -207,7 +207,7 @@ def test_a_closed_channel_and_refused_subscribers_are_told_and_no_reason_to_star
         assert f'dynamo_trouble{{feed="{feed}",what="subscribers"}} {value}' in body
 
 
-def failing(channel, since=0.0, failures=3, waits=True):
+def failing(channel, since=0.0, failures=3, waits=0.0):
     return Failing(channel, since, since + 9, failures, "Connection refused"), waits
 
 
@@ -230,13 +230,15 @@ def test_it_is_unwell_where_alerts_wait_and_every_channel_fails():
     assert health(counts, 110.0, 60, down)["ok"]
     assert not health(counts, 111.0, 60, down)["ok"]
     assert health(counts, 111.0, 60, Channels(both, [], [failing("x")]))["ok"]
-    quiet = Channels(both, [], [failing("x", waits=False), failing("y")])
+    quiet = Channels(both, [], [failing("x", waits=None), failing("y")])
     assert health(counts, 1e6, 60, quiet)["ok"]
     assert health(counts, 1e6, 60, quiet)["troubles"]["channels"].count("fails since") == 2
     closed = Closed("x", datetime(2026, 3, 25, 5, tzinfo=UTC), "")
     assert not health(counts, 111.0, 60, Channels(both, [closed], [failing("y")]))["ok"]
     assert health(counts, 111.0, 60, Channels(("x",), [closed]))["ok"]
     assert health(Counts(since=100.0), 111.0, 60, down)["ok"]
+    assert health(counts, 111.0, 60, Channels(("x",), [], [failing("x", waits=51.0)]))["ok"]
+    assert not health(counts, 112.0, 60, Channels(("x",), [], [failing("x", waits=51.0)]))["ok"]
 
 
 def test_of_very_many_channels_in_trouble_some_are_named():
