@@ -1,8 +1,8 @@
 """Lags: of what data alerts are, beside the files of the newest windows.
 
 Enters: how the cycles of a run were judged, the times of its files. Leaves: in words, that window after window brings
-no newer data, or that products are of another time than files; in the log where that begins, turns or is over. Goes
-wrong: the journal (`WorkspaceError`).
+no newer data for longer than usual, or that products are of another time than files; in the log where that begins,
+turns or is over. Goes wrong: the journal (`WorkspaceError`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from dynamo.alerts.store import AlertStore, Judged
 from dynamo.watch.standing import Standing
-from dynamo.watch.times import Off, Times, off
+from dynamo.watch.times import APART, Off, Times, off
 
 __all__ = ["ROW", "Lags", "newest_judged"]
 
 log = logging.getLogger(__name__)
 
-#: Windows in a row without newer data after which that is told as a trouble.
+#: Windows in a row without newer data before which that is no trouble.
 ROW = 3
 
 
@@ -64,33 +64,45 @@ class Lags:
         for one in fresh:
             if one.outcome is not None:
                 self._count(one, times, standings)
-        # Files of which nothing can be read are of another time than products, too; that is told already.
-        apart = {one.cycle.hazard: one.cycle.issued for one in cycles if one.cycle.hazard not in self._behind}
-        self._off = off(times, apart) if apart else None
+        spoken = {one.cycle.hazard for one in cycles}
+        if any(
+            one.cycle.known_share for one in cycles
+        ):  # else products may be missing, which may speak of more
+            for held in (self._newest, self._rows, self._behind):
+                for kind in held.keys() - spoken:
+                    del held[kind]
+        # Data that are not newer are of another time than the newest files, too; how long that may be is known here.
+        apart = {one.cycle.hazard: one.cycle.issued for one in cycles if one.cycle.hazard not in self._rows}
+        if apart:
+            self._off = off(times, apart)
         for kind in sorted(self._behind.keys() - before):
             log.warning("%s%s", label, self._behind[kind])
         for kind in sorted(before - self._behind.keys()):
-            log.info("%s%s: newer data are judged again", label, kind)
+            why = "newer data are judged again" if kind in spoken else "no product speaks of it any more"
+            log.info("%s%s: %s", label, kind, why)
         if self._off is not None and (was_off is None or was_off.side != self._off.side):
             log.warning("%s%s", label, self._off.words)
 
     def _count(self, one: Judged, times: Times, standings: Mapping[str, Standing]) -> None:
         kind, issued = one.cycle.hazard, one.cycle.issued
         if one.outcome != "late":
-            if kind in self._newest:
-                self._steps[kind] = (issued - self._newest[kind]).total_seconds()
+            step = (issued - self._newest.get(kind, issued)).total_seconds()
+            if step > 0:  # a run may be judged again
+                self._steps[kind] = step
             self._newest[kind] = issued
             self._rows.pop(kind, None)
             self._behind.pop(kind, None)
             return
         self._rows[kind] = self._rows.get(kind, 0) + 1
-        # Files of another input, which come more often than those with the data, make windows between them.
-        if self._rows[kind] >= ROW and times.newest - issued.timestamp() > self._steps.get(kind, 0.0):
+        # Files of another input, which come more often than those with the data, make windows between them. Just before
+        # the next data come, the last are as old as a step and the time that data take to come.
+        lag = times.newest - issued.timestamp()
+        if self._rows[kind] >= ROW and lag > 2 * self._steps.get(kind, 0.0) + APART:
             self._behind[kind] = f"{self._rows[kind]} windows in a row: {standings[kind].words}"
 
 
 def newest_judged(journal: Path, feed: str) -> float | None:
     """Return the time of the newest data of a feed that were judged, as Unix seconds; None without any."""
     with AlertStore(journal) as store:
-        times = [one.issued.timestamp() for one in store.newest_cycles() if one.feed == feed]
-    return max(times, default=None)
+        times = [store.newest(feed, kind) for kind in store.kinds(feed)]
+    return max((one.timestamp() for one in times if one is not None), default=None)

@@ -79,10 +79,12 @@ def test_a_window_that_comes_late_itself_changes_not_how_its_kind_stands(judged,
     assert caplog.records == []
 
 
-def test_three_windows_in_a_row_without_newer_data_are_a_trouble_until_one_has_some(judged, caplog):
-    """In the log when that begins and when it is over, beside the first such window."""
+def test_windows_in_a_row_without_newer_data_are_a_trouble_after_a_while_until_one_has_some(judged, caplog):
+    """In the log when that begins and when it is over, beside the first such window; not as of another time before."""
     caplog.set_level(logging.INFO)
-    sides = [judged(*of).off for of in ((0, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (6, 6), (6, 7))]
+    sides = [
+        judged(*of).off for of in ((0, 0), (1, 1), (1, 12), (1, 13), (1, 14), (1, 15), (16, 16), (16, 17))
+    ]
     counts = [said.partition(" windows in a row: STORM, data of ")[0] for said in sides]
     assert counts == ["", "", "", "", "3", "4", "", ""]
     first, begin, over, again = (record.getMessage() for record in caplog.records)
@@ -93,10 +95,11 @@ def test_three_windows_in_a_row_without_newer_data_are_a_trouble_until_one_has_s
 
 
 def test_windows_between_two_data_are_none_however_many(judged):
-    """Files of another input, which come more often, make them; more than the time between two data is too long."""
-    often = [(0, 0), (5, 5), *((5, 6 + n) for n in range(4)), (10, 10), *((10, 11 + n) for n in range(5))]
+    """Files of another input, which come each minute, make them, also where data take three minutes to come."""
+    often = [(0, 0), *((5, 8 + n) for n in range(5)), *((10, 13 + n) for n in range(5))]
     assert not any(judged(*of).off for of in often)
-    assert judged(10, 16).off.startswith("6 windows in a row")
+    assert judged(10, 30).off == ""
+    assert judged(10, 31).off.startswith("6 windows in a row")
 
 
 def test_data_that_are_still_not_newer_are_not_told_as_of_another_time(judged):
