@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from typing import Any
 
-__all__ = ["above", "entries", "is_folder", "is_gone", "network", "refused"]
+__all__ = ["above", "entries", "is_folder", "is_gone", "network", "notifier", "refused"]
 
 #: File systems whose changes may be made on other machines, which inotify does not tell.
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "afs", "davfs"}
 )  # fmt: skip
+
+
+def notifier() -> tuple[Any, str]:
+    """Return what the kernel tells changes with, inotify; None, and why, where it does not."""
+    if sys.platform == "linux":
+        try:
+            from inotify_simple import INotify  # type: ignore[import-untyped]
+
+            return INotify(nonblocking=True), ""
+        except (ImportError, OSError) as error:
+            return None, f"no inotify: {error}"
+    else:
+        return None, "this system has no inotify"
 
 
 def network(folder: str) -> str:

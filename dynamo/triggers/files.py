@@ -12,14 +12,13 @@ import logging
 import math
 import os
 import select
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
 from dynamo.errors import UserError
-from dynamo.triggers.disk import above, entries, is_folder, is_gone, network, refused
+from dynamo.triggers.disk import above, entries, is_folder, is_gone, network, notifier, refused
 from dynamo.triggers.tree import Glob, Place, entry
 from dynamo.triggers.whole import TEMPORARY, Changes, Files, temporary
 
@@ -49,7 +48,7 @@ class Watcher:
     Attributes
     ----------
     blind
-        Folders that could not be looked into last, and why: what comes there is found when they can be again.
+        Folders that cannot be looked into now, and why: those of globs, and those that were looked into before.
 
     Raises
     ------
@@ -75,12 +74,16 @@ class Watcher:
         self._files = Files()
         self._found: set[str] = set()  # by the scan
         self.blind: dict[str, str] = {}
+        self._looked: set[str] = set()  # folders of globs, and those that could be looked into
         self._folders: dict[str, set[Place]] = {}
         self._watches: dict[int, str] = {}
         self._above: dict[int, set[str]] = {}
         self._told: set[str] = set()
         self._polled = poll
-        self._inotify: Any = None if poll else self._open()
+        self._inotify: Any
+        self._inotify, why_not = (None, "") if poll else notifier()
+        if why_not:
+            self._poll(why_not)
         self._next_scan = -float("inf")
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -89,18 +92,6 @@ class Watcher:
                 self.close()
                 for_ = f"which is to be watched for {glob.input!r}"
                 raise UserError(f"cannot read the folder {glob.base}, {for_}: {why}")
-
-    def _open(self) -> Any:
-        if sys.platform == "linux":
-            try:
-                from inotify_simple import INotify  # type: ignore[import-untyped]
-
-                return INotify(nonblocking=True)
-            except (ImportError, OSError) as error:
-                self._poll(f"no inotify: {error}")
-        else:
-            self._poll("this system has no inotify")
-        return None
 
     def _poll(self, reason: str) -> None:
         self._polled = True
@@ -162,7 +153,7 @@ class Watcher:
     # What the kernel tells
 
     def _read(self, now: float) -> None:
-        from inotify_simple import flags
+        from inotify_simple import flags  # type: ignore[import-untyped]
 
         for wd, mask, _, name in self._inotify.read(timeout=0):
             if mask & flags.Q_OVERFLOW:
@@ -211,6 +202,9 @@ class Watcher:
     def _scan(self, now: float) -> None:
         """Look at all folders, and watch those that are not watched yet."""
         before = self._files.paths
+        self._looked = (self._looked & self._folders.keys()) | {
+            os.path.realpath(glob.base) for glob in self._globs
+        }
         self._found, self._folders, self.blind = set(), {}, {}
         for glob in self._globs:
             self._watch_above(glob.base)
@@ -245,10 +239,14 @@ class Watcher:
             try:
                 for item in entries(folder):
                     todo += self._item(item, known, now)
+                self._looked.add(folder)
             except FileNotFoundError:
                 self._folders.pop(folder, None)
             except OSError as error:
-                self.blind[folder] = error.strerror or str(error)
+                if folder in self._looked:
+                    self.blind[folder] = error.strerror or str(error)
+                else:  # nobody's, such as lost+found
+                    self._tell(f"cannot look into {folder}: {error.strerror or error}")
 
     def _item(
         self, item: os.DirEntry[str], places: Iterable[Place], now: float

@@ -299,6 +299,35 @@ def test_a_folder_that_is_locked_for_a_while_is_told_and_what_came_is_found(shar
     assert watcher.blind == {}
 
 
+@pytest.mark.parametrize("pattern", ["**/*.nc", "*/*.nc"])
+def test_a_folder_below_that_could_never_be_looked_into_is_told_once_and_is_no_trouble(
+    shared, nobody, watch, caplog, pattern
+):
+    """Such as lost+found; one that could be looked into before is a trouble, and what comes in both is found."""
+    for name, mode in (("lost+found", 0o000), ("site", 0o755)):
+        (shared / name).mkdir()
+        (shared / name / f"{name}.nc").write_text("x")
+        (shared / name / f"{name}.nc").chmod(0o666)
+        (shared / name).chmod(mode)
+    with nobody():
+        watcher = watch(shared / pattern)
+        assert names(watcher, 1) == ["site.nc"]
+        watcher._next_scan = 0.0
+        watcher.look()
+        assert watcher.blind == {}
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"cannot look into {shared}/lost+found: Permission denied"]
+    (shared / "site").chmod(0o000)
+    with nobody():
+        until(watcher, lambda *_: watcher.blind)
+        assert watcher.blind == {f"{shared}/site": "Permission denied"}
+    for name in ("lost+found", "site"):
+        (shared / name).chmod(0o755)
+    with nobody():
+        assert names(watcher, 1) == ["lost+found.nc"]
+    assert watcher.blind == {}
+
+
 def test_a_lease_tells_whether_a_file_is_open_for_writing(tmp_path):
     """Readers do not count; a file that is not there says nothing."""
     path = tmp_path / "a"
