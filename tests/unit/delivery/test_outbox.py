@@ -350,7 +350,9 @@ def test_whatever_two_senders_do_only_what_is_set_aside_is_overtaken(rows, clock
                     failures[who] = batch.failures
             elif what in ENDS and hand:
                 item = hand.pop(0)
-                arrived.append(item.seq)  # also what failed, which may have, and what its receiver saw and refused
+                arrived.append(
+                    item.seq
+                )  # also what failed, which may have, and what its receiver saw and refused
                 outcome = Outcome("again", "lost") if what == "again" else ENDS[what][0]
                 end = judge(
                     outcome, tries=item.tries + 1, begun=item.begun or clock(), now=clock(), chance=1.0,
