@@ -37,7 +37,8 @@ _Turn: TypeAlias = tuple[list[Batch], float | None]
 GATHER = 0.02
 #: With no more channels than this under way, results are not gathered: the next requests wait for the journal.
 FEW = 2
-#: Seconds for which a batch is worked at before the outbox is asked anew: what waits may have become untrue.
+#: Seconds for which a batch is worked at before the outbox is asked anew: what waits may have become untrue. No longer
+#: than a lease, so that who slept and lost his begins no other.
 BUDGET = 5.0
 #: Seconds given to requests in flight when the sender is to stop, and for which the journal may be unusable.
 GRACE = 5.0

@@ -10,6 +10,7 @@ from dynamo.delivery.channel import Outcome
 from dynamo.delivery.outbox import Outbox
 from dynamo.delivery.records import Batch, Tried
 from dynamo.delivery.retry import Patience, Verdict, judge
+from dynamo.delivery.sender import BUDGET
 from dynamo.errors import UserError
 from dynamo.journal.database import Database
 
@@ -336,7 +337,7 @@ def test_whatever_two_senders_do_only_what_is_set_aside_is_overtaken(rows, clock
     arrived: list[int] = []
     with Outbox(rows.path, "one") as one, Outbox(rows.path, "two") as two:
         hands: list[list] = [[], []]
-        failures = [0, 0]
+        failures, claimed = [0, 0], [0.0, 0.0]
 
         def act(who, what):
             outbox, hand = (one, two)[who], hands[who]
@@ -347,19 +348,19 @@ def test_whatever_two_senders_do_only_what_is_set_aside_is_overtaken(rows, clock
             elif what == "claim" and not hand:
                 for batch in outbox.claim(clock(), healthy=1, failing=1):
                     hand.extend(batch.items)
-                    failures[who] = batch.failures
+                    failures[who], claimed[who] = batch.failures, clock()
             elif what in ENDS and hand:
                 item = hand.pop(0)
-                arrived.append(
-                    item.seq
-                )  # also what failed, which may have, and what its receiver saw and refused
+                if what != "refused":  # what failed may have arrived
+                    arrived.append(item.seq)
                 outcome = Outcome("again", "lost") if what == "again" else ENDS[what][0]
                 end = judge(
                     outcome, tries=item.tries + 1, begun=item.begun or clock(), now=clock(), chance=1.0,
                     patience=Patience(most=4.0), failures=failures[who], aside=item.aside,
                 )  # fmt: skip
                 failures[who] = end.failures
-                hand[:] = [] if what == "again" else hand
+                # As the sender does: it begins no other after its budget, which is as long as its lease.
+                hand[:] = [] if what == "again" or clock() > claimed[who] + BUDGET else hand
                 tried = Tried("here", item.seq, clock(), 0.1, outcome, end)
                 outbox.record([tried], [] if hand else ["here"], clock())
 
