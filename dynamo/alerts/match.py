@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from dynamo.alerts.hazard import HazardField
     from dynamo.alerts.subscriber import Subscribers
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "match", "warm"]
 
 
 class Match(NamedTuple):
@@ -64,8 +64,10 @@ def match(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match
     A polygon counts for a rule if its level is at or above the rule's lowest; severity nests, so a place in a
     band of 45 is in that of 20 too. `inside`, distance and times are those of any such polygon, `level` is the
     highest that comes within the distance, and `polygons` the nearest polygon of that level at the first
-    time that it does. Distances are geodesics on the WGS 84 ellipsoid, and a hole is no part of its polygon. Rules
-    that name different channels are matched apart: those of one channel, or of none, are one *way* to a subscriber.
+    time that it does. Distances are geodesics on the WGS 84 ellipsoid, right to a millimetre up to 500 km, to edges
+    that are straight lines in degrees (to within 0.3 m; who is on one may be taken to be on either side); a hole is no
+    part of its polygon. Rules that name different channels are matched apart: those of one channel, or of none, are
+    one *way* to a subscriber.
 
     Parameters
     ----------
@@ -82,3 +84,15 @@ def match(subscribers: Subscribers, fields: Sequence[HazardField]) -> list[Match
     from dynamo.alerts.matching import matches
 
     return matches(subscribers, fields)
+
+
+def warm() -> None:
+    """Have the first match take no longer than others: what is compiled is compiled, or read from where it is kept."""
+    import numpy as np
+    import shapely
+
+    from dynamo.alerts.hazard import HazardField
+    from dynamo.alerts.subscriber import Rule, Subscribers
+
+    now, box = datetime.now(UTC), np.array([shapely.box(0, 0, 1, 1)])
+    match(Subscribers.of([("", 0, 0)], [Rule()]), [HazardField("", "", now, now, 0.0, np.zeros(1), box)])

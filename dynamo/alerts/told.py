@@ -50,13 +50,6 @@ class Table:
     km: NDArray[Any]
     bearing: NDArray[Any]
 
-    @classmethod
-    def joined(cls, tables: Sequence[Table]) -> Table:
-        """Return one table of several whose rows are in any order."""
-        columns = [np.concatenate([getattr(table, name) for table in tables]) for name in cls.__slots__]
-        order = np.lexsort((columns[1], columns[0]))
-        return cls(*columns).rows(order)
-
     def rows(self, which: NDArray[np.intp]) -> Table:
         """Return some rows, in this order."""
         return Table(*(getattr(self, name)[which] for name in self.__slots__))
@@ -116,5 +109,8 @@ def _made(count: int, **columns: NDArray[Any] | repeat[str]) -> list[Match]:
         for start in range(0, count, _SOME):
             end = start + _SOME
             some = {n: v if isinstance(v, repeat) else v[start:end].tolist() for n, v in columns.items()}
-            made += map(Match._make, zip(*(some[name] for name in Match._fields), strict=False))
+            # As `Match._make` does, which is a function of Python.
+            made += map(
+                tuple.__new__, repeat(Match), zip(*(some[name] for name in Match._fields), strict=False)
+            )
     return made

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from dynamo.alerts.alert import Alert
+from dynamo.alerts.match import warm
 from dynamo.errors import DynamoError, WorkspaceError
 from dynamo.journal.database import DiskFullError
 from dynamo.watch.counts import Counts
@@ -34,6 +35,7 @@ class Bench:
     def __init__(self, judge: Judge, counts: Counts, told: Callable[[list[Alert]], None]) -> None:
         self._judge, self._counts, self._told = judge, counts, told
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
+        self._thread.submit(warm)  # before there is anything to judge
 
     async def judge(self, products: Products, stop: asyncio.Event) -> str:
         """Judge a run that ended, and return what is wrong, if anything.

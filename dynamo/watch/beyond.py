@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamo.alerts.plane import near
+from dynamo.alerts.globe import near
 from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from dynamo.alerts.collection import NoCollectionError
 from dynamo.alerts.hazard import HazardField, read_hazards
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.looked import still_near
-from dynamo.alerts.matching import matches
+from dynamo.alerts.match import match
 from dynamo.alerts.policy import Policy
 from dynamo.alerts.store import GONE, NOT_READ, AlertStore, Judged
 from dynamo.alerts.subscriber import Subscribers
@@ -184,7 +184,7 @@ class Judge:
         cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
         return self._store.judge(
             cycle,
-            matches(people, fields),
+            match(people, fields),
             self._policy,
             asking=partial(asked, people, cycle.hazard),
             looking=partial(still_near, people, fields),

@@ -38,7 +38,7 @@ def test_every_file_that_is_no_python_is_shipped():
     }
     for folder in FOLDERS.values():
         for path in folder.rglob("*"):
-            if path.is_file() and path.suffix not in (".py", ".pyc", ".md"):
+            if path.is_file() and path.suffix not in (".py", ".md") and path.parent.name != "__pycache__":
                 assert path in shipped, f"{path.relative_to(ROOT)} is not in package-data"
 
 
