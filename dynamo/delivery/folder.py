@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import os
 import tempfile
+import threading
 from contextlib import suppress
 from datetime import UTC
 from hashlib import blake2b
@@ -44,6 +45,7 @@ class Folder:
         self.form = form
         self._mark = f".{blake2b(name.encode(), digest_size=4).hexdigest()}-"
         self._is_tidy = False
+        self._tidying = threading.Lock()
 
     async def send(self, alert: Alert, delivery: str) -> Outcome:
         """Write the file, unless it is there."""
@@ -59,11 +61,12 @@ class Folder:
         """Nothing is kept open."""
 
     def _drop(self, file: Path, message: Message) -> Outcome:
-        if (
-            not self._is_tidy
-        ):  # what was being written when a process was killed is sent again, so this comes soon
-            _tidy(file.parent, self._mark)
-            self._is_tidy = True
+        with self._tidying:  # before any is begun: one that is not locked yet looks like one that is left
+            if (
+                not self._is_tidy
+            ):  # what was being written when a process was killed is sent again, so this comes soon
+                _tidy(file.parent, self._mark)
+                self._is_tidy = True
         if file.exists():
             return Outcome("sent", f"{file.name} was there already")
         file.parent.mkdir(parents=True, exist_ok=True)

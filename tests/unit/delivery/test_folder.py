@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -84,6 +86,25 @@ def test_no_delivery_leaves_the_folder(tmp_path, delivery):
     assert outcome.said == "sent"
     assert len(names) == 1
     assert os.listdir(tmp_path) == ["in"]
+
+
+def test_what_is_left_is_removed_once_and_before_anything_is_begun(tmp_path, monkeypatch):
+    """A file that another thread has just begun looks as if it were left, until it is locked."""
+    both, tidied = threading.Barrier(2), []
+
+    def tidy(folder, mark):
+        tidied.append(mark)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # for a second thread that is at it
+
+    monkeypatch.setattr("dynamo.delivery.folder._tidy", tidy)
+
+    async def two():
+        channel = Folder("one", tmp_path)
+        return await asyncio.gather(*(channel.send(ALERT, f"d{n}") for n in range(2)))
+
+    assert [outcome.said for outcome in asyncio.run(two())] == ["sent", "sent"]
+    assert len(tidied) == 1
 
 
 def test_many_at_once_are_all_there(tmp_path):
