@@ -2,14 +2,16 @@
 
 Functions that are `compiled` are called by others that are, and in the end by one that is `kept`, which Python calls.
 What that came to is written to disk for the next process (beside its file, or where `NUMBA_CACHE_DIR` says), and made
-anew when its file changes: so all that it calls, and all constants, stand in that file. Nothing can go wrong: where
-nothing can be written, or what was written cannot be read, each process compiles for itself, which takes seconds.
+anew when its file changes: so all that it calls, and all constants, stand in that file. Where nothing can
+be written a process compiles for itself, and where what was written cannot be read the next one writes it anew: that
+takes some ten seconds. Goes wrong: what the function itself raises.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -29,7 +31,7 @@ def compiled(function: F, *, cache: bool = False) -> F:
 
 
 def kept(function: F) -> F:
-    """Return a function compiled and kept on disk; one that raises nothing, and may be called again."""
+    """Return a function compiled and kept on disk; one that may be called again where it failed."""
     try:
         made = compiled(function, cache=True)
     except RuntimeError as error:  # neither the folder of its file nor that of the user can be written
@@ -42,13 +44,17 @@ def kept(function: F) -> F:
         try:
             return made(*given)
         except Exception as error:  # noqa: BLE001 - the disk is full, or a file is damaged, in whatever way
+            again = compiled(function)
+            result = again(*given)  # raises what is no fault of the disk
             log.warning(
-                "compiled code cannot be kept in, or read from, %s (%s: %s): each process compiles for itself",
+                "compiled code cannot be kept in, or read from, %s (%s: %s); it was compiled once more",
                 made.stats.cache_path,  # type: ignore[attr-defined]
                 type(error).__name__,
                 error,
             )
-            made = compiled(function)
-            return made(*given)
+            with suppress(Exception):  # the next process writes it anew
+                made._cache.flush()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+            made = again
+            return result
 
     return call  # type: ignore[return-value]

@@ -66,8 +66,11 @@ def _numbers(subscribers: Subscribers, hazard: str) -> NDArray[np.intp]:
     codes = [n for n, name in enumerate(subscribers.hazards) if name in {hazard, ""}]
     numbers = np.isin(subscribers.hazard, codes).nonzero()[0]
     owner = subscribers.owner[numbers]
-    place = _spread(subscribers.lon[owner] + 180) | _spread(subscribers.lat[owner] + 90) << 1
-    return numbers[np.argsort(place)]
+    lon, lat = subscribers.lon[owner], subscribers.lat[owner]
+    # Who is nowhere would hide what is near his neighbours.
+    somewhere = np.isfinite(lon) & np.isfinite(lat) & ~np.isnan(subscribers.within_km[numbers])
+    order = np.argsort(_spread(lon[somewhere] + 180) | _spread(lat[somewhere] + 90) << 1)
+    return np.asarray(numbers[somewhere][order])
 
 
 def _spread(degrees: NDArray[Any]) -> NDArray[np.int64]:
@@ -122,6 +125,6 @@ def _told(subscribers: Subscribers, table: Table, fields: Sequence[HazardField])
     polygons = np.concatenate([field.polygons for field in fields])
     sources = [field.source for field in fields for _ in field.levels]
     told_of = np.unique(table.polygon).tolist()
-    with uncollected():
-        pictures = {n: drawn(polygons[n]) for n in told_of}
+    with uncollected(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        pictures = dict(zip(told_of, pool.map(drawn, polygons[told_of]), strict=True))
     return told(subscribers, table, fields, pictures, {n: sources[n] for n in told_of})

@@ -87,7 +87,7 @@ def _is_within(
 ) -> bool:
     """Say whether a place lies in a polygon: a line to the east crosses an odd number of edges."""
     lon -= 360 * math.floor((lon - polygon.west) / 360)
-    if lon > polygon.east or lat < polygon.south or lat > polygon.north:
+    if not (lon <= polygon.east and polygon.south <= lat <= polygon.north):
         return False
     odd = False
     number = math.floor((lat - polygon.south) * polygon.per_degree)

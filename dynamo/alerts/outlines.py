@@ -63,7 +63,7 @@ class Outlines(NamedTuple):
 
 
 def outlines(fields: Sequence[HazardField]) -> Outlines:
-    """Return the polygons of some fields, which are in the order of their times; at least one polygon."""
+    """Return the polygons of some fields, which are in the order of their times: at least one, and none empty."""
     shapes = np.concatenate([field.polygons for field in fields])
     level = np.concatenate([field.levels for field in fields])
     time = np.repeat(np.arange(len(fields)), [len(field.levels) for field in fields])

@@ -154,3 +154,12 @@ def test_a_polygon_whose_holes_overlap_is_matched_by_all_of_its_edges():
     people = Subscribers.of([(name, *at) for name, at in spots.items()], [Rule("STORM", 20, 5)])
     found = {m.subscriber: m.inside for m in match(people, [_field([(20.0, odd)], 0)])}
     assert found == {"rim": True, "both": True, "beside": False}
+
+
+@pytest.mark.parametrize("nowhere", [(math.nan, 50.0), (10.0, math.nan), (math.inf, 50.0)])
+def test_who_is_nowhere_hides_nothing_from_others(nowhere):
+    """Though he counts as the neighbour of all."""
+    box = shapely.box(10.0, 50.0, 10.01, 50.01)
+    places = [(str(n), 10.005, 50.005) for n in range(200)] + [(f"x{n}", *nowhere) for n in range(200)]
+    found = match(Subscribers.of(places, [Rule("STORM", 20, 5)]), [_field([(20.0, box)], 0)])
+    assert [m.subscriber for m in found] == [str(n) for n in range(200)]
