@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo demo-alerts test unit browser versions chaos lint types imports docs bench clean
+.PHONY: demo demo-alerts test unit browser pool-packages pool-image versions chaos lint types imports docs bench clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
@@ -17,7 +17,7 @@ demo-alerts: $(VENV)/.demo
 
 test: lint types imports docs unit
 
-unit: $(VENV)/.dev browser
+unit: $(VENV)/.dev browser pool-image
 	$(BIN)/pytest
 
 # What the map of a run looks like is tested in a real browser; Debian's is installed where there is none and we may.
@@ -25,6 +25,20 @@ browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
 	    fonts-dejavu-core >/dev/null; } || echo "!!! no chromium on this machine: the tests of the map will fail"
+
+# A pool in containers is tested for real: Docker and debootstrap are installed where they are missing and we may, and
+# the daemon is started where none runs. Then the image is built, which takes minutes only the first time.
+pool-packages:
+	@command -v dockerd >/dev/null && command -v docker >/dev/null && command -v debootstrap >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io \
+	    cgroupfs-mount debootstrap >/dev/null; } || echo "!!! no Docker on this machine: the tests of the pool will fail"
+	@docker info >/dev/null 2>&1 || { setsid dockerd >/tmp/dockerd.log 2>&1 </dev/null & \
+	  for _ in $$(seq 60); do docker info >/dev/null 2>&1 && break; sleep 0.5; done; }; \
+	  docker info >/dev/null 2>&1 || echo "!!! Docker does not run on this machine (/tmp/dockerd.log says why)"
+
+pool-image: $(VENV)/.dev pool-packages
+	$(BIN)/dynamo pool build
+	$(BIN)/dynamo image build
 
 # The tests under the other Pythons that are supported, in an environment of its own for each.
 PYTHONS ?= python3.12 python3.13

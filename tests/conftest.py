@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +28,51 @@ def samples() -> Path:
     folder = Path(os.environ.get("DYNAMO_SAMPLES", ROOT.parent / "shared" / "data"))
     assert (folder / "INDEX.md").is_file(), f"no sample data at {folder}: set DYNAMO_SAMPLES"
     return folder
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Any]:
+    """Docker of this machine; without it these tests fail."""
+    from dynamo.images.client import connect
+
+    client = connect()
+    yield client
+    client.close()
+
+
+def _image(docker: Any, recipe: str) -> str:
+    """The image of a recipe with the dynamo that is tested; built where it is another's."""
+    from dynamo.images.build import build, list_images, reference_of
+
+    name = reference_of(recipe)
+    if not any(one.name == name and one.same for one in list_images(docker)):
+        build(docker, recipe)
+    return name
+
+
+@pytest.fixture(scope="session")
+def worker_image(docker: Any) -> str:
+    """The image with dynamo alone."""
+    return _image(docker, "worker")
+
+
+@pytest.fixture(scope="session")
+def algorithms_image(docker: Any) -> str:
+    """The image with all that the radar workflows need."""
+    return _image(docker, "algorithms")
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Wait until something is so; fail where it is not within half a minute."""
+
+    def wait(is_so: Callable[[], bool]) -> None:
+        until = time.monotonic() + 30
+        while not is_so():
+            assert time.monotonic() < until, "it did not come to be so"
+            time.sleep(0.05)
+
+    return wait
 
 
 @pytest.fixture
@@ -67,3 +116,110 @@ def nobody() -> Callable[[], AbstractContextManager[None]]:
                 os.setresuid(0, 0, 0)
 
     return other
+
+
+@dataclass(frozen=True)
+class RunningPool:
+    """A pool that is up, with two workers of one slot each.
+
+    `workspace` is a folder that the submit container sees at the same path, and may write to.
+    """
+
+    pool: Any
+    settings: Any
+    image: str
+    workspace: Path
+
+    @property
+    def config(self) -> Path:
+        """What ``CONDOR_CONFIG`` names for clients on this machine."""
+        return self.pool.state.client_config
+
+    def submit_exec(
+        self, command: Sequence[str], *, folder: Path | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the submit container as the owner of jobs; nothing is raised where it fails."""
+        where = ["docker", "exec", "--user", "dynamo", "--workdir", str(folder or self.workspace)]
+        return subprocess.run(
+            [*where, f"{self.pool.prefix}-submit", *command],
+            check=False, capture_output=True, text=True, timeout=timeout,
+        )  # fmt: skip
+
+    def dynamo(self, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run ``dynamo ARGUMENTS`` in a folder of the submit container, whose files become the owner's of jobs."""
+        self.hand_over(folder)
+        given = [f"{name}={value}" for name, value in environment.items()]
+        return self.submit_exec(["env", *given, "dynamo", *arguments], folder=folder, timeout=280)
+
+    def hand_over(self, folder: Path) -> None:
+        """Have all in a folder belong to the owner of jobs."""
+        owner = os.getuid() or 1000
+        for path in (folder, *folder.rglob("*")):
+            if path.lstat().st_uid != owner:
+                os.chown(path, owner, owner, follow_symlinks=False)
+
+    def folder(self, name: str) -> Path:
+        """Make a folder in the workspace that the owner of jobs may write to."""
+        made = self.workspace / name
+        made.mkdir()
+        made.chmod(0o777)
+        return made
+
+    def kill(self, part: str, daemon: str = "") -> None:
+        """Kill (SIGKILL) a container, like ``worker-1``, or one daemon in it, like ``condor_startd``."""
+        if daemon:
+            self.pool.execute(part, ["pkill", "-KILL", "-x", daemon[:15]])
+        else:
+            self.pool.container(part).kill()
+
+    def start(self, part: str) -> None:
+        """Start a container that was killed."""
+        self.pool.container(part).start()
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPool]:
+    """A pool of its own name, so that one that runs here for other purposes is left alone."""
+    from dynamo.pool.host import connect
+    from dynamo.pool.image import build
+    from dynamo.pool.pool import Pool
+    from dynamo.pool.settings import PoolSettings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        workspace = tmp_path_factory.mktemp("workspace")
+        workspace.chmod(0o777)
+        client = connect()
+        image = build(client, print)
+        settings = PoolSettings(f"test-{os.getpid()}", workers=2, cores=1, mounts=(workspace,))
+        made = Pool(client, settings.name)
+        try:
+            made.up(settings, image, print)
+            _give_token(made)
+            yield RunningPool(made, settings, image, workspace)
+        finally:
+            made.down()
+            client.close()
+            shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _give_token(pool: Any) -> None:
+    """Have the owner of jobs find his token in the submit container, where `dynamo run` asks the pool for its slots."""
+    script = (
+        'umask 077; mkdir -p ~dynamo/.condor/tokens.d; printf %s "$1" > ~dynamo/.condor/tokens.d/user; '
+        "chown -R dynamo: ~dynamo/.condor"
+    )
+    pool.execute("submit", ["bash", "-c", script, "bash", (pool.state.tokens / "user").read_text()])
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """Wait for a condition, and fail with `what` where it has not come true in `seconds`."""
+
+    def wait(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+            time.sleep(0.2)
+
+    return wait

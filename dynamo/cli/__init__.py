@@ -18,6 +18,7 @@ VERBS = {
     "watch": "Run what run files say whenever data comes, and tell people of hazards.",
     "plan": "Say what would run, and why, without running it.",
     "check": "Check a run file and its workflow.",
+    "compile": "Compile a workflow for another engine: HTCondor, Pegasus; or as a WfCommons instance.",
     "graph": "Draw the graph of a run file.",
     "new": "Make a working skeleton of a workflow of your own.",
     "sample": "List and fetch sample radar data.",
@@ -26,9 +27,12 @@ VERBS = {
     "logs": "Show what a task wrote.",
     "report": "Write the report of a run as one HTML file.",
     "map": "Write the products and alerts of a run as a map, one HTML file.",
+    "cancel": "End a run that is under way, here or in a pool.",
     "resume": "Go on with a run that was interrupted or failed.",
     "alerts": "Show what subscribers were told, and how it went on its way.",
     "receive": "Take alerts on this machine and print them, for a first try.",
+    "pool": "Start a small real HTCondor pool in containers on this machine.",
+    "image": "Build, list and check the images that tasks run in.",
     "gc": "Remove runs and files that nothing needs any more.",
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dynamo.graph import Graph
     from dynamo.journal import Workspace
 
-__all__ = ["execute", "resuming"]
+__all__ = ["execute", "exit_code", "progress_of", "resuming", "tell"]
 
 #: How a disk that is full, or over its quota, is told.
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
@@ -44,21 +44,26 @@ def execute(
 
     `first` is a worker process that was started before.
     """
+    if request.settings.get("engine", "local") != "local" and not inline:
+        from dynamo.cli.afar import execute_afar
+
+        return execute_afar(workspace, request, quiet=quiet, as_json=as_json)
     from dynamo.engine import LocalEngine
 
     with LocalEngine(
         workspace, cores=cores, memory=memory, modules=modules, inline=inline, first=first
     ) as engine:
         graph = request.selection.restrict(request.graph)
-        engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))
-        progress = _progress(workspace.runs / request.run, graph, engine.cores)
+        if not request.images:  # those in containers the engine starts, once it knows the images
+            engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))
+        progress = progress_of(workspace.runs / request.run, graph, engine.cores)
 
         def begun(event: Event) -> None:
             progress(event)
             if event.kind == "started":
                 engine.observer = progress
-                # The other workers, once the first tasks have theirs.
-                engine.warm(len(graph.tasks), _calls(graph))
+                if not request.images:  # the other workers, once the first tasks have theirs
+                    engine.warm(len(graph.tasks), _calls(graph))
 
         engine.observer = begun
         try:
@@ -67,18 +72,19 @@ def execute(
         except KeyboardInterrupt:
             print(f"interrupted; go on with: {resuming(request.run, workspace)}", file=sys.stderr)
             return INTERRUPTED
-    _tell(summary, workspace, progress, quiet=quiet, as_json=as_json)
+    tell(summary, workspace, progress, quiet=quiet, as_json=as_json)
     return exit_code(summary)
 
 
-def _progress(folder: Path, graph: Graph, cores: int) -> Progress:
+def progress_of(folder: Path, graph: Graph, cores: int) -> Progress:
+    """Return the display of a run whose log is in `folder`."""
     from dynamo.cli.progress import Progress
 
     folder.mkdir(parents=True, exist_ok=True)
     return Progress({step: len(ids) for step, ids in graph.steps.items()}, cores, folder / "run.log")
 
 
-def _tell(summary: Summary, workspace: Workspace, progress: Progress, *, quiet: bool, as_json: bool) -> None:
+def tell(summary: Summary, workspace: Workspace, progress: Progress, *, quiet: bool, as_json: bool) -> None:
     """Print how the run ended."""
     if as_json:
         print(json.dumps({**asdict(summary), "ok": summary.ok}, indent=2))
@@ -94,9 +100,11 @@ def _calls(graph: Graph) -> list[str]:
 
 
 def exit_code(summary: Summary) -> int:
-    """0 where all is well, 3 where only the infrastructure failed, else 2."""
+    """0 where all is well, 130 where somebody ended it, 3 where only the infrastructure failed, else 2."""
     if summary.ok:
         return 0
+    if summary.interrupted:
+        return INTERRUPTED
     only_machine = bool(summary.failures) and all(f.infrastructure for f in summary.failures)
     return InfrastructureError.exit_code if only_machine else UserError.exit_code
 
@@ -114,11 +122,12 @@ def words(summary: Summary, workspace: Workspace) -> str:
         counts += f", {len(summary.failures)} failed, {summary.blocked} could not run"
     if summary.left:
         counts += f", {summary.left} left out"
-    state = "done" if summary.ok else "FAILED"
+    state = "done" if summary.ok else "cancelled" if summary.interrupted else "FAILED"
     lines.append(f"{summary.run}: {state}: {counts}, in {format_seconds(summary.seconds)}")
     lines += _products(summary)
     if not summary.ok:
-        lines.append(f"when it is mended, go on with: {resuming(summary.run, workspace)}")
+        when = "" if summary.interrupted else "when it is mended, "
+        lines.append(f"{when}go on with: {resuming(summary.run, workspace)}")
     return "\n".join(lines)
 
 

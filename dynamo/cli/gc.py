@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from dynamo.cli.options import kept, workspace_option
+from dynamo.cli.standing import catch_up, in_pool
 from dynamo.graph.units import format_bytes, format_count
 
 __all__ = ["command"]
@@ -37,6 +38,10 @@ def command(workspace: Path, keep: str, *, dry_run: bool, as_json: bool) -> int:
 
     age = kept(keep)
     found = Workspace.find(workspace)
+    with Journal(found.journal) as journal:
+        in_pools = [record.id for record in journal.runs() if in_pool(record)]
+    for run in in_pools:  # those that have ended meanwhile hold nothing back
+        catch_up(found, run)
     with Journal(found.journal) as journal:
         freed = collect(found, journal, before=time.time() - age, dry_run=dry_run)
     if not dry_run:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dynamo.cli.options import workspace_option
+from dynamo.cli.standing import catch_up
 from dynamo.errors import UserError, nearest
 from dynamo.graph.units import format_bytes, format_seconds
 
@@ -36,6 +37,7 @@ def command(task: str | None, run: str | None, workspace: Path, *, as_json: bool
     from dynamo.watch.newest import newest_run
 
     found = Workspace.find(workspace)
+    catch_up(found, run)
     with Journal(found.journal) as journal:
         record = newest_run(journal) if run is None else journal.run(run)
         attempts = journal.attempts(record.id)

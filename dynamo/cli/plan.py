@@ -50,7 +50,8 @@ def command(
     prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
     workspace = Workspace.open(prepared.workspace)
     with Journal(workspace.journal) as journal:
-        facts = Facts(workspace, journal, (str(prepared.path.parent),))
+        facts = Facts(workspace, journal, (str(prepared.path.parent),), prepared.images)
+        facts.here.check(prepared.graph)
         plan = make_plan(prepared.graph, facts, selection(force, only, until))
         facts.keep()
     if as_json:

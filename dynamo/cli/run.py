@@ -81,7 +81,7 @@ def _request(prepared: Prepared, chosen: Selection, cores: int | None) -> Reques
     run = new_run_id(prepared.graph.name, time.time())
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
     said = settings(prepared, products.folder, chosen, cores)
-    return Request(run, prepared.graph, products, chosen, settings=said)
+    return Request(run, prepared.graph, products, chosen, settings=said, images=prepared.images)
 
 
 def _report(workspace: Workspace, request: Request, *, to: TextIO) -> None:

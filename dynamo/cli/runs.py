@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dynamo.cli.options import workspace_option
+from dynamo.cli.standing import state_of
 from dynamo.graph.units import format_seconds
 
 __all__ = ["command"]
@@ -31,8 +32,7 @@ def command(workspace: Path, limit: int, *, as_json: bool) -> int:
         {
             "run": r.id,
             "workflow": r.workflow,
-            # A run whose engine was killed still says `running`; nobody holds its lock.
-            "state": "interrupted" if r.state == "running" and not found.is_live(r.id) else r.state,
+            "state": state_of(found, r),
             "began": datetime.fromtimestamp(r.created, UTC).isoformat(timespec="seconds"),
             "seconds": round(r.ended - r.created, 3) if r.ended else None,
         }

@@ -13,6 +13,7 @@ import click
 from dynamo.cli.alike import alike, some
 from dynamo.cli.execute import resuming
 from dynamo.cli.options import workspace_option
+from dynamo.cli.standing import IN_POOL, catch_up, in_pool, state_of
 from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.units import format_count
 
@@ -38,6 +39,7 @@ def command(run: str | None, workspace: Path, *, as_json: bool) -> int:
     from dynamo.journal import Journal, Workspace
 
     found = Workspace.find(workspace)
+    catch_up(found, run)
     watched = _watched(found)
     with Journal(found.journal) as journal:
         try:
@@ -79,8 +81,10 @@ def _show_run(facts: Mapping[str, Any], graph: Graph, workspace: Workspace) -> N
         told = ", ".join(f"{n} {state}" for state, n in counts.items() if n and state != "tasks")
         print(f"  {step:{width}}  {counts['tasks']:5}  {told}")
     _show_failures(facts["failures"], graph)
-    if facts["state"] in ("failed", "interrupted"):
-        print(f"go on with: {resuming(facts['run'], workspace)}")
+    if facts["state"] in ("failed", "interrupted", IN_POOL):
+        print(
+            f"{'follow it' if facts['state'] == IN_POOL else 'go on'} with: {resuming(facts['run'], workspace)}"
+        )
 
 
 def _show_feed(feed: str, said: Mapping[str, Any]) -> None:
@@ -173,14 +177,14 @@ def _show_failures(failures: Mapping[str, str], graph: Graph) -> None:
 
 def _facts(journal: Journal, workspace: Workspace, record: RunRecord, graph: Graph) -> dict[str, Any]:
     live = workspace.is_live(record.id)
-    tasks = journal.tasks(record.id, live=live)
+    tasks = journal.tasks(record.id, live=live or in_pool(record))
     steps: dict[str, dict[str, int]] = {}
     for step, ids in graph.steps.items():
         states = [tasks[i].state if i in tasks else "waiting" for i in ids]
         steps[step] = {"tasks": len(ids), **{s: states.count(s) for s in (*_STATES, "waiting")}}
     return {
         "run": record.id,
-        "state": "interrupted" if record.state == "running" and not live else record.state,
+        "state": state_of(workspace, record),
         "steps": steps,
         "failures": {t.task: t.reason for t in tasks.values() if t.state == "failed"},
         "products": record.settings.get("products", ""),

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dynamo.engine.events import Event, Failure, Kind, Summary
-from dynamo.engine.logs import tail
 from dynamo.engine.products import Products
 from dynamo.errors import UserError
 from dynamo.graph.model import Task
+from dynamo.worker.logs import tail
 
 __all__ = ["Account"]
 
@@ -71,6 +71,11 @@ class Account:
         """Note that an output is at `path`; it is published if it is wanted."""
         if self.products.wants(name):
             self._outbox.append((name, path))
+
+    @property
+    def failed(self) -> bool:
+        """Whether any task has failed."""
+        return bool(self._failures)
 
     def take_news(self) -> list[Event]:
         """Return what was told since the last call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dynamo.engine.products import Products
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
+from dynamo.images.image import Image
 from dynamo.journal import Journal
 from dynamo.planning.select import Selection
 
@@ -33,4 +34,5 @@ def again(journal: Journal, run: str) -> Request:
         Selection(**chosen),
         resume=True,
         settings=settings,
+        images={name: Image(**said) for name, said in settings.get("images", {}).items()},
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from dynamo.engine.machine import available_cores, available_memory, total_memory
 from dynamo.errors import UserError
-from dynamo.graph.model import Graph, Needs
+from dynamo.graph.model import Graph
 from dynamo.graph.units import format_bytes
+from dynamo.worker.machine import available_cores, available_memory, total_memory
 
-__all__ = ["Capacity", "most"]
+__all__ = ["Capacity"]
 
 #: Share of the machine's free memory that declared needs of tasks side by side may add up to.
 MEMORY_SHARE = 0.9
@@ -45,15 +43,3 @@ class Capacity:
                     f"{task.place}: {task.id} needs {wants}; this engine has {self.cores} cores and "
                     f"{format_bytes(most_memory)}"
                 )
-
-
-def most(needs: Sequence[Needs]) -> Needs:
-    """Return what a job needs whose tasks run one after another: the most that any of them does."""
-    if len(needs) == 1:
-        return needs[0]
-    return Needs(
-        cores=max(n.cores for n in needs),
-        memory=max(n.memory for n in needs),
-        priority=max(n.priority for n in needs),
-        deadline=min((n.deadline for n in needs if n.deadline), default=0.0),
-    )

@@ -65,7 +65,7 @@ class Summary:
     """How a run ended; `unpublished` says of each product that could not be put in its place why.
 
     `missing` names the products that were not made, or not put in their place. None where nobody knows which those are:
-    a run-time workflow failed, or could not run.
+    a run-time workflow failed, or could not run. `interrupted` where somebody ended it before all was done.
     """
 
     run: str
@@ -82,8 +82,9 @@ class Summary:
     warnings: tuple[str, ...] = ()
     unpublished: tuple[str, ...] = ()
     missing: tuple[str, ...] | None = ()
+    interrupted: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether all that should run did, and all products are in their place."""
-        return not (self.failures or self.blocked or self.unpublished)
+        return not (self.failures or self.blocked or self.unpublished or self.interrupted)

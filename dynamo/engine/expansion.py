@@ -9,12 +9,7 @@ import orjson
 from dynamo.errors import UserError
 from dynamo.graph.model import Graph, Task
 
-__all__ = ["check_new", "found_name", "read_found"]
-
-
-def found_name(task: Task) -> str:
-    """Name of the hidden file in which a run-time workflow leaves what it described."""
-    return f".{task.id}.graph.json"
+__all__ = ["check_new", "read_found"]
 
 
 def read_found(path: str) -> Graph:

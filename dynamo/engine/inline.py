@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dynamo.engine.place import Place
 from dynamo.engine.source import Source
 from dynamo.engine.workers import Reported
 from dynamo.worker.job import Job
@@ -45,14 +46,17 @@ class Inline:
         self._waiting: deque[InlineWorker] = deque()
         self.busy: list[InlineWorker] = []
 
-    def start(self, count: int, calls: Sequence[str] = ()) -> None:
+    def start(self, count: int, calls: Sequence[str] = (), place: Place | None = None) -> None:
+        """Need no start."""
+
+    def start_first(self, calls: Mapping[Place, Sequence[str]], most: int) -> None:
         """Need no start."""
 
     def retire(self) -> None:
         """Import anew what was edited."""
         forget_edited()
 
-    def reserve(self, memory: int = 0) -> InlineWorker:  # noqa: ARG002 - the same face as `Workers`
+    def reserve(self, memory: int = 0, place: Place | None = None, cores: int = 1) -> InlineWorker:  # noqa: ARG002 - the same face as `Workers`
         """Return this process, once more."""
         return InlineWorker()
 

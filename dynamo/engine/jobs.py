@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from dynamo.engine.capacity import Capacity
 from dynamo.engine.inline import AHEAD, Inline
-from dynamo.engine.limits import Breach, breach, how_it_died
-from dynamo.engine.logs import LIMIT, cut, rescue, shorten
 from dynamo.engine.queue import Queue
 from dynamo.engine.ready import Unit
 from dynamo.engine.run import Run
@@ -23,7 +22,9 @@ from dynamo.errors import InternalError
 from dynamo.graph.model import Needs
 from dynamo.graph.units import format_bytes, format_count
 from dynamo.journal.records import AttemptOutcome
-from dynamo.worker.job import Job
+from dynamo.worker.job import Job, Order
+from dynamo.worker.limits import Breach, breach, how_it_died
+from dynamo.worker.logs import LIMIT, cut, rescue, shorten
 from dynamo.worker.sandbox import keep
 
 __all__ = ["TICK", "Jobs"]
@@ -89,7 +90,8 @@ class Jobs:
             self.add(run)
             if job is None:
                 continue
-            worker = self._workers.reserve(needs.memory)
+            memory_here = max(_limits(run, order).memory for order in job.orders)
+            worker = self._workers.reserve(memory_here, run.place(unit), needs.cores)
             run.started(job, worker.name, now)
             self._running[job.id] = (run, needs)
             cores, memory = cores + needs.cores, memory + needs.memory
@@ -138,7 +140,7 @@ class Jobs:
             if worker.job is None or not worker.left or worker in reported:
                 continue
             run, _ = self._running[worker.job.id]
-            found = _look_at(worker, run.ready.tasks[worker.left[0]].needs)
+            found = _look_at(worker, _limits(run, _current(worker.job, worker)))
             if not worker.preparing:
                 _note_cut(run, worker.left[0], cut(worker.log))
             if found is not None:
@@ -166,7 +168,7 @@ class Jobs:
         job = worker.job
         assert job is not None
         run, _ = self._running.pop(job.id)
-        current = next(order for order in job.orders if order.id == worker.left[0])
+        current = _current(job, worker)
         _note_cut(run, current.id, rescue(worker.log, current.log))
         with suppress(OSError):
             keep(worker.sandbox, current.keep)
@@ -174,12 +176,27 @@ class Jobs:
         self.add(run, run.lost(worker.left, error, outcome, began, now))
 
 
+def _current(job: Job, worker: Worker) -> Order:
+    """Return what the worker does of its job."""
+    return next(order for order in job.orders if order.id == worker.left[0])
+
+
+def _limits(run: Run, order: Order) -> Needs:
+    """Return the limits that the engine looks after: a container of its own has its memory limited by the kernel."""
+    needs = run.ready.tasks[order.id].needs
+    return needs if order.container is None else replace(needs, memory=0)
+
+
 def _look_at(worker: Worker, needs: Needs) -> Breach | None:
     """Return the limit that the worker's task has broken, if any."""
     seconds = time.monotonic() - worker.begun
-    if worker.preparing:  # limits are for the task, which has not begun
-        late = seconds > PREPARING
-        return Breach("lost", "an import that was made ahead did not end") if late else None
+    if worker.preparing or not worker.spawned.connected:  # limits are for the task, which has not begun
+        what = (
+            "an import that was made ahead did not end"
+            if worker.preparing
+            else "its container did not come up"
+        )
+        return Breach("lost", what) if seconds > PREPARING else None
     resident = worker.resident() if needs.memory else 0
     worker.base = min(worker.base, resident)
     return breach(needs, seconds, resident - worker.base)

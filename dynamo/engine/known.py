@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import orjson
 
 from dynamo.errors import DataError
 from dynamo.graph import Graph
+from dynamo.images.here import Here
+from dynamo.images.image import Image
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.planning import CodeVersions
 from dynamo.worker.store import digest_file, stored_path
@@ -35,10 +37,17 @@ class _Sources:
 class Facts:
     """Answers for `dynamo.planning.plan.Known`; a digest taken once is kept while the file looks unchanged.
 
-    `modules` are the folders from which workers import first.
+    `modules` are the folders from which workers import first; `images` the table of images where tasks run in
+    containers.
     """
 
-    def __init__(self, workspace: Workspace, journal: Journal, modules: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        journal: Journal,
+        modules: Iterable[str] = (),
+        images: Mapping[str, Image] | None = None,
+    ) -> None:
         self._store = str(workspace.store)
         self._journal = journal
         #: Path to the size and time of change (ns) of an outside file when its digest was taken.
@@ -49,6 +58,8 @@ class Facts:
         self.code: Callable[[str], str] = versions.of
         self.unchanged: Callable[[str], bool] = versions.unchanged
         self.code_states = versions.states
+        self.here = Here(images or {})
+        self.image = self.here.identity
         self.result = journal.result
         self.latest: Callable[[str, str], tuple[str, Parts] | None] = journal.latest
 

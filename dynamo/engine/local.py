@@ -16,11 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dynamo.engine.begin import begin
 from dynamo.engine.capacity import Capacity
 from dynamo.engine.events import Event, Summary
 from dynamo.engine.inline import Inline
 from dynamo.engine.jobs import TICK, Jobs
 from dynamo.engine.known import Facts
+from dynamo.engine.place import Places
 from dynamo.engine.request import Request
 from dynamo.engine.room import Room
 from dynamo.engine.run import Run
@@ -94,16 +96,15 @@ class LocalEngine:
             self.journal.close()
             raise
         folders = [os.path.abspath(p) for p in sys.path] if modules is None else modules
+        self._folders = tuple(folders)
         self.workers: Workers | Inline = (
-            Inline(self._folder) if inline else Workers(self._folder, folders, first)
+            Inline(self._folder) if inline else Workers(self._folder, folders, first, str(workspace.root))
         )
         self._jobs = Jobs(self.workers, self.capacity)
         self._facts = Facts(workspace, self.journal, self._modules)
         self._room = Room(self._folder)
-        #: Runs that workers had jobs of when the turn began.
-        self._at_work: frozenset[str] = frozenset()
-        #: Source files as they were when workers may have imported them.
-        self._read: dict[Path, State] = {}
+        self._at_work: frozenset[str] = frozenset()  # runs that workers had jobs of when the turn began
+        self._read: dict[Path, State] = {}  # source files as they were when workers may have imported them
 
     @property
     def cores(self) -> int:
@@ -224,13 +225,16 @@ class LocalEngine:
 
     def _begin(self, request: Request) -> Run:
         request.selection.check(request.graph)
-        self._facts = Facts(self.workspace, self.journal, self._modules)
-        run = Run(request, self.workspace, self.journal, self._facts, self.capacity.check, time.time())
+        images = {} if isinstance(self.workers, Inline) else request.images
+        self._facts = Facts(self.workspace, self.journal, self._modules, images)
+        places = Places(self._facts.here, str(self._folder), str(self.workspace.root), self._folders)
+        run = begin(request, self.workspace, self.journal, self._facts, self.capacity, places)
         self._facts.keep()
         self._renew({task.call for task in run.graph.tasks.values()})
         with self.journal.change():
             run.open()
         self._jobs.add(run)
+        self.workers.start_first(places.first(run.graph), self.cores)
         return run
 
     def _renew(self, calls: set[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dynamo.engine.products import Products
 from dynamo.graph.model import Graph
+from dynamo.images.image import Image
 from dynamo.planning.select import Selection
 
 __all__ = ["Request", "new_run_id"]
@@ -20,7 +21,8 @@ class Request:
     """One run: its graph, where its products go, and what the user selected.
 
     ``resume`` goes on with a run of this id. ``settings`` are kept in the journal with the run. What is ready of a run
-    with a higher ``priority`` starts before all that is ready of others in the same engine.
+    with a higher ``priority`` starts before all that is ready of others in the same engine. Where there are ``images``,
+    tasks run in containers of theirs.
     """
 
     run: str
@@ -30,6 +32,7 @@ class Request:
     resume: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
+    images: Mapping[str, Image] = field(default_factory=dict)
 
 
 def new_run_id(workflow: str, now: float) -> str:

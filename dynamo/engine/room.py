@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from dynamo.engine.limits import RETRIES
 from dynamo.engine.request import Request
 from dynamo.engine.source import Source
 from dynamo.engine.workers import Gone, Reported
 from dynamo.errors import UserError
 from dynamo.graph.units import format_count
 from dynamo.journal.database import DiskFullError
+from dynamo.worker.limits import RETRIES
 
 __all__ = ["Room"]
 

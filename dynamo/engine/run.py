@@ -6,26 +6,25 @@ is durable (publishing, telling observers) is collected in its `Account`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from dynamo.engine.account import Account
-from dynamo.engine.capacity import most
-from dynamo.engine.expansion import check_new, found_name, read_found
+from dynamo.engine.expansion import check_new, read_found
 from dynamo.engine.files import Files
 from dynamo.engine.known import Facts
-from dynamo.engine.limits import RETRIES
+from dynamo.engine.place import Place, Places
 from dynamo.engine.ready import ReadySet, Unit
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
-from dynamo.graph.model import Graph, Names, Needs, Task
+from dynamo.graph.model import Graph, Needs, Task
 from dynamo.graph.units import format_count
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome
 from dynamo.planning import Selection, key_of, parts_of, units
 from dynamo.planning.plan import settle
-from dynamo.worker.job import Job, Made, Order, Outcome, Report
+from dynamo.worker.job import Job, Made, Order, Outcome, Report, found_name
+from dynamo.worker.limits import RETRIES
 
 __all__ = ["Run"]
 
@@ -37,7 +36,8 @@ _RECORDED: Mapping[Outcome, AttemptOutcome] = {
 class Run:
     """The state of one run in one engine.
 
-    `fits` raises `UserError` where a task of a graph asks for more than the engine has.
+    `fits` raises `UserError` where a task of a graph asks for more than the engine has; `shared` says which tasks of a
+    graph share a job, `places` in which containers they run.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class Run:
         facts: Facts,
         fits: Callable[[Graph], None],
         now: float,
+        shared: Callable[[Graph], Iterable[Unit]] = units,
+        places: Places | None = None,
     ) -> None:
         self.request = request
         self.id = request.run
@@ -58,12 +60,14 @@ class Run:
         self.began = now
         self.graph = request.selection.restrict(request.graph)
         self._fits = fits
+        self.places = places or Places(facts.here, "", "", ())
         self.files = Files(str(workspace.store), facts)
         #: Files of run-time workflows, to the tasks that make them.
         self._added: dict[str, str] = {}
         fits(self.graph)
         self.files.bring_in({n: p for n, p in self.graph.sources.items() if n in self.graph.consumers})
-        self.ready = ReadySet(self.graph, units(self.graph))
+        self._shared = shared
+        self.ready = ReadySet(self.graph, shared(self.graph))
         self.running: dict[str, int] = {}
         self.account = Account(self.id, self.graph.name, request.products, now)
         self._attempts: dict[str, int] = {}
@@ -93,7 +97,11 @@ class Run:
 
     def needs(self, unit: Unit) -> Needs:
         """What the job of `unit` needs: the most that any of its tasks does."""
-        return most([self.ready.tasks[t].needs for t in unit])
+        return Needs.most([self.ready.tasks[t].needs for t in unit])
+
+    def place(self, unit: Unit) -> Place | None:
+        """Where the job of `unit` runs; its tasks all do."""
+        return self.places.of(self.ready.tasks[unit[0]])
 
     def prepare(self, unit: Unit, now: float) -> Job | None:
         """Settle the tasks of a ready unit; return the job for those that must run, if any."""
@@ -142,14 +150,9 @@ class Run:
         n = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1
         if task.id not in self._keys:
             self._keys[task.id] = ("", Parts("", {}, {}, ()), reason)
-        outputs: Mapping[str, Names] = task.outputs
-        params: Mapping[str, Any] = task.params
-        if task.kind == "expand":
-            params = {"outputs": dict(task.outputs), "params": dict(task.params)}
-            outputs = {"found": found_name(task)}
         paths = {name: "" if name in inside else self.files.paths[name] for name in task.input_names}
         log, keep = self.workspace.log(self.id, task.id, n), self.workspace.kept(self.id, task.id)
-        return Order(task.id, task.kind, task.call, task.inputs, outputs, params, task.argv, paths, log, keep)
+        return Order.of(task, paths, log, keep, self.places.box(task))
 
     def started(self, job: Job, worker: str, now: float) -> None:
         """Record that a job is about to begin."""
@@ -219,7 +222,7 @@ class Run:
     def _done(self, task: Task, report: Report) -> None:
         key, parts, reason = self._keys.pop(task.id)
         if not key:  # its inputs were made by the same job and are known only now
-            parts = parts_of(task, self.facts.code(task.call), self.files.digests)
+            parts = parts_of(task, self.facts.code(task.call), self.files.digests, self.facts.image(task))
             key = key_of(task, parts)
         self._exist(task, report.made)
         if self.facts.unchanged(task.call):
@@ -262,7 +265,7 @@ class Run:
     def _expand(self, task: Task) -> None:
         """Add what a run-time workflow described to the run."""
         found = read_found(self.files.paths[found_name(task)])
-        more, jobs = {n: p for n, p in found.sources.items() if p}, units(found)
+        more, jobs = {n: p for n, p in found.sources.items() if p}, self._shared(found)
         self._fits(found)
         makers = {name: maker for name, maker in found.producer.items() if name not in task.output_names}
         check_new(task, makers, found, self._origin)

@@ -5,29 +5,31 @@ Enters: jobs. Leaves: `Reported` for each task, `Gone` where a worker died. One 
 
 from __future__ import annotations
 
-import os
 import selectors
 import shutil
-import signal
-import socket
-import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from dynamo.engine.limits import Lost
-from dynamo.engine.machine import descendants, resident
+from dynamo.engine.contained import Contained
+from dynamo.engine.containers import Containers, end_command
+from dynamo.engine.place import Place, theirs
 from dynamo.engine.source import Source
-from dynamo.engine.spawn import Spawned
+from dynamo.engine.spawn import Limits, Spawned
+from dynamo.engine.worker import Worker
 from dynamo.errors import WorkspaceError
 from dynamo.worker.job import Job, Report
+from dynamo.worker.limits import Lost
 
 __all__ = ["Gone", "Reported", "Worker", "Workers"]
+
+#: Seconds in which a worker that is to be killed writes down where it is.
+SHOWING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,53 +48,6 @@ class Gone:
     lost: Lost
 
 
-@dataclass(eq=False, slots=True)
-class Worker:
-    """One process and what it is doing.
-
-    ``begun`` is the monotonic time at which its current task began; ``left`` are the ids of the tasks of its
-    job that have not been reported, the current one first. ``base`` is what the process held before its current
-    task, bytes; it is measured only for tasks that declare memory. While it is ``preparing`` it imports, and will
-    say when it is through. One that is ``leaving`` gets no other job.
-    """
-
-    slot: int
-    spawned: Spawned
-    log: str
-    sandbox: str
-    job: Job | None = None
-    left: list[str] = field(default_factory=list)
-    begun: float = 0.0
-    base: int = 0
-    buffer: bytes = b""
-    preparing: bool = False
-    leaving: bool = False
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The process."""
-        return self.spawned.process
-
-    @property
-    def connection(self) -> socket.socket:
-        """Our end of its socket."""
-        return self.spawned.connection
-
-    def tell(self, message: Any) -> None:
-        """Send a message; should the worker have died meanwhile, `Workers.wait` will say so."""
-        with suppress(OSError):
-            self.connection.sendall(orjson.dumps(message) + b"\n")
-
-    @property
-    def name(self) -> str:
-        """Name in the journal: slot and process id."""
-        return f"w{self.slot}-{self.process.pid}"
-
-    def resident(self) -> int:
-        """Resident memory of the process and its descendants, bytes."""
-        return resident(self.process.pid)
-
-
 class Workers:
     """The worker processes of one engine, started as they are needed.
 
@@ -104,29 +59,40 @@ class Workers:
         Folders that come first on the workers' module path, which does not have the current folder.
     first
         A process that is to be the first worker.
+    root
+        The folder of the workspace, which workers in containers see.
     """
 
-    def __init__(self, folder: Path, modules: Sequence[str] = (), first: Spawned | None = None) -> None:
+    def __init__(
+        self, folder: Path, modules: Sequence[str] = (), first: Spawned | None = None, root: str = ""
+    ) -> None:
         self.folder = folder
         self.modules = list(modules)
         self._first = first
+        self._containers = Containers(root)
         self.idle: list[Worker] = []
         self.busy: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._oom = _oom_kills()
 
-    def start(self, count: int, calls: Sequence[str] = ()) -> None:
-        """Have at least `count` workers, so that the first tasks do not wait for an interpreter.
+    def start(self, count: int, calls: Sequence[str] = (), place: Place | None = None) -> None:
+        """Have at least `count` workers in a place, so that the first tasks do not wait for an interpreter.
 
         Those that are idle import what the functions that `calls` name will import, until they get a job. Only
         calls whose code versions are known may be named: what is edited later makes another version, and workers
         that imported it as it was are then let go.
         """
-        while len(self.idle) + len(self.busy) < count:
-            self.idle.append(self._spawn())
-        for worker in self.idle if calls else ():
+        there = sum(worker.serves(place) for worker in (*self.idle, *self.busy))
+        for _ in range(there, count):
+            self.idle.append(self._spawn(place))
+        for worker in [worker for worker in self.idle if worker.serves(place)] if calls else ():
             worker.preparing = True
             worker.tell({"prepare": calls})
+
+    def start_first(self, calls: Mapping[Place, Sequence[str]], most: int) -> None:
+        """Have workers where the first tasks will run, as many as there are `calls` in a place, but `most` there."""
+        for place, called in calls.items():
+            self.start(min(len(called), most), list(dict.fromkeys(called)), place)
 
     def retire(self) -> None:
         """Give no other job to the workers there are: end those that have none, and the others after theirs."""
@@ -136,19 +102,35 @@ class Workers:
         for worker in self.busy:
             worker.leaving = True
 
-    def reserve(self, memory: int = 0) -> Worker:
-        """Return a worker that has nothing to do, starting one where there is none.
+    def reserve(self, memory: int = 0, place: Place | None = None, cores: int = 1) -> Worker:
+        """Return a worker that has nothing to do, starting one where there is none in that place.
 
         One that already holds more than the `memory` declared for its next job (bytes; 0 for none) is ended, and
-        another started in its place: so a worker never comes to more than twice what is declared.
+        another started in its place: so a worker never comes to more than twice what is declared. One in a container
+        may use that much more from then on, and as many `cores`.
         """
-        worker = self.idle.pop() if self.idle else self._spawn()
+        worker = next((w for w in reversed(self.idle) if w.serves(place)), None)
+        if worker is not None:
+            self.idle.remove(worker)
+        else:
+            self._make_way(place)
+            worker = self._spawn(place)
         worker.base = worker.resident() if memory else 0
         if worker.base > memory:
             self._bury(worker)
-            worker = self._spawn()
+            worker = self._spawn(place)
+        worker.spawned.bound(Limits(memory and worker.base + memory, cores))
         self.busy.append(worker)
         return worker
+
+    def _make_way(self, place: Place | None) -> None:
+        """End a worker of the same image that has nothing to do, and sees other folders than are asked for."""
+        for worker in self.idle:
+            other = worker.spawned.place
+            if place is not None and other is not None and other.image == place.image:
+                self.idle.remove(worker)
+                self._bury(worker)
+                return
 
     def send(self, worker: Worker, job: Job) -> None:
         """Give `job` to a reserved worker; should it have died meanwhile, `wait` will say so."""
@@ -170,13 +152,12 @@ class Workers:
 
     def wait(self, seconds: float) -> Iterator[Reported | Gone]:
         """Wait for at most `seconds` and yield what has happened."""
-        spoke = [(key, mask) for key, mask in self._selector.select(seconds) if key.data is not None]
-        for worker in [w for w in self.busy if all(key.data is not w for key, _ in spoke)]:
-            if worker.process.poll() is not None:  # a child that it forked still holds its end of the socket
+        spoke = self._spoke(seconds)
+        for worker in [w for w in self.busy if w not in spoke]:
+            if not worker.spawned.alive():  # a child that it forked still holds its end of the socket
                 self.busy.remove(worker)
                 yield Gone(worker, self._bury(worker))
-        for key, _ in spoke:
-            worker = key.data
+        for worker in spoke:
             try:
                 data = worker.connection.recv(1 << 16)
             except OSError:
@@ -203,6 +184,20 @@ class Workers:
                     self._take_back(worker)
                 yield Reported(worker, report)
 
+    def _spoke(self, seconds: float) -> list[Worker]:
+        """Return workers that said something, or are gone; take in those that came up in their containers."""
+        spoke: list[Worker] = []
+        for key, _ in self._selector.select(seconds):
+            worker: Worker | None = key.data
+            if worker is None or worker.spawned.connected:
+                spoke += [worker] if worker is not None else []
+                continue
+            self._selector.unregister(worker.connection)
+            worker.spawned.accept()
+            self._selector.register(worker.connection, selectors.EVENT_READ, worker)
+            worker.begun = time.monotonic()
+        return spoke
+
     def _take_back(self, worker: Worker) -> None:
         self.busy.remove(worker)
         if worker.leaving:
@@ -212,10 +207,10 @@ class Workers:
 
     def kill(self, worker: Worker) -> None:
         """End a busy worker and all it started; where it was goes to its log first."""
-        with suppress(ProcessLookupError):
-            os.kill(worker.process.pid, signal.SIGUSR1)
-            with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(0.05)  # time to write down where it is
+        worker.spawned.show()
+        until = time.monotonic() + SHOWING
+        while worker.spawned.alive() and time.monotonic() < until:
+            time.sleep(SHOWING / 10)
         self.busy.remove(worker)
         self._bury(worker)
 
@@ -228,32 +223,41 @@ class Workers:
     def close(self) -> None:
         """End all workers and all they started."""
         for worker in (*self.idle, *self.busy):
+            worker.spawned.leave()  # all at once
+        for worker in (*self.idle, *self.busy):
             self._bury(worker)
         self.idle, self.busy = [], []
         self._selector.close()
+        self._containers.close()
 
-    def _spawn(self) -> Worker:
+    def _spawn(self, place: Place | None = None) -> Worker:
         taken = {w.slot for w in (*self.idle, *self.busy)}
         slot = next(n for n in range(len(taken) + 1) if n not in taken)
-        first, self._first = self._first, None
-        try:
-            spawned = first if first is not None and first.process.poll() is None else Spawned()
-        except OSError as error:
-            raise WorkspaceError(f"cannot start a worker process: {error}") from error
-        worker = Worker(slot, spawned, f"{self.folder}/{slot}.log", f"{self.folder}/{slot}")
-        worker.tell({"log": worker.log, "sandbox": worker.sandbox, "modules": self.modules})
+        sandbox = f"{self.folder}/{slot}"
+        worker = Worker(slot, self._started(place, sandbox), f"{sandbox}.log", sandbox)
+        modules = self.modules if place is None else theirs(self.modules)
+        worker.tell({"log": worker.log, "sandbox": sandbox, "modules": modules})
         self._selector.register(worker.connection, selectors.EVENT_READ, worker)
         return worker
 
+    def _started(self, place: Place | None, sandbox: str) -> Spawned | Contained:
+        try:
+            if place is not None:
+                return self._containers.start(place, sandbox, Limits())
+            first, self._first = self._first, None
+            return first if first is not None and first.process.poll() is None else Spawned()
+        except OSError as error:
+            raise WorkspaceError(f"cannot start a worker process: {error}") from error
+
     def _bury(self, worker: Worker) -> Lost:
-        """Kill the worker and all it started, in whatever session, reap it, and say how it had ended."""
-        for pid in descendants(worker.process.pid):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill the worker and all it started, reap it, and say how it had ended."""
         self._selector.unregister(worker.connection)
         returncode = worker.spawned.end()
+        if worker.job is not None and any(order.container for order in worker.job.orders):
+            end_command(worker.sandbox)
         before, self._oom = self._oom, _oom_kills()
-        return Lost(returncode, oom=self._oom > before)
+        oom = self._oom > before
+        return Lost(returncode, oom=oom, unstarted=worker.spawned.error, limit=worker.spawned.limit)
 
 
 def _oom_kills() -> int:

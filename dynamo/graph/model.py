@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from dynamo.errors import WorkflowError
@@ -66,6 +66,22 @@ class Needs:
     priority: int = 0
     deadline: float = 0.0
     retries: int = 0
+
+    @classmethod
+    def most(cls, needs: Sequence[Needs]) -> Needs:
+        """Return what a job needs whose tasks run one after another: the most that any of them does.
+
+        Time-outs and retries stay with the tasks.
+        """
+        if len(needs) == 1:
+            return needs[0]
+        return cls(
+            cores=max(n.cores for n in needs),
+            memory=max(n.memory for n in needs),
+            image=needs[0].image,
+            priority=max(n.priority for n in needs),
+            deadline=min((n.deadline for n in needs if n.deadline), default=0.0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +245,7 @@ class Graph:
             "format": FORMAT,
             "name": self.name,
             "sources": dict(self.sources),
-            "needs": [asdict(n) for n in needs],
+            "needs": [dict(_plain(n)) for n in needs],
             "tasks": rows,
         }
 
@@ -287,6 +303,11 @@ class Graph:
         for task in self.tasks.values():
             graph.add_edges_from((parent, task.id) for parent in self.parents(task))
         return graph
+
+
+@lru_cache(maxsize=256)
+def _plain(needs: Needs) -> dict[str, Any]:
+    return asdict(needs)
 
 
 def _names(bound: Mapping[str, Any]) -> dict[str, Names]:

@@ -17,6 +17,7 @@ import orjson
 from dynamo.errors import UserError, WorkflowError, nearest
 from dynamo.graph.model import Graph
 from dynamo.journal.database import Opened
+from dynamo.journal.packed import packed, unpacked
 from dynamo.journal.records import (
     Attempt,
     AttemptOutcome,
@@ -50,6 +51,7 @@ _USE_RESULT = "UPDATE results SET used = ? WHERE key = ?"
 _SET_LATEST = "INSERT OR REPLACE INTO latest (workflow, task, key, parts, at) VALUES (?, ?, ?, ?, ?)"
 _SET_PARSED = "INSERT OR REPLACE INTO sources (path, state, found) VALUES (?, ?, ?)"
 _SET_DIGEST = "INSERT OR REPLACE INTO digests (path, size, mtime, inode, digest) VALUES (?, ?, ?, ?, ?)"
+_SET_SUBMISSION = "INSERT OR REPLACE INTO submissions (run, data) VALUES (?, ?)"
 _FORGOTTEN = """
     INSERT OR REPLACE INTO products (run, feed, folder, ended)
     SELECT id, json_extract(settings, '$.feed'), json_extract(settings, '$.products'), coalesce(ended, created)
@@ -57,7 +59,7 @@ _FORGOTTEN = """
 #: In the order in which they are applied: a row after those that it refers to or changes.
 _WRITES = (
     _ADD_RUN, _SET_RUN, _ADD_EXPANSION, _START, _END, _SET_TASK, _ADD_RESULT, _USE_RESULT, _SET_LATEST,
-    _SET_PARSED, _SET_DIGEST,
+    _SET_PARSED, _SET_DIGEST, _SET_SUBMISSION,
 )  # fmt: skip
 
 
@@ -72,7 +74,7 @@ class Journal(Opened):
 
     def add_run(self, run: str, graph: Graph, settings: Mapping[str, Any], now: float) -> None:
         """Record that a run begins."""
-        self._db.write(_ADD_RUN, (run, graph.name, now, _pack(graph), orjson.dumps(settings).decode()))
+        self._db.write(_ADD_RUN, (run, graph.name, now, packed(graph), orjson.dumps(settings).decode()))
 
     def set_run(self, run: str, state: RunState, ended: float | None) -> None:
         """Record the state of a run."""
@@ -114,19 +116,37 @@ class Journal(Opened):
             ) from None
 
     def _graph(self, run: str, *, expanded: bool) -> Graph:
-        (packed,) = self._db.execute("SELECT graph FROM runs WHERE id = ?", (run,)).fetchone()
-        graph = _unpack(packed)
+        (data,) = self._db.execute("SELECT graph FROM runs WHERE id = ?", (run,)).fetchone()
+        graph = unpacked(data)
         if expanded:
             rows = self._db.execute(
                 "SELECT task, graph FROM expansions WHERE run = ? ORDER BY length(task)", (run,)
             )
             for task, found in rows:
-                graph = graph.expanded(task, _unpack(found))
+                graph = graph.expanded(task, unpacked(found))
         return graph
 
     def add_expansion(self, run: str, task: str, graph: Graph) -> None:
         """Record what a run-time workflow added."""
-        self._db.write(_ADD_EXPANSION, (run, task, _pack(graph)))
+        self._db.write(_ADD_EXPANSION, (run, task, packed(graph)))
+
+    def submission(self, run: str) -> dict[str, Any]:
+        """Return where a run stands that another scheduler has; empty where none has it."""
+        row = self._db.execute("SELECT data FROM submissions WHERE run = ?", (run,)).fetchone()
+        return dict(orjson.loads(row[0])) if row else {}
+
+    def set_submission(self, run: str, data: Mapping[str, Any]) -> None:
+        """Record where a run stands that another scheduler has."""
+        self._db.write(_SET_SUBMISSION, (run, orjson.dumps(data).decode()))
+
+    def durations(self, workflow: str, latest: int = 20) -> dict[str, float]:
+        """Return how many seconds a task of each step took on average, in the latest runs of a workflow."""
+        rows = self._db.execute(
+            "SELECT step, avg(ended - started) FROM attempts WHERE outcome = 'ok' AND run IN"
+            " (SELECT id FROM runs WHERE workflow = ? ORDER BY created DESC LIMIT ?) GROUP BY step",
+            (workflow, latest),
+        )
+        return dict(rows.fetchall())
 
     def remove_run(self, run: str) -> None:
         """Forget a run, its tasks and attempts; its results stay, and so does where its products are to be removed."""
@@ -286,11 +306,3 @@ class Journal(Opened):
         self._db.execute(
             "DELETE FROM latest WHERE at < ? AND key NOT IN (SELECT key FROM results)", (before,)
         )
-
-
-def _pack(graph: Graph) -> bytes:
-    return zlib.compress(orjson.dumps(graph.to_json()), 1)
-
-
-def _unpack(packed: bytes) -> Graph:
-    return Graph.from_json(orjson.loads(zlib.decompress(packed)))

@@ -82,7 +82,9 @@ def collect(workspace: Workspace, journal: Journal, *, before: float, dry_run: b
 
 
 def _is_live(workspace: Workspace, run: RunRecord, before: float, left: dict[str, str]) -> bool:
-    """Whether a run is under way, or may be, where that cannot be told."""
+    """Whether a run is under way, here or in a pool, or may be, where that cannot be told."""
+    if run.state == "running" and run.settings.get("engine", "local") != "local":
+        return True
     try:
         return workspace.is_live(run.id)
     except WorkspaceError as error:

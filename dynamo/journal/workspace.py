@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -126,7 +127,18 @@ class Workspace:
         with file:
             if not take_alone(file):
                 raise UnderWayError(f"run {run} is under way in another process")
+            with suppress(OSError):  # a full disk: only `holder` cannot tell
+                os.truncate(file.fileno(), 0)
+                os.write(file.fileno(), f"{socket.gethostname()} {os.getpid()}\n".encode())
             yield
+
+    def holder(self, run: str) -> tuple[str, int]:
+        """Return the host and process that hold the lock of a run, or had it last; empty and 0 where nobody knows."""
+        try:
+            host, pid = (self.runs / run / "lock").read_text().split()
+            return host, int(pid)
+        except (OSError, ValueError):
+            return "", 0
 
     def is_live(self, run: str) -> bool:
         """Whether some process holds the lock of `run`; raises `WorkspaceError` where that cannot be told."""

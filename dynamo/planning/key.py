@@ -17,13 +17,22 @@ __all__ = ["key_of", "parts_of"]
 FORMAT = 1
 
 
-def parts_of(task: Task, code: str, digests: Mapping[str, str]) -> Parts:
-    """Return what the key of `task` is made of; `digests` maps each input file to its content digest."""
+def parts_of(task: Task, code: str, digests: Mapping[str, str], image: str | None = None) -> Parts:
+    """Return what the key of `task` is made of.
+
+    Parameters
+    ----------
+    digests
+        Each input file to its content digest.
+    image
+        Digest of the image that it runs in, empty for none; None where no containers are used: its name counts.
+    """
     params = dict(task.params)
     if task.argv:
         params["argument list"] = list(task.argv)  # no parameter can have a name with a space
-    if task.needs.image:
-        params["container image"] = task.needs.image
+    named = task.needs.image if image is None else image
+    if named:
+        params["container image"] = named
     if task.kind == "expand":
         params["task id"] = task.id  # what it describes stands under its id
         params["called as"] = task.call  # and calls what lies beside it, not beside a copy of it

@@ -26,6 +26,9 @@ class Known(Protocol):
     def source(self, name: str, path: str) -> str:
         """Return the digest of a file from outside; raises `UserError` where it cannot be read."""
 
+    def image(self, task: Task) -> str:
+        """Return what of its image goes into the key of a task; empty for none."""
+
     def result(self, key: str) -> Result | None:
         """Return the earlier result for a key."""
 
@@ -64,7 +67,7 @@ def settle(
     workflow: str, task: Task, digests: Mapping[str, str], known: Known, selection: Selection
 ) -> tuple[Decision, Parts]:
     """Decide for a task whose inputs all have digests; the plan and the engine both ask here."""
-    parts = parts_of(task, known.code(task.call), digests)
+    parts = parts_of(task, known.code(task.call), digests, known.image(task))
     key = key_of(task, parts)
     forced = selection.forces(task)
     result = None if forced else known.result(key)

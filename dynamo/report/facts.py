@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from dynamo.engine.logs import tail
 from dynamo.graph import Graph
 from dynamo.journal import Attempt, Journal, RunRecord, TaskRecord, Workspace
 from dynamo.report.picture import family
+from dynamo.worker.logs import tail
 
 __all__ = ["Fault", "Reason", "RunFacts", "StepFacts", "gather"]
 

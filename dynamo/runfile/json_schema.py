@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import dynamo.runfile.alerts
-import dynamo.runfile.trigger  # noqa: F401 - both fill in their tables
+import dynamo.runfile.images
+import dynamo.runfile.trigger  # noqa: F401 - they fill in their tables
 from dynamo.runfile.keys import KEYS, NEEDED
 from dynamo.runfile.model import RunFile
 

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dynamo.errors import nearest
-from dynamo.graph.units import parse_bytes, parse_duration
-from dynamo.runfile.faults import say
+from dynamo.graph.units import parse_duration
+from dynamo.runfile.engine import ENGINES, EngineRule, read_engine
 from dynamo.runfile.keys import (
     COUNT,
     DURATION,
@@ -35,10 +35,11 @@ from dynamo.runfile.times import parse_time, reader_of
 from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
 
 if TYPE_CHECKING:
+    from dynamo.images.image import Image
     from dynamo.runfile.alerts import AlertsRule
     from dynamo.runfile.trigger import TriggerRule
 
-__all__ = ["FIELDS", "EngineRule", "InputRule", "ProductsRule", "RunFile", "read_run_file"]
+__all__ = ["FIELDS", "InputRule", "ProductsRule", "RunFile", "read_run_file"]
 
 #: What may stand in braces in a products template.
 FIELDS = {
@@ -75,15 +76,6 @@ class ProductsRule:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineRule:
-    """What runs the tasks, and how much of this machine it may use. A name alone is short for `name`."""
-
-    name: str = "local"
-    cores: int | None = None
-    memory: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunFile:
     """A dynamo run file: which workflow to run, on which data, and where the products go."""
 
@@ -92,16 +84,10 @@ class RunFile:
     params: Mapping[str, Any] = field(default_factory=dict)
     products: ProductsRule = ProductsRule()
     engine: EngineRule = EngineRule()
+    images: Mapping[str, Image] = field(default_factory=dict)
     workspace: str = ".dynamo"
     trigger: TriggerRule | None = None
     alerts: AlertsRule | None = None
-
-
-def _some_bytes(value: Any) -> int:
-    size = parse_bytes(value)
-    if size < 1:
-        raise ValueError("no memory at all: give at least what one task needs, like '1 GiB'")
-    return size
 
 
 def _is_reference(value: str) -> None:
@@ -133,10 +119,10 @@ def _is_template(value: str) -> None:
             raise ValueError(f"the field {{{name}}} takes no format")
 
 
-def _engine(value: Any, at: At, tell: Tell) -> Any:
-    if not isinstance(value, str) or value != "local":
-        tell(at, f"expected 'local', not {say(value)}{nearest(str(value), ['local'])}")
-    return value
+def _images(value: Any, at: At, tell: Tell) -> Any:
+    from dynamo.runfile.images import read_images  # most run files have none
+
+    return read_images(value, at, tell)
 
 
 def _input(value: Any, at: At, tell: Tell) -> Any:
@@ -223,13 +209,6 @@ KEYS.update(
                 "`dynamo watch` removes the folders of runs older than this, like '2 d'; needs {run} in `to`.",
             ),
         },
-        EngineRule: {
-            "name": Key(_engine, {"const": "local", "default": "local"}, "Which engine."),
-            "cores": Key(count, COUNT, "CPU cores to use at most; all by default."),
-            "memory": Key(
-                by(_some_bytes), one_of(TEXT, COUNT), "Memory to use at most, like '4 GiB'; all by default."
-            ),
-        },
         RunFile: {
             "workflow": Key(
                 text_by(_is_reference),
@@ -254,9 +233,14 @@ KEYS.update(
                 "Where the outputs go.",
             ),
             "engine": Key(
-                rule(EngineRule, "name", str),
-                {**one_of({"const": "local"}, form_of(EngineRule)), "default": "local"},
+                read_engine,
+                {**one_of({"enum": list(ENGINES)}, form_of(EngineRule)), "default": "local"},
                 "What runs the tasks.",
+            ),
+            "images": Key(
+                _images,
+                {"type": "object", "additionalProperties": one_of(TEXT, {"$ref": "#/$defs/ImageRule"})},
+                "The image behind each name that tasks give as theirs; `default` is for tasks that give none.",
             ),
             "workspace": Key(
                 text,

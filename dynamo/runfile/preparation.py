@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 from dynamo.errors import DynamoError, Place, UserError, WorkflowError, nearest
 from dynamo.graph import Graph, Signature, Workflow
 from dynamo.graph.signature import Parameter, Role
+from dynamo.images.image import Image, check_images
 from dynamo.runfile.draft import Draft, read
+from dynamo.runfile.images import images_of
 from dynamo.runfile.inputs import Found, NotFoundError, find
 from dynamo.runfile.model import InputRule, RunFile
 from dynamo.runfile.names import match, place_of_option
@@ -35,6 +37,12 @@ class EngineOptions:
     name: str
     cores: int | None
     memory: int | None
+    container: str | None = None
+    pool: str | None = None
+    schedd: str | None = None
+    slots: int | None = None
+    worker: str | None = None
+    at_once: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Prepared:
         Where the outputs go.
     engine
         What runs the tasks.
+    images
+        The image behind each name that tasks give, paths absolute; none where tasks run without containers.
     workspace
         Folder of the journal and of stored results (absolute).
     """
@@ -73,6 +83,7 @@ class Prepared:
     data_time: datetime | None
     products: Products
     engine: EngineOptions
+    images: Mapping[str, Image]
     workspace: Path
 
 
@@ -131,12 +142,15 @@ def make_real(
     if "{time}" in runfile.products.to and data_time is None and not draft.faults:
         at = draft.root.find(("products", "to")).mark
         draft.faults.add(at, "products: {time} is asked for, but no input has a time in its name")
+    images = images_of(draft)
     draft.faults.check()
     given: dict[str, Any] = {
         name: [f.path for f in files] if signature.parameters[name].many else files[0].path
         for name, files in found.items()
     }
     graph = _graph(workflow, {**given, **values}, base)
+    if runfile.engine.container:
+        check_images(graph, images)
     defaults = {n: p.default for n, p in signature.parameters.items() if p.role is not Role.INPUT}
     only = tuple(runfile.products.only or ())
     return Prepared(
@@ -149,7 +163,8 @@ def make_real(
         given=frozenset(values),
         data_time=data_time,
         products=Products(runfile.products.to, only, base, signature.name, data_time),
-        engine=EngineOptions(runfile.engine.name, runfile.engine.cores, runfile.engine.memory),
+        engine=EngineOptions(*astuple(runfile.engine)),
+        images=images,
         workspace=under(base, runfile.workspace),
     )
 

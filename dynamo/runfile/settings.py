@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from dynamo.graph.digest import NotJSON, to_json
 from dynamo.planning.select import Selection
-from dynamo.runfile.preparation import Prepared
+from dynamo.runfile.preparation import EngineOptions, Prepared
 from dynamo.runfile.workflow import module_folders
 
 __all__ = ["settings"]
@@ -18,9 +19,11 @@ def settings(
     """Return the settings of a run whose products go into `folder`."""
     return {
         "runfile": str(prepared.path),
-        "engine": "local",
+        "engine": prepared.engine.name,
+        "pool": _pool(prepared.engine),
         "cores": cores or prepared.engine.cores,
         "memory": prepared.engine.memory,
+        "images": {name: asdict(image) for name, image in prepared.images.items()},
         "products": folder,
         "only": list(prepared.products.only),
         "modules": module_folders(prepared.runfile.workflow, prepared.path.parent),
@@ -28,6 +31,19 @@ def settings(
         "params": {name: _told(value) for name, value in prepared.params.items()},
         "inputs": {n: len(p) if isinstance(p, list) else 1 for n, p in prepared.inputs.items()},
     }
+
+
+def _pool(engine: EngineOptions) -> dict[str, Any]:
+    """Return which pool runs the tasks, and how, as `dynamo.condor.options.PoolOptions` takes it."""
+    said = {
+        "pool": engine.pool,
+        "schedd": engine.schedd,
+        "slots": engine.slots,
+        "worker": engine.worker,
+        "limits": engine.at_once,
+        "container": engine.container,
+    }
+    return {key: value for key, value in said.items() if value}
 
 
 def _told(value: Any) -> Any:

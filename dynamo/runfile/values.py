@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from dynamo.errors import nearest
 from dynamo.runfile.faults import say
 
-__all__ = ["At", "Read", "Tell", "by", "count", "text", "text_by", "texts"]
+__all__ = ["At", "Read", "Tell", "by", "choice", "count", "text", "text_by", "texts"]
 
 #: Where something stands: keys and indices from the root.
 At: TypeAlias = "tuple[str | int, ...]"
@@ -68,6 +69,18 @@ def count(value: Any, at: At, tell: Tell) -> Any:
     elif value < 1:
         tell(at, f"should be at least 1, not {value}")
     return value
+
+
+def choice(known: Sequence[str]) -> Read:
+    """Read one of the texts that are `known`."""
+
+    def read(value: Any, at: At, tell: Tell) -> Any:
+        if value not in known:
+            near = nearest(str(value), known)
+            tell(at, f"expected {' or '.join(map(repr, known))}, not {say(value)}{near}")
+        return value
+
+    return read
 
 
 def by(parse: Callable[[Any], Any]) -> Read:

@@ -99,6 +99,11 @@ def check_trigger(draft: Draft) -> None:
             ("trigger",),
             "nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock",
         )
+    if runfile.engine.name != "local":
+        draft.tell(
+            ("engine",),
+            "`dynamo watch` runs tasks on this machine: `engine: local`; a pool runs what `dynamo run` gives it",
+        )
     if runfile.products.keep is not None and "{run}" not in Path(runfile.products.to).name:
         draft.tell(
             ("products", "keep"), "products: 'keep' needs a folder for each run, with {run} in its name"

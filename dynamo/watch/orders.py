@@ -33,7 +33,14 @@ def order(feed: Feed, window: Window) -> Request:
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
     keeps = feed.runfile.products.keep is not None
     told = {**settings(prepared, products.folder, Selection()), "feed": feed.name, "keeps": keeps}
-    return Request(run, prepared.graph, products, settings=told, priority=feed.trigger.priority)
+    return Request(
+        run,
+        prepared.graph,
+        products,
+        settings=told,
+        priority=feed.trigger.priority,
+        images=prepared.images,
+    )
 
 
 def ordered(feed: Feed, journal: Journal, run: str) -> Request | None:

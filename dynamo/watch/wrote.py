@@ -9,8 +9,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from dynamo.engine.logs import tail
 from dynamo.journal import Journal, Workspace
+from dynamo.worker.logs import tail
 
 __all__ = ["wrote"]
 

@@ -12,6 +12,7 @@ import faulthandler
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -67,8 +68,11 @@ class _Messages:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve jobs; the argument is the socket's file descriptor."""
-    fd = int((sys.argv[1:] if arguments is None else arguments)[0])
+    """Serve jobs; the argument is the socket's file descriptor, or its path, as in a container."""
+    where = (sys.argv[1:] if arguments is None else arguments)[0]
+    if os.getpid() == 1:
+        _be_init()
+    fd = int(where) if where.isdigit() else _connected(where)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     _keep_orphans()
     os.set_inheritable(fd, False)  # commands of tasks have no use for it
@@ -99,6 +103,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _end_group()
 
 
+def _connected(path: str) -> int:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    return connection.detach()
+
+
+def _be_init() -> None:
+    """Go on in a child of the first process of a container, which no signal of its own could end; reap for it."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        return
+    signal.signal(signal.SIGUSR1, lambda number, _: os.kill(child, number))
+    ended, status = 0, 0
+    while ended != child:
+        ended, status = os.wait()
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
+
+
 def _end_with(fd: int) -> None:
     """Kill this process group once the other end is gone, even in the middle of a task."""
     _hang_up(fd).poll()
@@ -117,6 +141,9 @@ def _end_group() -> None:
 
     PR_SET_PDEATHSIG would end this process only, and before it could end the others.
     """
+    end_command = getattr(sys.modules.get("dynamo.images.command"), "end_current", None)
+    if end_command is not None:  # what runs in a container of its own is no child of this process
+        end_command()
     os.killpg(0, signal.SIGKILL)
 
 

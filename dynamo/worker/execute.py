@@ -20,6 +20,7 @@ import orjson
 
 from dynamo.errors import UserError
 from dynamo.graph.callee import Callee, Workflow
+from dynamo.graph.units import format_bytes
 from dynamo.worker.job import Job, Made, Order, Outcome, Report
 from dynamo.worker.loading import load_object
 from dynamo.worker.log import Log, Screen
@@ -97,7 +98,9 @@ def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str], p
     except OSError as error:
         raise _Failure(f"its sandbox could not be made: {error}", outcome=_blame(error, "trouble")) from error
     exit_code = None
-    if order.kind == "command":
+    if order.container is not None:
+        exit_code = _contained(order, sandbox.folder)
+    elif order.kind == "command":
         exit_code = _command(order, peak)
     else:
         _python(order, sandbox)
@@ -131,6 +134,30 @@ def _command(order: Order, peak: Peak) -> int:
         raise _Failure(f"{order.argv[0]} was killed by signal {-code}", code)
     if code:
         raise _Failure(f"{order.argv[0]} ended with exit code {code}", code)
+    return 0
+
+
+def _contained(order: Order, folder: str) -> int:
+    """Run a command in a container of its own; what it needs there is not known here."""
+    from dynamo.errors import InfrastructureError
+    from dynamo.images.command import Box, CannotStartError, run_command
+
+    box = Box(**order.container or {})
+    try:
+        ended = run_command(order.argv, box, folder)
+    except CannotStartError as error:
+        raise _Failure(f"cannot start {order.argv[0]!r} in {box.name}: {error}") from error
+    except (InfrastructureError, UserError) as error:
+        raise _Failure(str(error), outcome="trouble") from error
+    if ended.oom:
+        raise _Failure(
+            f"{order.argv[0]} needed more memory than the {format_bytes(box.memory)} it declares, and was killed; "
+            "declare more with memory=, or use less",
+            ended.code,
+        )
+    if ended.code:
+        signalled = f" (signal {ended.code - 128}?)" if 128 < ended.code < 128 + signal.NSIG else ""
+        raise _Failure(f"{order.argv[0]} ended with exit code {ended.code}{signalled}", ended.code)
     return 0
 
 
@@ -210,6 +237,7 @@ def _traceback(error: BaseException) -> None:
     while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("dynamo.worker"):
         frames = frames.tb_next
     with suppress(OSError, ValueError, AttributeError):  # a full disk, or the task closed its output
+        sys.stdout.flush()
         traceback.print_exception(type(error), error, frames)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from dynamo.graph.model import Kind, Names
+from dynamo.graph.model import Kind, Names, Task
 
-__all__ = ["Job", "Made", "Order", "Outcome", "Report"]
+__all__ = ["Job", "Made", "Order", "Outcome", "Report", "found_name"]
 
 #: ``ok``; ``failed``: the task did wrong; ``blocked``: an input that this job should have made is not there;
 #: ``full``: its disk or the user's share of it is full; ``trouble``: the machine did wrong otherwise.
@@ -20,8 +20,9 @@ class Order:
     """One task of a job.
 
     ``paths`` maps each input file name to its path, or to ``""`` for a file that an earlier task of the same
-    job makes. Its output is written to ``log``; should it fail, its sandbox is moved to ``keep``. The other
-    fields are those of `dynamo.graph.Task`.
+    job makes. Its output is written to ``log``; should it fail, its sandbox is moved to ``keep``. ``container`` is
+    what a command runs in by itself (`dynamo.images.command.Box`), None for none. The other fields are those of
+    `dynamo.graph.Task`.
     """
 
     id: str
@@ -34,6 +35,41 @@ class Order:
     paths: Mapping[str, str]
     log: str
     keep: str
+    container: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        paths: Mapping[str, str],
+        log: str,
+        keep: str,
+        container: Mapping[str, Any] | None = None,
+    ) -> Order:
+        """Return the order to run `task`; a run-time workflow leaves what it describes in one hidden file."""
+        outputs: Mapping[str, Names] = task.outputs
+        params: Mapping[str, Any] = task.params
+        if task.kind == "expand":
+            params = {"outputs": dict(task.outputs), "params": dict(task.params)}
+            outputs = {"found": found_name(task)}
+        return cls(
+            task.id,
+            task.kind,
+            task.call,
+            task.inputs,
+            outputs,
+            params,
+            task.argv,
+            paths,
+            log,
+            keep,
+            container,
+        )
+
+
+def found_name(task: Task) -> str:
+    """Name of the hidden file in which a run-time workflow leaves what it described."""
+    return f".{task.id}.graph.json"
 
 
 @dataclass(frozen=True, slots=True)

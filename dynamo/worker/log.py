@@ -7,9 +7,11 @@ log. The file is opened for appending, so whoever watches the worker may cut it 
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 __all__ = ["Log", "Screen"]
 
@@ -21,6 +23,9 @@ class Log:
         self.path = path
         self._libc = ctypes.CDLL(None)
         self._streams = (sys.stdout, sys.stderr)
+        # By line, so that it is in order with what goes to standard error, and the last words of the killed are kept.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)
         self._open()
         self._restore()
 
@@ -55,8 +60,12 @@ class Log:
         """Have Python print to the descriptors 1 and 2 again, whatever the task did to its streams."""
         # None: this process was started with its output closed.
         if any(stream is None or stream.closed for stream in self._streams):
-            self._streams = (os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False))
+            self._streams = _by_line(1), _by_line(2)
         sys.stdout, sys.stderr = self._streams
+
+
+def _by_line(number: int) -> TextIO:
+    return os.fdopen(number, "w", buffering=1, closefd=False)
 
 
 class Screen:

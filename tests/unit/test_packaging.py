@@ -11,11 +11,15 @@ from dynamo.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-FOLDERS = {"dynamo": ROOT / "dynamo", "dynamo.workflows": ROOT / "workflows"}
+FOLDERS = {
+    "dynamo": ROOT / "dynamo",
+    "dynamo.containers": ROOT / "containers",
+    "dynamo.workflows": ROOT / "workflows",
+}
 
 
 def _folder(package: str) -> Path:
-    home = next(h for h in ("dynamo.workflows", "dynamo") if f"{package}.".startswith(f"{h}."))
+    home = next(h for h in sorted(FOLDERS, reverse=True) if f"{package}.".startswith(f"{h}."))
     return FOLDERS[home].joinpath(*package.removeprefix(home).split("."))
 
 

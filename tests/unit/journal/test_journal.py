@@ -330,6 +330,25 @@ def kept(workspace: Workspace, made: dict[str, Made]) -> set[str]:
     return {n for n, m in made.items() if Path(stored_path(workspace.store, m.digest)).exists()}
 
 
+def test_a_submission_is_kept_with_its_run(workspace, journal):
+    """Where it stands is there again after it was written, and goes with the run; how long tasks took is an average."""
+    fill(workspace, journal)
+    assert journal.submission("run-old") == {}
+    with journal.change():
+        journal.set_submission("run-old", {"folder": "/x", "cluster": 7})
+    assert journal.submission("run-old") == {"folder": "/x", "cluster": 7}
+    with journal.change():
+        for n, took in ((1, 1.0), (2, 3.0)):
+            journal.start_attempt("run-old", "t", n, "w", 0.0, "step", "")
+            journal.end_attempt("run-old", n, "ok", Report("t", "ok", 10.0, 10.0 + took))
+        journal.start_attempt("run-old", "t", 3, "w", 0.0, "step", "")
+        journal.end_attempt("run-old", 3, "failed", Report("t", "failed", 10.0, 99.0))
+    assert journal.durations(GRAPH.name) == {"step": 2.0}
+    journal.remove_run("run-old")
+    assert journal.submission("run-old") == {}
+    assert journal.durations(GRAPH.name) == {}
+
+
 def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):
     """Old runs and results go with the files that no kept result names; a dry run only counts."""
     made = fill(workspace, journal)
@@ -365,6 +384,18 @@ def test_a_live_run_keeps_all_that_was_used_since_it_began(workspace, journal):
     assert kept(workspace, made) == {"old", "both", "new"}
     assert collect(workspace, journal, before=5000.0).files == 3
     assert kept(workspace, made) == set()
+
+
+def test_a_run_that_a_pool_has_stays_though_nobody_follows_it(workspace, journal):
+    """It goes on there: its folder holds its DAG, and what it needs is not removed; once it has ended it is old."""
+    made = fill(workspace, journal)
+    with journal.change():
+        journal.add_run("run-far", GRAPH, {"engine": "htcondor"}, 50.0)
+    assert collect(workspace, journal, before=5000.0) == Freed(0, 0, 0, 0)
+    assert kept(workspace, made) == {"old", "both", "new"}
+    with journal.change():
+        journal.set_run("run-far", "interrupted", 60.0)
+    assert collect(workspace, journal, before=5000.0).runs == 3
 
 
 def test_a_file_that_a_worker_begins_to_use_meanwhile_stays(workspace, journal, monkeypatch):

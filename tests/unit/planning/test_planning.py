@@ -141,6 +141,9 @@ class Facts:
     def source(self, name: str, path: str) -> str:
         return f"digest of {path}"
 
+    def image(self, task: Task) -> str:
+        return ""
+
     def result(self, key: str) -> Result | None:
         return None
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from dynamo.errors import RunFileError
 from dynamo.runfile import FaultyRunFileError, load
+from dynamo.runfile.engine import EngineRule
 from dynamo.runfile.keys import KEYS
-from dynamo.runfile.model import EngineRule, InputRule, ProductsRule, RunFile
+from dynamo.runfile.model import InputRule, ProductsRule, RunFile
 
 FULL = """\
 workflow: ./chain.py:chain
@@ -29,15 +30,25 @@ products:
   only: "*.png"
   keep: 2 d
 engine:
-  name: local
+  name: htcondor
   cores: 2
   memory: 4 GiB
+  container: docker
+  pool: cm.example.org
+  schedd: ap.example.org
+  slots: 8
+  worker: /opt/dynamo/bin/dynamo-worker
+  at_once: {plot: 4}
+images:
+  radar: "dynamo-algorithms:0.1"
 workspace: work
 """
 TYPOS = {
     "workflow": "workflo", "inputs": "input", "params": "parms", "products": "product", "engine": "engin",
     "workspace": "workspce", "files": "fils", "last": "lst", "from": "form", "to": "too", "within": "withn",
     "time": "tme", "only": "olny", "keep": "kep", "name": "nam", "cores": "core", "memory": "memry",
+    "container": "contaner", "images": "imags", "pool": "pol", "schedd": "sched", "slots": "slot",
+    "worker": "workr", "at_once": "at_onec",
 }  # fmt: skip
 WRONG = {
     "workflow": ["5", "[a]", "", "chain", "'./chain.txt:f'", "'./dir/chain:f'", "'a:1b'"],
@@ -64,10 +75,17 @@ WRONG = {
     ],
     "only": ["5", "[]", "{a: b}", "[1]"],
     "keep": ["soon", "-5", "[1]", "true"],
-    "engine": ["5", "locl", "htcondor", "[local]", ""],
+    "engine": ["5", "locl", "slurm", "[local]", ""],
     "name": ["5", "locl", ""],
     "cores": ["0", "1.5", "two", "true", ""],
     "memory": ["much", "0", "-1", "4 GiBB", "[4]", "", "99999999 TiB", f"'{'9' * 400}'"],
+    "container": ["5", "dockr", "[docker]", "", "true"],
+    "pool": ["5", "[a]", "", "''"],
+    "schedd": ["5", "[a]", "", "''"],
+    "slots": ["0", "1.5", "two", "true", ""],
+    "worker": ["5", "[a]", "", "''"],
+    "at_once": ["5", "[a]", "text", "{plot: 0}", "{plot: many}"],
+    "images": ["5", "[a]", "text", "{radar: Not An Image}"],
     "workspace": ["5", "[a]", "", "''"],
 }
 

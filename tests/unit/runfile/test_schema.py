@@ -16,13 +16,18 @@ GOOD = [
     "workflow: ./a.py:c\ninputs:\nparams:\n",
     "workflow: a:b\ninputs: {x: a.nc, y: [a, b], z: {files: a, last: 3, within: 10 min, from: '2017-03-29T07:30Z'}}",
     "workflow: a:b\nproducts: {to: 'p/{run}', only: '*.png'}\nengine: {name: local, cores: 1, memory: 1 GiB}",
+    "workflow: a:b\nengine: {container: docker}\nimages: {default: a:1, b: {docker: c, apptainer: d, network: true}}",
+    "workflow: a:b\nengine: htcondor",
+    "workflow: a:b\nengine: {name: htcondor, pool: a, schedd: b, slots: 2, worker: /w, at_once: {plot: 1}}",
     "workflow: a:b\nproducts: p\nengine: local\nworkspace: w\nparams: {x: [1, {y: null}]}",
 ]
 BAD = [
     "inputs: {}", "workflow: 5", "workflow: a:b\ntrigger: 1", "workflow: a:b\ninputs: {x: {last: 3}}",
-    "workflow: a:b\ninputs: {x: {files: a, last: 0}}", "workflow: a:b\nengine: htcondor",
+    "workflow: a:b\ninputs: {x: {files: a, last: 0}}", "workflow: a:b\nengine: slurm",
     "workflow: a:b\ninputs: {x: {files: a, lst: 1}}", "workflow: a:b\nproducts: {only: []}",
     "workflow: a:b\nengine: {cores: null}", "workflow: a:b\nworkspace: ''",
+    "workflow: a:b\nengine: {container: podman}", "workflow: a:b\nimages: {a: {dockr: b}}",
+    "workflow: a:b\nimages: {a: {docker: 5}}", "workflow: a:b\nimages: [a]",
 ]  # fmt: skip
 
 

@@ -25,10 +25,16 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """How a worker ended: exit code of the process (negative: signal), and whether the kernel ran out of memory."""
+    """How a worker ended: exit code of the process (negative: signal), and whether the kernel ran out of memory.
+
+    ``unstarted`` says why its container could not be started, empty where it was; ``limit`` is that of the memory of
+    its container, bytes, 0 for none.
+    """
 
     returncode: int
     oom: bool
+    unstarted: str = ""
+    limit: int = 0
 
 
 def breach(needs: Needs, seconds: float, grown: int) -> Breach | None:
@@ -50,6 +56,8 @@ def breach(needs: Needs, seconds: float, grown: int) -> Breach | None:
 
 def how_it_died(lost: Lost) -> str:
     """Say in words how a worker ended that nobody asked to end."""
+    if lost.unstarted:
+        return f"the container of its worker could not be started: {lost.unstarted}"
     if lost.returncode >= 0:
         return f"the worker process ended by itself with exit code {lost.returncode} (did the task call os._exit?)"
     number = -lost.returncode
@@ -58,7 +66,12 @@ def how_it_died(lost: Lost) -> str:
     except ValueError:
         name = "an unknown signal"
     cause = ""
-    if number == signal.SIGKILL:
+    if number == signal.SIGKILL and lost.oom and lost.limit:
+        cause = (
+            f"; its container came upon its limit of {format_bytes(lost.limit)} of memory: declare more with memory=, "
+            "or use less"
+        )
+    elif number == signal.SIGKILL:
         cause = (
             "; the machine ran out of memory"
             if lost.oom

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dynamo.engine.limits import Lost, breach, how_it_died
-from dynamo.engine.logs import LIMIT, cut, rescue, shorten
 from dynamo.graph import Needs
+from dynamo.worker.limits import Lost, breach, how_it_died
+from dynamo.worker.logs import LIMIT, cut, rescue, shorten
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_logs_are_cut_and_shortened(tmp_path):
 def test_a_log_that_is_cut_frees_its_middle_and_goes_on(tmp_path, monkeypatch, holes):
     """What is written after the cut follows, with holes or without; the disk gets its room back."""
     if not holes:
-        monkeypatch.setattr("dynamo.engine.logs._punch", lambda *_: False)
+        monkeypatch.setattr("dynamo.worker.logs._punch", lambda *_: False)
     log = tmp_path / "log"
     with log.open("ab", buffering=0) as file:
         file.write(b"begin" + b"x" * 3 * LIMIT + b"so far")
@@ -81,3 +81,11 @@ def test_a_log_that_is_cut_frees_its_middle_and_goes_on(tmp_path, monkeypatch, h
         file.write(b" and on")
     assert log.read_bytes().endswith(b"so far and on")
     assert log.read_bytes().startswith(b"begin")
+
+
+def test_a_container_that_ran_out_of_its_memory_is_told_its_limit():
+    """And one that could not be started, why."""
+    died = how_it_died(Lost(-9, oom=True, limit=100 << 20))
+    assert "its container came upon its limit of 100 MiB of memory: declare more with memory=" in died
+    told = how_it_died(Lost(1, oom=False, unstarted="no such image"))
+    assert told == "the container of its worker could not be started: no such image"

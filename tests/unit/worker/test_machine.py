@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dynamo.engine import machine
+from dynamo.worker import machine
 
 FAMILY = """
 import os, subprocess, sys

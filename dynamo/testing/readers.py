@@ -1,7 +1,4 @@
-"""Conformance suites: what a part of your own must hold to work with dynamo; the built-in parts pass them too.
-
-Call them from your own tests; they raise `AssertionError` that says what does not hold.
-"""
+"""What a reader of radar files must hold, and the grids that it returns."""
 
 from __future__ import annotations
 

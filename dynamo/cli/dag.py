@@ -1,0 +1,64 @@
+"""Write the DAG of a run file, for `dynamo compile --target dagman`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynamo.graph.units import format_count
+
+if TYPE_CHECKING:
+    from dynamo.runfile import Prepared
+
+__all__ = ["write"]
+
+
+def write(prepared: Prepared, to: Path, slots: int | None) -> str:
+    """Compile all tasks of a run file into the folder `to`, and say how it is submitted.
+
+    How many seconds tasks take is taken from the runs of the workspace, where it has any.
+    """
+    from dynamo.engine import Products
+    from dynamo.engine.known import Facts
+    from dynamo.journal import Journal, Workspace
+    from dynamo.planning.pack import Packing, pack
+    from dynamo.runfile.workflow import module_folders
+    from dynamo.targets.code import carry
+    from dynamo.targets.dag_folder import write_dag
+    from dynamo.targets.dagman import WORKER, DagOptions
+
+    engine, graph = prepared.engine, prepared.graph
+    workspace = Workspace.open(prepared.workspace)
+    modules = module_folders(prepared.runfile.workflow, prepared.path.parent)
+    with Journal(workspace.journal) as journal:
+        facts = Facts(workspace, journal, tuple(modules))
+        digests = {n: facts.source(n, p) for n, p in graph.sources.items() if n in graph.consumers}
+        calls = dict.fromkeys(task.call for task in graph.tasks.values())
+        for call in calls:
+            facts.code(call)
+        facts.keep()
+        given = slots if slots is not None else engine.slots
+        packing = Packing(
+            seconds=journal.durations(graph.name), **({} if given is None else {"slots": given})
+        )
+    products = Products(str(prepared.products.folder(graph.name)), tuple(prepared.products.only))
+    options = DagOptions(
+        python=sys.executable,
+        images=prepared.images,
+        container=engine.container or "",
+        limits=engine.at_once or {},
+        worker=engine.worker or WORKER,
+        slots=packing.slots,
+    )
+    compiled = write_dag(
+        to,
+        graph,
+        pack(graph, packing),
+        digests,
+        carry(calls, facts.code_states()),
+        options,
+        {"folder": products.folder, "only": list(products.only)},
+    )
+    counts = f"{format_count(len(graph.tasks), 'task')} in {format_count(len(compiled.jobs), 'job')}"
+    return f"{counts}; submit: cd {to} && condor_submit_dag {graph.name}.dag"

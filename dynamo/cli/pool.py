@@ -1,0 +1,154 @@
+"""``dynamo pool``: a small real HTCondor pool in containers on this machine.
+
+The number of workers enters; a pool, how it stands, or what a command in it printed leaves. Errors are those of
+`dynamo.pool`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from dynamo.errors import UserError
+from dynamo.graph.units import format_count, parse_bytes
+
+__all__ = ["command"]
+
+_name = click.option("--name", default="pool", show_default=True, help="Which pool, where there are several.")
+_base = click.option("--base", metavar="IMAGE", help="The base of the image; a Debian forky or later.")
+
+
+@click.group("pool", short_help="Start a small HTCondor pool in containers here.")
+def command() -> None:
+    """Start, show and end a small real HTCondor pool in containers on this machine. It needs Docker."""
+
+
+@command.command("up")
+@_name
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1, 100), help="How many workers."
+)
+@click.option(
+    "--cores",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Slots of each worker, one core each.",
+)
+@click.option("--memory", default="2 GiB", show_default=True, help="Memory of each worker.")
+@click.option(
+    "--mount",
+    "mounts",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    help="A folder that the submit container sees at the same path; may be given again. The current one, if none is.",
+)
+@click.option(
+    "--container",
+    "containers",
+    multiple=True,
+    type=click.Choice(["docker", "apptainer"]),
+    help="What workers can run jobs in containers with; may be given again. With docker, they reach this machine's.",
+)
+@click.option(
+    "--images",
+    multiple=True,
+    type=click.Path(path_type=Path, resolve_path=True),
+    help="A folder of Apptainer's images that workers see at the same path; may be given again.",
+)
+@_base
+def up(
+    name: str,
+    workers: int,
+    cores: int,
+    memory: str,
+    mounts: tuple[Path, ...],
+    containers: tuple[str, ...],
+    images: tuple[Path, ...],
+    base: str | None,
+) -> None:
+    """Have a pool run as asked for: built, begun, or changed; what fits already is left alone, with its jobs."""
+    from dynamo.pool.host import connect
+    from dynamo.pool.image import build
+    from dynamo.pool.pool import Pool
+    from dynamo.pool.settings import PoolSettings
+
+    try:
+        size = parse_bytes(memory)
+    except ValueError as error:
+        raise UserError(f"--memory: {error}") from None
+    settings = PoolSettings(name, workers, cores, size, mounts or (Path.cwd(),), containers, images)
+    client = connect()
+    image = build(client, print, base)
+    pool = Pool(client, name)
+    pool.up(settings, image, print)
+    flag = "" if name == "pool" else f" --name {name}"
+    print(
+        f"the pool {name!r} is up: {format_count(workers * cores, 'slot')} on {format_count(workers, 'worker')}\n"
+        f"  a command in it, in this folder:  dynamo pool run{flag} -- condor_status\n"
+        f"  clients on this machine:          export CONDOR_CONFIG={pool.state.client_config}\n"
+        f"  how it stands, and its end:       dynamo pool status{flag}; dynamo pool down{flag}"
+    )
+
+
+@command.command("build")
+@_base
+def build_(base: str | None) -> None:
+    """Build the image of a pool, and nothing else."""
+    from dynamo.pool.host import connect
+    from dynamo.pool.image import build
+
+    print(build(connect(), print, base))
+
+
+@command.command("status")
+@_name
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status_(name: str, *, as_json: bool) -> int:
+    """Show the containers, the slots and the queue of a pool; the exit code is 3 where something does not run."""
+    from dynamo.pool.host import connect
+    from dynamo.pool.pool import Pool
+    from dynamo.pool.status import status, words
+
+    found = status(Pool(connect(), name))
+    print(json.dumps(asdict(found), indent=2) if as_json else words(found))
+    return 0 if found.sound else 3
+
+
+@command.command("down")
+@_name
+def down(name: str) -> None:
+    """Remove a pool: its containers, network, queue and tokens. The image stays."""
+    from dynamo.pool.host import connect
+    from dynamo.pool.pool import Pool
+
+    count = Pool(connect(), name).down()
+    print(f"removed the pool {name!r}: {format_count(count, 'container')}")
+
+
+@command.command("run", context_settings={"ignore_unknown_options": True})
+@_name
+@click.argument("arguments", nargs=-1, required=True, metavar="-- COMMAND...")
+def run(name: str, arguments: tuple[str, ...]) -> None:
+    """Run a command in the submit container, in this folder, as the user whose jobs they are."""
+    from dynamo.pool.host import connect
+    from dynamo.pool.pool import Pool
+
+    container = Pool(connect(), name).container("submit")
+    here = Path.cwd()
+    seen = [Path(mount["Destination"]) for mount in container.attrs["Mounts"] if mount["Type"] == "bind"]
+    if not any(here.is_relative_to(folder) for folder in seen):
+        raise UserError(f"the submit container does not see {here}: dynamo pool up --mount {here}")
+    docker = shutil.which("docker")
+    if not docker:
+        raise UserError("dynamo pool run needs the command docker: apt-get install docker-cli (or docker.io)")
+    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    sys.stdout.flush()
+    command = [docker, "exec", "--interactive", *terminal, "--user", "dynamo", "--workdir", str(here)]
+    os.execv(docker, [*command, container.name, *arguments])  # noqa: S606 - the terminal and Ctrl-C go to the command

@@ -1,0 +1,315 @@
+"""The HTCondor engine: compile what must run, submit it, follow it to its end.
+
+Once submitted, the run is in the scheduler's queue and goes on without us; whoever follows it later, finds it by the
+journal. Goes wrong: a task's failure is in the `Summary`; `InfrastructureError` where the pool gives out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from dynamo.condor.compilation import compile_run, dag_options, is_same
+from dynamo.condor.folder import DagFolder
+from dynamo.condor.follow import Follower
+from dynamo.condor.options import PoolOptions
+from dynamo.condor.run import PoolRun
+from dynamo.condor.schedd import Schedd, Slot
+from dynamo.condor.spooled import Spooled
+from dynamo.engine.events import Event, Summary
+from dynamo.engine.known import Facts
+from dynamo.engine.request import Request
+from dynamo.engine.termination import terminable
+from dynamo.errors import DynamoError, InfrastructureError, UserError
+from dynamo.graph.model import Graph
+from dynamo.graph.units import format_bytes, format_count
+from dynamo.journal import Journal, Workspace
+from dynamo.journal.workspace import UnderWayError
+
+__all__ = ["HTCondorEngine"]
+
+#: Seconds between looks at the logs.
+TICK = 0.1
+#: Seconds after which the queue is asked whether the DAG is still there, where its log says nothing.
+SILENCE = 30.0
+#: Seconds for which an access point that does not answer is waited for, and between two questions to it.
+OUTAGE = 900.0
+PAUSE = 2.0
+#: States of a DAG's own job in which it will go on, or does: idle, running, held.
+WAITING = (1, 2, 5)
+
+
+def _ignore(event: Event) -> None:
+    """Observe nothing."""
+
+
+def _anything(graph: Graph) -> None:
+    """Let everything fit: it was submitted long ago."""
+
+
+class HTCondorEngine:
+    """Runs graphs on an HTCondor pool, as one DAG each.
+
+    Parameters
+    ----------
+    workspace
+        Where journal, store and DAGs are.
+    options
+        Which pool, and how.
+    modules
+        Folders from which the tasks' modules are imported first.
+    observer
+        Called with every `Event`, once what it tells is durable.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        options: PoolOptions,
+        *,
+        modules: Sequence[str] = (),
+        observer: Callable[[Event], None] = _ignore,
+    ) -> None:
+        self.workspace, self.options, self.observer = workspace, options, observer
+        self._modules = tuple(modules)
+
+    @cached_property
+    def schedd(self) -> Schedd:
+        """The access point; raises `UserError` and `InfrastructureError` as `Schedd` does, when first asked for."""
+        return Schedd(self.options)
+
+    @cached_property
+    def slots(self) -> list[Slot]:
+        """What the pool's machines have at the moment."""
+        return self.schedd.slots()
+
+    def look(self, request: Request) -> None:
+        """Have the journal know what became of a run that nobody follows; where somebody does, that is done there."""
+        with ExitStack() as stack:
+            journal = stack.enter_context(Journal(self.workspace.journal))
+            try:
+                stack.enter_context(self.workspace.lock(request.run))
+            except UnderWayError:
+                return
+            facts = Facts(self.workspace, journal, self._modules)
+            run = PoolRun(request, self.workspace, journal, facts, _anything, time.time())
+            known = journal.submission(run.id)
+            follower = self._attached(run, DagFolder(Path(known["folder"])), known["cluster"])
+            if follower.ended or run.over:
+                self._close(run, follower)
+                if not (run.over or follower.removed):
+                    self._abandon(run, follower)
+                self._end(run, facts, removed=follower.removed)
+
+    def cancel(self, run: str) -> None:
+        """Remove a run from the pool; whoever follows it sees that.
+
+        One that is not there any more, and that nobody follows, is interrupted. Raises `UnderWayError` where somebody
+        follows such a one.
+        """
+        with Journal(self.workspace.journal) as journal:
+            known = journal.submission(run)
+            cluster = (known and known["cluster"]) or self.schedd.find(run)
+            if cluster and self.schedd.state(cluster):
+                self.schedd.remove(cluster)
+                return
+            with self.workspace.lock(run), journal.change():
+                journal.lose_attempts(run, time.time())
+                journal.set_run(run, "interrupted", time.time())
+
+    def run(self, request: Request) -> Summary:
+        """Run one graph to its end; with ``resume``, follow it again or submit what is left of it.
+
+        Raises
+        ------
+        UserError
+            Before anything runs: an input cannot be read, a task asks for more than any slot has.
+        InfrastructureError
+            The pool cannot be reached, or refuses us.
+        KeyboardInterrupt
+            On Ctrl-C or SIGTERM; the run goes on in the pool.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(terminable())
+            journal = stack.enter_context(Journal(self.workspace.journal))
+            stack.enter_context(self.workspace.lock(request.run))
+            request.selection.check(request.graph)
+            facts = Facts(self.workspace, journal, self._modules)
+            run = PoolRun(request, self.workspace, journal, facts, self._fits, time.time())
+            follower = self._resumed(run) if request.resume else None
+            if follower is None:
+                follower = self._submitted(run)
+            while follower is not None:
+                left = len(run.ready.open)
+                self._follow(run, follower)
+                if run.over or follower.removed:
+                    break
+                if len(run.ready.open) == left:
+                    self._abandon(run, follower)
+                    break
+                # Of jobs that wait for one of which a part failed, some tasks can run all the same.
+                follower = self._submitted(run, more=True)
+            return self._end(run, facts, removed=follower is not None and follower.removed)
+
+    def _fits(self, graph: Graph) -> None:
+        """Raise `UserError` where a task asks for what no slot of the pool has: it would wait for ever."""
+        container = self.options.container
+        if container and self.slots and not any(container in slot.containers for slot in self.slots):
+            raise UserError(
+                f"`container: {container}`, but no machine of the pool has {container.capitalize()}: ask its "
+                "administrator for it, or leave that out"
+            )
+        for task in graph.tasks.values() if self.slots else ():
+            needs = task.needs
+            if not any(needs.cores <= slot.cores and needs.memory <= slot.memory for slot in self.slots):
+                largest = max(self.slots, key=lambda slot: (slot.memory, slot.cores))
+                raise UserError(
+                    f"{task.place}: {task.id} needs {format_count(needs.cores, 'core')} and "
+                    f"{format_bytes(needs.memory)}; no slot of the pool has that, the largest has "
+                    f"{format_count(largest.cores, 'core')} and {format_bytes(largest.memory)}: declare less, or ask "
+                    "the pool's administrator for larger workers"
+                )
+
+    def _resumed(self, run: PoolRun) -> Follower | None:
+        """Take up what was submitted before; None where something must be submitted anew, or nothing was."""
+        known = run.journal.submission(run.id)
+        if not known:
+            with run.journal.change():
+                run.open()
+            return None
+        folder = DagFolder(Path(known["folder"]))
+        cluster = known["cluster"] or self.schedd.find(run.id)
+        if cluster and self.schedd.state(cluster).get("JobStatus") in WAITING:
+            with run.journal.change():  # we may have died before we could
+                run.journal.set_submission(run.id, {**known, "cluster": cluster})
+            return self._attached(run, folder, cluster)
+        follower = self._attached(run, folder, cluster, failing=False)
+        if run.over:
+            return follower
+        # To DAGMan a job is done that ended well, also where what it sent came damaged: no rescue runs it again.
+        if self.schedd.spools or follower.spoilt or not is_same(run, folder):
+            return None
+        folder.renew_logs()
+        return self._submit(run, folder, rescue=True)
+
+    def _attached(self, run: PoolRun, folder: DagFolder, cluster: int, *, failing: bool = True) -> Follower:
+        """Take in all that is known of a submission."""
+        with run.journal.change():
+            run.attach()
+            run.settle(time.time())
+        follower = self._follower(run, folder, cluster, failing=failing)
+        follower.catch_up()
+        self._tell(run)
+        return follower
+
+    def _follower(self, run: PoolRun, folder: DagFolder, cluster: int, *, failing: bool = True) -> Follower:
+        spooled = Spooled(self.schedd, cluster) if self.schedd.spools else None
+        return Follower(run, folder, failing=failing, spooled=spooled)
+
+    def _submitted(self, run: PoolRun, *, more: bool = False) -> Follower | None:
+        """Compile and submit what must run, once `more` of it; None where all can be reused."""
+        now = time.time()
+        with run.journal.change():
+            if not (run.request.resume or more):
+                run.open()
+            graph = run.settle(now)
+        run.facts.keep()
+        self._tell(run)
+        if not graph.tasks:
+            return None
+        try:
+            folder = self._compile(run, graph)
+        except DynamoError:  # nothing was submitted, and nothing will be
+            with run.journal.change():
+                run.journal.set_run(run.id, "failed", time.time())
+            raise
+        return self._submit(run, folder, rescue=False)
+
+    def _compile(self, run: PoolRun, graph: Graph) -> DagFolder:
+        home = self.workspace.runs / run.id
+        path = home / f"dag-{1 + sum(1 for _ in home.glob('dag-*'))}"
+        compile_run(
+            run, graph, path, dag_options(run, self.options, len(self.slots), here=not self.schedd.spools)
+        )
+        return DagFolder(path)
+
+    def _submit(self, run: PoolRun, folder: DagFolder, *, rescue: bool) -> Follower:
+        """Submit a DAG; should we die in between, it is found in the queue by the id of the run."""
+        said = {"folder": str(folder.path), "cluster": 0}
+        with run.journal.change():
+            run.journal.set_submission(run.id, said)
+        cluster = self.schedd.submit(folder.dag, run.id, rescue=rescue)
+        with run.journal.change():
+            run.journal.set_submission(run.id, {**said, "cluster": cluster})
+        return self._follower(run, folder, cluster)
+
+    def _follow(self, run: PoolRun, follower: Follower) -> None:
+        """Take in what happens until all is done, or the DAG has ended.
+
+        Where something failed its end is waited for, so that who goes on with the run at once finds it ended; and where
+        its files were sent with it, for they are removed then.
+        """
+        cluster, heard = run.journal.submission(run.id)["cluster"], time.monotonic()
+        while not self._through(run, follower):
+            try:
+                if follower.catch_up():
+                    heard = time.monotonic()
+                    self._tell(run)
+                    continue
+                if time.monotonic() - heard > SILENCE:
+                    heard = time.monotonic()
+                    if not self.schedd.state(cluster):
+                        follower.catch_up()
+                        break
+            except InfrastructureError as error:  # the access point is being started anew, perhaps
+                if time.monotonic() - heard > OUTAGE:
+                    raise
+                self._warn(run, f"{error}; the run goes on there, and is followed again when it answers")
+                time.sleep(PAUSE)
+            time.sleep(TICK)
+        self._close(run, follower)
+        if self.schedd.spools and follower.ended:
+            self.schedd.remove(cluster)  # it stays in the queue until its files were fetched
+
+    def _warn(self, run: PoolRun, text: str) -> None:
+        run.waits(run.ready.tasks, text)
+        self._tell(run)
+
+    def _through(self, run: PoolRun, follower: Follower) -> bool:
+        return follower.ended or (run.over and not run.account.failed and not self.schedd.spools)
+
+    def _close(self, run: PoolRun, follower: Follower) -> None:
+        """Fail what the DAG has left undone, unless somebody removed it."""
+        if not (run.over or follower.removed):
+            with run.journal.change():
+                follower.give_up(time.time())
+            self._tell(run)
+
+    def _abandon(self, run: PoolRun, follower: Follower) -> None:
+        with run.journal.change():
+            follower.abandon(time.time())
+        self._tell(run)
+
+    def _tell(self, run: PoolRun) -> None:
+        run.account.publish()
+        for news in run.account.take_news():
+            self.observer(news)
+
+    def _end(self, run: PoolRun, facts: Facts, *, removed: bool) -> Summary:
+        now = time.time()
+        summary = run.account.summary(run.ready.tasks, now)
+        if removed and run.ready.open:
+            summary = replace(
+                summary,
+                warnings=(*summary.warnings, "it was cancelled; resume goes on with it"),
+                interrupted=True,
+            )
+        facts.keep()
+        with run.journal.change():
+            state = "interrupted" if removed and run.ready.open else "done" if summary.ok else "failed"
+            run.journal.set_run(run.id, state, now)  # type: ignore[arg-type]
+        return summary

@@ -1,0 +1,184 @@
+"""The access point: where DAGs are submitted, asked for, and removed. Its errors say who must act."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dynamo.condor.options import PoolOptions
+from dynamo.condor.refusal import refusal
+from dynamo.errors import InfrastructureError, UserError
+
+__all__ = ["Schedd", "Slot"]
+
+#: Of a collector, where none is named.
+PORT = 9618
+#: What runs containers, to the attribute by which a machine says that it has it.
+_CONTAINERS = {"docker": "HasDocker", "apptainer": "HasSingularity"}
+#: Attributes of a DAG's own job.
+_ASKED = ["ClusterId", "JobStatus", "ExitCode", "HoldReason", "HoldReasonCode", "Iwd", "DynamoRun"]
+
+
+class Slot(NamedTuple):
+    """What one job may have at most on a machine of the pool: cores, memory (bytes), and what runs its container."""
+
+    cores: int
+    memory: int
+    containers: tuple[str, ...] = ()
+
+
+class Schedd:
+    """The schedd that `options` name.
+
+    Raises `UserError` where HTCondor's Python bindings are missing, `InfrastructureError` where the pool or its schedd
+    cannot be found or refuses us.
+    """
+
+    def __init__(self, options: PoolOptions) -> None:
+        try:
+            import htcondor2
+        except ImportError as error:
+            raise UserError(
+                "`engine: htcondor` needs HTCondor's Python bindings: pip install 'dynamo-weather[htcondor]'"
+            ) from error
+        self._htcondor: Any = htcondor2
+        self._options = options
+        self._elsewhere = False
+        with self._asking("find the schedd"):
+            self._collector = htcondor2.Collector(options.pool or None)
+            self._schedd = self._locate()
+
+    def _locate(self) -> Any:
+        options, daemon = self._options, self._htcondor.DaemonType.Schedd
+        if not (options.schedd or options.pool or self.spools):
+            return self._htcondor.Schedd()
+        found = self._collector.locate(daemon, *([options.schedd] if options.schedd else []))
+        if found is None:  # which `Schedd` takes for the one of this machine
+            raise InfrastructureError(
+                f"the pool has no schedd {options.schedd!r}: see `condor_status -schedd` for those it has, and "
+                "say which in the run file (`engine: {schedd: ...}`)"
+                if options.schedd
+                else "the pool has no schedd: ask its administrator for an access point"
+            )
+        self._elsewhere = found.get("Machine") != self._htcondor.param.get("FULL_HOSTNAME")
+        return self._htcondor.Schedd(found)
+
+    @property
+    def spools(self) -> bool:
+        """Whether the schedd is on another machine, to which files are sent."""
+        if self._options.spool is not None:
+            return self._options.spool
+        return self._elsewhere or not os.access(self._dagman, os.X_OK)
+
+    @property
+    def _dagman(self) -> str:
+        return str(self._htcondor.param.get("DAGMAN") or "/usr/bin/condor_dagman")
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (self._htcondor.HTCondorException, OSError, RuntimeError, ValueError) as error:
+            tokens = str(self._htcondor.param.get("SEC_TOKEN_DIRECTORY") or "~/.condor/tokens.d")
+            raise InfrastructureError(refusal(what, str(error), tokens, reached=self._reached())) from error
+
+    def _reached(self) -> bool:
+        """Whether something answers at the address of the pool's central manager."""
+        where = self._options.pool or str(self._htcondor.param.get("COLLECTOR_HOST") or "")
+        host, _, port = where.partition(",")[0].strip().partition(":")
+        try:
+            with socket.create_connection((host, int(port.partition("?")[0] or PORT)), timeout=3.0):
+                return bool(host)
+        except (OSError, ValueError):
+            return False
+
+    def slots(self) -> list[Slot]:
+        """Return what the pool's machines have, one entry for each slot that may run a job."""
+        with self._asking("ask the pool for its slots"):
+            ads = self._collector.query(
+                self._htcondor.AdType.Startd,
+                'SlotType =!= "Dynamic"',
+                ["TotalSlotCpus", "TotalSlotMemory", "Cpus", "Memory", "SlotType", *_CONTAINERS.values()],
+            )
+        found: list[Slot] = []
+        for ad in ads:
+            cores = int(ad.get("TotalSlotCpus", ad.get("Cpus", 1)))
+            memory = int(ad.get("TotalSlotMemory", ad.get("Memory", 0))) << 20
+            parts = cores if ad.get("SlotType") == "Partitionable" else 1
+            runs = tuple(name for name, has in _CONTAINERS.items() if ad.get(has) is True)
+            found += [Slot(cores, memory, runs)] * max(parts, 1)
+        return found
+
+    def submit(self, dag: Path, run: str, *, rescue: bool = False) -> int:
+        """Submit the DAG in the file `dag` and return the number of its cluster; `rescue` goes on with it."""
+        # A DAG's own configuration is sought from here, and so is what is sent with it.
+        with self._asking("submit the DAG"), chdir(dag.parent):
+            if self.spools:
+                return self._spool(dag, run)
+            submit = self._htcondor.Submit.from_dag(dag.name, {"Force": not rescue, "UpdateSubmit": True})
+            submit["initialdir"] = str(dag.parent)
+            submit["My.DynamoRun"] = f'"{run}"'
+            return int(self._schedd.submit(submit).cluster())
+
+    def _spool(self, dag: Path, run: str) -> int:
+        """Submit a DAG with all its files; HTCondor's own tools make such a description only beside a DAGMan."""
+        names = sorted(path.name for path in dag.parent.iterdir() if not path.name.startswith("."))
+        version = self._htcondor.version().replace(" ", "' '")
+        submit = self._htcondor.Submit(
+            {
+                "universe": "scheduler",
+                "executable": "/usr/bin/condor_dagman",
+                "transfer_executable": "false",
+                "arguments": f'"-p 0 -f -l . -Lockfile {dag.name}.lock -AutoRescue 1 -DoRescueFrom 0 -Dag {dag.name}'
+                f' -Suppress_notification -CsdVersion {version} -dagman /usr/bin/condor_dagman"',
+                "environment": f'"_CONDOR_DAGMAN_LOG={dag.name}.dagman.out _CONDOR_MAX_DAGMAN_LOG=0"',
+                "should_transfer_files": "YES",
+                "when_to_transfer_output": "ON_EXIT",
+                "transfer_input_files": ", ".join(names),
+                "transfer_output_files": f"{dag.name}.nodes.log, {dag.name}.dagman.out, jobs",
+                "output": f"{dag.name}.lib.out",
+                "error": f"{dag.name}.lib.err",
+                "log": f"{dag.name}.dagman.log",
+                "remove_kill_sig": "SIGUSR1",
+                "on_exit_remove": "ExitSignal =?= 11 || (ExitCode =!= undefined && ExitCode >= 0 && ExitCode <= 2)",
+                "My.DynamoRun": f'"{run}"',
+            }
+        )
+        result = self._schedd.submit(submit, spool=True)
+        self._schedd.spool(result)
+        return int(result.cluster())
+
+    def jobs(self, cluster: int) -> dict[int, int]:
+        """Return the state of a DAG's own job and of all its jobs in the queue, by cluster."""
+        with self._asking("ask for the run's jobs"):
+            ads = self._schedd.query(
+                f"ClusterId == {cluster} || DAGManJobId == {cluster}", ["ClusterId", "JobStatus"]
+            )
+        return {int(ad["ClusterId"]): int(ad["JobStatus"]) for ad in ads}
+
+    def bring(self, cluster: int) -> None:
+        """Bring home the files of a DAG that were sent with it; nothing, where it has left the queue."""
+        if cluster in self.jobs(cluster):
+            with self._asking("bring home what the run has made"):
+                self._schedd.retrieve(f"ClusterId == {cluster}")
+
+    def state(self, cluster: int) -> dict[str, Any]:
+        """Return what the queue says of a DAG's own job; empty where it has left."""
+        with self._asking("ask for the run"):
+            ads = self._schedd.query(f"ClusterId == {cluster}", _ASKED)
+        return dict(ads[0]) if ads else {}
+
+    def find(self, run: str) -> int:
+        """Return the cluster of the DAG that was submitted for a run and is in the queue still; 0 for none."""
+        with self._asking("look for the run"):
+            ads = self._schedd.query(f'DynamoRun =?= "{run}" && JobUniverse == 7 && JobStatus != 3', _ASKED)
+        return max((int(ad["ClusterId"]) for ad in ads), default=0)
+
+    def remove(self, cluster: int) -> None:
+        """Remove a DAG, and with it all its jobs."""
+        with self._asking("cancel the run"):
+            self._schedd.act(self._htcondor.JobAction.Remove, f"ClusterId == {cluster}")

@@ -1,0 +1,300 @@
+"""The DAG of a compiled graph, as HTCondor DAGMan reads it: one ``.dag``, a submit description for each kind of job.
+
+Pure: text in, text out. Formats: HTCondor manual 25, "DAGMan workflows" and "condor_submit".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dynamo.errors import UserError
+from dynamo.graph.model import Needs
+from dynamo.images.image import DEFAULT, Image
+from dynamo.targets import direct
+from dynamo.targets.direct import is_direct
+from dynamo.targets.jobs import OUT, Compiled, TargetJob
+from dynamo.targets.names import safe
+from dynamo.worker.limits import RETRIES
+
+__all__ = [
+    "CONFIG",
+    "FINAL",
+    "LOG",
+    "WORKER",
+    "DagOptions",
+    "config_text",
+    "dag_text",
+    "final_text",
+    "kind_of",
+    "settings",
+    "silent",
+    "submit_text",
+]
+
+#: Where `dynamo-worker` is in the images of dynamo.
+WORKER = "/opt/dynamo/bin/dynamo-worker"
+#: The configuration of this DAG's DAGMan.
+CONFIG = "dagman.config"
+#: The node that ends each DAG.
+FINAL = "final"
+#: The event log of all its jobs.
+LOG = "jobs.log"
+#: Megabytes that a job asks for at least: a slot that is kept for a run takes the next job that asks for the same.
+MEMORY = 1024
+#: Deadlines (seconds) and what they add to the priority of a job that must be done by then.
+_CLASSES = ((60.0, 300), (300.0, 200), (math.inf, 100))
+#: Holds (manual, "Job ClassAd attributes", HoldReasonCode) that may pass by themselves: the start of a job, but for a
+#: program that is not there (ENOENT, 2), and the transfer of its input or output.
+TRANSIENT = (
+    "(HoldReasonCode == 6 && HoldReasonSubCode =!= 2)",
+    "HoldReasonCode == 12",
+    "HoldReasonCode == 13",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DagOptions:
+    """What a site has and wants.
+
+    Parameters
+    ----------
+    worker
+        Path of ``dynamo-worker`` on the machines (or in the images) that run jobs.
+    python
+        The Python, with dynamo, of the machine that submits; it runs the last node. Empty leaves that node out.
+    images
+        What the names of images stand for; empty where tasks run in no container.
+    container
+        ``docker`` or ``apptainer``.
+    limits
+        Step to how many jobs that have such tasks may run at one time.
+    idle
+        How many jobs may wait in the queue at one time; DAGMan holds back the others.
+    run
+        Id of the run, by which its jobs are found in the queue.
+    slots
+        Into how many jobs side by side is packed what run-time workflows describe.
+    """
+
+    worker: str = WORKER
+    python: str = ""
+    images: Mapping[str, Image] = field(default_factory=dict)
+    container: str = ""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    idle: int = 1000
+    run: str = ""
+    slots: int = 8
+
+
+def kind_of(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
+    """Return the kind of a job, which names its submit description: the image that it runs in makes it."""
+    image = _image(job, options)
+    if image and is_direct(compiled, job, options.container):
+        limit = direct.seconds(compiled, job)
+        return f"command-{safe(image.name)}" + (f"-{limit}s" if limit else "")
+    return f"worker-{safe(image.name)}" if image else "worker"
+
+
+def _image(job: TargetJob, options: DagOptions) -> Image | None:
+    return options.images.get(job.needs.image or DEFAULT) if options.container else None
+
+
+def dag_text(compiled: Compiled, name: str, title: str, options: DagOptions, *, final: bool) -> str:
+    """Return the ``.dag`` file of the DAG `name`; `final` gives it the last node."""
+    lines = [f"# {title}", f"CONFIG {CONFIG}", ""]
+    for job in compiled.jobs.values():
+        lines += [f"# {_told(job)}", *_node(compiled, job, options), ""]
+    lines += [
+        f"PARENT {' '.join(job.parents)} CHILD {job.name}" for job in compiled.jobs.values() if job.parents
+    ]
+    for maker, node in compiled.more.items():
+        unfold = f"{options.python} -m dynamo.condor.unfold"
+        lines += [
+            "",
+            f"# What {maker} describes: the DAG is written before the node, and what it made gathered after it.",
+            f"SUBDAG EXTERNAL {node} {node}.dag",
+            f"SCRIPT PRE {node} {unfold} write {name} {maker}",
+            f"SCRIPT POST {node} {unfold} gather {name} {maker} $RETURN",
+            f"PARENT {maker} CHILD {node}",
+        ]
+    lines += [f"MAXJOBS {step} {most}" for step, most in options.limits.items()]
+    if final and options.python:
+        lines += ["", f"FINAL {FINAL} {FINAL}.sub"]
+    return "\n".join(lines) + "\n"
+
+
+def _told(job: TargetJob) -> str:
+    """Name the tasks of a job, as far as a line goes."""
+    shown = " ".join(job.tasks[:6]) + (" ..." if len(job.tasks) > 6 else "")
+    return f"{len(job.tasks)} tasks: {shown}" if len(job.tasks) > 1 else shown
+
+
+def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
+    alone = is_direct(compiled, job, options.container)
+    values = {"cores": str(job.needs.cores), "memory": str(_megabytes(job.needs))}
+    if alone:
+        values |= direct.variables(compiled, job)
+    else:
+        values["inputs"] = ", ".join(_inputs(job, compiled, options))
+    lines = [
+        f"JOB {job.name} {kind_of(compiled, job, options)}.sub",
+        f"VARS {job.name} " + " ".join(f'{key}="{value}"' for key, value in values.items()),
+    ]
+    if not alone:  # a command that fails is tried again by the queue, as often as its task says
+        lines.append(f'VARS {job.name} again="$(RETRY)"')
+        lines.append(f"RETRY {job.name} {RETRIES} UNLESS-EXIT {UserError.exit_code}")
+    priority = _priority(job.needs)
+    if priority:
+        lines.append(f"PRIORITY {job.name} {priority}")
+    steps = (compiled.graph.tasks[t].step for t in job.tasks)
+    limited = next((step for step in steps if step in options.limits), "")
+    if limited:
+        lines.append(f"CATEGORY {job.name} {limited}")
+    return lines
+
+
+def silent(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
+    """Return the parents of a job that send no report of their own."""
+    return [
+        p
+        for p in job.parents
+        if p in compiled.jobs and is_direct(compiled, compiled.jobs[p], options.container)
+    ]
+
+
+def _inputs(job: TargetJob, compiled: Compiled, options: DagOptions) -> list[str]:
+    """Return what is sent with a job, as paths from its folder; what an earlier try of it brought back as well."""
+    files = [f"{job.name}.spec.json", OUT]
+    without = silent(compiled, job, options)
+    files += [f"../{parent}/{OUT}/{parent}.report.json" for parent in job.parents if parent not in without]
+    files += [
+        f"../{path.removeprefix('jobs/')}" if path.startswith("jobs/") else f"../../{path}"
+        for path in job.inputs.values()
+    ]
+    if any(_travels(compiled.graph.tasks[t].call) for t in job.tasks):
+        files.append("../../code")
+    return files
+
+
+def _travels(call: str) -> bool:
+    return call.startswith("code/")
+
+
+def _megabytes(needs: Needs) -> int:
+    return max(math.ceil(needs.memory / 2**20), MEMORY)
+
+
+def _priority(needs: Needs) -> int:
+    """Return the priority of a node: the declared one before all, then how soon it must be done."""
+    soon = next((more for limit, more in _CLASSES if needs.deadline and needs.deadline <= limit), 0)
+    return needs.priority * 1000 + soon
+
+
+def _worker_lines(options: DagOptions) -> list[str]:
+    """Return the part of a submit description that says what runs, with which files."""
+    return [
+        f"executable = {options.worker}",
+        "transfer_executable = false",
+        'arguments = "run $(JOB).spec.json --again $(again)"',
+        "initialdir = jobs/$(JOB)",
+        "should_transfer_files = YES",
+        "when_to_transfer_output = ON_EXIT",
+        "transfer_input_files = $(inputs)",
+        f"transfer_output_files = {OUT}",
+    ]
+
+
+def submit_text(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
+    """Return the submit description of the kind of `job`."""
+    transient = " || ".join(TRANSIENT)
+    what = _worker_lines(options)
+    if is_direct(compiled, job, options.container):
+        what = direct.lines(options.container, direct.seconds(compiled, job))
+        transient = f"({transient}) && {direct.MADE}"
+    kind = kind_of(compiled, job, options)
+    lines = [
+        f"# One job of the kind {kind}; the .dag says which, and with what: $(JOB), $(cores), $(memory) ...",
+        *_universe(job, options),
+        *what,
+        "output = job.out",
+        "error = job.err",
+        "request_cpus = $(cores)",
+        "request_memory = $(memory)",
+        "",
+        "# What may pass is tried again twice; else the job is removed, so that the run fails with its reason and does",
+        "# not wait for ever. A job that a person holds is left alone.",
+        f"transient = ({transient})",
+        "periodic_release = JobStatus == 5 && $(transient) && NumHolds < 3 && time() - EnteredCurrentStatus > 10",
+        "periodic_remove = JobStatus == 5 && HoldReasonCode =!= 1 && (NumHolds >= 3 || ($(transient)) =!= True)",
+        "",
+        f'My.DynamoRun = "{options.run}"',
+        'My.DynamoJob = "$(JOB)"',
+        "queue",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _universe(job: TargetJob, options: DagOptions) -> list[str]:
+    image = _image(job, options)
+    if image is None:
+        return ["universe = vanilla"]
+    if options.container == "docker":
+        network = [] if image.network else ["docker_network_type = none"]
+        return ["universe = docker", f"docker_image = {image.docker}", *network]
+    # It is on the workers already: an image is larger than all that a job is sent.
+    return [
+        "universe = container",
+        f"container_image = {image.apptainer}",
+        "transfer_container = false",
+        "# HTCondor would try for ever to start an image that does not start (45).",
+        "periodic_hold = VacateReasonCode =?= 45 && NumShadowStarts >= 3",
+        "periodic_hold_reason = VacateReason",
+    ]
+
+
+def final_text(options: DagOptions) -> str:
+    """Return the submit description of the last node: it publishes and reports, where the DAG was submitted."""
+    return (
+        "\n".join(
+            [
+                "# The last node, whatever became of the others: checks what was made, publishes, reports.",
+                "universe = local",
+                f"executable = {options.python}",
+                'arguments = "-m dynamo.condor.finish ."',
+                "periodic_remove = JobStatus == 5 && HoldReasonCode =!= 1",
+                "output = final.out",
+                "error = final.err",
+                f'My.DynamoRun = "{options.run}"',
+                "queue",
+            ]
+        )
+        + "\n"
+    )
+
+
+def config_text(settings: Mapping[str, tuple[object, str]]) -> str:
+    """Return DAGMan's configuration: each setting with its value and why."""
+    return "\n".join(f"# {why}\n{key} = {value}" for key, (value, why) in settings.items()) + "\n"
+
+
+def settings(options: DagOptions) -> dict[str, tuple[object, str]]:
+    """Return what DAGMan is told for this DAG."""
+    return {
+        "DAGMAN_USER_LOG_SCAN_INTERVAL": (
+            1,
+            "Seconds between looks at the event log: what ends is seen within one.",
+        ),
+        "DAGMAN_SUBMIT_DELAY": (0, "No pause between submits."),
+        "DAGMAN_MAX_SUBMITS_PER_INTERVAL": (100, "Jobs submitted between two looks at the event log."),
+        "DAGMAN_MAX_JOBS_IDLE": (
+            options.idle,
+            "Jobs that may wait in the queue; the others are held back here.",
+        ),
+        "DAGMAN_USE_STRICT": (
+            0,
+            "A log below /tmp is a warning and not an error: the workspace is where it is.",
+        ),
+        "DAGMAN_QUEUE_UPDATE_INTERVAL": (5, "Seconds between updates of the counts that condor_q shows."),
+    }

@@ -1,0 +1,30 @@
+"""Conformance suites: what a part of your own must hold to work with dynamo; the built-in parts pass them too.
+
+Call them from your own tests; they raise `AssertionError` that says what does not hold.
+"""
+
+from __future__ import annotations
+
+from dynamo.testing.bench import Bench, Ended
+from dynamo.testing.engines import (
+    CHECKS,
+    check_failures,
+    check_interrupted,
+    check_lost_worker,
+    check_products,
+    check_reuse,
+)
+from dynamo.testing.readers import check_grid, check_reader
+
+__all__ = [
+    "CHECKS",
+    "Bench",
+    "Ended",
+    "check_failures",
+    "check_grid",
+    "check_interrupted",
+    "check_lost_worker",
+    "check_products",
+    "check_reader",
+    "check_reuse",
+]
