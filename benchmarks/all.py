@@ -41,6 +41,7 @@ SCRIPTS = {
     "plan": "A graph of 100,000 tasks",
     "nowcast": "A nowcast cycle",
     "resume": "Resume after `kill -9`",
+    "pool": "On a pool",
     "watch": "From a file to an alert",
     "match": "Matching subscribers and hazards",
     "delivery": "Delivery of alerts",
