@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ class Asked:
     to: Path
     version: str
     slots: int | None
+    python: str | None
 
     def plan(self, target: str) -> Prepared:
         """Return the run file; raises `UserError` where a run was named instead, which `target` does not take."""
@@ -42,7 +44,7 @@ class Asked:
 def _dagman(asked: Asked) -> str:
     from dynamo.cli.dag import write
 
-    return write(asked.plan("dagman"), asked.to, asked.slots)
+    return write(asked.plan("dagman"), asked.to, asked.slots, asked.python)
 
 
 def _pegasus(asked: Asked) -> str:
@@ -69,7 +71,8 @@ def _pegasus(asked: Asked) -> str:
         metadata={name: value for name, value in said.items() if value},
     )
     command = compile_pegasus(work, asked.to)
-    return f"{format_count(len(prepared.graph.tasks), 'job')}; plan and submit: cd {asked.to} && {' '.join(command)}"
+    count = format_count(len(prepared.graph.tasks), "job")
+    return f"{count}; plan and submit: cd {shlex.quote(str(asked.to))} && {shlex.join(command)}"
 
 
 def _products(prepared: Prepared) -> Products:
@@ -133,6 +136,12 @@ TARGETS: Mapping[str, Callable[[Asked], str]] = {
     help="Pack tasks into about so many jobs side by side, 8 by default; 0 makes a job of each task or label "
     "(dagman only).",
 )
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="The Python with dynamo on the machine that submits, which runs the last node; the one here by default "
+    "(dagman only).",
+)
 @workspace_option
 def command(
     runfile: str | None,
@@ -143,6 +152,7 @@ def command(
     run: str | None,
     version: str,
     slots: int | None,
+    python: str | None,
     workspace: Path,
 ) -> int:
     """Compile the workflow of RUNFILE for another engine, into a folder; nothing is run.
@@ -155,8 +165,17 @@ def command(
 
     if (runfile is None) == (run is None):
         raise UserError("compile what? Name a run file, or a finished run with --run")
+    if target != "dagman":
+        for option, said in (("--slots", slots), ("--python", python)):
+            if said is not None:
+                raise UserError(f"{option} is for --target dagman, not for {target}: leave it out")
+    if python is not None and not Path(python).is_absolute():
+        raise UserError(
+            f"--python {python}: HTCondor looks along no PATH; give the whole path on the machine that submits, like "
+            "/opt/dynamo/bin/python"
+        )
     prepared = None
     if runfile is not None:
         prepared = prepare(runfile, params=param_options(params), inputs=input_options(inputs))
-    print(TARGETS[target](Asked(prepared, run, workspace, to.absolute(), version, slots)))
+    print(TARGETS[target](Asked(prepared, run, workspace, to.resolve(), version, slots, python)))
     return 0

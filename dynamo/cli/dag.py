@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["write"]
 
 
-def write(prepared: Prepared, to: Path, slots: int | None) -> str:
+def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -> str:
     """Compile all tasks of a run file into the folder `to`, and say how it is submitted.
 
-    How many seconds tasks take is taken from the runs of the workspace, where it has any.
+    How many seconds tasks take is taken from the runs of the workspace, where it has any. `python` is that of the
+    machine which submits; None takes the one here.
     """
     from dynamo.engine import Products
     from dynamo.engine.known import Facts
@@ -44,7 +46,7 @@ def write(prepared: Prepared, to: Path, slots: int | None) -> str:
         )
     products = Products(str(prepared.products.folder(graph.name)), tuple(prepared.products.only))
     options = DagOptions(
-        python=sys.executable,
+        python=python or sys.executable,
         images=prepared.images,
         container=engine.container or "",
         limits=engine.at_once or {},
@@ -60,5 +62,19 @@ def write(prepared: Prepared, to: Path, slots: int | None) -> str:
         options,
         {"folder": products.folder, "only": list(products.only)},
     )
-    counts = f"{format_count(len(graph.tasks), 'task')} in {format_count(len(compiled.jobs), 'job')}"
-    return f"{counts}; submit: cd {to} && condor_submit_dag {graph.name}.dag"
+    return _told(prepared, to, len(compiled.jobs), here=python is None)
+
+
+def _told(prepared: Prepared, to: Path, jobs: int, *, here: bool) -> str:
+    """Say what was written, and the command that submits it."""
+    graph, time = prepared.graph, prepared.data_time
+    name = f"{graph.name}-{time:%Y%m%dT%H%M%SZ}" if time else graph.name
+    counts = f"{format_count(len(graph.tasks), 'task')} in {format_count(jobs, 'job')}"
+    submit = ["condor_submit_dag", "-batch-name", name, f"{graph.name}.dag"]
+    said = f"{counts}; submit: cd {shlex.quote(str(to))} && {shlex.join(submit)}"
+    if here:
+        said += (
+            f"\nthe last node runs {sys.executable}, the Python of this machine; to submit on another, compile with "
+            "--python PATH, its Python with dynamo"
+        )
+    return said

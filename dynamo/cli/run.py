@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from dynamo.cli.options import overriding, runfile_of, selecting, selection
+from dynamo.errors import UserError
 
 if TYPE_CHECKING:
     from dynamo.engine import Request
@@ -23,7 +24,7 @@ __all__ = ["command"]
 @click.argument("runfile", required=False)
 @overriding
 @selecting
-@click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores.")
+@click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores (engine: local).")
 @click.option("--inline", is_flag=True, help="Run all in one process, one after another, for a debugger.")
 @click.option("--report", is_flag=True, help="Write the report of the run into its products folder.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
@@ -54,6 +55,8 @@ def command(
 
     path, force = runfile_of(runfile, force)
     prepared = prepare(path, params=param_options(params), inputs=input_options(inputs))
+    if cores and not inline:
+        _check_cores(prepared.engine.name)
     chosen = selection(force, only, until)
     chosen.check(prepared.graph)
     workspace = Workspace.open(prepared.workspace)
@@ -72,6 +75,15 @@ def command(
     if report:
         _report(workspace, request, to=sys.stderr if as_json else sys.stdout)
     return code
+
+
+def _check_cores(engine: str) -> None:
+    """Refuse ``--cores`` where nothing runs on this machine: it would bound nothing."""
+    if engine != "local":
+        instead = "; `slots` and `at_once` bound a pool" if engine == "htcondor" else ""
+        raise UserError(
+            f"--cores bounds what runs on this machine, and `engine: {engine}` runs it elsewhere: leave it out{instead}"
+        )
 
 
 def _request(prepared: Prepared, chosen: Selection, cores: int | None) -> Request:

@@ -151,6 +151,7 @@ def make_real(
     graph = _graph(workflow, {**given, **values}, base)
     if runfile.engine.container:
         check_images(graph, images)
+    _check_steps(draft, graph)
     defaults = {n: p.default for n, p in signature.parameters.items() if p.role is not Role.INPUT}
     only = tuple(runfile.products.only or ())
     return Prepared(
@@ -167,6 +168,20 @@ def make_real(
         images=images,
         workspace=under(base, runfile.workspace),
     )
+
+
+def _check_steps(draft: Draft, graph: Graph) -> None:
+    """Refuse a limit on a step that there is not, unless what runs may still describe it."""
+    assert draft.runfile is not None
+    limits = draft.runfile.engine.at_once
+    if not limits or any(task.kind == "expand" for task in graph.tasks.values()):
+        return
+    for step in limits:
+        if step not in graph.steps:
+            hint = nearest(step, graph.steps) or f"; known are {', '.join(graph.steps)}"
+            mark = draft.root.key(("engine", "at_once", step))
+            draft.faults.add(mark, f"at_once: {graph.name} has no step {step!r}{hint}")
+    draft.faults.check()
 
 
 def understand(

@@ -18,15 +18,13 @@ from dynamo.errors import InfrastructureError, UserError
 from dynamo.graph.model import Graph
 from dynamo.graph.units import format_count
 from dynamo.targets.code import Carried
+from dynamo.targets.dag_config import CONFIG, config_text, settings
 from dynamo.targets.dagman import (
-    CONFIG,
     FINAL,
     DagOptions,
-    config_text,
     dag_text,
     final_text,
     kind_of,
-    settings,
     submit_text,
 )
 from dynamo.targets.dagman import silent as silent_parents
@@ -58,7 +56,9 @@ def write_dag(
     products
         What the last node publishes: ``folder`` and ``only``.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file, not a folder: name a folder, or remove the file")
+    if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is there already and not empty: name another folder, or remove it")
     compiled = compile_jobs(carried.renamed(graph), units)
     part = folder.with_name(f".{folder.name}.part")
@@ -69,7 +69,7 @@ def write_dag(
         for source, path in graph.sources.items():
             if source in graph.consumers:
                 (part / compiled.paths[source]).symlink_to(path)
-        (part / CONFIG).write_text(config_text(settings(options)))
+        (part / CONFIG).write_text(config_text(settings(options.idle)))
         if options.python:
             (part / f"{FINAL}.sub").write_text(final_text(options))
             (part / "products.json").write_bytes(orjson.dumps(products, option=orjson.OPT_INDENT_2))

@@ -6,41 +6,39 @@ Pure: text in, text out. Formats: HTCondor manual 25, "DAGMan workflows" and "co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynamo.errors import UserError
 from dynamo.graph.model import Needs
 from dynamo.images.image import DEFAULT, Image
 from dynamo.targets import direct
+from dynamo.targets.dag_config import CONFIG
 from dynamo.targets.direct import is_direct
 from dynamo.targets.jobs import OUT, Compiled, TargetJob
 from dynamo.targets.names import safe
 from dynamo.worker.limits import RETRIES
 
 __all__ = [
-    "CONFIG",
     "FINAL",
     "LOG",
     "WORKER",
     "DagOptions",
-    "config_text",
     "dag_text",
     "final_text",
     "kind_of",
-    "settings",
     "silent",
     "submit_text",
 ]
 
 #: Where `dynamo-worker` is in the images of dynamo.
 WORKER = "/opt/dynamo/bin/dynamo-worker"
-#: The configuration of this DAG's DAGMan.
-CONFIG = "dagman.config"
 #: The node that ends each DAG.
 FINAL = "final"
 #: The event log of all its jobs.
 LOG = "jobs.log"
+#: How many parents, and how many children, one line names at most.
+_NAMED = 50
 #: Megabytes that a job asks for at least: a slot that is kept for a run takes the next job that asks for the same.
 MEMORY = 1024
 #: Deadlines (seconds) and what they add to the priority of a job that must be done by then.
@@ -73,7 +71,7 @@ class DagOptions:
     idle
         How many jobs may wait in the queue at one time; DAGMan holds back the others.
     run
-        Id of the run, by which its jobs are found in the queue.
+        Id of the run, by which its jobs are found in the queue; empty where a DAG is compiled for no run.
     slots
         Into how many jobs side by side is packed what run-time workflows describe.
     """
@@ -106,9 +104,7 @@ def dag_text(compiled: Compiled, name: str, title: str, options: DagOptions, *, 
     lines = [f"# {title}", f"CONFIG {CONFIG}", ""]
     for job in compiled.jobs.values():
         lines += [f"# {_told(job)}", *_node(compiled, job, options), ""]
-    lines += [
-        f"PARENT {' '.join(job.parents)} CHILD {job.name}" for job in compiled.jobs.values() if job.parents
-    ]
+    lines += _order(compiled.jobs.values())
     for maker, node in compiled.more.items():
         unfold = f"{options.python} -m dynamo.condor.unfold"
         lines += [
@@ -123,6 +119,22 @@ def dag_text(compiled: Compiled, name: str, title: str, options: DagOptions, *, 
     if final and options.python:
         lines += ["", f"FINAL {FINAL} {FINAL}.sub"]
     return "\n".join(lines) + "\n"
+
+
+def _order(jobs: Iterable[TargetJob]) -> Iterator[str]:
+    """Say which jobs wait for which: those that wait for the same stand in one line, as far as a line goes."""
+    waiting: dict[frozenset[str], tuple[tuple[str, ...], list[str]]] = {}
+    for job in jobs:
+        if job.parents:
+            waiting.setdefault(frozenset(job.parents), (job.parents, []))[1].append(job.name)
+    for parents, children in waiting.values():
+        for some in _parts(parents):
+            for others in _parts(children):
+                yield f"PARENT {' '.join(some)} CHILD {' '.join(others)}"
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[n : n + _NAMED] for n in range(0, len(names), _NAMED))
 
 
 def _told(job: TargetJob) -> str:
@@ -229,11 +241,16 @@ def submit_text(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
         "periodic_release = JobStatus == 5 && $(transient) && NumHolds < 3 && time() - EnteredCurrentStatus > 10",
         "periodic_remove = JobStatus == 5 && HoldReasonCode =!= 1 && (NumHolds >= 3 || ($(transient)) =!= True)",
         "",
-        f'My.DynamoRun = "{options.run}"',
+        *_run(options),
         'My.DynamoJob = "$(JOB)"',
         "queue",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _run(options: DagOptions) -> list[str]:
+    """Return what tells of which run a job is, where it is of one."""
+    return [f'My.DynamoRun = "{options.run}"'] if options.run else []
 
 
 def _universe(job: TargetJob, options: DagOptions) -> list[str]:
@@ -266,35 +283,9 @@ def final_text(options: DagOptions) -> str:
                 "periodic_remove = JobStatus == 5 && HoldReasonCode =!= 1",
                 "output = final.out",
                 "error = final.err",
-                f'My.DynamoRun = "{options.run}"',
+                *_run(options),
                 "queue",
             ]
         )
         + "\n"
     )
-
-
-def config_text(settings: Mapping[str, tuple[object, str]]) -> str:
-    """Return DAGMan's configuration: each setting with its value and why."""
-    return "\n".join(f"# {why}\n{key} = {value}" for key, (value, why) in settings.items()) + "\n"
-
-
-def settings(options: DagOptions) -> dict[str, tuple[object, str]]:
-    """Return what DAGMan is told for this DAG."""
-    return {
-        "DAGMAN_USER_LOG_SCAN_INTERVAL": (
-            1,
-            "Seconds between looks at the event log: what ends is seen within one.",
-        ),
-        "DAGMAN_SUBMIT_DELAY": (0, "No pause between submits."),
-        "DAGMAN_MAX_SUBMITS_PER_INTERVAL": (100, "Jobs submitted between two looks at the event log."),
-        "DAGMAN_MAX_JOBS_IDLE": (
-            options.idle,
-            "Jobs that may wait in the queue; the others are held back here.",
-        ),
-        "DAGMAN_USE_STRICT": (
-            0,
-            "A log below /tmp is a warning and not an error: the workspace is where it is.",
-        ),
-        "DAGMAN_QUEUE_UPDATE_INTERVAL": (5, "Seconds between updates of the counts that condor_q shows."),
-    }

@@ -67,6 +67,8 @@ def compile_pegasus(work: Work, folder: Path) -> Sequence[str]:
     Raises `UserError` where `Pegasus.api` is not installed, for a task that Pegasus cannot run, and where the folder
     cannot be written; `WorkflowError` for labels that cannot fuse and images that are not known.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file, not a folder: name a folder, or remove the file")
     check(work.graph)
     units(work.graph)
     try:

@@ -372,6 +372,17 @@ def test_what_the_user_does_wrong_is_exit_2_without_a_traceback(bench, arguments
     assert said in bench.call(*arguments, code=2)
 
 
+@pytest.mark.parametrize("engine", ["htcondor", "pegasus"])
+def test_cores_of_this_machine_are_refused_where_it_runs_nothing(bench, engine):
+    """They would bound nothing; a debugger's run is here all the same."""
+    text = (bench.root / "flow.yaml").read_text().replace("{name: local, cores: 1}", engine)
+    (bench.root / "flow.yaml").write_text(text)
+    said = bench.call("run", "flow.yaml", "--cores", "2", code=2)
+    assert f"--cores bounds what runs on this machine, and `engine: {engine}` runs it elsewhere" in said
+    assert not (bench.root / ".dynamo").exists()
+    bench.call("run", "flow.yaml", "--cores", "2", "--inline")
+
+
 def test_unknown_runs_are_told_with_the_nearest(bench):
     """A run is named by its id or the beginning of it; others are told."""
     bench.call("run", "flow.yaml", "-q")

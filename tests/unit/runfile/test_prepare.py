@@ -395,3 +395,26 @@ def test_a_run_file_error_is_the_users(folder):
     with pytest.raises(RunFileError) as caught:
         prepared(folder, "trigger: 1\n")
     assert caught.value.exit_code == 2
+
+
+def test_a_limit_on_a_step_that_there_is_not_is_refused(folder):
+    """With the nearest, or all that there are; one that is still to be described may be limited."""
+    said = "inputs: {frames: data/*.nc}\nengine: {name: htcondor, at_once: {%s: 1}}\n"
+    assert faults(folder, said % "mesure") == [
+        "3:36: at_once: chain has no step 'mesure' (did you mean 'measure'?)"
+    ]
+    assert faults(folder, said % "plot") == [
+        "3:36: at_once: chain has no step 'plot'; known are measure, join"
+    ]
+    assert prepared(folder, said % "measure").engine.at_once == {"measure": 1}
+    later = """
+@workflow(runtime=True)
+def more(frame: Input, out: Output) -> None: ...
+
+
+@workflow
+def unknown(frames: list[Input]) -> None:
+    more(frames[0], "m")
+"""
+    (folder / "later.py").write_text(CHAIN + later)
+    assert prepared(folder, said % "plot", workflow="./later.py:unknown").engine.at_once == {"plot": 1}

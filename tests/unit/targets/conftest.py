@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,19 @@ def chain(tmp_path: Path) -> Path:
     (folder / "scan 1.txt").write_text("a\nb\nc\n")
     (folder / "run.yaml").write_text(RUN)
     return folder
+
+
+@pytest.fixture
+def compile_seeded(chain: Path) -> Callable[[str, Path, str], Path]:
+    """Compile the chain for a target into a folder, in a process of its own with a hash seed."""
+
+    def run(target: str, to: Path, seed: str) -> Path:
+        command = ["-m", "dynamo.cli", "compile", "run.yaml", "--target", target, "-o", str(to)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, *command], cwd=chain, check=True, env=environment)
+        return to
+
+    return run
 
 
 @pytest.fixture(scope="session")

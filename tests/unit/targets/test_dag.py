@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import orjson
@@ -16,8 +14,10 @@ from dynamo.graph import Graph
 from dynamo.graph.model import Task
 from dynamo.planning.pack import Packing, pack
 from dynamo.targets.code import carry
+from dynamo.targets.dag_config import settings
 from dynamo.targets.dag_folder import write_dag
-from dynamo.targets.dagman import DagOptions
+from dynamo.targets.dagman import DagOptions, dag_text
+from dynamo.targets.jobs import compile_jobs
 from dynamo.worker.build import build
 from dynamo.worker.loading import load_object
 
@@ -78,30 +78,12 @@ def test_what_is_written_is_as_it_was(tmp_path, graph):
     assert not any(str(ROOT) in text or str(tmp_path) in text for text in found.values())
 
 
-def test_it_is_the_same_each_time(chain, tmp_path):
+def test_it_is_the_same_each_time(compile_seeded, tmp_path):
     """Compiled twice, under other hash seeds, it is the same bytes, and nothing else."""
     seen = []
     for seed in ("1", "2"):
-        command = [
-            sys.executable,
-            "-m",
-            "dynamo.cli",
-            "compile",
-            "run.yaml",
-            "--target",
-            "dagman",
-            "-o",
-            str(tmp_path / seed),
-        ]
-        subprocess.run(
-            command, cwd=chain, check=True, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True
-        )
-        seen.append(
-            {
-                name: text.replace(str(tmp_path / seed), "/OUT")
-                for name, text in content(tmp_path / seed).items()
-            }
-        )
+        found = content(compile_seeded("dagman", tmp_path / seed, seed))
+        seen.append({name: text.replace(str(tmp_path / seed), "/OUT") for name, text in found.items()})
     assert seen[0] == seen[1]
     assert any(name.endswith(".dag") for name in seen[0])
 
@@ -112,8 +94,8 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
     (tmp_path / "used" / "mine").touch()
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
-    for name in ("used", "file"):
-        with pytest.raises(UserError, match="is there already and not empty"):
+    for name, said in (("used", "is there already and not empty"), ("file", "is a file, not a folder")):
+        with pytest.raises(UserError, match=said):
             compiled(hello(), tmp_path / name)
     compiled(hello(), tmp_path / "empty")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "used"]
@@ -133,6 +115,36 @@ def test_nothing_is_left_where_a_dag_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"x\.py:1: more describes more of the graph"):
         compiled(Graph("g", {"more": more}), tmp_path / "dag", python="")
     assert list(tmp_path.iterdir()) == []
+
+
+def side_by_side(heads: int, tails: int) -> Graph:
+    """So many tasks without inputs, and so many that each read all that these make."""
+    made = tuple(f"h{n}" for n in range(heads))
+    tasks = [Task(f"head-{n}", "head", "python", "m:f", {}, {"o": name}, {}) for n, name in enumerate(made)]
+    tasks += [
+        Task(f"tail-{n}", "tail", "python", "m:f", {"i": made}, {"o": f"t{n}"}, {}) for n in range(tails)
+    ]
+    return Graph("g", {task.id: task for task in tasks})
+
+
+def links_of(dag: str) -> tuple[list[list[str]], set[tuple[str, str]]]:
+    """Return the names of each line that orders nodes, and who waits for whom by all of them."""
+    lines = re.findall(r"^PARENT (.*) CHILD (.*)$", dag, re.MULTILINE)
+    pairs = {(p, c) for parents, children in lines for p in parents.split() for c in children.split()}
+    return [[*parents.split(), *children.split()] for parents, children in lines], pairs
+
+
+@pytest.mark.parametrize(("heads", "tails", "lines"), [(1, 31, 1), (3, 120, 3), (120, 2, 3)])
+def test_jobs_that_wait_for_the_same_stand_in_one_line(heads, tails, lines):
+    """As far as a line goes: none names more than fifty parents, or children."""
+    graph = side_by_side(heads, tails)
+    jobs = compile_jobs(graph, [(task,) for task in graph.tasks])
+    found, pairs = links_of(dag_text(jobs, "g", "g", DagOptions(), final=False))
+    assert pairs == {(f"head-{h}", f"tail-{t}") for h in range(heads) for t in range(tails)}
+    assert len(found) == lines
+    assert max(len(names) for names in found) <= 100
+    # DAGMan would put a node of its own between several parents and several children, which costs seconds.
+    assert settings(1)["DAGMAN_USE_JOIN_NODES"][0] == 0
 
 
 def test_each_job_is_sent_all_that_it_reads(tmp_path):
