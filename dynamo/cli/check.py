@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dynamo.cli.options import overriding
+from dynamo.cli.shown import files_text, shown, tasks_text
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dynamo.graph import Graph
     from dynamo.runfile.draft import Draft
     from dynamo.runfile.faults import Fault
-    from dynamo.runfile.model import InputRule, RunFile
+    from dynamo.runfile.model import RunFile
     from dynamo.watch.inspection import Inspection
 
 __all__ = ["command"]
@@ -53,7 +54,9 @@ def command(
         print(json.dumps({"ok": False, "faults": _faults(error)}, indent=2))
         return error.exit_code
     if as_json:
-        print(json.dumps({"ok": True, **_facts(checked), **_watch_facts(checked)}, indent=2))
+        notes = [{"file": None, "line": 0, "column": 0, "message": one} for one in checked.unfit]
+        facts = {**_facts(checked), **_watch_facts(checked)}
+        print(json.dumps({"ok": True, **facts, "notes": [*facts.get("notes", []), *notes]}, indent=2))
     else:
         print(_words(runfile, checked))
     return 0
@@ -73,6 +76,7 @@ class _Checked:
     products: str
     workspace: Path
     inspection: Inspection | None
+    unfit: Sequence[str] = ()
 
 
 def _checked(runfile: str, params: tuple[str, ...], inputs: tuple[str, ...]) -> _Checked:
@@ -96,6 +100,7 @@ def _whole(
     inspection: Inspection | None,
 ) -> _Checked:
     """Check a run file whose inputs are there, with its graph."""
+    from dynamo.cli.fitting import unfit
     from dynamo.planning import units
     from dynamo.runfile.preparation import make_real
 
@@ -119,6 +124,7 @@ def _whole(
         str(prepared.products.folder("{run}")),
         prepared.workspace,
         inspection,
+        unfit(prepared.engine, prepared.graph),
     )
 
 
@@ -138,19 +144,19 @@ def _partly(
     assert draft.runfile is not None
     base, values = draft.path.parent, parts.values
     others = [p for p in signature.parameters.values() if p.role is not Role.INPUT]
-    shown = {p.name: values.get(p.name, p.default) for p in others}
+    params = {p.name: values.get(p.name, p.default) for p in others}
     return _Checked(
         draft.runfile,
         parts.workflow.call,
         dict.fromkeys(sorted(inspection.waiting), ())
         | {name: [one.path for one in found] for name, found in parts.found.items()},
-        shown,
+        params,
         values.keys(),
         max((f.time for found in parts.found.values() for f in found if f.time), default=None),
         None,
         str(under(base, draft.runfile.products.to)),
         under(base, draft.runfile.workspace),
-        inspect_rules(draft, inspection, shown),
+        inspect_rules(draft, inspection, params),
     )
 
 
@@ -177,7 +183,7 @@ def _facts(checked: _Checked) -> dict[str, Any]:
         "inputs": {name: [str(path) for path in paths] for name, paths in checked.inputs.items()},
         "data_time": checked.data_time.isoformat() if checked.data_time else None,
         "params": {
-            name: {"value": _shown(value), "default": name not in checked.given}
+            name: {"value": shown(value), "default": name not in checked.given}
             for name, value in checked.params.items()
         },
         "tasks": None if graph is None else {step: len(ids) for step, ids in graph.steps.items()},
@@ -238,56 +244,24 @@ def _words(runfile: str, checked: _Checked) -> str:
     limits += [format_bytes(engine.memory)] if engine.memory else []
     rows = [("workflow", checked.workflow)]
     rows += [
-        (f"input {name}", _files(paths, checked.runfile.inputs.get(name)))
+        (f"input {name}", files_text(paths, checked.runfile.inputs.get(name)))
         for name, paths in checked.inputs.items()
     ]
     rows += [
-        (f"param {name}", f"{_shown(value)}" + ("" if name in checked.given else "  (default)"))
+        (f"param {name}", f"{shown(value)}" + ("" if name in checked.given else "  (default)"))
         for name, value in checked.params.items()
     ]
     rows += [
-        ("tasks", _tasks(graph)),
+        ("tasks", tasks_text(graph)),
         ("products", checked.products),
         ("engine", ", at most ".join([engine.name, *limits[:1]]) + "".join(f", {x}" for x in limits[1:])),
         ("workspace", str(checked.workspace)),
         *_watch_words(checked),
+        *(("note", one) for one in checked.unfit),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join([f"{runfile} is right.", *(f"  {name:<{width}}  {text}" for name, text in rows)])
 
 
-def _tasks(graph: Graph | None) -> str:
-    if graph is None:
-        return "not known before the first files are there"
-    steps = ", ".join(f"{step} x {len(ids)}" if len(ids) > 1 else step for step, ids in graph.steps.items())
-    return f"{len(graph.tasks)}: {steps}"
-
-
 def _listed(paths: Path | list[Path]) -> list[Path]:
     return paths if isinstance(paths, list) else [paths]
-
-
-def _files(paths: Sequence[Path], rule: InputRule | None) -> str:
-    from dynamo.graph.units import format_count
-    from dynamo.runfile.times import find_time, reader_of
-
-    read = reader_of(rule.time) if rule and rule.time else find_time
-
-    def one(path: Path) -> str:
-        time = read(path.name)
-        return f"{path.name} ({time:%Y-%m-%d %H:%M:%S} UTC)" if time else path.name
-
-    if not paths:
-        return "no file"
-    last = f" to {one(paths[-1])}" if len(paths) > 1 else ""
-    return f"{format_count(len(paths), 'file')}: {one(paths[0])}{last}"
-
-
-def _shown(value: Any) -> Any:
-    """Return a parameter as JSON would record it, or its text."""
-    from dynamo.graph.digest import NotJSON, to_json
-
-    try:
-        return to_json(value, "")
-    except NotJSON:
-        return repr(value)

@@ -40,6 +40,7 @@ def command(
     A task whose input is made anew is told as to be run; should that input turn out as it was, the run will
     reuse the task's result after all.
     """
+    from dynamo.cli.fitting import unfit
     from dynamo.engine.known import Facts
     from dynamo.journal import Journal, Workspace
     from dynamo.planning import make_plan
@@ -54,11 +55,12 @@ def command(
         facts.here.check(prepared.graph)
         plan = make_plan(prepared.graph, facts, selection(force, only, until))
         facts.keep()
+    notes = unfit(prepared.engine, plan.graph)
     if as_json:
         rows = {i: {"action": d.action, "reason": d.reason, "key": d.key} for i, d in plan.decisions.items()}
-        print(json.dumps({"workflow": plan.graph.name, "tasks": rows}, indent=2))
+        print(json.dumps({"workflow": plan.graph.name, "tasks": rows, "notes": notes}, indent=2))
     else:
-        print(_words(plan, everything=everything))
+        print("\n".join([_words(plan, everything=everything), *(f"note: {one}" for one in notes)]))
     return 0
 
 

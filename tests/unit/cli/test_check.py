@@ -126,3 +126,33 @@ def test_labels_that_cannot_fuse_are_a_fault_here_as_in_a_run(run_file, capsys):
         main(["plan", str(run_file)])
     assert ended.value.code == 2
     assert "the tasks fused as 'one' cannot share a job" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [("memory='100 TiB'", "needs 1 cores and 100 TiB"), ("cores=100_000", "needs 100000 cores")],
+)
+def test_what_this_machine_cannot_run_is_a_note(run_file, capsys, needs, said):
+    """As `run` would say it, in words and as JSON, in check and plan; a pool is not asked, and has no note."""
+    (run_file.parent / "chain.py").write_text(CHAIN.replace("@task", f"@task({needs})"))
+    place = f"{run_file.parent}/chain.py:12: measure-0 {said}; this engine has "
+    code, out, _ = checked(capsys, run_file)
+    (note,) = [line for line in out.splitlines() if line.startswith("  note ")]
+    assert (code, place in note, note.endswith("; `dynamo run` here refuses that")) == (0, True, True)
+    (told,) = json.loads(checked(capsys, run_file, "--json")[1])["notes"]
+    assert told["message"].startswith(place)
+    for more in ([], ["--json"]):
+        with pytest.raises(SystemExit):
+            main(["plan", str(run_file), *more])
+        out = capsys.readouterr().out
+        text = json.loads(out)["notes"][0] if more else out.splitlines()[-1].removeprefix("note: ")
+        assert text == told["message"]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(run_file), "-q"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip() == "error: " + text.removesuffix(
+        "; `dynamo run` here refuses that"
+    )
+    run_file.write_text(run_file.read_text() + "engine: htcondor\n")
+    assert "note" not in checked(capsys, run_file)[1]
+    assert json.loads(checked(capsys, run_file, "--json")[1])["notes"] == []
