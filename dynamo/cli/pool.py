@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dynamo.errors import UserError
 from dynamo.graph.units import format_count, parse_bytes
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from dynamo.pool.settings import PoolSettings
+
+__all__ = ["command", "words"]
 
 _name = click.option("--name", default="pool", show_default=True, help="Which pool, where there are several.")
 _base = click.option("--base", metavar="IMAGE", help="The base of the image; a Debian forky or later.")
@@ -88,13 +93,28 @@ def up(
     image = build(client, print, base)
     pool = Pool(client, name)
     pool.up(settings, image, print)
-    flag = "" if name == "pool" else f" --name {name}"
-    print(
-        f"the pool {name!r} is up: {format_count(workers * cores, 'slot')} on {format_count(workers, 'worker')}\n"
+    print(words(settings, pool.state.client_config))
+
+
+def words(settings: PoolSettings, config: Path) -> str:
+    """Say that a pool is up, how it is used, and who must be able to read and write the folders that it sees."""
+    from dynamo.pool.parts import owner
+
+    flag = "" if settings.name == "pool" else f" --name {settings.name}"
+    slots = format_count(settings.workers * settings.cores, "slot")
+    said = (
+        f"the pool {settings.name!r} is up: {slots} on {format_count(settings.workers, 'worker')}\n"
         f"  a command in it, in this folder:  dynamo pool run{flag} -- condor_status\n"
-        f"  clients on this machine:          export CONDOR_CONFIG={pool.state.client_config}\n"
+        f"  clients on this machine:          export CONDOR_CONFIG={config}\n"
         f"  how it stands, and its end:       dynamo pool status{flag}; dynamo pool down{flag}"
     )
+    if os.getuid() == 0:
+        folders = " ".join(shlex.quote(str(folder)) for folder in settings.mounts)
+        said += (
+            f"\n  root started it, so the jobs are those of its user dynamo (number {owner()}), who must be able to\n"
+            f"  read and write what it sees:      chown -R {owner()} {folders}"
+        )
+    return said
 
 
 @command.command("build")
@@ -114,10 +134,11 @@ def status_(name: str, *, as_json: bool) -> int:
     """Show the containers, the slots and the queue of a pool; the exit code is 3 where something does not run."""
     from dynamo.pool.host import connect
     from dynamo.pool.pool import Pool
-    from dynamo.pool.status import status, words
+    from dynamo.pool.status import status
+    from dynamo.pool.status import words as stands
 
     found = status(Pool(connect(), name))
-    print(json.dumps(asdict(found), indent=2) if as_json else words(found))
+    print(json.dumps(asdict(found), indent=2) if as_json else stands(found))
     return 0 if found.sound else 3
 
 

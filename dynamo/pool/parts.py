@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 
 from dynamo.pool.config import Role, role_config
 from dynamo.pool.settings import PoolSettings
 
-__all__ = ["Part", "execute_volume", "manager", "submit", "worker"]
+__all__ = ["Part", "execute_volume", "manager", "owner", "submit", "worker"]
+
+#: The number that the user `dynamo` has in the image.
+_OWNER = 1000
 
 _FOR_APPTAINER = ("seccomp=unconfined",)
 
@@ -39,6 +43,11 @@ class Part:
     def made_from(self, image: str, owner: int) -> str:
         """Return a digest that tells whether a container was made from this, the image and the owner of jobs."""
         return hashlib.sha256(repr((self, image, owner)).encode()).hexdigest()[:32]
+
+
+def owner() -> int:
+    """Return the number of the user whose the jobs are: of who starts the pool, but never root's."""
+    return os.getuid() or _OWNER
 
 
 def manager(settings: PoolSettings, key: str) -> Part:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import ipaddress
 import json
-import os
 import tarfile
 import time
 from collections.abc import Sequence
@@ -23,7 +22,6 @@ from dynamo.pool.state import PoolState
 __all__ = ["LABEL", "Pool"]
 
 LABEL = "dynamo.pool"
-_OWNER = 1000
 #: To become the owner of a job, to write what is his, and to end his processes. None of it reaches this machine.
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
 _PATIENCE = 90.0
@@ -171,7 +169,7 @@ class Pool:
 
     def _ensure(self, part: Part, image: str, tell: Tell, address: str | None = None) -> None:
         """Have a container run as `part` says; one that was made from something else is made anew."""
-        owner = os.getuid() or _OWNER
+        owner = parts.owner()
         made_from = part.made_from(image, owner)
         for one in self.containers():
             if one.name == part.name:
