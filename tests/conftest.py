@@ -195,21 +195,11 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPool]:
         made = Pool(client, settings.name)
         try:
             made.up(settings, image, print)
-            _give_token(made)
             yield RunningPool(made, settings, image, workspace)
         finally:
             made.down()
             client.close()
             shutil.rmtree(workspace, ignore_errors=True)
-
-
-def _give_token(pool: Any) -> None:
-    """Have the owner of jobs find his token in the submit container, where `dynamo run` asks the pool for its slots."""
-    script = (
-        'umask 077; mkdir -p ~dynamo/.condor/tokens.d; printf %s "$1" > ~dynamo/.condor/tokens.d/user; '
-        "chown -R dynamo: ~dynamo/.condor"
-    )
-    pool.execute("submit", ["bash", "-c", script, "bash", (pool.state.tokens / "user").read_text()])
 
 
 @pytest.fixture(scope="session")
