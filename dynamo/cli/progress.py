@@ -15,6 +15,7 @@ from dynamo.engine.events import Event
 from dynamo.graph.units import format_seconds
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 __all__ = ["Line", "Progress"]
@@ -103,9 +104,14 @@ class Progress:
         self.cores = cores
         self._log = log
         self._last = monotonic()
+        #: What should be known of the run as a whole; and whether it is printed as it comes, where there is no table.
+        self._note, self._aloud = "", False
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
+        if event.kind == "told":
+            self._say(event.text)
+            return
         line = self.lines.setdefault(event.step, Line(event.step, 0))
         if event.kind == "started":
             line.start(event.task)
@@ -118,6 +124,13 @@ class Progress:
         if monotonic() - self._last > PERIOD:
             self._last = monotonic()
             self._write(self.text())
+
+    def _say(self, text: str) -> None:
+        self._note = text
+        if text:
+            self._write(f"{text}\n")
+            if self._aloud:
+                print(text, file=sys.stderr, flush=True)
 
     def text(self) -> str:
         """The table as plain text, columns aligned."""
@@ -157,17 +170,25 @@ class Progress:
             table.add_row(*line.cells(self.cores), style=style)
         return table
 
+    def shape(self) -> Group:
+        """The table, with what should be known below it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(self.table(), *([Text(self._note, style="yellow")] if self._note else []))
+
     @contextmanager
     def shown(self, *, quiet: bool) -> Iterator[None]:
         """Show the table on the terminal while the body runs; the log file gets its last state in any case."""
         try:
             if quiet or not sys.stderr.isatty():
+                self._aloud = not quiet
                 yield
             else:
                 from rich.console import Console
                 from rich.live import Live
 
-                with Live(get_renderable=self.table, console=Console(stderr=True), refresh_per_second=8):
+                with Live(get_renderable=self.shape, console=Console(stderr=True), refresh_per_second=8):
                     yield
         finally:
             self._write(self.text())

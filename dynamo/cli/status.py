@@ -76,6 +76,8 @@ def _of_run(journal: Journal, workspace: Workspace, run: str | None) -> tuple[di
 
 def _show_run(facts: Mapping[str, Any], graph: Graph, workspace: Workspace) -> None:
     print(f"{facts['run']}: {facts['state']}")
+    if facts["told"]:
+        print(f"  {facts['told']}")
     width = max(len(step) for step in facts["steps"])
     for step, counts in facts["steps"].items():
         told = ", ".join(f"{n} {state}" for state, n in counts.items() if n and state != "tasks")
@@ -185,6 +187,7 @@ def _facts(journal: Journal, workspace: Workspace, record: RunRecord, graph: Gra
     return {
         "run": record.id,
         "state": state_of(workspace, record),
+        "told": journal.submission(record.id).get("said", "") if record.state == "running" else "",
         "steps": steps,
         "failures": {t.task: t.reason for t in tasks.values() if t.state == "failed"},
         "products": record.settings.get("products", ""),

@@ -14,8 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from dynamo.condor.compilation import compile_run, dag_options, is_same
+from dynamo.condor.fits import check_fits
 from dynamo.condor.folder import DagFolder
 from dynamo.condor.follow import Follower
+from dynamo.condor.inform import Inform
 from dynamo.condor.options import PoolOptions
 from dynamo.condor.run import PoolRun
 from dynamo.condor.schedd import Schedd, Slot
@@ -24,9 +26,8 @@ from dynamo.engine.events import Event, Summary
 from dynamo.engine.known import Facts
 from dynamo.engine.request import Request
 from dynamo.engine.termination import terminable
-from dynamo.errors import DynamoError, InfrastructureError, UserError
+from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.graph.model import Graph
-from dynamo.graph.units import format_bytes, format_count
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.workspace import UnderWayError
 
@@ -148,7 +149,7 @@ class HTCondorEngine:
                 self._follow(run, follower)
                 if run.over or follower.removed:
                     break
-                if len(run.ready.open) == left:
+                if len(run.ready.open) == left and not run.again():
                     self._abandon(run, follower)
                     break
                 # Of jobs that wait for one of which a part failed, some tasks can run all the same.
@@ -156,23 +157,7 @@ class HTCondorEngine:
             return self._end(run, facts, removed=follower is not None and follower.removed)
 
     def _fits(self, graph: Graph) -> None:
-        """Raise `UserError` where a task asks for what no slot of the pool has: it would wait for ever."""
-        container = self.options.container
-        if container and self.slots and not any(container in slot.containers for slot in self.slots):
-            raise UserError(
-                f"`container: {container}`, but no machine of the pool has {container.capitalize()}: ask its "
-                "administrator for it, or leave that out"
-            )
-        for task in graph.tasks.values() if self.slots else ():
-            needs = task.needs
-            if not any(needs.cores <= slot.cores and needs.memory <= slot.memory for slot in self.slots):
-                largest = max(self.slots, key=lambda slot: (slot.memory, slot.cores))
-                raise UserError(
-                    f"{task.place}: {task.id} needs {format_count(needs.cores, 'core')} and "
-                    f"{format_bytes(needs.memory)}; no slot of the pool has that, the largest has "
-                    f"{format_count(largest.cores, 'core')} and {format_bytes(largest.memory)}: declare less, or ask "
-                    "the pool's administrator for larger workers"
-                )
+        check_fits(graph, self.slots, self.options.container)
 
     def _resumed(self, run: PoolRun) -> Follower | None:
         """Take up what was submitted before; None where something must be submitted anew, or nothing was."""
@@ -254,12 +239,15 @@ class HTCondorEngine:
         its files were sent with it, for they are removed then.
         """
         cluster, heard = run.journal.submission(run.id)["cluster"], time.monotonic()
+        inform = Inform(run, follower, self.schedd, cluster)
         while not self._through(run, follower):
             try:
                 if follower.catch_up():
                     heard = time.monotonic()
                     self._tell(run)
                     continue
+                inform(time.time())
+                self._tell(run)
                 if time.monotonic() - heard > SILENCE:
                     heard = time.monotonic()
                     if not self.schedd.state(cluster):

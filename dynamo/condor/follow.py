@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from dynamo.condor.direct import Notes
@@ -15,6 +15,7 @@ from dynamo.condor.folder import DagFolder, DagJob
 from dynamo.condor.log import Happened, Log
 from dynamo.condor.run import PoolRun
 from dynamo.condor.spooled import Spooled
+from dynamo.condor.standing import Standing
 from dynamo.graph.units import format_count
 from dynamo.worker.job import Report
 from dynamo.worker.returned import Returned
@@ -54,6 +55,7 @@ class Follower:
         }
         #: Whether the DAG has left the queue; and whether somebody removed it.
         self.ended = self.removed = False
+        self.standing = Standing()
 
     def happened(self) -> list[tuple[Happened, bool]]:
         """Return what was logged since the last call, and of each whether an earlier follower took it in."""
@@ -120,6 +122,7 @@ class Follower:
             self._fail_own(told)
         if not what.code:
             self._well.add(job.name)
+            self._run.ended_well(job.tasks)
         self._why[job.name] = told.error or what.text or f"its job ended with exit code {what.code}"
         if not known:
             self._run.took_away(job.tasks, self._why[job.name], what.at)
@@ -141,10 +144,11 @@ class Follower:
         )
 
     def give_up(self, now: float) -> None:
-        """Fail what the DAG has left undone, with the reason of the job that should have done it."""
+        """Fail what the DAG has left undone and may not be tried again, with the reason of the job that had it."""
+        again = self._run.again()
         for job in self._folder.jobs.values():
             if job.name in self._why:
-                self._fail_job(job, now)
+                self._fail_job(job, now, again)
 
     def abandon(self, now: float) -> None:
         """Fail all that is left: nothing will run it any more."""
@@ -156,10 +160,10 @@ class Follower:
                 said = f"{why}; see {self._folder.dag}.dagman.out"
                 self._run.failed(task, Report(task, "failed", now, now, said), infrastructure=True)
 
-    def _fail_job(self, job: DagJob, now: float) -> None:
+    def _fail_job(self, job: DagJob, now: float, again: Collection[str]) -> None:
         told = job.returned()
         for task in job.tasks:
-            if task in self._run.ready.open:
+            if task in self._run.ready.open and task not in again:
                 lost = told.last.get(task)
                 why = self._lost.get(task) or (lost.report.error if lost else "") or self._why[job.name]
                 times = sum(t.report.task == task and t.ended == "lost" for t in told.tried)
@@ -178,6 +182,7 @@ class Follower:
         if happened:
             with self._run.journal.change():
                 for what, known in happened:
+                    self.standing.take(what, time.time())
                     later[what.job] -= what.kind == "ended"
                     self.take(what, known=known, later=later[what.job])
                 self._note()

@@ -17,8 +17,11 @@ from dynamo.worker.limits import Lost, how_it_died
 __all__ = ["Happened", "Log", "understood"]
 
 #: ``began``: it executes; ``ended``: its process ended by itself, with ``code``; ``away``: its machine lost it or gave
-#: it back, and it waits again; ``held``; ``removed``: it will not run again in this submission.
-Kind: TypeAlias = Literal["submitted", "began", "ended", "away", "held", "removed"]
+#: it back, and it waits again; ``silent``: its machine is not heard of; ``back``: it is; ``held``; ``released``;
+#: ``removed``: it will not run again in this submission.
+Kind: TypeAlias = Literal[
+    "submitted", "began", "ended", "away", "silent", "back", "held", "released", "removed"
+]
 
 
 #: Events in a row that cannot be read, after which nothing there can.
@@ -41,11 +44,26 @@ class Happened:
     text: str = ""
 
 
+#: Type of event (HTCondor manual, "Job event log codes") to what it tells, the words for that, the attribute with the
+#: reason, and what is said where that is empty.
+_TOLD: Mapping[int, tuple[Kind, str, str, str]] = {
+    0: ("submitted", "", "", ""),
+    4: ("away", "evicted: {}", "Reason", "the machine wanted its slot back"),
+    7: ("away", "its connection broke: {}", "Message", ""),
+    9: ("removed", "{}", "Reason", ""),
+    13: ("released", "", "", ""),
+    22: ("silent", "{}", "DisconnectReason", "its connection broke"),
+    23: ("back", "", "", ""),
+    24: ("away", "its machine was lost: {}", "Reason", ""),
+}
+
+
 def understood(number: int, said: Mapping[str, Any], job: str, at: float) -> Happened | None:
-    """Return what an event of the type `number` tells (HTCondor manual, "Job event log codes"); None for the others."""
+    """Return what an event of the type `number` tells; None for those that do not matter here."""
+    if number in _TOLD:
+        kind, words, reason, otherwise = _TOLD[number]
+        return Happened(kind, job, at, text=words.format(str(said.get(reason, "")) or otherwise))
     match number:
-        case 0:
-            return Happened("submitted", job, at)
         case 1:
             return Happened("began", job, at, str(said.get("SlotName") or said.get("ExecuteHost", "")))
         case 5:
@@ -53,15 +71,6 @@ def understood(number: int, said: Mapping[str, Any], job: str, at: float) -> Hap
                 return Happened("ended", job, at, code=int(said.get("ReturnValue", 0)))
             number = int(said.get("TerminatedBySignal", 9))
             return Happened("ended", job, at, code=-number, text=how_it_died(Lost(-number, oom=False)))
-        case 4:
-            why = str(said.get("Reason", "")) or "the machine wanted its slot back"
-            return Happened("away", job, at, text=f"evicted: {why}")
-        case 7:
-            return Happened("away", job, at, text=f"its connection broke: {said.get('Message', '')}")
-        case 24:
-            return Happened("away", job, at, text=f"its machine was lost: {said.get('Reason', '')}")
-        case 9:
-            return Happened("removed", job, at, text=str(said.get("Reason", "")))
         case 12:
             code = int(said.get("HoldReasonCode", 0))
             return Happened("held", job, at, code=code, text=in_words(code, str(said.get("HoldReason", ""))))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,7 @@ from dynamo.engine.run import Run
 from dynamo.graph.model import Graph
 from dynamo.journal import Journal, Parts, Workspace
 from dynamo.worker.job import Made, Report
+from dynamo.worker.limits import RETRIES
 from dynamo.worker.returned import Tried
 from dynamo.worker.store import adopt, digest_file
 
@@ -42,6 +44,10 @@ class PoolRun(Run):
         super().__init__(request, workspace, journal, facts, fits, now, _each_alone)
         #: Attempts that are recorded as ended: task, and when it began by its report.
         self._recorded: set[tuple[str, float]] = set()
+        #: What was said of the run as a whole.
+        self._said = ""
+        #: Task to how often a job ended well, to the scheduler, that had not done it.
+        self._undone: Counter[str] = Counter()
         #: Folders of modules that travelled with the jobs, to where they are here.
         self.homes: Mapping[str, str] = {}
 
@@ -189,6 +195,32 @@ class PoolRun(Run):
                     if row[key].startswith(f"{there}/"):
                         row[key] = f"{here}{row[key][len(there) :]}"
         return orjson.dumps(said)
+
+    def say(self, text: str, now: float) -> None:
+        """Tell what should be known of the run as a whole, and keep it for who asks how the run stands."""
+        if text != self._said:
+            self._said = text
+            with self.journal.change():
+                self.journal.set_submission(self.id, {**self.journal.submission(self.id), "said": text})
+            self.account.say(text, now)
+
+    def ended_well(self, tasks: Iterable[str]) -> None:
+        """Note that a job of these tasks has ended well, to the scheduler; what is open still, it has not done."""
+        self._undone.update(self.ready.open.intersection(tasks))
+
+    def again(self) -> set[str]:
+        """Return what may be tried once more since its job ended well and had not done it, and all that waits for it.
+
+        A job of which the worker's last words are lost, as when its schedd is killed, ends so without what it made.
+        """
+        tried = self.ready.open.intersection(self._undone)
+        found = {task for task in tried if self._undone[task] <= RETRIES}
+        queue = list(found)
+        for task in queue:  # grows while it is read
+            more = set(self.ready.readers(task)) - found
+            found |= more
+            queue += more
+        return found & self.ready.open
 
     def failed(self, task_id: str, report: Report, *, infrastructure: bool) -> None:
         """Record that a task has failed for good."""

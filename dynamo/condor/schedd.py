@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from dynamo.condor.options import PoolOptions
 from dynamo.condor.refusal import refusal
@@ -31,6 +32,16 @@ class Slot(NamedTuple):
     containers: tuple[str, ...] = ()
 
 
+def _answers(where: str) -> bool:
+    """Whether something answers at ``host:port``, in three seconds; HTCondor itself waits for most of a minute."""
+    try:
+        said = urlsplit(f"//{where.strip('<>').partition('?')[0]}")
+        with socket.create_connection((said.hostname or "", said.port or PORT), timeout=3.0):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 class Schedd:
     """The schedd that `options` name.
 
@@ -47,7 +58,7 @@ class Schedd:
             ) from error
         self._htcondor: Any = htcondor2
         self._options = options
-        self._elsewhere = False
+        self._elsewhere, self._found = False, ""
         with self._asking("find the schedd"):
             self._collector = htcondor2.Collector(options.pool or None)
             self._schedd = self._locate()
@@ -56,6 +67,7 @@ class Schedd:
         options, daemon = self._options, self._htcondor.DaemonType.Schedd
         if not (options.schedd or options.pool or self.spools):
             return self._htcondor.Schedd()
+        self._check_reached()
         found = self._collector.locate(daemon, *([options.schedd] if options.schedd else []))
         if found is None:  # which `Schedd` takes for the one of this machine
             raise InfrastructureError(
@@ -64,8 +76,14 @@ class Schedd:
                 if options.schedd
                 else "the pool has no schedd: ask its administrator for an access point"
             )
+        self._found = str(found.get("Name", ""))
         self._elsewhere = found.get("Machine") != self._htcondor.param.get("FULL_HOSTNAME")
         return self._htcondor.Schedd(found)
+
+    @property
+    def name(self) -> str:
+        """What the schedd is called."""
+        return self._options.schedd or self._found or str(self._htcondor.param.get("FULL_HOSTNAME"))
 
     @property
     def spools(self) -> bool:
@@ -87,18 +105,22 @@ class Schedd:
             raise InfrastructureError(refusal(what, str(error), tokens, reached=self._reached())) from error
 
     def _reached(self) -> bool:
-        """Whether something answers at the address of the pool's central manager."""
-        where = self._options.pool or str(self._htcondor.param.get("COLLECTOR_HOST") or "")
-        host, _, port = where.partition(",")[0].strip().partition(":")
-        try:
-            with socket.create_connection((host, int(port.partition("?")[0] or PORT)), timeout=3.0):
-                return bool(host)
-        except (OSError, ValueError):
-            return False
+        """Whether something answers at the address of a central manager of the pool."""
+        return any(_answers(one.strip()) for one in self._managers.split(",") if one.strip())
+
+    @property
+    def _managers(self) -> str:
+        """The addresses of the pool's central managers, with commas between them."""
+        return self._options.pool or str(self._htcondor.param.get("COLLECTOR_HOST") or "")
+
+    def _check_reached(self) -> None:
+        if not self._reached():
+            raise OSError(f"cannot connect to {self._managers or 'a collector: none is configured'}")
 
     def slots(self) -> list[Slot]:
         """Return what the pool's machines have, one entry for each slot that may run a job."""
         with self._asking("ask the pool for its slots"):
+            self._check_reached()
             ads = self._collector.query(
                 self._htcondor.AdType.Startd,
                 'SlotType =!= "Dynamic"',
@@ -171,6 +193,20 @@ class Schedd:
         with self._asking("ask for the run"):
             ads = self._schedd.query(f"ClusterId == {cluster}", _ASKED)
         return dict(ads[0]) if ads else {}
+
+    def why_idle(self, cluster: int) -> str:
+        """Say which job of a DAG waits although machines took it; empty where none did."""
+        asked = ["ClusterId", "NumShadowStarts", "LastRemoteHost", "VacateReason"]
+        with self._asking("ask why jobs wait"):
+            ads = self._schedd.query(
+                f"DAGManJobId == {cluster} && JobStatus == 1 && NumShadowStarts > 1", asked, limit=1
+            )
+        return "; ".join(
+            f"job {ad['ClusterId']} was begun {ad['NumShadowStarts']} times and given back, the last time by "
+            f"{ad.get('LastRemoteHost', 'a machine')} ({ad.get('VacateReason', 'it gave no reason')}): ask the pool's "
+            "administrator to look at that machine"
+            for ad in ads
+        )
 
     def find(self, run: str) -> int:
         """Return the cluster of the DAG that was submitted for a run and is in the queue still; 0 for none."""

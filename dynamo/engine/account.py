@@ -45,6 +45,10 @@ class Account:
         self._counts[kind] += 1
         self._news.append(Event(kind, self.run, task.id, task.step, at, text, seconds))
 
+    def say(self, text: str, at: float) -> None:
+        """Note what should be known of the run as a whole, for the time being."""
+        self._news.append(Event("told", self.run, "", "", at, text))
+
     def warn(self, task: Task, text: str) -> None:
         """Note something that is not a failure, once a task."""
         if task.id not in self._warnings:

@@ -8,15 +8,16 @@ from typing import Literal, TypeAlias
 __all__ = ["Event", "Failure", "Kind", "Summary"]
 
 #: ``started``, ``done``, ``reused``, ``failed``, ``blocked``, ``retried`` (a lost worker), ``waiting`` (again, since
-#: its job ended before it began), ``left`` (not selected), ``added`` (a run-time workflow described more), ``warned``.
+#: its job ended before it began), ``left`` (not selected), ``added`` (a run-time workflow described more), ``warned``;
+#: ``told``: what should be known of the run as a whole, until the next of these.
 Kind: TypeAlias = Literal[
-    "started", "done", "reused", "failed", "blocked", "retried", "waiting", "left", "added", "warned"
+    "started", "done", "reused", "failed", "blocked", "retried", "waiting", "left", "added", "warned", "told"
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened to a task; `at` is Unix time, `seconds` how long it ran."""
+    """Something happened to a task; `at` is Unix time, `seconds` how long it ran. Of the run, it names no task."""
 
     kind: Kind
     run: str

@@ -5,7 +5,7 @@ A unit (one task, or the tasks that share a job) is ready when every file it rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from dynamo.graph.model import Graph, Task
@@ -101,6 +101,11 @@ class ReadySet:
                 self._missing[n] = self._needed(self._units[n])
                 if not self._missing[n]:
                     self._fresh.append(n)
+
+    def readers(self, task_id: str) -> Iterator[str]:
+        """Yield the tasks that read an output of this one, as far as they are known."""
+        for name in self.tasks[task_id].output_names:
+            yield from self._readers.get(name, ())
 
     def expand(self, task_id: str, found: Graph, units: Iterable[Unit]) -> None:
         """Add what a run-time workflow described; the files it declared are now made by these tasks."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from dynamo.graph.model import Graph, Task
@@ -33,7 +33,8 @@ class Packing:
     longest
         Seconds that a job may take, by prediction, where it could be two.
     default
-        Seconds that a task takes of which nothing is known.
+        Seconds that a task takes of which nothing is known. A fan-out of such tasks gets all slots all the same: what
+        may take minutes does not wait for its like.
     seconds
         Step to the seconds that one of its tasks took so far.
     """
@@ -47,11 +48,16 @@ class Packing:
 
 @dataclass(slots=True)
 class _Block:
-    """Tasks that share a job so far; ``kind`` is what those must have in common."""
+    """Tasks that share a job so far.
+
+    ``kind`` is what those must have in common; ``wide``, of tasks whose seconds nobody knows, how many there are of
+    their step.
+    """
 
     tasks: list[str]
     kind: tuple[str, int, bool]
     seconds: float
+    wide: int
 
 
 def pack(graph: Graph, packing: Packing = Packing()) -> list[Unit]:
@@ -74,9 +80,9 @@ def pack(graph: Graph, packing: Packing = Packing()) -> list[Unit]:
 def _block(graph: Graph, unit: Unit, packing: Packing) -> _Block:
     tasks = [graph.tasks[t] for t in unit]
     seconds = sum(packing.seconds.get(t.step, packing.default) for t in tasks)
-    return _Block(
-        list(unit), (tasks[0].needs.image, max(t.needs.cores for t in tasks), _solitary(tasks[0])), seconds
-    )
+    kind = (tasks[0].needs.image, max(t.needs.cores for t in tasks), _solitary(tasks[0]))
+    wide = max(0 if t.step in packing.seconds else len(graph.steps[t.step]) for t in tasks)
+    return _Block(list(unit), kind, seconds, wide)
 
 
 def _solitary(task: Task) -> bool:
@@ -167,7 +173,8 @@ def _groups(level: Iterable[int], blocks: list[_Block], packing: Packing) -> lis
             continue
         total = sum(blocks[n].seconds for n in members)
         worth = math.floor(total / packing.overhead) if packing.overhead else len(members)
-        jobs = max(min(packing.slots // cores, worth), math.ceil(total / packing.longest), 1)
+        wide = max(blocks[n].wide for n in members)
+        jobs = max(min(packing.slots // cores, max(worth, wide)), math.ceil(total / packing.longest), 1)
         parts: list[list[int]] = [[] for _ in range(min(jobs, len(members)))]
         before = 0.0
         for n in members:
@@ -187,6 +194,7 @@ def _merged(blocks: list[_Block], into: list[int]) -> list[_Block]:
             known = found[head]
             known.tasks += block.tasks
             known.seconds += block.seconds
+            known.wide = max(known.wide, block.wide)
         else:
-            found[head] = _Block(list(block.tasks), block.kind, block.seconds)
+            found[head] = replace(block, tasks=list(block.tasks))
     return list(found.values())

@@ -22,8 +22,10 @@ from dynamo.pool.state import PoolState
 __all__ = ["LABEL", "Pool"]
 
 LABEL = "dynamo.pool"
-#: To become the owner of a job, to write what is his, and to end his processes. None of it reaches this machine.
-_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
+#: To become the owner of a job, to write what is his, and to end his processes: also those whose parent was killed,
+#: which HTCondor knows by their environment alone (SYS_PTRACE). A shadow that outlives its schedd fights with that of
+#: the next one for the job, which then ends without its output. None of it reaches this machine.
+_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_PTRACE"]
 _PATIENCE = 90.0
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
 
-from dynamo.errors import InfrastructureError
+from dynamo.targets.dagman import WORKER
 from dynamo.testing.bench import Bench, Case, Ended
 from dynamo.worker.returned import Returned
 
@@ -48,13 +49,19 @@ class Flight:
         return Ended(self.process.returncode, text)
 
 
-@pytest.fixture
-def under_way(pool, until, request):
-    """A run whose first task is done, and of whose others some are running."""
+def bench_of(pool, name, engine):
+    """A folder of this name in which `dynamo` runs in the submit container."""
 
     def dynamo(folder, arguments):
         done = pool.dynamo(folder, *arguments)
         return Ended(done.returncode, done.stdout + done.stderr)
+
+    return Bench(pool.folder(name), engine, dynamo)
+
+
+@pytest.fixture
+def under_way(pool, until, request):
+    """A run whose first task is done, and of whose others some are running."""
 
     def running():
         assert flight.process.poll() is None, flight.ended()
@@ -62,9 +69,10 @@ def under_way(pool, until, request):
             return False  # what reads a journal that is not there makes one, which would be ours
         return any(t.startswith("waits") and told.state == "running" for t, told in case.story().items())
 
-    bench = Bench(pool.folder(request.node.name), "htcondor", dynamo)
     source = {"source.txt": "src;"}
-    case = bench.case("lengthy", source, {"source": "source.txt"}, count=_TASKS, seconds=_SECONDS)
+    case = bench_of(pool, request.node.name, "htcondor").case(
+        "lengthy", source, {"source": "source.txt"}, count=_TASKS, seconds=_SECONDS
+    )
     flight = Flight(pool, case, ["run", "run.yaml"])
     until(running, "the first tasks run")
     return flight
@@ -97,22 +105,40 @@ def whole(case, *, lost=0):
     assert len(done) == 1 + _TASKS
 
 
-def gone_on_with(under_way):
-    """Have the run end well: by itself, or by resume, where HTCondor gave its DAG up while a part of it was away."""
-    ended = under_way.ended()
-    if ended.code == InfrastructureError.exit_code:
-        assert "dynamo resume" in ended.text, ended.text
-        ended = under_way.case.dynamo("resume")
-    assert ended.code == 0, ended.text
-
-
 def test_a_queue_that_is_killed_costs_nothing(pool, until, under_way):
     """The schedd is killed (SIGKILL) in mid-run: the master starts it anew, and the run goes on; nothing is lost."""
     first = under_way.case.product("first.txt")
     pool.kill("submit", "condor_schedd")
-    gone_on_with(under_way)
+    ended = under_way.ended()
+    assert ended.code == 0, ended.text
     assert under_way.case.product("first.txt") == first
-    whole(under_way.case, lost=2)
+    whole(under_way.case, lost=1)
+
+
+#: A worker that says all is well at first, and does nothing; then it does what it is told.
+_IDLER = """#!/bin/sh
+[ -e /tmp/{mark} ] || {{ touch /tmp/{mark}; exit 0; }}
+exec {worker} "$@"
+"""
+
+
+def test_a_job_that_ended_without_a_word_is_run_again(pool):
+    """To HTCondor it went well, as one may whose schedd was killed; what it has not done goes into a further DAG."""
+    idler = _IDLER.format(mark=f"idle-{os.getpid()}", worker=WORKER)
+    for worker in ("worker-1", "worker-2"):
+        pool.pool.execute(
+            worker, ["sh", "-c", 'printf %s "$1" > /tmp/idler; chmod 755 /tmp/idler', "sh", idler]
+        )
+    case = bench_of(pool, "idler", {"name": "htcondor", "worker": "/tmp/idler"}).case(
+        "lengthy", {"source.txt": "src;"}, {"source": "source.txt"}, count=2, seconds=0.0
+    )
+    ended = case.run()
+    assert ended.code == 0, ended.text
+    assert sorted(case.products()) == ["first.txt", "waited/0.txt", "waited/1.txt"]
+    told = case.story()["stamp"]
+    assert told.attempts[0] == "lost"
+    assert "it sent no report back" in told.errors[0]
+    assert told.attempts[-1] == "ok"
 
 
 def test_a_startd_that_is_killed_costs_its_job_in_flight_at_most(pool, until, under_way):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from dynamo.cli.progress import Progress
 from dynamo.engine import Event
@@ -133,3 +135,25 @@ def test_a_log_that_cannot_be_written_stops_no_run(tmp_path):
     with progress.shown(quiet=True):
         tell(progress, "started a-0", "failed a-0")
     assert progress.lines["a"].counts["failed"] == 1
+
+
+def test_what_is_told_of_the_run_is_printed_and_logged_as_it_comes(progress, tmp_path, capsys):
+    """Where no terminal shows it below the table; it counts for no step."""
+    with progress.shown(quiet=False):
+        progress(Event("told", "run", "", "", 0.0, "cluster 7 of ap: 2 jobs wait for a slot"))
+        assert capsys.readouterr().err == "cluster 7 of ap: 2 jobs wait for a slot\n"
+    assert "cluster 7 of ap: 2 jobs wait for a slot\n" in (tmp_path / "run.log").read_text()
+    assert list(progress.lines) == ["a"]
+    with progress.shown(quiet=True):
+        progress(Event("told", "run", "", "", 0.0, "cluster 7 of ap"))
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_told_of_the_run_stands_below_the_table(progress):
+    """Until something else is told."""
+    progress(Event("told", "run", "", "", 0.0, "1 job held"))
+    progress(Event("told", "run", "", "", 1.0, "cluster 7 of ap"))
+    console = Console(width=80, file=io.StringIO())
+    console.print(progress.shape())
+    assert console.file.getvalue().splitlines()[-1].strip() == "cluster 7 of ap"
+    assert "held" not in console.file.getvalue()

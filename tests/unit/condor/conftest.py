@@ -98,6 +98,23 @@ class EventLog:
             "Job reconnection failed\n    Job disconnected too long\n    Can not reconnect to one, rescheduling job",
         )
 
+    def silent(self, job: str) -> None:
+        self.write(
+            22,
+            job,
+            "Job disconnected, attempting to reconnect\n"
+            "    Socket between submit and execute hosts closed unexpectedly\n"
+            "    Trying to reconnect to slot1@one <10.0.0.1:9618?sock=startd>",
+        )
+
+    def back(self, job: str) -> None:
+        self.write(
+            23,
+            job,
+            "Job reconnected to slot1@one\n    startd address: <10.0.0.1:9618?sock=startd>\n"
+            "    starter address: <10.0.0.1:9618?sock=starter>",
+        )
+
     def broke(self, job: str) -> None:
         self.write(
             7,

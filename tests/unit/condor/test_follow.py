@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from dynamo.worker.limits import RETRIES
+
 TWO = """
     @workflow
     def flow():
         copy(make(out='a'), out='b')
 """
 ONE = ("make", "copy")
+THREE = """
+    @workflow
+    def flow():
+        copy(copy(make(out='a'), out='b'), out='c')
+        make(out='d')
+"""
 
 
 def test_a_job_that_went_well(pool):
@@ -197,12 +205,46 @@ def test_a_damaged_output_is_not_taken_for_what_was_made(pool):
     follower.catch_up()
     assert pool.attempts() == [("make", 1, "ok"), ("copy", 1, "lost")]
     assert follower.spoilt, "a rescue DAG would not run it again"
+    _run_out_of_tries(pool, "copy")
     with pool.journal.change():
         follower.give_up(1.0)
     (failure,) = pool.summary().failures
     assert failure.task == "copy"
     assert "its output 'b' came back damaged" in failure.error
     assert [p.name for p in pool.out.iterdir()] == ["a"]
+
+
+def _run_out_of_tries(pool, *tasks):
+    """Have these tasks end as often, in other DAGs, as they may."""
+    for _ in range(RETRIES):
+        assert pool.run.again() >= set(tasks)
+        pool.run.ended_well(tasks)
+    assert pool.run.again() == set()
+
+
+def test_a_job_that_ended_well_without_a_word_is_run_again_with_what_waits_for_it(pool):
+    """A schedd that was killed may lose what its job made; but what fails by itself for another reason has failed."""
+    follower = pool.submit(THREE, ("make-0",), ("copy-0",), ("make-1",), ("copy-1",))
+    for job in ("make-0", "make-1", "copy-0"):
+        pool.log.submitted(job)
+        pool.log.began(job)
+    pool.log.ended("make-0")
+    pool.send("make-1", make_1="failed")
+    pool.log.ended("make-1", 2)
+    pool.log.held("copy-0", 13, "Transfer input files failure: no such file")
+    pool.log.removed("copy-0")
+    pool.own.ended("", 1)
+    follower.catch_up()
+    with pool.journal.change():
+        follower.give_up(1.0)
+    assert pool.run.again() == {"make-0", "copy-0", "copy-1"} == pool.run.ready.open
+    assert [failure.task for failure in pool.summary().failures] == ["make-1"]
+    _run_out_of_tries(pool, "make-0")
+    with pool.journal.change():
+        follower.give_up(2.0)
+    told = {failure.task: failure.error for failure in pool.summary().failures}
+    assert "it sent no report back" in told["make-0"]
+    assert not pool.run.ready.open
 
 
 def test_a_report_that_tells_of_what_was_not_asked_for_is_no_crash(pool):

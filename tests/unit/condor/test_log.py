@@ -18,6 +18,8 @@ def test_every_event_that_matters_is_understood(log):
     log.image_size("a")
     log.evicted("a")
     log.began("a")
+    log.silent("a")
+    log.back("a")
     log.broke("a")
     log.lost("a")
     log.held("a")
@@ -30,20 +32,22 @@ def test_every_event_that_matters_is_understood(log):
     log.ended()
     found = list(Log(log.path).read())
     assert [(what.kind, what.job, what.code) for what in found] == [
-        ("submitted", "a", 0), ("began", "a", 0), ("away", "a", 0), ("began", "a", 0), ("away", "a", 0),
-        ("away", "a", 0), ("held", "a", 34), ("ended", "a", 3), ("ended", "a", -9), ("submitted", "b", 0),
-        ("removed", "b", 0), ("submitted", "", 0), ("ended", "", 0),
+        ("submitted", "a", 0), ("began", "a", 0), ("away", "a", 0), ("began", "a", 0), ("silent", "a", 0),
+        ("back", "a", 0), ("away", "a", 0), ("away", "a", 0), ("held", "a", 34), ("released", "a", 0),
+        ("ended", "a", 3), ("ended", "a", -9), ("submitted", "b", 0), ("removed", "b", 0),
+        ("submitted", "", 0), ("ended", "", 0),
     ]  # fmt: skip
     assert found[0].at == log.start + 1
     assert found[1].machine == "slot1_2@one"
     texts = [what.text for what in found]
     assert texts[2] == "evicted: the owner came back"
-    assert texts[4].startswith("its connection broke: Error from slot1@one: gone")
-    assert texts[5].startswith("its machine was lost: ")
-    assert texts[6].startswith("it used more memory or disk than it asked for; declare more with memory=")
-    assert "(hold code 34: Job has gone over memory limit of 1024 megabytes)" in texts[6]
-    assert "signal 9 (SIGKILL)" in texts[8]
-    assert "via condor_rm (by user dynamo)" in texts[10]
+    assert texts[4] == "Socket between submit and execute hosts closed unexpectedly"
+    assert texts[6].startswith("its connection broke: Error from slot1@one: gone")
+    assert texts[7].startswith("its machine was lost: ")
+    assert texts[8].startswith("it used more memory or disk than it asked for; declare more with memory=")
+    assert "(hold code 34: Job has gone over memory limit of 1024 megabytes)" in texts[8]
+    assert "signal 9 (SIGKILL)" in texts[11]
+    assert "via condor_rm (by user dynamo)" in texts[13]
 
 
 def test_a_log_is_read_once_as_it_grows(log):

@@ -29,6 +29,13 @@ def tokens(tmp_path):
 DENIED = "\nFailed to connect to schedd: AUTHENTICATE:1003:Failed to authenticate with any method\nmore"
 
 
+def test_a_schedd_that_was_started_anew_is_not_taken_for_one_that_refuses_us(tokens):
+    """It knows no session of before."""
+    said = refusal("ask", "SECMAN:2004:Server rejected our session id", str(tokens), reached=True)
+    assert "started anew" in said
+    assert "token" not in said
+
+
 def test_a_token_that_has_expired_is_named(tokens):
     """Those that have not, and files that are none, are passed over."""
     (tokens / "a-good").write_text(token(exp=NOW + 1))

@@ -109,9 +109,21 @@ def test_labels_that_cannot_share_a_job_are_refused():
 def test_side_by_side_run_no_more_jobs_than_there_are_slots(width, slots, cores):
     """Of those that need more cores, fewer; and none is split off that is shorter than what a job costs."""
     g = graph([task(n, cores=cores) for n in range(width)])
-    units = pack(g, Packing(slots=slots, overhead=3.0, default=1.0))
+    seconds = dict.fromkeys(("s-0", "s-1", "s-2"), 1.0)
+    units = pack(g, Packing(slots=slots, overhead=3.0, seconds=seconds))
     assert len(units) <= max(slots // cores, 1)
     assert len(units) == max(min(slots // cores, width // 3, width), 1)
+    sizes = [len(unit) for unit in units]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 4))
+def test_a_fan_out_that_was_never_timed_gets_all_slots(width, slots, cores):
+    """Four tasks may take a second or an hour: in one job, each would wait for the others."""
+    g = graph([task(3 * n, cores=cores) for n in range(width)])  # all of one step
+    units = pack(g, Packing(slots=slots, overhead=3.0))
+    assert len(units) == max(min(slots // cores, width), 1)
     sizes = [len(unit) for unit in units]
     assert max(sizes) - min(sizes) <= 1
 
