@@ -26,6 +26,8 @@ __all__ = ["execute", "exit_code", "progress_of", "resuming", "tell"]
 
 #: How a disk that is full, or over its quota, is told.
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+#: How a hold of HTCondor is told, whose words say who must act.
+_HELD = "(hold code"
 
 
 def execute(
@@ -162,7 +164,7 @@ def _failure(group: Sequence[Failure]) -> str:
     lines = [f"failed: {failure.task} ({failure.place}): {failure.error}"]
     if failure.infrastructure and any(words in failure.error for words in _NO_ROOM):
         lines.append("  its disk is full: make room, then dynamo resume tries it again")
-    elif failure.infrastructure:
+    elif failure.infrastructure and _HELD not in failure.error:
         lines.append(
             "  its worker was lost; unless the task itself is to blame, dynamo resume tries it again"
         )

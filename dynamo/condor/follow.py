@@ -116,7 +116,7 @@ class Follower:
         machine = self._machine.get(job.name, told.machine)
         for tried in told.tried[self._seen[job.name] : until]:
             why = self._run.tried(tried, machine, str(job.folder), job.outputs, known=known)
-            self._lost[tried.report.task] = why
+            self._lost[tried.report.task] = f"{why} (on {machine})" if why and machine else why
         self._seen[job.name] = max(self._seen[job.name], until)
         if what.code and self._failing and not later:
             self._fail_own(told)

@@ -62,7 +62,8 @@ def understood(number: int, said: Mapping[str, Any], job: str, at: float) -> Hap
     """Return what an event of the type `number` tells; None for those that do not matter here."""
     if number in _TOLD:
         kind, words, reason, otherwise = _TOLD[number]
-        return Happened(kind, job, at, text=words.format(str(said.get(reason, "")) or otherwise))
+        text = words.format(str(said.get(reason, "")) or otherwise)
+        return Happened(kind, job, at, str(said.get("StartdName", "")), text=text)
     match number:
         case 1:
             return Happened("began", job, at, str(said.get("SlotName") or said.get("ExecuteHost", "")))

@@ -141,7 +141,8 @@ class Schedd:
         with self._asking("submit the DAG"), chdir(dag.parent):
             if self.spools:
                 return self._spool(dag, run)
-            submit = self._htcondor.Submit.from_dag(dag.name, {"Force": not rescue, "UpdateSubmit": True})
+            said = {"Force": not rescue, "UpdateSubmit": True, "BatchName": run}
+            submit = self._htcondor.Submit.from_dag(dag.name, said)
             submit["initialdir"] = str(dag.parent)
             submit["My.DynamoRun"] = f'"{run}"'
             return int(self._schedd.submit(submit).cluster())
@@ -153,6 +154,7 @@ class Schedd:
         submit = self._htcondor.Submit(
             {
                 "universe": "scheduler",
+                "batch_name": run,
                 "executable": "/usr/bin/condor_dagman",
                 "transfer_executable": "false",
                 "arguments": f'"-p 0 -f -l . -Lockfile {dag.name}.lock -AutoRescue 1 -DoRescueFrom 0 -Dag {dag.name}'
@@ -193,20 +195,6 @@ class Schedd:
         with self._asking("ask for the run"):
             ads = self._schedd.query(f"ClusterId == {cluster}", _ASKED)
         return dict(ads[0]) if ads else {}
-
-    def why_idle(self, cluster: int) -> str:
-        """Say which job of a DAG waits although machines took it; empty where none did."""
-        asked = ["ClusterId", "NumShadowStarts", "LastRemoteHost", "VacateReason"]
-        with self._asking("ask why jobs wait"):
-            ads = self._schedd.query(
-                f"DAGManJobId == {cluster} && JobStatus == 1 && NumShadowStarts > 1", asked, limit=1
-            )
-        return "; ".join(
-            f"job {ad['ClusterId']} was begun {ad['NumShadowStarts']} times and given back, the last time by "
-            f"{ad.get('LastRemoteHost', 'a machine')} ({ad.get('VacateReason', 'it gave no reason')}): ask the pool's "
-            "administrator to look at that machine"
-            for ad in ads
-        )
 
     def find(self, run: str) -> int:
         """Return the cluster of the DAG that was submitted for a run and is in the queue still; 0 for none."""

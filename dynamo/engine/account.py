@@ -117,7 +117,7 @@ class Account:
             seconds=now - self.began,
             first=max(self._first - self.began, 0.0),
             warnings=(
-                *self._warnings.values(),
+                *(text for task, text in self._warnings.items() if task not in self._failures),
                 *(f"products: no output has a name like {p!r}" for p in unused),
             ),
         )

@@ -43,12 +43,12 @@ _NAMED = 50
 MEMORY = 1024
 #: Deadlines (seconds) and what they add to the priority of a job that must be done by then.
 _CLASSES = ((60.0, 300), (300.0, 200), (math.inf, 100))
-#: Holds (manual, "Job ClassAd attributes", HoldReasonCode) that may pass by themselves: the start of a job, but for a
-#: program that is not there (ENOENT, 2), and the transfer of its input or output.
+#: Holds (manual, "Job ClassAd attributes", HoldReasonCode) that may pass by themselves: the start of a job and the
+#: transfer of its input, but for what is not there (ENOENT, 2), and the transfer of its output.
 TRANSIENT = (
     "(HoldReasonCode == 6 && HoldReasonSubCode =!= 2)",
     "HoldReasonCode == 12",
-    "HoldReasonCode == 13",
+    "(HoldReasonCode == 13 && HoldReasonSubCode =!= 2)",
 )
 
 

@@ -114,3 +114,4 @@ def test_a_disk_that_is_full_on_a_worker_is_the_machines_fault(dynamo):
     assert "No space left on device" in text
     assert "tried 3 times" in text
     assert "its disk is full: make room" in text
+    assert "(on slot1@worker-" in text, "which machine is full"

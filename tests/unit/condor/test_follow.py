@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dynamo.cli.execute import words
 from dynamo.worker.limits import RETRIES
 
 TWO = """
@@ -136,6 +137,10 @@ def test_a_held_job_is_explained_and_its_tasks_do_not_run(pool):
     (failure,) = pool.summary().failures
     assert failure.infrastructure
     assert "used more memory or disk" in failure.error
+    assert pool.summary().warnings == (), "the failure says the same"
+    told = words(pool.summary(), pool.workspace)
+    assert told.count("used more memory or disk") == 1
+    assert "worker was lost" not in told
     assert pool.states() == {"make": "failed", "copy": "blocked"}
 
 
@@ -211,6 +216,8 @@ def test_a_damaged_output_is_not_taken_for_what_was_made(pool):
     (failure,) = pool.summary().failures
     assert failure.task == "copy"
     assert "its output 'b' came back damaged" in failure.error
+    assert failure.error.endswith("(on slot1@one)")
+    assert "worker was lost" in words(pool.summary(), pool.workspace)
     assert [p.name for p in pool.out.iterdir()] == ["a"]
 
 

@@ -44,6 +44,7 @@ def test_every_event_that_matters_is_understood(log):
     assert texts[4] == "Socket between submit and execute hosts closed unexpectedly"
     assert texts[6].startswith("its connection broke: Error from slot1@one: gone")
     assert texts[7].startswith("its machine was lost: ")
+    assert found[7].machine == "one"
     assert texts[8].startswith("it used more memory or disk than it asked for; declare more with memory=")
     assert "(hold code 34: Job has gone over memory limit of 1024 megabytes)" in texts[8]
     assert "signal 9 (SIGKILL)" in texts[11]
