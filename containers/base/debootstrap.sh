@@ -4,6 +4,7 @@
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+chmod 755 "$folder"  # the root of the image, which users that are not root read too
 debootstrap --variant=minbase "$1" "$folder" "$2" >&2
 rm -rf "$folder"/var/cache/apt/* "$folder"/var/lib/apt/lists/* "$folder"/var/log/*
 # The archive must not depend on when it was made more than its files do.
