@@ -25,6 +25,7 @@ def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -
     from dynamo.engine.known import Facts
     from dynamo.journal import Journal, Workspace
     from dynamo.planning.pack import Packing, pack
+    from dynamo.runfile.engine import SHARED
     from dynamo.runfile.workflow import module_folders
     from dynamo.targets.code import carry
     from dynamo.targets.dag_folder import write_dag
@@ -51,6 +52,8 @@ def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -
         container=engine.container or "",
         limits=engine.at_once or {},
         worker=engine.worker or WORKER,
+        shared=engine.transfer == SHARED,
+        urls=engine.urls or {},
         slots=packing.slots,
     )
     compiled = write_dag(

@@ -67,6 +67,7 @@ def command() -> None:
     type=click.Path(path_type=Path, resolve_path=True),
     help="A folder of Apptainer's images that workers see at the same path; may be given again.",
 )
+@click.option("--shared", is_flag=True, help="Workers see those folders too, for `transfer: shared`.")
 @_base
 def up(
     name: str,
@@ -77,6 +78,8 @@ def up(
     containers: tuple[str, ...],
     images: tuple[Path, ...],
     base: str | None,
+    *,
+    shared: bool,
 ) -> None:
     """Have a pool run as asked for: built, begun, or changed; what fits already is left alone, with its jobs."""
     from dynamo.pool.host import connect
@@ -88,7 +91,7 @@ def up(
         size = parse_bytes(memory)
     except ValueError as error:
         raise UserError(f"--memory: {error}") from None
-    settings = PoolSettings(name, workers, cores, size, mounts or (Path.cwd(),), containers, images)
+    settings = PoolSettings(name, workers, cores, size, mounts or (Path.cwd(),), containers, images, shared)
     client = connect()
     image = build(client, print, base)
     pool = Pool(client, name)

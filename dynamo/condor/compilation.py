@@ -52,6 +52,8 @@ def dag_options(run: PoolRun, said: PoolOptions, slots: int, *, here: bool) -> D
         images=run.request.images,
         container=said.container,
         limits=said.limits,
+        shared=said.shared,
+        urls=said.urls,
         idle=max(IDLE, 4 * slots),
         run=run.id,
         slots=said.slots or slots or SLOTS,

@@ -29,6 +29,10 @@ class PoolOptions:
     spool
         Whether files are sent to the access point with the jobs; None finds that out: they are where HTCondor is not
         installed on this machine.
+    shared
+        Whether the machines see this workspace and the inputs at their paths, so that nothing is sent.
+    urls
+        Folder of inputs to the URL by which the machines fetch by themselves what lies in it.
     container
         ``docker``, ``apptainer`` or empty.
     """
@@ -39,4 +43,6 @@ class PoolOptions:
     worker: str = WORKER
     limits: Mapping[str, int] = field(default_factory=dict)
     spool: bool | None = None
+    shared: bool = False
+    urls: Mapping[str, str] = field(default_factory=dict)
     container: str = ""

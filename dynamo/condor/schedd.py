@@ -88,8 +88,8 @@ class Schedd:
     @property
     def spools(self) -> bool:
         """Whether the schedd is on another machine, to which files are sent."""
-        if self._options.spool is not None:
-            return self._options.spool
+        if self._options.spool is not None or self._options.shared:
+            return bool(self._options.spool)
         return self._elsewhere or not os.access(self._dagman, os.X_OK)
 
     @property
@@ -141,6 +141,11 @@ class Schedd:
         with self._asking("submit the DAG"), chdir(dag.parent):
             if self.spools:
                 return self._spool(dag, run)
+            if not os.access(self._dagman, os.X_OK):
+                raise UserError(
+                    f"`transfer: shared` submits from a machine with HTCondor, and {self._dagman} is not here: run it "
+                    "on the access point, or leave that out"
+                )
             said = {"Force": not rescue, "UpdateSubmit": True, "BatchName": run}
             submit = self._htcondor.Submit.from_dag(dag.name, said)
             submit["initialdir"] = str(dag.parent)

@@ -30,7 +30,7 @@ def role_config(settings: PoolSettings, role: Role, execute: str = "") -> str:
         "COLLECTOR_HOST = $(CONDOR_HOST):9618",
         f"UID_DOMAIN = {settings.domain}",
         f"TRUST_DOMAIN = {settings.domain}",
-        "FILESYSTEM_DOMAIN = $(FULL_HOSTNAME)",
+        f"FILESYSTEM_DOMAIN = {settings.domain if settings.shared else '$(FULL_HOSTNAME)'}",
     ]
     if role == "worker":
         lines += [f"NUM_CPUS = {settings.cores}", f"MEMORY = {settings.memory // 2**20}"]

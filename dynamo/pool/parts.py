@@ -73,6 +73,8 @@ def worker(settings: PoolSettings, number: int, token: str, *, execute: str = ""
     """
     name = f"worker-{number}"
     mounts = [(str(folder), f"{folder}:ro") for folder in settings.images]
+    if settings.shared:
+        mounts += [(str(folder), str(folder)) for folder in settings.mounts]
     if "docker" in settings.containers:
         mounts += [(socket, "/var/run/docker.sock"), (execute_volume(settings, number), execute)]
     # Apptainer makes name spaces of its own, in which it mounts; Docker's usual filter of system calls forbids that.

@@ -30,6 +30,8 @@ class PoolSettings:
         Bytes of memory of each worker, divided evenly among its slots.
     mounts
         Folders that the submit container sees at the same path.
+    shared
+        Whether the workers see them too, so that nothing need be sent.
     containers
         What the workers run jobs in containers with: ``docker``, ``apptainer``, or both.
     images
@@ -45,6 +47,7 @@ class PoolSettings:
     mounts: tuple[Path, ...] = ()
     containers: tuple[str, ...] = ()
     images: tuple[Path, ...] = ()
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

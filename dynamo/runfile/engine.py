@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,12 @@ ENGINES = ("local", "htcondor", "pegasus")
 #: What may run the containers of tasks.
 CONTAINERS = ("docker", "apptainer")
 #: Keys that say which pool is used, and how.
-_POOL = ("pool", "schedd", "slots", "worker", "at_once")
+_POOL = ("pool", "schedd", "slots", "worker", "at_once", "transfer", "urls")
+#: How files come to a job: sent by HTCondor, or found where they are.
+SHARED = "shared"
+TRANSFERS = ("sent", SHARED)
+#: What HTCondor's plugins for URLs take, as they are named.
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s,\"']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class EngineRule:
     slots: int | None = None
     worker: str | None = None
     at_once: Mapping[str, int] | None = None
+    transfer: str | None = None
+    urls: Mapping[str, str] | None = None
 
 
 def _some_bytes(value: Any) -> int:
@@ -50,6 +58,18 @@ def _at_once(value: Any, at: At, tell: Tell) -> dict[str, int]:
     return {name: most for name, most in found.items() if most}
 
 
+def _urls(value: Any, at: At, tell: Tell) -> dict[str, str]:
+    if not isinstance(value, dict):
+        tell.expected("a mapping", value, at)
+        return {}
+    for folder, url in value.items():
+        if not str(folder).startswith("/"):
+            tell((*at, folder), "a folder of inputs with its whole path is expected, like /data/radar")
+        elif not isinstance(url, str) or not _URL.fullmatch(url):
+            tell((*at, folder), "the URL of that folder is expected, like https://store.example.org/radar")
+    return {str(folder): str(url) for folder, url in value.items()}
+
+
 def read_engine(value: Any, at: At, tell: Tell) -> Any:
     """Read the mapping `engine`, or a name alone."""
     before = len(tell)
@@ -58,6 +78,11 @@ def read_engine(value: Any, at: At, tell: Tell) -> Any:
         for key in _POOL:
             if getattr(read, key) is not None:
                 tell((*at, key), f"{key!r} is for the engine 'htcondor', not for {read.name!r}")
+    if read and len(tell) == before and read.transfer == SHARED and (read.container or read.urls):
+        other = "container" if read.container else "urls"
+        tell(
+            (*at, "transfer"), f"with 'shared' nothing is sent, which {other!r} needs: leave one of them out"
+        )
     return read
 
 
@@ -89,6 +114,17 @@ KEYS[EngineRule] = {
         text,
         {**TEXT, "default": "/opt/dynamo/bin/dynamo-worker"},
         "Path of dynamo-worker on the machines, or in the images, that run jobs (htcondor).",
+    ),
+    "transfer": Key(
+        choice(TRANSFERS),
+        {"enum": list(TRANSFERS), "default": "sent"},
+        "How files come to jobs: sent by HTCondor, or found where they are, on a file system that all machines share "
+        "(htcondor).",
+    ),
+    "urls": Key(
+        _urls,
+        {"type": "object", "additionalProperties": TEXT},
+        "Folder of inputs to a URL by which workers fetch by themselves what lies in it (htcondor).",
     ),
     "at_once": Key(
         _at_once,

@@ -43,6 +43,8 @@ class EngineOptions:
     slots: int | None = None
     worker: str | None = None
     at_once: Mapping[str, int] | None = None
+    transfer: str | None = None
+    urls: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

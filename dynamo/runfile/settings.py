@@ -7,6 +7,7 @@ from typing import Any
 
 from dynamo.graph.digest import NotJSON, to_json
 from dynamo.planning.select import Selection
+from dynamo.runfile.engine import SHARED
 from dynamo.runfile.preparation import EngineOptions, Prepared
 from dynamo.runfile.workflow import module_folders
 
@@ -42,6 +43,8 @@ def _pool(engine: EngineOptions) -> dict[str, Any]:
         "worker": engine.worker,
         "limits": engine.at_once,
         "container": engine.container,
+        "shared": engine.transfer == SHARED,
+        "urls": engine.urls,
     }
     return {key: value for key, value in said.items() if value}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,11 +26,13 @@ from dynamo.targets.dagman import (
     final_text,
     kind_of,
     submit_text,
+    travelling,
 )
 from dynamo.targets.dagman import silent as silent_parents
 from dynamo.targets.direct import IN, is_direct, links
 from dynamo.targets.jobs import INPUTS, OUT, Compiled, TargetJob, compile_jobs, spec_of
 from dynamo.targets.unfolding import Unfolding
+from dynamo.targets.urls import fetched
 from dynamo.worker.build import build
 
 __all__ = ["add_dag", "write_dag"]
@@ -60,14 +62,14 @@ def write_dag(
         raise UserError(f"{folder} is a file, not a folder: name a folder, or remove the file")
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is there already and not empty: name another folder, or remove it")
-    compiled = compile_jobs(carried.renamed(graph), units)
+    compiled = compile_jobs(carried.renamed(graph), units, fetched(graph, options.urls, options.container))
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
         (part / INPUTS).mkdir()
         for source, path in graph.sources.items():
-            if source in graph.consumers:
+            if source in graph.consumers and "://" not in compiled.paths[source]:
                 (part / compiled.paths[source]).symlink_to(path)
         (part / CONFIG).write_text(config_text(settings(options.idle)))
         if options.python:
@@ -117,6 +119,8 @@ def add_dag(
             os.mkdir(f"{place}/{OUT}")  # noqa: PTH102
         if is_direct(compiled, job, options.container):
             _link(folder, compiled, job)
+        elif options.shared:
+            _link_all(place, travelling(compiled, job, options))
         silent = silent_parents(compiled, job, options)
         spec = orjson.dumps(spec_of(compiled, job, digests, here, silent).to_json())
         with open(f"{place}/{job.name}.spec.json", "wb", buffering=0) as file:  # noqa: PTH123
@@ -129,6 +133,13 @@ def add_dag(
     part = folder / f".{name}.dag"
     part.write_text(dag_text(compiled, name, title, options, final=final))
     part.replace(folder / f"{name}.dag")
+
+
+def _link_all(place: str, paths: Iterable[str]) -> None:
+    """Have a job find what it needs in its folder, where it runs; what it leads to need not be there yet."""
+    for path in paths:
+        with suppress(FileExistsError):
+            os.symlink(path, f"{place}/{path.rpartition('/')[2]}")  # noqa: PTH211
 
 
 def _link(folder: Path, compiled: Compiled, job: TargetJob) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "kind_of",
     "silent",
     "submit_text",
+    "travelling",
 ]
 
 #: Where `dynamo-worker` is in the images of dynamo.
@@ -72,6 +73,10 @@ class DagOptions:
         How many jobs may wait in the queue at one time; DAGMan holds back the others.
     run
         Id of the run, by which its jobs are found in the queue; empty where a DAG is compiled for no run.
+    shared
+        Whether all machines see the folder at its path, and all that it links to: nothing is sent.
+    urls
+        Folder to the URL by which workers fetch by themselves what lies in it.
     slots
         Into how many jobs side by side is packed what run-time workflows describe.
     """
@@ -83,6 +88,8 @@ class DagOptions:
     limits: Mapping[str, int] = field(default_factory=dict)
     idle: int = 1000
     run: str = ""
+    shared: bool = False
+    urls: Mapping[str, str] = field(default_factory=dict)
     slots: int = 8
 
 
@@ -149,7 +156,7 @@ def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
     if alone:
         values |= direct.variables(compiled, job)
     else:
-        values["inputs"] = ", ".join(_inputs(job, compiled, options))
+        values |= {} if options.shared else {"inputs": ", ".join(_inputs(job, compiled, options))}
     lines = [
         f"JOB {job.name} {kind_of(compiled, job, options)}.sub",
         f"VARS {job.name} " + " ".join(f'{key}="{value}"' for key, value in values.items()),
@@ -177,12 +184,20 @@ def silent(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]
 
 
 def _inputs(job: TargetJob, compiled: Compiled, options: DagOptions) -> list[str]:
-    """Return what is sent with a job, as paths from its folder; what an earlier try of it brought back as well."""
-    files = [f"{job.name}.spec.json", OUT]
+    """Return what is sent with a job; what an earlier try of it brought back as well."""
+    return [f"{job.name}.spec.json", OUT, *travelling(compiled, job, options)]
+
+
+def travelling(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
+    """Return what a job needs from outside its folder, as paths from there, or the URL where its machine fetches it."""
     without = silent(compiled, job, options)
-    files += [f"../{parent}/{OUT}/{parent}.report.json" for parent in job.parents if parent not in without]
+    files = [f"../{parent}/{OUT}/{parent}.report.json" for parent in job.parents if parent not in without]
     files += [
-        f"../{path.removeprefix('jobs/')}" if path.startswith("jobs/") else f"../../{path}"
+        path
+        if "://" in path
+        else f"../{path.removeprefix('jobs/')}"
+        if path.startswith("jobs/")
+        else f"../../{path}"
         for path in job.inputs.values()
     ]
     if any(_travels(compiled.graph.tasks[t].call) for t in job.tasks):
@@ -206,11 +221,16 @@ def _priority(needs: Needs) -> int:
 
 def _worker_lines(options: DagOptions) -> list[str]:
     """Return the part of a submit description that says what runs, with which files."""
-    return [
+    lines = [
         f"executable = {options.worker}",
         "transfer_executable = false",
         'arguments = "run $(JOB).spec.json --again $(again)"',
         "initialdir = jobs/$(JOB)",
+    ]
+    if options.shared:
+        return [*lines, "# It runs in its folder, which all machines see.", "should_transfer_files = NO"]
+    return [
+        *lines,
         "should_transfer_files = YES",
         "when_to_transfer_output = ON_EXIT",
         "transfer_input_files = $(inputs)",

@@ -39,6 +39,8 @@ engine:
   slots: 8
   worker: /opt/dynamo/bin/dynamo-worker
   at_once: {plot: 4}
+  transfer: sent
+  urls: {/data/radar: "https://store.example.org/radar"}
 images:
   radar: "dynamo-algorithms:0.1"
 workspace: work
@@ -48,7 +50,7 @@ TYPOS = {
     "workspace": "workspce", "files": "fils", "last": "lst", "from": "form", "to": "too", "within": "withn",
     "time": "tme", "only": "olny", "keep": "kep", "name": "nam", "cores": "core", "memory": "memry",
     "container": "contaner", "images": "imags", "pool": "pol", "schedd": "sched", "slots": "slot",
-    "worker": "workr", "at_once": "at_onec",
+    "worker": "workr", "at_once": "at_onec", "transfer": "transfr", "urls": "url",
 }  # fmt: skip
 WRONG = {
     "workflow": ["5", "[a]", "", "chain", "'./chain.txt:f'", "'./dir/chain:f'", "'a:1b'"],
@@ -85,6 +87,16 @@ WRONG = {
     "slots": ["0", "1.5", "two", "true", ""],
     "worker": ["5", "[a]", "", "''"],
     "at_once": ["5", "[a]", "text", "{plot: 0}", "{plot: many}"],
+    "transfer": ["5", "[a]", "condorio", ""],
+    "urls": [
+        "5",
+        "[a]",
+        "text",
+        "{data: 'https://a/b'}",
+        "{/data: 5}",
+        "{/data: a/b}",
+        "{/data: 'http://a b'}",
+    ],
     "images": ["5", "[a]", "text", "{radar: Not An Image}"],
     "workspace": ["5", "[a]", "", "''"],
 }

@@ -20,6 +20,7 @@ from dynamo.targets.dagman import DagOptions, dag_text
 from dynamo.targets.jobs import compile_jobs
 from dynamo.worker.build import build
 from dynamo.worker.loading import load_object
+from dynamo.worker.spec import Spec
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -59,6 +60,28 @@ def content(folder: Path) -> dict[str, str]:
             text = re.sub(r'"place":"[^"]*"', '"place":""', path.read_text().replace(build(), "BUILD"))
             found[name] = text
     return found
+
+
+def test_where_all_is_shared_jobs_find_what_they_need_in_their_folders(tmp_path):
+    """Also what other jobs are still to make; nothing is sent."""
+    folder = compiled(nowcast(), tmp_path / "dag", shared=True)
+    assert "transfer_input_files" not in (folder / "worker.sub").read_text()
+    assert "should_transfer_files = NO\n" in (folder / "worker.sub").read_text()
+    assert "inputs=" not in (folder / "nowcast.dag").read_text()
+    for spec in folder.glob("jobs/*/*.spec.json"):
+        said = Spec.from_json(orjson.loads(spec.read_bytes()))
+        for path in (*said.graph.sources.values(), *said.reports):
+            found = Path(os.path.normpath(spec.parent / (spec.parent / path).readlink())).relative_to(folder)
+            assert found.parts[0] == "inputs" or found.parts[::2] == ("jobs", "out"), found
+
+
+def test_what_has_a_url_is_fetched_from_there(tmp_path):
+    """Nothing leads to it here; the job finds it under the last part of its URL."""
+    folder = compiled(nowcast(), tmp_path / "dag", urls={"/data": "https://store.example.org/radar"})
+    assert not list((folder / "inputs").iterdir())
+    assert "https://store.example.org/radar/f-0.nc, https://" in (folder / "nowcast.dag").read_text()
+    spec = Spec.from_json(orjson.loads(next(folder.glob("jobs/ingest*/*.spec.json")).read_bytes()))
+    assert sorted(spec.graph.sources.values()) == [f"f-{n}.nc" for n in range(6)]
 
 
 @pytest.mark.parametrize("graph", [nowcast, hello])
