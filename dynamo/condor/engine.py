@@ -48,10 +48,6 @@ def _ignore(event: Event) -> None:
     """Observe nothing."""
 
 
-def _anything(graph: Graph) -> None:
-    """Let everything fit: it was submitted long ago."""
-
-
 class HTCondorEngine:
     """Runs graphs on an HTCondor pool, as one DAG each.
 
@@ -97,7 +93,8 @@ class HTCondorEngine:
             except UnderWayError:
                 return
             facts = Facts(self.workspace, journal, self._modules)
-            run = PoolRun(request, self.workspace, journal, facts, _anything, time.time())
+            # It was submitted long ago: it fits.
+            run = PoolRun(request, self.workspace, journal, facts, lambda _: None, time.time())
             known = journal.submission(run.id)
             follower = self._attached(run, DagFolder(Path(known["folder"])), known["cluster"])
             if follower.ended or run.over:

@@ -23,14 +23,13 @@ from dynamo.targets.dagman import (
     FINAL,
     DagOptions,
     dag_text,
-    final_text,
     kind_of,
-    submit_text,
     travelling,
 )
 from dynamo.targets.dagman import silent as silent_parents
 from dynamo.targets.direct import IN, is_direct, links
 from dynamo.targets.jobs import INPUTS, OUT, Compiled, TargetJob, compile_jobs, spec_of
+from dynamo.targets.submit import final_text, submit_text
 from dynamo.targets.unfolding import Unfolding
 from dynamo.targets.urls import fetched
 from dynamo.worker.build import build

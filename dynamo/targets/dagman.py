@@ -1,6 +1,6 @@
-"""The DAG of a compiled graph, as HTCondor DAGMan reads it: one ``.dag``, a submit description for each kind of job.
+"""The DAG of a compiled graph, as HTCondor DAGMan reads it: its nodes, with what each is told, and who waits for whom.
 
-Pure: text in, text out. Formats: HTCondor manual 25, "DAGMan workflows" and "condor_submit".
+Pure: text in, text out. Format: HTCondor manual 25, "DAGMan workflows".
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ __all__ = [
     "WORKER",
     "DagOptions",
     "dag_text",
-    "final_text",
+    "image_of",
     "kind_of",
     "silent",
-    "submit_text",
     "travelling",
 ]
 
@@ -44,13 +43,6 @@ _NAMED = 50
 MEMORY = 1024
 #: Deadlines (seconds) and what they add to the priority of a job that must be done by then.
 _CLASSES = ((60.0, 300), (300.0, 200), (math.inf, 100))
-#: Holds (manual, "Job ClassAd attributes", HoldReasonCode) that may pass by themselves: the start of a job and the
-#: transfer of its input, but for what is not there (ENOENT, 2), and the transfer of its output.
-TRANSIENT = (
-    "(HoldReasonCode == 6 && HoldReasonSubCode =!= 2)",
-    "HoldReasonCode == 12",
-    "(HoldReasonCode == 13 && HoldReasonSubCode =!= 2)",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +87,15 @@ class DagOptions:
 
 def kind_of(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
     """Return the kind of a job, which names its submit description: the image that it runs in makes it."""
-    image = _image(job, options)
+    image = image_of(job, options)
     if image and is_direct(compiled, job, options.container):
         limit = direct.seconds(compiled, job)
         return f"command-{safe(image.name)}" + (f"-{limit}s" if limit else "")
     return f"worker-{safe(image.name)}" if image else "worker"
 
 
-def _image(job: TargetJob, options: DagOptions) -> Image | None:
+def image_of(job: TargetJob, options: DagOptions) -> Image | None:
+    """Return the image that a job runs in; None for none."""
     return options.images.get(job.needs.image or DEFAULT) if options.container else None
 
 
@@ -217,95 +210,3 @@ def _priority(needs: Needs) -> int:
     """Return the priority of a node: the declared one before all, then how soon it must be done."""
     soon = next((more for limit, more in _CLASSES if needs.deadline and needs.deadline <= limit), 0)
     return needs.priority * 1000 + soon
-
-
-def _worker_lines(options: DagOptions) -> list[str]:
-    """Return the part of a submit description that says what runs, with which files."""
-    lines = [
-        f"executable = {options.worker}",
-        "transfer_executable = false",
-        'arguments = "run $(JOB).spec.json --again $(again)"',
-        "initialdir = jobs/$(JOB)",
-    ]
-    if options.shared:
-        return [*lines, "# It runs in its folder, which all machines see.", "should_transfer_files = NO"]
-    return [
-        *lines,
-        "should_transfer_files = YES",
-        "when_to_transfer_output = ON_EXIT",
-        "transfer_input_files = $(inputs)",
-        f"transfer_output_files = {OUT}",
-    ]
-
-
-def submit_text(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
-    """Return the submit description of the kind of `job`."""
-    transient = " || ".join(TRANSIENT)
-    what = _worker_lines(options)
-    if is_direct(compiled, job, options.container):
-        what = direct.lines(options.container, direct.seconds(compiled, job))
-        transient = f"({transient}) && {direct.MADE}"
-    kind = kind_of(compiled, job, options)
-    lines = [
-        f"# One job of the kind {kind}; the .dag says which, and with what: $(JOB), $(cores), $(memory) ...",
-        *_universe(job, options),
-        *what,
-        "output = job.out",
-        "error = job.err",
-        "request_cpus = $(cores)",
-        "request_memory = $(memory)",
-        "",
-        "# What may pass is tried again twice; else the job is removed, so that the run fails with its reason and does",
-        "# not wait for ever. A job that a person holds is left alone.",
-        f"transient = ({transient})",
-        "periodic_release = JobStatus == 5 && $(transient) && NumHolds < 3 && time() - EnteredCurrentStatus > 10",
-        "periodic_remove = JobStatus == 5 && HoldReasonCode =!= 1 && (NumHolds >= 3 || ($(transient)) =!= True)",
-        "",
-        *_run(options),
-        'My.DynamoJob = "$(JOB)"',
-        "queue",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _run(options: DagOptions) -> list[str]:
-    """Return what tells of which run a job is, where it is of one."""
-    return [f'My.DynamoRun = "{options.run}"'] if options.run else []
-
-
-def _universe(job: TargetJob, options: DagOptions) -> list[str]:
-    image = _image(job, options)
-    if image is None:
-        return ["universe = vanilla"]
-    if options.container == "docker":
-        network = [] if image.network else ["docker_network_type = none"]
-        return ["universe = docker", f"docker_image = {image.docker}", *network]
-    # It is on the workers already: an image is larger than all that a job is sent.
-    return [
-        "universe = container",
-        f"container_image = {image.apptainer}",
-        "transfer_container = false",
-        "# HTCondor would try for ever to start an image that does not start (45).",
-        "periodic_hold = VacateReasonCode =?= 45 && NumShadowStarts >= 3",
-        "periodic_hold_reason = VacateReason",
-    ]
-
-
-def final_text(options: DagOptions) -> str:
-    """Return the submit description of the last node: it publishes and reports, where the DAG was submitted."""
-    return (
-        "\n".join(
-            [
-                "# The last node, whatever became of the others: checks what was made, publishes, reports.",
-                "universe = local",
-                f"executable = {options.python}",
-                'arguments = "-m dynamo.condor.finish ."',
-                "periodic_remove = JobStatus == 5 && HoldReasonCode =!= 1",
-                "output = final.out",
-                "error = final.err",
-                *_run(options),
-                "queue",
-            ]
-        )
-        + "\n"
-    )
