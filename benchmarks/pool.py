@@ -168,7 +168,7 @@ def compiled(pool: Running, folder: Path, to: str, *options: str) -> float:
 
 def noops(pool: Running, quick: bool) -> Iterator[Row | str]:
     """Tasks that do nothing: compiled, run in few jobs, and each as a job of its own."""
-    count, alone = (500, 20) if quick else (10_000, 300)
+    count, alone = (500, 20) if quick else (10_000, 100)
     folder = noop_folder(pool, count)
     for kind, options, budget in (
         ("fused", (), 2 * count / 10_000),

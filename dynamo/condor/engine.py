@@ -253,16 +253,13 @@ class HTCondorEngine:
             except InfrastructureError as error:  # the access point is being started anew, perhaps
                 if time.monotonic() - heard > OUTAGE:
                     raise
-                self._warn(run, f"{error}; the run goes on there, and is followed again when it answers")
+                run.say(f"{error}; the run goes on there, and is followed again when it answers", time.time())
+                self._tell(run)
                 time.sleep(PAUSE)
             time.sleep(TICK)
         self._close(run, follower)
         if self.schedd.spools and follower.ended:
             self.schedd.remove(cluster)  # it stays in the queue until its files were fetched
-
-    def _warn(self, run: PoolRun, text: str) -> None:
-        run.waits(run.ready.tasks, text)
-        self._tell(run)
 
     def _through(self, run: PoolRun, follower: Follower) -> bool:
         return follower.ended or (run.over and not run.account.failed and not self.schedd.spools)
