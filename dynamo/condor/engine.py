@@ -98,10 +98,12 @@ class HTCondorEngine:
             known = journal.submission(run.id)
             follower = self._attached(run, DagFolder(Path(known["folder"])), known["cluster"])
             if follower.ended or run.over:
-                self._close(run, follower)
+                self._close(run, follower, last=True)
                 if not (run.over or follower.removed):
                     self._abandon(run, follower)
                 self._end(run, facts, removed=follower.removed)
+            else:
+                Inform(run, follower, self.schedd, known["cluster"])(time.time())
 
     def cancel(self, run: str) -> None:
         """Remove a run from the pool; whoever follows it sees that.
@@ -136,6 +138,7 @@ class HTCondorEngine:
             journal = stack.enter_context(Journal(self.workspace.journal))
             stack.enter_context(self.workspace.lock(request.run))
             request.selection.check(request.graph)
+            self.schedd.check_shared()
             facts = Facts(self.workspace, journal, self._modules)
             run = PoolRun(request, self.workspace, journal, facts, self._fits, time.time())
             follower = self._resumed(run) if request.resume else None
@@ -146,7 +149,7 @@ class HTCondorEngine:
                 self._follow(run, follower)
                 if run.over or follower.removed:
                     break
-                if len(run.ready.open) == left and not run.again():
+                if len(run.ready.open) == left and not follower.again():
                     self._abandon(run, follower)
                     break
                 # Of jobs that wait for one of which a part failed, some tasks can run all the same.
@@ -235,27 +238,30 @@ class HTCondorEngine:
         Where something failed its end is waited for, so that who goes on with the run at once finds it ended; and where
         its files were sent with it, for they are removed then.
         """
-        cluster, heard = run.journal.submission(run.id)["cluster"], time.monotonic()
-        inform = Inform(run, follower, self.schedd, cluster)
+        cluster = run.journal.submission(run.id)["cluster"]
+        heard = asked = time.monotonic()
+        inform, away = Inform(run, follower, self.schedd, cluster), False
         while not self._through(run, follower):
             try:
                 if follower.catch_up():
-                    heard = time.monotonic()
+                    heard, away = time.monotonic(), False
                     self._tell(run)
                     continue
-                inform(time.time())
-                self._tell(run)
-                if time.monotonic() - heard > SILENCE:
-                    heard = time.monotonic()
+                if time.monotonic() - max(heard, asked) > SILENCE:
+                    asked = time.monotonic()
                     if not self.schedd.state(cluster):
                         follower.catch_up()
                         break
+                    heard, away = asked, False
+                if not away:
+                    inform(time.time())
             except InfrastructureError as error:  # the access point is being started anew, perhaps
                 if time.monotonic() - heard > OUTAGE:
                     raise
+                away = True
                 run.say(f"{error}; the run goes on there, and is followed again when it answers", time.time())
-                self._tell(run)
                 time.sleep(PAUSE)
+            self._tell(run)
             time.sleep(TICK)
         self._close(run, follower)
         if self.schedd.spools and follower.ended:
@@ -264,11 +270,11 @@ class HTCondorEngine:
     def _through(self, run: PoolRun, follower: Follower) -> bool:
         return follower.ended or (run.over and not run.account.failed and not self.schedd.spools)
 
-    def _close(self, run: PoolRun, follower: Follower) -> None:
+    def _close(self, run: PoolRun, follower: Follower, *, last: bool = False) -> None:
         """Fail what the DAG has left undone, unless somebody removed it."""
         if not (run.over or follower.removed):
             with run.journal.change():
-                follower.give_up(time.time())
+                follower.give_up(time.time(), last=last)
             self._tell(run)
 
     def _abandon(self, run: PoolRun, follower: Follower) -> None:

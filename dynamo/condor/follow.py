@@ -118,11 +118,12 @@ class Follower:
             why = self._run.tried(tried, machine, str(job.folder), job.outputs, known=known)
             self._lost[tried.report.task] = f"{why} (on {machine})" if why and machine else why
         self._seen[job.name] = max(self._seen[job.name], until)
-        if what.code and self._failing and not later:
+        # On a shared disk, the report of a try that is under way is there already.
+        if what.code and self._failing and not later and told.ended >= told.began:
             self._fail_own(told)
         if not what.code:
             self._well.add(job.name)
-            self._run.ended_well(job.tasks)
+            self._run.undone.update(self._run.ready.open.intersection(job.tasks))
         self._why[job.name] = told.error or what.text or f"its job ended with exit code {what.code}"
         if not known:
             self._run.took_away(job.tasks, self._why[job.name], what.at)
@@ -134,18 +135,21 @@ class Follower:
                 self._run.failed(task, last.report, infrastructure=False)
 
     @property
-    def spoilt(self) -> bool:
-        """Whether a job ended well of which something is not done: to the DAG it is, which will not run it again."""
-        return any(
-            task in self._run.ready.open
-            for job in self._folder.jobs.values()
-            if job.name in self._well
-            for task in job.tasks
-        )
+    def spoilt(self) -> list[str]:
+        """Tasks that are not done though their job ended well: to the DAG they are, which will not run them again."""
+        jobs = (job for job in self._folder.jobs.values() if job.name in self._well)
+        return [task for job in jobs for task in job.tasks if task in self._run.ready.open]
 
-    def give_up(self, now: float) -> None:
-        """Fail what the DAG has left undone and may not be tried again, with the reason of the job that had it."""
-        again = self._run.again()
+    def again(self) -> set[str]:
+        """Return the tasks that another DAG may try once more, since a job of this one lost what it made."""
+        return self._run.again(self.spoilt)
+
+    def give_up(self, now: float, *, last: bool = False) -> None:
+        """Fail what the DAG has left undone, with the reason of the job that had it.
+
+        Unless this is the `last` DAG for now, what may be tried again is spared.
+        """
+        again = set() if last else self.again()
         for job in self._folder.jobs.values():
             if job.name in self._why:
                 self._fail_job(job, now, again)
@@ -182,7 +186,8 @@ class Follower:
         if happened:
             with self._run.journal.change():
                 for what, known in happened:
-                    self.standing.take(what, time.time())
+                    ours = bool(what.job) and self._folder.job(what.job) is not None
+                    self.standing.take(what, time.time(), counts=ours)
                     later[what.job] -= what.kind == "ended"
                     self.take(what, known=known, later=later[what.job])
                 self._note()

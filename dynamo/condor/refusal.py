@@ -25,7 +25,7 @@ def refusal(what: str, error: str, tokens: str, *, reached: bool = False, now: f
     first = next((line.strip() for line in error.splitlines() if line.strip()), "no reason given")
     text = error.upper()
     denied, silent = (any(word in text for word in words) for words in (_DENIED, _SILENT))
-    if "SESSION" in text:
+    if "SESSION ID" in text:
         cause = "its schedd has been started anew, or is just being"
     elif denied or (silent and reached):
         cause = _credentials(tokens, time.time() if now is None else now)

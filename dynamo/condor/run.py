@@ -47,7 +47,7 @@ class PoolRun(Run):
         #: What was said of the run as a whole.
         self._said = ""
         #: Task to how often a job ended well, to the scheduler, that had not done it.
-        self._undone: Counter[str] = Counter()
+        self.undone: Counter[str] = Counter()
         #: Folders of modules that travelled with the jobs, to where they are here.
         self.homes: Mapping[str, str] = {}
 
@@ -204,17 +204,13 @@ class PoolRun(Run):
                 self.journal.set_submission(self.id, {**self.journal.submission(self.id), "said": text})
             self.account.say(text, now)
 
-    def ended_well(self, tasks: Iterable[str]) -> None:
-        """Note that a job of these tasks has ended well, to the scheduler; what is open still, it has not done."""
-        self._undone.update(self.ready.open.intersection(tasks))
+    def again(self, undone: Iterable[str]) -> set[str]:
+        """Return what of `undone` may be tried once more, and all that waits for it.
 
-    def again(self) -> set[str]:
-        """Return what may be tried once more since its job ended well and had not done it, and all that waits for it.
-
-        A job of which the worker's last words are lost, as when its schedd is killed, ends so without what it made.
+        These are tasks whose job ended well, to the scheduler, and has not done them: a job of which the worker's last
+        words are lost, as when its schedd is killed, ends so without what it made.
         """
-        tried = self.ready.open.intersection(self._undone)
-        found = {task for task in tried if self._undone[task] <= RETRIES}
+        found = {task for task in undone if self.undone[task] <= RETRIES}
         queue = list(found)
         for task in queue:  # grows while it is read
             more = set(self.ready.readers(task)) - found

@@ -32,13 +32,22 @@ class Slot(NamedTuple):
     containers: tuple[str, ...] = ()
 
 
-def _answers(where: str) -> bool:
-    """Whether something answers at ``host:port``, in three seconds; HTCondor itself waits for most of a minute."""
+def answers(where: str) -> bool | None:
+    """Whether something answers at ``host:port``, in three seconds; HTCondor itself waits for most of a minute.
+
+    None where that cannot be told: the port is found elsewhere, or the address is none that is understood here.
+    """
     try:
         said = urlsplit(f"//{where.strip('<>').partition('?')[0]}")
-        with socket.create_connection((said.hostname or "", said.port or PORT), timeout=3.0):
+        host, port = said.hostname, said.port
+    except ValueError:
+        return None
+    if not host or port == 0:
+        return None
+    try:
+        with socket.create_connection((host, port or PORT), timeout=3.0):
             return True
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 
@@ -106,16 +115,26 @@ class Schedd:
 
     def _reached(self) -> bool:
         """Whether something answers at the address of a central manager of the pool."""
-        return any(_answers(one.strip()) for one in self._managers.split(",") if one.strip())
+        return any(map(answers, self._managers))
 
     @property
-    def _managers(self) -> str:
-        """The addresses of the pool's central managers, with commas between them."""
-        return self._options.pool or str(self._htcondor.param.get("COLLECTOR_HOST") or "")
+    def _managers(self) -> list[str]:
+        """The addresses of the pool's central managers."""
+        said = self._options.pool or str(self._htcondor.param.get("COLLECTOR_HOST") or "")
+        return said.replace(",", " ").split()
 
     def _check_reached(self) -> None:
-        if not self._reached():
-            raise OSError(f"cannot connect to {self._managers or 'a collector: none is configured'}")
+        if all(answers(one) is False for one in self._managers):
+            where = ", ".join(self._managers) or "a collector: none is configured"
+            raise OSError(f"cannot connect to {where}")
+
+    def check_shared(self) -> None:
+        """Raise `UserError` where nothing is to be sent, and this is not the machine that DAGMan runs on."""
+        if self._options.shared and (self._elsewhere or not os.access(self._dagman, os.X_OK)):
+            raise UserError(
+                "`transfer: shared` submits on the access point itself, where DAGMan runs, and this is another "
+                "machine: run dynamo there, or leave that out"
+            )
 
     def slots(self) -> list[Slot]:
         """Return what the pool's machines have, one entry for each slot that may run a job."""
@@ -141,11 +160,6 @@ class Schedd:
         with self._asking("submit the DAG"), chdir(dag.parent):
             if self.spools:
                 return self._spool(dag, run)
-            if not os.access(self._dagman, os.X_OK):
-                raise UserError(
-                    f"`transfer: shared` submits from a machine with HTCondor, and {self._dagman} is not here: run it "
-                    "on the access point, or leave that out"
-                )
             said = {"Force": not rescue, "UpdateSubmit": True, "BatchName": run}
             submit = self._htcondor.Submit.from_dag(dag.name, said)
             submit["initialdir"] = str(dag.parent)

@@ -45,10 +45,13 @@ class Standing:
     def __init__(self) -> None:
         self._jobs: dict[str, _Job] = {}
 
-    def take(self, what: Happened, now: float) -> None:
-        """Take in one event, as it is read: times in a log are those of another machine."""
+    def take(self, what: Happened, now: float, *, counts: bool = True) -> None:
+        """Take in one event, as it is read: times in a log are those of another machine.
+
+        Of what does not count, the DAG itself, say, or its last node, only holds are told.
+        """
         state, before = _STATES.get(what.kind), self._jobs.get(what.job)
-        if state is None or (not what.job and state != "held"):
+        if state is None or not (counts or state == "held"):
             self._jobs.pop(what.job, None)
         elif before is None or before.state != state:
             self._jobs[what.job] = _Job(state, now, what.text)

@@ -23,7 +23,7 @@ _POOL = ("pool", "schedd", "slots", "worker", "at_once", "transfer", "urls")
 SHARED = "shared"
 TRANSFERS = ("sent", SHARED)
 #: What HTCondor's plugins for URLs take, as they are named.
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s,\"']+")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s,\"'?#$]+")
 
 
 @dataclass(frozen=True, slots=True)

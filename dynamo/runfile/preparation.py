@@ -173,14 +173,14 @@ def make_real(
 
 
 def _check_steps(draft: Draft, graph: Graph) -> None:
-    """Refuse a limit on a step that there is not, unless what runs may still describe it."""
+    """Refuse a limit on what is likely a step misspelt; another may be there in another run, of more frames, say."""
     assert draft.runfile is not None
     limits = draft.runfile.engine.at_once
     if not limits or any(task.kind == "expand" for task in graph.tasks.values()):
         return
     for step in limits:
-        if step not in graph.steps:
-            hint = nearest(step, graph.steps) or f"; known are {', '.join(graph.steps)}"
+        hint = nearest(step, graph.steps)
+        if step not in graph.steps and hint:
             mark = draft.root.key(("engine", "at_once", step))
             draft.faults.add(mark, f"at_once: {graph.name} has no step {step!r}{hint}")
     draft.faults.check()

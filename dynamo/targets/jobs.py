@@ -15,7 +15,7 @@ from dynamo.targets.names import safe_names
 from dynamo.worker.job import found_name
 from dynamo.worker.spec import Spec
 
-__all__ = ["INPUTS", "MORE", "OUT", "Compiled", "TargetJob", "compile_jobs", "spec_of"]
+__all__ = ["INPUTS", "MORE", "OURS", "OUT", "RESERVED", "Compiled", "TargetJob", "compile_jobs", "spec_of"]
 
 #: Folder of the files that come from outside.
 INPUTS = "inputs"
@@ -28,7 +28,7 @@ _LOGS = "logs"
 #: Names of nodes that DAGMan, or the last node, has; in lower case.
 _NODES = ("final", "parent", "child", "all_nodes")
 #: Names that the scheduler, or what else travels, has in the folder where a job runs.
-_FILES = (
+RESERVED = (
     OUT,
     _LOGS,
     "code",
@@ -39,6 +39,8 @@ _FILES = (
     "tmp",
     "var",
 )
+#: How the names of files end that tell a job what it is, and what became of it.
+OURS = (".spec.json", ".report.json")
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST = 80
 
@@ -116,7 +118,7 @@ def compile_jobs(
     new = (name for name in (*graph.sources, *made_here) if name not in others)
     theirs = (path.rpartition("/")[2] for path in others.values())
     own = (f"{name}.{kind}.json" for name in names for kind in ("spec", "report"))
-    plain = safe_names(new, (*theirs, *own, *_FILES))
+    plain = safe_names(new, (*theirs, *own, *RESERVED))
     paths = {name: known.get(name) or f"{INPUTS}/{plain[name]}" for name in graph.sources}
     maker: dict[str, str] = {}
     more: dict[str, str] = {}

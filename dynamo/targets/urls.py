@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from dynamo.graph.model import Graph
+from dynamo.targets.jobs import OURS, RESERVED
 from dynamo.targets.names import safe
 
 __all__ = ["fetched"]
@@ -22,12 +23,17 @@ def fetched(graph: Graph, urls: Mapping[str, str], container: str) -> dict[str, 
     for source, path in sorted(graph.sources.items()):
         folder = max((f for f in urls if path.startswith(f"{f.rstrip('/')}/")), key=len, default="")
         name = path.rpartition("/")[2]
-        if not folder or safe(name) != name or name.lower() in names or _direct(graph, source, container):
+        if not folder or not _plain(name) or name.lower() in names or _direct(graph, source, container):
             continue
         names.add(name.lower())
         inside = path[len(folder.rstrip("/")) + 1 :]
         found[source] = f"{urls[folder].rstrip('/')}/{quote(inside, safe='/+')}"
     return found
+
+
+def _plain(name: str) -> bool:
+    """Whether a file may lie under its own name where a job runs."""
+    return safe(name) == name and name.lower() not in RESERVED and not name.lower().endswith(OURS)
 
 
 def _direct(graph: Graph, source: str, container: str) -> bool:

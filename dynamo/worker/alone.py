@@ -44,8 +44,9 @@ _OWN = ("failed", "timeout", "memory")
 #: The report is not written again before so many times the seconds that it took have passed: it grows with the tasks
 #: of a job, and small ones would wait for it. What a lost machine then loses of them is as little.
 SPARSE = 5
-#: Folder of this job's own, beside what the scheduler put there.
-_SCRATCH = ".dynamo-job"
+#: Folder of this try's own, beside what the scheduler put there, begins with this: on a shared disk, one that was given
+#: up may be at work there still.
+_SCRATCH = ".dynamo-job-"
 
 
 def run_alone(spec: str, again: int = 0) -> int:
@@ -80,7 +81,7 @@ class _Alone:
         self._spec, self._folder = spec, folder
         self._graph: Graph = spec.graph
         self._report = folder / spec.report
-        self._scratch = folder / _SCRATCH
+        self._scratch = folder / f"{_SCRATCH}{socket.gethostname()}-{os.getpid()}"
         earlier = Returned(spec.job)
         with suppress(OSError, DynamoError):  # none, or one that was cut off when its machine was lost
             earlier = Returned.read(self._report)

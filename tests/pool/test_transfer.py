@@ -103,7 +103,8 @@ def test_shared_from_a_machine_without_htcondor_is_refused(pool, tmp_path):
         text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "`transfer: shared` submits from a machine with HTCondor" in done.stderr
+    assert "`transfer: shared` submits on the access point itself" in done.stderr
+    assert not list(tmp_path.glob(".dynamo/runs/*/*")), "no run is left behind"
 
 
 @pytest.fixture

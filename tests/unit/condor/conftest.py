@@ -252,3 +252,15 @@ def pool(tmp_path):
 @pytest.fixture
 def log(tmp_path):
     return EventLog(tmp_path / "x.log")
+
+
+@pytest.fixture
+def flow_head():
+    """What a workflow of these tests begins with."""
+    return HEAD
+
+
+@pytest.fixture
+def event_log():
+    """What writes an event log."""
+    return EventLog

@@ -34,6 +34,8 @@ def test_a_schedd_that_was_started_anew_is_not_taken_for_one_that_refuses_us(tok
     said = refusal("ask", "SECMAN:2004:Server rejected our session id", str(tokens), reached=True)
     assert "started anew" in said
     assert "token" not in said
+    other = "AUTHENTICATE:1003:Failed to create security session to <10.0.0.1> with TCP."
+    assert "token" in refusal("ask", other, str(tokens), reached=True)
 
 
 def test_a_token_that_has_expired_is_named(tokens):

@@ -9,7 +9,7 @@ from dynamo.condor.standing import Standing
 def standing(*events, at=0.0):
     made = Standing()
     for kind, job, *text in events:
-        made.take(Happened(kind, job, 1e9, text="".join(text)), at)
+        made.take(Happened(kind, job, 1e9, text="".join(text)), at, counts=bool(job))
     return made
 
 
@@ -53,6 +53,18 @@ def test_a_machine_that_takes_jobs_and_does_not_begin_them_is_named():
     )
     one.take(Happened("began", "a", 0.0, "slot1@good"), 20.0)
     assert one.words(20.0) == ""
+
+
+def test_nodes_that_are_no_jobs_neither_wait_nor_run():
+    """That of a DAG below, which is no more than a DAGMan, and the last one, which runs on the access point."""
+    some = standing(("submitted", "a"))
+    for kind, node in (("submitted", "final"), ("began", "more")):
+        some.take(Happened(kind, node, 0.0), 0.0, counts=False)
+    assert some.words(16.0) == "1 job waits for a slot, for 15 s"
+    some.take(Happened("held", "final", 0.0, text="no disk"), 16.0, counts=False)
+    assert some.words(16.0).startswith("1 job held, final: no disk; 1 job waits")
+    some.take(Happened("released", "final", 0.0), 16.0, counts=False)
+    assert some.words(16.0) == "1 job waits for a slot, for 15 s"
 
 
 def test_a_held_job_is_told_at_once_until_it_is_released():

@@ -96,6 +96,7 @@ WRONG = {
         "{/data: 5}",
         "{/data: a/b}",
         "{/data: 'http://a b'}",
+        "{/data: 'http://a/b?c=1'}",
     ],
     "images": ["5", "[a]", "text", "{radar: Not An Image}"],
     "workspace": ["5", "[a]", "", "''"],

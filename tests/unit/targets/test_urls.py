@@ -34,7 +34,14 @@ def test_the_longest_folder_counts():
 
 def test_names_that_would_meet_or_are_not_plain_are_sent():
     """The first keeps its URL; letters' case does not count."""
-    g = graph(a="/data/1/x.nc", b="/data/2/X.nc", c="/data/1/y z.nc")
+    g = graph(
+        a="/data/1/x.nc",
+        b="/data/2/X.nc",
+        c="/data/1/y z.nc",
+        d="/data/out",
+        e="/data/t.spec.json",
+        f="/data/Code",
+    )
     assert fetched(g, {"/data": "https://s"}, "") == {"a": "https://s/1/x.nc"}
 
 
