@@ -49,6 +49,8 @@ def execute(
     if request.settings.get("engine", "local") != "local" and not inline:
         from dynamo.cli.afar import execute_afar
 
+        if first is not None:
+            first.end()  # nothing runs here: it would compete with what does, where the pool is on this machine
         return execute_afar(workspace, request, quiet=quiet, as_json=as_json)
     from dynamo.engine import LocalEngine
 

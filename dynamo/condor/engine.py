@@ -34,7 +34,7 @@ from dynamo.journal.workspace import UnderWayError
 __all__ = ["HTCondorEngine"]
 
 #: Seconds between looks at the logs.
-TICK = 0.1
+TICK = 0.05
 #: Seconds after which the queue is asked whether the DAG is still there, where its log says nothing.
 SILENCE = 30.0
 #: Seconds for which an access point that does not answer is waited for, and between two questions to it.
