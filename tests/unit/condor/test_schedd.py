@@ -16,11 +16,9 @@ def listening():
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize(
-    "address", ["127.0.0.1:{}", "<127.0.0.1:{}?addrs=127.0.0.1-{}&alias=cm>", "[::ffff:127.0.0.1]:{}"]
-)
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "<127.0.0.1:{}?addrs=127.0.0.1-{}&alias=cm>"])
 def test_an_address_at_which_something_answers(listening, address):
-    """Also as HTCondor writes it, and of IPv6."""
+    """Also as HTCondor writes it."""
     assert answers(address.format(listening, listening)) is True
 
 
