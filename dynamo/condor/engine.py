@@ -258,8 +258,11 @@ class HTCondorEngine:
             except InfrastructureError as error:  # the access point is being started anew, perhaps
                 if time.monotonic() - heard > OUTAGE:
                     raise
+                if not away:
+                    run.say(
+                        f"{error}; the run goes on there, and is followed again when it answers", time.time()
+                    )
                 away = True
-                run.say(f"{error}; the run goes on there, and is followed again when it answers", time.time())
                 time.sleep(PAUSE)
             self._tell(run)
             time.sleep(TICK)

@@ -11,8 +11,10 @@ from pathlib import Path
 __all__ = ["expired", "refusal"]
 
 
-#: Words of HTCondor for who does not know us, and for who does not answer; it often uses these for those.
+#: Words of HTCondor for who does not know us, for a schedd that is not there, or not the one that it was, and for who
+#: does not answer; it often uses the last for the first.
 _DENIED = ("AUTHENTICATE", "DENIED", "SECMAN", "AUTHORIZATION", "TOKEN")
+_GONE = ("CEDAR:6001", "SESSION ID", "RESUME SESSION")
 _SILENT = ("CONNECT", "LOCATE", "COLLECTOR", "COMMUNICAT", "TIMED OUT", "FAILED TO FETCH")
 
 
@@ -25,8 +27,8 @@ def refusal(what: str, error: str, tokens: str, *, reached: bool = False, now: f
     first = next((line.strip() for line in error.splitlines() if line.strip()), "no reason given")
     text = error.upper()
     denied, silent = (any(word in text for word in words) for words in (_DENIED, _SILENT))
-    if "SESSION ID" in text:
-        cause = "its schedd has been started anew, or is just being"
+    if any(words in text for words in _GONE):
+        cause = "its schedd does not answer: it is down, or has just been started anew"
     elif denied or (silent and reached):
         cause = _credentials(tokens, time.time() if now is None else now)
     elif silent:

@@ -70,7 +70,14 @@ class Schedd:
         self._elsewhere, self._found = False, ""
         with self._asking("find the schedd"):
             self._collector = htcondor2.Collector(options.pool or None)
-            self._schedd = self._locate()
+            self._at: Any = self._locate()
+
+    @property
+    def _schedd(self) -> Any:
+        """The schedd, looked for anew after a failure: one that was started again may have another address."""
+        if self._at is None:
+            self._at = self._locate()
+        return self._at
 
     def _locate(self) -> Any:
         options, daemon = self._options, self._htcondor.DaemonType.Schedd
@@ -110,6 +117,7 @@ class Schedd:
         try:
             yield
         except (self._htcondor.HTCondorException, OSError, RuntimeError, ValueError) as error:
+            self._at = None
             tokens = str(self._htcondor.param.get("SEC_TOKEN_DIRECTORY") or "~/.condor/tokens.d")
             raise InfrastructureError(refusal(what, str(error), tokens, reached=self._reached())) from error
 

@@ -87,6 +87,25 @@ def test_a_run_from_a_machine_without_htcondor_sends_and_brings_its_files(pool, 
     )
 
 
+def test_an_access_point_that_is_started_anew_is_found_again_from_afar(pool, place, tmp_path, until):
+    """At another address, perhaps; who follows the run from elsewhere sees it to its end."""
+    for name in ("flow.py", "naps.yaml"):
+        shutil.copy(place / name, tmp_path / name)
+    env = {**os.environ, "CONDOR_CONFIG": str(pool.config)}
+    command = [sys.executable, "-m", "dynamo.cli", "run", "naps.yaml", "--param", "seconds=6"]
+    followed = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    jobs = ["condor_q", "-allusers", "-af", "JobStatus", "JobUniverse"]
+    until(lambda: "2 5" in pool.submit_exec(jobs).stdout, "a job runs")
+    pool.kill("submit")
+    pool.start("submit")
+    said, _ = followed.communicate(timeout=200)
+    assert followed.returncode == 0, said
+    assert (tmp_path / "products" / "all.txt").read_text() == "0\n1\n2\n3\n"
+    assert said.count("the run goes on there") <= 2, said
+
+
 def test_a_compiled_dag_runs_without_us_and_publishes(pool, place, until):
     """HTCondor's own checks accept it, and its last node publishes what the local engine makes, and reports."""
     there(pool, place, "compile", "naps.yaml", "--target", "dagman", "-o", "dag", "--slots", "2")

@@ -34,6 +34,8 @@ def test_a_schedd_that_was_started_anew_is_not_taken_for_one_that_refuses_us(tok
     said = refusal("ask", "SECMAN:2004:Server rejected our session id", str(tokens), reached=True)
     assert "started anew" in said
     assert "token" not in said
+    gone = "Failed to fetch ads from schedd, errmsg=CEDAR:6001:Failed to connect to <10.0.0.3:9618?alias=ap>"
+    assert "its schedd does not answer" in refusal("ask", gone, str(tokens), reached=True)
     other = "AUTHENTICATE:1003:Failed to create security session to <10.0.0.1> with TCP."
     assert "token" in refusal("ask", other, str(tokens), reached=True)
 
