@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dynamo.journal import Journal
 from dynamo.pool.pool import Pool
 from dynamo.pool.settings import PoolSettings
 
@@ -104,7 +105,8 @@ def test_shared_from_a_machine_without_htcondor_is_refused(pool, tmp_path):
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
     assert "`transfer: shared` submits on the access point itself" in done.stderr
-    assert not list(tmp_path.glob(".dynamo/runs/*/*")), "no run is left behind"
+    with Journal(tmp_path / ".dynamo" / "journal.db") as journal:
+        assert journal.runs(limit=1) == [], "no run is left behind"
 
 
 @pytest.fixture
