@@ -80,17 +80,21 @@ def path_of(found: Iterable[Job]) -> list[Job]:
 def stages(
     dag: Job, path: Iterable[Job], told: Mapping[str, Mapping[str, float]], command: float, over: float
 ) -> dict[str, float]:
-    """Return stage to its seconds; they add up to those between `command` and `over`, the last product in place."""
+    """Return stage to its seconds; they add up to those between `command` and `over`, the last product in place.
+
+    The first job may be in the queue before the DAG.
+    """
+    path = list(path)
     spent: dict[str, float] = {}
-    last = command
+    last, first = command, path[0].at["submitted"]
 
     def until(stage: str, moment: float) -> None:
         nonlocal last
         spent[stage] = spent.get(stage, 0.0) + moment - last
         last = moment
 
-    until("compile and submit (command, digests, DAG)", dag.at["submitted"])
-    until("start of DAGMan (by the schedd)", dag.at["began"])
+    until("compile and submit (command, digests, DAG)", min(dag.at["submitted"], first))
+    until("start of DAGMan (by the schedd)", min(dag.at["began"], first))
     for n, job in enumerate(path):
         report, at = told.get(job.node), job.at
         until(

@@ -17,6 +17,7 @@ from dynamo.planning.pack import Packing, pack
 from dynamo.targets.code import carry
 from dynamo.targets.dag_folder import write_dag
 from dynamo.targets.dagman import DagOptions
+from dynamo.targets.jobs import Compiled
 from dynamo.worker.build import build
 
 __all__ = ["compile_run", "dag_options", "is_same"]
@@ -27,10 +28,11 @@ IDLE = 100
 SLOTS = 8
 
 
-def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> None:
+def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> Compiled:
     """Write the DAG of `graph`, which is what must run of `run`, into the folder `path`.
 
-    Tasks are packed by the seconds that those of each step took before. Raises as `write_dag` does.
+    Returns the jobs that it became. Tasks are packed by the seconds that those of each step took before. Raises as
+    `write_dag` does.
     """
     units = pack(graph, Packing(slots=options.slots, seconds=run.journal.durations(graph.name)))
     digests = {name: run.files.digests[name] for name in graph.sources}
@@ -39,9 +41,10 @@ def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> 
     carried = carry(calls, run.facts.code_states())
     products = run.request.products
     published = {"folder": products.folder, "only": list(products.only)}
-    write_dag(path, graph, units, digests, carried, options, published)
+    compiled = write_dag(path, graph, units, digests, carried, options, published)
     plan = {"build": build(), "code": code, "digests": digests, "homes": carried.homes}
     (path / PLAN).write_bytes(orjson.dumps(plan))
+    return compiled
 
 
 def dag_options(run: PoolRun, said: PoolOptions, slots: int, *, here: bool) -> DagOptions:

@@ -30,6 +30,7 @@ from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.graph.model import Graph
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.workspace import UnderWayError
+from dynamo.targets.ahead import ahead
 
 __all__ = ["HTCondorEngine"]
 
@@ -171,6 +172,7 @@ class HTCondorEngine:
         if cluster and self.schedd.state(cluster).get("JobStatus") in WAITING:
             with run.journal.change():  # we may have died before we could
                 run.journal.set_submission(run.id, {**known, "cluster": cluster})
+            self.schedd.release(cluster)
             return self._attached(run, folder, cluster)
         follower = self._attached(run, folder, cluster, failing=False)
         if run.over:
@@ -207,27 +209,30 @@ class HTCondorEngine:
         if not graph.tasks:
             return None
         try:
-            folder = self._compile(run, graph)
+            folder, first = self._compile(run, graph)
         except DynamoError:  # nothing was submitted, and nothing will be
             with run.journal.change():
                 run.journal.set_run(run.id, "failed", time.time())
             raise
-        return self._submit(run, folder, rescue=False)
+        return self._submit(run, folder, first=first)
 
-    def _compile(self, run: PoolRun, graph: Graph) -> DagFolder:
+    def _compile(self, run: PoolRun, graph: Graph) -> tuple[DagFolder, list[str]]:
+        """Write a DAG; return its folder, and the descriptions of the jobs that may be submitted with it."""
         home = self.workspace.runs / run.id
         path = home / f"dag-{1 + sum(1 for _ in home.glob('dag-*'))}"
-        compile_run(
-            run, graph, path, dag_options(run, self.options, len(self.slots), here=not self.schedd.spools)
-        )
-        return DagFolder(path)
+        options = dag_options(run, self.options, len(self.slots), here=not self.schedd.spools)
+        compiled = compile_run(run, graph, path, options)
+        folder = DagFolder(path)
+        return folder, ahead(compiled, options, str(folder.nodes_log))
 
-    def _submit(self, run: PoolRun, folder: DagFolder, *, rescue: bool) -> Follower:
+    def _submit(
+        self, run: PoolRun, folder: DagFolder, *, rescue: bool = False, first: Sequence[str] = ()
+    ) -> Follower:
         """Submit a DAG; should we die in between, it is found in the queue by the id of the run."""
         said = {"folder": str(folder.path), "cluster": 0}
         with run.journal.change():
             run.journal.set_submission(run.id, said)
-        cluster = self.schedd.submit(folder.dag, run.id, rescue=rescue)
+        cluster = self.schedd.submit(folder.dag, run.id, rescue=rescue, first=first)
         with run.journal.change():
             run.journal.set_submission(run.id, {**said, "cluster": cluster})
         return self._follower(run, folder, cluster)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ PORT = 9618
 _CONTAINERS = {"docker": "HasDocker", "apptainer": "HasSingularity"}
 #: Attributes of a DAG's own job.
 _ASKED = ["ClusterId", "JobStatus", "ExitCode", "HoldReason", "HoldReasonCode", "Iwd", "DynamoRun"]
+#: Why a job is held that was submitted so (manual, "Job ClassAd attributes", HoldReasonCode).
+_SUBMITTED_ON_HOLD = 15
 
 
 class Slot(NamedTuple):
@@ -162,17 +164,43 @@ class Schedd:
             found += [Slot(cores, memory, runs)] * max(parts, 1)
         return found
 
-    def submit(self, dag: Path, run: str, *, rescue: bool = False) -> int:
-        """Submit the DAG in the file `dag` and return the number of its cluster; `rescue` goes on with it."""
+    def submit(self, dag: Path, run: str, *, rescue: bool = False, first: Sequence[str] = ()) -> int:
+        """Submit the DAG in the file `dag` and return the number of its cluster; `rescue` goes on with it.
+
+        The jobs that `first` describes are submitted before it, for the DAG to find them; see `dynamo.targets.ahead`.
+        """
         # A DAG's own configuration is sought from here, and so is what is sent with it.
         with self._asking("submit the DAG"), chdir(dag.parent):
             if self.spools:
                 return self._spool(dag, run)
-            said = {"Force": not rescue, "UpdateSubmit": True, "BatchName": run}
+            said = {"Force": not rescue, "UpdateSubmit": True, "BatchName": run, "DoRecovery": bool(first)}
             submit = self._htcondor.Submit.from_dag(dag.name, said)
             submit["initialdir"] = str(dag.parent)
             submit["My.DynamoRun"] = f'"{run}"'
-            return int(self._schedd.submit(submit).cluster())
+            if first:
+                submit["hold"] = "true"  # until its jobs are there
+            cluster = int(self._schedd.submit(submit).cluster())
+            if first:
+                try:
+                    self._submit_first(cluster, first)
+                finally:
+                    self.release(cluster)
+            return cluster
+
+    def _submit_first(self, cluster: int, described: Sequence[str]) -> None:
+        keep = self._htcondor.param.get("DAGMAN_HOLD_CLAIM_TIME", 20)  # DAGMan's own default
+        with suppress(
+            self._htcondor.HTCondorException
+        ):  # the DAG submits what is not there, and says why it cannot
+            for text in described:
+                more = f"My.DAGManJobId = {cluster}\nhold_claim = {keep}\n"
+                self._schedd.submit(self._htcondor.Submit(more + text))
+
+    def release(self, cluster: int) -> None:
+        """Let a DAG begin that waits for its first jobs to be submitted; nothing, where it does not."""
+        with self._asking("release the DAG"):
+            waits = f"ClusterId == {cluster} && HoldReasonCode == {_SUBMITTED_ON_HOLD}"
+            self._schedd.act(self._htcondor.JobAction.Release, waits)
 
     def _spool(self, dag: Path, run: str) -> int:
         """Submit a DAG with all its files; HTCondor's own tools make such a description only beside a DAGMan."""

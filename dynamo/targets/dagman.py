@@ -24,11 +24,14 @@ __all__ = [
     "LOG",
     "WORKER",
     "DagOptions",
+    "category",
     "dag_text",
     "image_of",
     "kind_of",
+    "priority",
     "silent",
     "travelling",
+    "variables",
 ]
 
 #: Where `dynamo-worker` is in the images of dynamo.
@@ -144,27 +147,35 @@ def _told(job: TargetJob) -> str:
 
 
 def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
-    alone = is_direct(compiled, job, options.container)
-    values = {"cores": str(job.needs.cores), "memory": str(_megabytes(job.needs))}
-    if alone:
-        values |= direct.variables(compiled, job)
-    else:
-        values |= {} if options.shared else {"inputs": ", ".join(_inputs(job, compiled, options))}
+    values = variables(compiled, job, options)
     lines = [
         f"JOB {job.name} {kind_of(compiled, job, options)}.sub",
         f"VARS {job.name} " + " ".join(f'{key}="{value}"' for key, value in values.items()),
     ]
-    if not alone:  # a command that fails is tried again by the queue, as often as its task says
+    if not is_direct(
+        compiled, job, options.container
+    ):  # a command that fails is tried again by the queue, as often as its task says
         lines.append(f'VARS {job.name} again="$(RETRY)"')
         lines.append(f"RETRY {job.name} {RETRIES} UNLESS-EXIT {UserError.exit_code}")
-    priority = _priority(job.needs)
-    if priority:
-        lines.append(f"PRIORITY {job.name} {priority}")
-    steps = (compiled.graph.tasks[t].step for t in job.tasks)
-    limited = next((step for step in steps if step in options.limits), "")
-    if limited:
+    if urgency := priority(job.needs):
+        lines.append(f"PRIORITY {job.name} {urgency}")
+    if limited := category(compiled, job, options):
         lines.append(f"CATEGORY {job.name} {limited}")
     return lines
+
+
+def variables(compiled: Compiled, job: TargetJob, options: DagOptions) -> dict[str, str]:
+    """Return what the submit description of a job's kind asks for, as values of VARS."""
+    values = {"cores": str(job.needs.cores), "memory": str(_megabytes(job.needs))}
+    if is_direct(compiled, job, options.container):
+        return values | direct.variables(compiled, job)
+    return values | ({} if options.shared else {"inputs": ", ".join(_inputs(job, compiled, options))})
+
+
+def category(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
+    """Return the step for which only so many jobs may run at one time; empty for none."""
+    steps = (compiled.graph.tasks[t].step for t in job.tasks)
+    return next((step for step in steps if step in options.limits), "")
 
 
 def silent(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
@@ -206,7 +217,7 @@ def _megabytes(needs: Needs) -> int:
     return max(math.ceil(needs.memory / 2**20), MEMORY)
 
 
-def _priority(needs: Needs) -> int:
+def priority(needs: Needs) -> int:
     """Return the priority of a node: the declared one before all, then how soon it must be done."""
     soon = next((more for limit, more in _CLASSES if needs.deadline and needs.deadline <= limit), 0)
     return needs.priority * 1000 + soon

@@ -49,7 +49,10 @@ class Queue:
             raise InfrastructureError("the schedd is away")
         return {"JobStatus": 2} if self.ends[len(self.dags) - 1] in ("waits", "runs") else {}
 
-    def submit(self, dag, run, *, rescue=False):
+    def release(self, cluster):
+        """Nothing is submitted by halves."""
+
+    def submit(self, dag, run, *, rescue=False, first=()):
         assert len(self.dags) < len(self.ends), "one DAG too many"
         how = self.ends[len(self.dags)]
         self.dags.append(DagFolder(dag.parent))
