@@ -8,12 +8,12 @@ from dynamo.errors import UserError
 
 if TYPE_CHECKING:
     from dynamo.graph import Graph
-    from dynamo.runfile.preparation import EngineOptions
+    from dynamo.runfile.engine import EngineRule
 
 __all__ = ["unfit"]
 
 
-def unfit(options: EngineOptions, graph: Graph) -> list[str]:
+def unfit(options: EngineRule, graph: Graph) -> list[str]:
     """Return what `dynamo run` would say of a task that asks for more than this machine has; nothing where all fit.
 
     That is a note and no fault: the run may be meant for a larger machine.

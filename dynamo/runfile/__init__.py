@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from dynamo.runfile.faults import Fault, FaultyRunFileError
     from dynamo.runfile.json_schema import schema
     from dynamo.runfile.model import RunFile
-    from dynamo.runfile.preparation import EngineOptions, Prepared, prepare
+    from dynamo.runfile.preparation import Prepared, prepare
     from dynamo.runfile.products import Products
     from dynamo.runfile.workflow import load_workflow
 
 __all__ = [
-    "EngineOptions",
     "Fault",
     "FaultyRunFileError",
     "Prepared",
@@ -34,7 +33,6 @@ __all__ = [
 
 # Only who reads a run file pays for what reads it.
 _HOME = {
-    "EngineOptions": "preparation",
     "Fault": "faults",
     "FaultyRunFileError": "faults",
     "Prepared": "preparation",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dynamo.graph import Graph, Signature, Workflow
 from dynamo.graph.signature import Parameter, Role
 from dynamo.images.image import Image, check_images
 from dynamo.runfile.draft import Draft, read
+from dynamo.runfile.engine import EngineRule
 from dynamo.runfile.images import images_of
 from dynamo.runfile.inputs import Found, NotFoundError, find
 from dynamo.runfile.model import InputRule, RunFile
@@ -27,24 +28,7 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.products import Products
 from dynamo.runfile.workflow import guilty, load_workflow
 
-__all__ = ["EngineOptions", "Parts", "Prepared", "make_real", "prepare", "understand"]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """Which engine runs the tasks, and the most it may use; None leaves that to the engine."""
-
-    name: str
-    cores: int | None
-    memory: int | None
-    container: str | None = None
-    pool: str | None = None
-    schedd: str | None = None
-    slots: int | None = None
-    worker: str | None = None
-    at_once: Mapping[str, int] | None = None
-    transfer: str | None = None
-    urls: Mapping[str, str] | None = None
+__all__ = ["Parts", "Prepared", "make_real", "prepare", "understand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +52,7 @@ class Prepared:
     products
         Where the outputs go.
     engine
-        What runs the tasks.
+        What runs the tasks, and the most it may use; None leaves that to the engine.
     images
         The image behind each name that tasks give, paths absolute; none where tasks run without containers.
     workspace
@@ -84,7 +68,7 @@ class Prepared:
     given: frozenset[str]
     data_time: datetime | None
     products: Products
-    engine: EngineOptions
+    engine: EngineRule
     images: Mapping[str, Image]
     workspace: Path
 
@@ -166,7 +150,7 @@ def make_real(
         given=frozenset(values),
         data_time=data_time,
         products=Products(runfile.products.to, only, base, signature.name, data_time),
-        engine=EngineOptions(*astuple(runfile.engine)),
+        engine=runfile.engine,
         images=images,
         workspace=under(base, runfile.workspace),
     )

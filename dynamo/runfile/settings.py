@@ -7,8 +7,8 @@ from typing import Any
 
 from dynamo.graph.digest import NotJSON, to_json
 from dynamo.planning.select import Selection
-from dynamo.runfile.engine import SHARED
-from dynamo.runfile.preparation import EngineOptions, Prepared
+from dynamo.runfile.engine import SHARED, EngineRule
+from dynamo.runfile.preparation import Prepared
 from dynamo.runfile.workflow import module_folders
 
 __all__ = ["settings"]
@@ -34,7 +34,7 @@ def settings(
     }
 
 
-def _pool(engine: EngineOptions) -> dict[str, Any]:
+def _pool(engine: EngineRule) -> dict[str, Any]:
     """Return which pool runs the tasks, and how, as `dynamo.condor.options.PoolOptions` takes it."""
     said = {
         "pool": engine.pool,
