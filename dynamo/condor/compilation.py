@@ -14,10 +14,10 @@ from dynamo.condor.options import PoolOptions
 from dynamo.condor.run import PoolRun
 from dynamo.graph.model import Graph
 from dynamo.planning.pack import Packing, pack
+from dynamo.targets.ahead import ahead
 from dynamo.targets.code import carry
 from dynamo.targets.dag_folder import write_dag
 from dynamo.targets.dagman import DagOptions
-from dynamo.targets.jobs import Compiled
 from dynamo.worker.build import build
 
 __all__ = ["compile_run", "dag_options", "is_same"]
@@ -28,11 +28,11 @@ IDLE = 100
 SLOTS = 8
 
 
-def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> Compiled:
+def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> tuple[DagFolder, list[str]]:
     """Write the DAG of `graph`, which is what must run of `run`, into the folder `path`.
 
-    Returns the jobs that it became. Tasks are packed by the seconds that those of each step took before. Raises as
-    `write_dag` does.
+    Returns that, and the descriptions of the jobs that may be submitted with it (`targets.ahead`). Tasks are packed by
+    the seconds that those of each step took before. Raises as `write_dag` does.
     """
     units = pack(graph, Packing(slots=options.slots, seconds=run.journal.durations(graph.name)))
     digests = {name: run.files.digests[name] for name in graph.sources}
@@ -44,7 +44,8 @@ def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> 
     compiled = write_dag(path, graph, units, digests, carried, options, published)
     plan = {"build": build(), "code": code, "digests": digests, "homes": carried.homes}
     (path / PLAN).write_bytes(orjson.dumps(plan))
-    return compiled
+    folder = DagFolder(path)
+    return folder, ahead(compiled, options, str(folder.nodes_log))
 
 
 def dag_options(run: PoolRun, said: PoolOptions, slots: int, *, here: bool) -> DagOptions:

@@ -22,6 +22,7 @@ from dynamo.condor.options import PoolOptions
 from dynamo.condor.run import PoolRun
 from dynamo.condor.schedd import Schedd, Slot
 from dynamo.condor.spooled import Spooled
+from dynamo.condor.submission import submit
 from dynamo.engine.events import Event, Summary
 from dynamo.engine.known import Facts
 from dynamo.engine.request import Request
@@ -30,7 +31,6 @@ from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.graph.model import Graph
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.workspace import UnderWayError
-from dynamo.targets.ahead import ahead
 
 __all__ = ["HTCondorEngine"]
 
@@ -43,10 +43,6 @@ OUTAGE = 900.0
 PAUSE = 2.0
 #: States of a DAG's own job in which it will go on, or does: idle, running, held.
 WAITING = (1, 2, 5)
-
-
-def _ignore(event: Event) -> None:
-    """Observe nothing."""
 
 
 class HTCondorEngine:
@@ -70,7 +66,7 @@ class HTCondorEngine:
         options: PoolOptions,
         *,
         modules: Sequence[str] = (),
-        observer: Callable[[Event], None] = _ignore,
+        observer: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.workspace, self.options, self.observer = workspace, options, observer
         self._modules = tuple(modules)
@@ -217,25 +213,15 @@ class HTCondorEngine:
         return self._submit(run, folder, first=first)
 
     def _compile(self, run: PoolRun, graph: Graph) -> tuple[DagFolder, list[str]]:
-        """Write a DAG; return its folder, and the descriptions of the jobs that may be submitted with it."""
         home = self.workspace.runs / run.id
         path = home / f"dag-{1 + sum(1 for _ in home.glob('dag-*'))}"
         options = dag_options(run, self.options, len(self.slots), here=not self.schedd.spools)
-        compiled = compile_run(run, graph, path, options)
-        folder = DagFolder(path)
-        return folder, ahead(compiled, options, str(folder.nodes_log))
+        return compile_run(run, graph, path, options)
 
     def _submit(
         self, run: PoolRun, folder: DagFolder, *, rescue: bool = False, first: Sequence[str] = ()
     ) -> Follower:
-        """Submit a DAG; should we die in between, it is found in the queue by the id of the run."""
-        said = {"folder": str(folder.path), "cluster": 0}
-        with run.journal.change():
-            run.journal.set_submission(run.id, said)
-        cluster = self.schedd.submit(folder.dag, run.id, rescue=rescue, first=first)
-        with run.journal.change():
-            run.journal.set_submission(run.id, {**said, "cluster": cluster})
-        return self._follower(run, folder, cluster)
+        return self._follower(run, folder, submit(run, folder, self.schedd, rescue=rescue, first=first))
 
     def _follow(self, run: PoolRun, follower: Follower) -> None:
         """Take in what happens until all is done, or the DAG has ended.

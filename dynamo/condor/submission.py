@@ -1,0 +1,27 @@
+"""Submit the DAG of a run, so that it is found again whenever we die."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynamo.condor.folder import DagFolder
+from dynamo.condor.run import PoolRun
+from dynamo.condor.schedd import Schedd
+
+__all__ = ["submit"]
+
+
+def submit(
+    run: PoolRun, folder: DagFolder, schedd: Schedd, *, rescue: bool = False, first: Sequence[str] = ()
+) -> int:
+    """Submit a DAG as `Schedd.submit` does, and return the number of its cluster.
+
+    Should we die in between, the journal knows its folder, and it is found in the queue by the id of the run.
+    """
+    said = {"folder": str(folder.path), "cluster": 0}
+    with run.journal.change():
+        run.journal.set_submission(run.id, said)
+    cluster = schedd.submit(folder.dag, run.id, rescue=rescue, first=first)
+    with run.journal.change():
+        run.journal.set_submission(run.id, {**said, "cluster": cluster})
+    return cluster
