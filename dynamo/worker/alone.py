@@ -24,7 +24,7 @@ import orjson
 
 from dynamo.errors import DynamoError, InfrastructureError, UserError
 from dynamo.graph.model import Graph, Task
-from dynamo.worker.arrived import link_or_copy, state, verify
+from dynamo.worker.arrived import arrived, link_or_copy, state
 from dynamo.worker.build import build
 from dynamo.worker.child import Child
 from dynamo.worker.job import Job, Made, Order, Report
@@ -106,7 +106,8 @@ class _Alone:
         """Run what is left to be run."""
         try:
             self._report.parent.mkdir(parents=True, exist_ok=True)
-            self._check()
+            for name, path in arrived(self._spec, self._folder).items():
+                self._exists(name, path)
             self._told = replace(self._told, verified=time.time())
             self._perform(again)
         except (OSError, DynamoError) as error:
@@ -125,27 +126,6 @@ class _Alone:
         text = _told_of(error) if isinstance(error, OSError) else str(error)
         self._told = replace(self._told, error=text)
         print(f"error: {text}", file=sys.stderr)
-
-    def _check(self) -> None:
-        """Raise `InfrastructureError` where another dynamo compiled the job, or an input is not what it was."""
-        here, there = build(), self._spec.build
-        if there and here != there:
-            raise InfrastructureError(
-                f"this worker has dynamo {here}, and the job was compiled by dynamo {there}: have the same on both "
-                "(build the worker's image anew, or install the same version)"
-            )
-        known = dict(self._spec.digests)
-        for path in self._spec.reports:
-            try:
-                earlier = Returned.read(self._folder / path)
-            except OSError as error:
-                raise InfrastructureError(
-                    f"the report of an earlier job did not arrive with this one ({path}: {error.strerror})"
-                ) from error
-            known |= {name: made.digest for name, made in earlier.made.items()}
-        for name, path in self._graph.sources.items():
-            verify(name, self._folder / path, known.get(name, ""))
-            self._exists(name, str(self._folder / path))
 
     def _exists(self, name: str, path: str, made: Made | None = None) -> None:
         """Note where a file is, and how it is, or was when it was made: the next task may have begun already."""
