@@ -7,10 +7,10 @@ journal. Goes wrong: a task's failure is in the `Summary`; `InfrastructureError`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from dynamo.condor.compilation import compile_run, dag_options, is_same
@@ -29,6 +29,7 @@ from dynamo.engine.request import Request
 from dynamo.engine.termination import terminable
 from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.graph.model import Graph
+from dynamo.images.image import Image
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.workspace import UnderWayError
 
@@ -137,7 +138,8 @@ class HTCondorEngine:
             request.selection.check(request.graph)
             self.schedd.check_shared()
             facts = Facts(self.workspace, journal, self._modules)
-            run = PoolRun(request, self.workspace, journal, facts, self._fits, time.time())
+            fits = partial(self._fits, images=request.images)
+            run = PoolRun(request, self.workspace, journal, facts, fits, time.time())
             follower = self._resumed(run) if request.resume else None
             if follower is None:
                 follower = self._submitted(run)
@@ -153,8 +155,8 @@ class HTCondorEngine:
                 follower = self._submitted(run, more=True)
             return self._end(run, facts, removed=follower is not None and follower.removed)
 
-    def _fits(self, graph: Graph) -> None:
-        check_fits(graph, self.slots, self.options.container)
+    def _fits(self, graph: Graph, images: Mapping[str, Image]) -> None:
+        check_fits(graph, self.slots, self.options.container, images)
 
     def _resumed(self, run: PoolRun) -> Follower | None:
         """Take up what was submitted before; None where something must be submitted anew, or nothing was."""

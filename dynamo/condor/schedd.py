@@ -14,12 +14,14 @@ from dynamo.condor.options import PoolOptions
 from dynamo.condor.refusal import refusal
 from dynamo.errors import InfrastructureError, UserError
 
-__all__ = ["Schedd", "Slot"]
+__all__ = ["SIF", "Schedd", "Slot"]
 
 #: Of a collector, where none is named.
 PORT = 9618
+#: Of a slot whose Apptainer opens ``.sif`` files, and not folders only.
+SIF = "sif"
 #: What runs containers, to the attribute by which a machine says that it has it.
-_CONTAINERS = {"docker": "HasDocker", "apptainer": "HasSingularity"}
+_CONTAINERS = {"docker": "HasDocker", "apptainer": "HasSingularity", SIF: "HasSIF"}
 #: Attributes of a DAG's own job.
 _ASKED = ["ClusterId", "JobStatus", "ExitCode", "HoldReason", "HoldReasonCode", "Iwd", "DynamoRun"]
 #: Why a job is held that was submitted so (manual, "Job ClassAd attributes", HoldReasonCode).

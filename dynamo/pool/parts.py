@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynamo.pool.config import Role, role_config
 from dynamo.pool.settings import PoolSettings
 
-__all__ = ["Part", "execute_volume", "manager", "owner", "submit", "worker"]
+__all__ = ["FUSE", "Part", "execute_volume", "manager", "owner", "submit", "worker"]
 
 #: The number that the user `dynamo` has in the image.
 _OWNER = 1000
 
+#: What Apptainer needs: name spaces of its own, in which it mounts, and Docker's usual filter of system calls forbids
+#: that; and to mount a ``.sif`` file without rights, the device of file systems in user space.
 _FOR_APPTAINER = ("seccomp=unconfined",)
+FUSE = "/dev/fuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Part:
         Path or volume of this machine, and path in the container; ``:ro`` behind it where it is only to be read.
     security
         What Docker is told of the container's rights, beyond the usual.
+    devices
+        Paths of devices of this machine that it has too.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Part:
     files: tuple[tuple[str, str], ...]
     mounts: tuple[tuple[str, str], ...] = ()
     security: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
     def made_from(self, image: str, owner: int) -> str:
         """Return a digest that tells whether a container was made from this, the image and the owner of jobs."""
@@ -65,11 +71,20 @@ def submit(settings: PoolSettings, key: str, token: str) -> Part:
     return _part(settings, "submit", "submit", secrets, (queue, *((str(m), str(m)) for m in settings.mounts)))
 
 
-def worker(settings: PoolSettings, number: int, token: str, *, execute: str = "", socket: str = "") -> Part:
+def worker(
+    settings: PoolSettings,
+    number: int,
+    token: str,
+    *,
+    execute: str = "",
+    socket: str = "",
+    devices: tuple[str, ...] = (),
+) -> Part:
     """Return one execution point, which has no key: by its token it can offer its slots, and nothing else.
 
     For jobs in containers of Docker, it reaches Docker's `socket` on this machine, and its folder `execute` is a volume
-    that has the same path here as there: Docker, which looks for it here, mounts it into the container of a job.
+    that has the same path here as there: Docker, which looks for it here, mounts it into the container of a job. For
+    those in containers of Apptainer it gets these of this machine's `devices`.
     """
     name = f"worker-{number}"
     mounts = [(str(folder), f"{folder}:ro") for folder in settings.images]
@@ -77,10 +92,11 @@ def worker(settings: PoolSettings, number: int, token: str, *, execute: str = ""
         mounts += [(str(folder), str(folder)) for folder in settings.mounts]
     if "docker" in settings.containers:
         mounts += [(socket, "/var/run/docker.sock"), (execute_volume(settings, number), execute)]
-    # Apptainer makes name spaces of its own, in which it mounts; Docker's usual filter of system calls forbids that.
-    security = _FOR_APPTAINER if "apptainer" in settings.containers else ()
     secret = ("/etc/condor/tokens.d/worker", token)
-    return _part(settings, "worker", name, (secret,), tuple(mounts), execute=execute, security=security)
+    part = _part(settings, "worker", name, (secret,), tuple(mounts), execute=execute)
+    if "apptainer" in settings.containers:
+        return replace(part, security=_FOR_APPTAINER, devices=devices)
+    return part
 
 
 def execute_volume(settings: PoolSettings, number: int) -> str:
@@ -96,11 +112,10 @@ def _part(
     mounts: tuple[tuple[str, str], ...] = (),
     *,
     execute: str = "",
-    security: tuple[str, ...] = (),
 ) -> Part:
     config = ("/etc/condor/config.d/10-dynamo.conf", role_config(settings, role, execute))
     host = f"{name}.{settings.domain}"
-    return Part(f"{settings.prefix}-{name}", role, host, (config, *secrets), mounts, security)
+    return Part(f"{settings.prefix}-{name}", role, host, (config, *secrets), mounts)
 
 
 def _keyed(key: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import json
 import tarfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dynamo.errors import InfrastructureError, UserError
@@ -72,12 +73,12 @@ class Pool:
 
     def _worker(self, settings: PoolSettings, number: int, token: str) -> Part:
         """Return a worker as it shall be; with Docker, the volume that its jobs run in tells what its path is."""
+        devices = (parts.FUSE,) if Path(parts.FUSE).is_char_device() else ()
         if "docker" not in settings.containers:
-            return parts.worker(settings, number, token)
+            return parts.worker(settings, number, token, devices=devices)
         volume = self._docker.volumes.create(parts.execute_volume(settings, number), labels=self._labels())
-        return parts.worker(
-            settings, number, token, execute=volume.attrs["Mountpoint"], socket=docker_socket()
-        )
+        execute = volume.attrs["Mountpoint"]
+        return parts.worker(settings, number, token, execute=execute, socket=docker_socket(), devices=devices)
 
     def down(self) -> int:
         """Remove the pool's containers, network, queue and tokens, and return how many containers there were."""
@@ -198,6 +199,7 @@ class Pool:
             host_config=self._docker.api.create_host_config(
                 init=True,
                 binds=[f"{source}:{target}" for source, target in part.mounts],
+                devices=[f"{device}:{device}:rwm" for device in part.devices],
                 cap_drop=["ALL"],
                 cap_add=_CAPABILITIES,
                 security_opt=["no-new-privileges", *part.security],

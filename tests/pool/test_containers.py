@@ -122,9 +122,9 @@ def run(
 
 
 def test_the_user_in_the_submit_container_may_ask_for_the_slots(workers):
-    """`condor_status` there needs no token from elsewhere; each slot tells that it runs both kinds of containers."""
-    said = workers.submit_exec(["condor_status", "-af", "HasDocker", "HasSingularity"])
-    assert said.stdout.split() == ["true"] * 4, said.stderr
+    """`condor_status` there needs no token from elsewhere; each slot tells what containers it runs."""
+    said = workers.submit_exec(["condor_status", "-af", "HasDocker", "HasSingularity", "HasSIF"])
+    assert said.stdout.split() == ["true"] * 6, said.stderr
 
 
 def test_a_task_of_a_users_file_runs_in_its_image(workers, worker_image):
@@ -135,22 +135,35 @@ def test_a_task_of_a_users_file_runs_in_its_image(workers, worker_image):
     assert (folder / "products/out.txt").read_text() == f"hello trixie {owner} False"
 
 
-def test_a_task_runs_in_a_folder_of_apptainer(workers, worker_image, docker):
-    """Made from the image of Docker, as docs/howto/pool.md says."""
+@pytest.fixture(scope="module")
+def apptainer(workers: Any, worker_image: str, docker: Any) -> Path:
+    """A folder with ``worker``, a folder of Apptainer made from the image of Docker as docs/howto/pool.md says.
+
+    And ``worker.sif``, which is made of it.
+    """
     (images,) = workers.settings.images
     with (images / "worker.tar").open("wb") as archive:
         for part in docker.images.get(worker_image).save(named=True):
             archive.write(part)
-    docker.containers.run(
-        workers.image,
-        ["apptainer", "build", "--sandbox", f"{images}/worker", f"docker-archive:{images}/worker.tar"],
-        volumes=[f"{images}:{images}"],
-        security_opt=["seccomp=unconfined"],
-        network_mode="none",
-        remove=True,
-    )
+    for made in (["--sandbox", "worker", "docker-archive:worker.tar"], ["worker.sif", "worker"]):
+        docker.containers.run(
+            workers.image,
+            ["apptainer", "build", *made],
+            volumes=[f"{images}:{images}"],
+            working_dir=str(images),
+            security_opt=["seccomp=unconfined"],
+            network_mode="none",
+            remove=True,
+        )
     (images / "worker.tar").unlink()
-    done, folder = run(workers, "apptainer", WHERE, "apptainer", f"default: {{apptainer: {images}/worker}}")
+    return images
+
+
+@pytest.mark.parametrize("image", ["worker", "worker.sif"])
+def test_a_task_runs_in_an_image_of_apptainer(workers, apptainer, image):
+    """A folder, or a file, which the worker mounts."""
+    said = f"default: {{apptainer: {apptainer}/{image}}}"
+    done, folder = run(workers, image, WHERE, "apptainer", said)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " trixie " in (folder / "products/out.txt").read_text()
 
