@@ -19,6 +19,7 @@ from dynamo.condor.folder import DagFolder
 from dynamo.condor.follow import Follower
 from dynamo.condor.inform import Inform
 from dynamo.condor.options import PoolOptions
+from dynamo.condor.outage import Outage
 from dynamo.condor.run import PoolRun
 from dynamo.condor.schedd import Schedd, Slot
 from dynamo.condor.spooled import Spooled
@@ -37,11 +38,6 @@ __all__ = ["HTCondorEngine"]
 
 #: Seconds between looks at the logs.
 TICK = 0.05
-#: Seconds after which the queue is asked whether the DAG is still there, where its log says nothing.
-SILENCE = 30.0
-#: Seconds for which an access point that does not answer is waited for, and between two questions to it.
-OUTAGE = 900.0
-PAUSE = 2.0
 #: States of a DAG's own job in which it will go on, or does: idle, running, held.
 WAITING = (1, 2, 5)
 
@@ -93,15 +89,18 @@ class HTCondorEngine:
             facts = Facts(self.workspace, journal, self._modules)
             # It was submitted long ago: it fits.
             run = PoolRun(request, self.workspace, journal, facts, lambda _: None, time.time())
-            known = journal.submission(run.id)
-            follower = self._attached(run, DagFolder(Path(known["folder"])), known["cluster"])
+            folder, cluster = self._found(run)
+            follower = self._attached(run, folder, cluster)
             if follower.ended or run.over:
                 self._close(run, follower, last=True)
                 if not (run.over or follower.removed):
                     self._abandon(run, follower)
                 self._end(run, facts, removed=follower.removed)
+            elif not cluster:  # nothing was submitted
+                self._end(run, facts, removed=True)
             else:
-                Inform(run, follower, self.schedd, known["cluster"])(time.time())
+                self.schedd.release(cluster)
+                Inform(run, follower, self.schedd, cluster)(time.time())
 
     def cancel(self, run: str) -> None:
         """Remove a run from the pool; whoever follows it sees that.
@@ -160,26 +159,29 @@ class HTCondorEngine:
 
     def _resumed(self, run: PoolRun) -> Follower | None:
         """Take up what was submitted before; None where something must be submitted anew, or nothing was."""
-        known = run.journal.submission(run.id)
-        if not known:
+        if not run.journal.submission(run.id):
             with run.journal.change():
                 run.open()
             return None
-        folder = DagFolder(Path(known["folder"]))
-        cluster = known["cluster"] or self.schedd.find(run.id)
+        folder, cluster = self._found(run)
         if cluster and self.schedd.state(cluster).get("JobStatus") in WAITING:
-            with run.journal.change():  # we may have died before we could
-                run.journal.set_submission(run.id, {**known, "cluster": cluster})
-            self.schedd.release(cluster)
             return self._attached(run, folder, cluster)
         follower = self._attached(run, folder, cluster, failing=False)
         if run.over:
             return follower
         # To DAGMan a job is done that ended well, also where what it sent came damaged: no rescue runs it again.
-        if self.schedd.spools or follower.spoilt or not is_same(run, folder):
+        if not folder.rescued or self.schedd.spools or follower.spoilt or not is_same(run, folder):
             return None
         folder.renew_logs()
         return self._submit(run, folder, rescue=True)
+
+    def _found(self, run: PoolRun) -> tuple[DagFolder, int]:
+        """Return where the DAG of a run is, and its cluster, 0 where there is none: we may have died meanwhile."""
+        known = run.journal.submission(run.id)
+        cluster = known["cluster"] or self.schedd.find(run.id)
+        with run.journal.change():
+            run.journal.set_submission(run.id, {**known, "cluster": cluster})
+        return DagFolder(Path(known["folder"])), cluster
 
     def _attached(self, run: PoolRun, folder: DagFolder, cluster: int, *, failing: bool = True) -> Follower:
         """Take in all that is known of a submission."""
@@ -232,31 +234,25 @@ class HTCondorEngine:
         its files were sent with it, for they are removed then.
         """
         cluster = run.journal.submission(run.id)["cluster"]
-        heard = asked = time.monotonic()
-        inform, away = Inform(run, follower, self.schedd, cluster), False
+        inform, outage, waits = Inform(run, follower, self.schedd, cluster), Outage(), True
         while not self._through(run, follower):
             try:
+                if waits:
+                    self.schedd.release(cluster)
+                    waits = False
                 if follower.catch_up():
-                    heard, away = time.monotonic(), False
+                    outage.over()
                     self._tell(run)
                     continue
-                if time.monotonic() - max(heard, asked) > SILENCE:
-                    asked = time.monotonic()
+                if outage.to_ask():
                     if not self.schedd.state(cluster):
                         follower.catch_up()
                         break
-                    heard, away = asked, False
-                if not away:
+                    outage.over()
+                if not outage.away:
                     inform(time.time())
-            except InfrastructureError as error:  # the access point is being started anew, perhaps
-                if time.monotonic() - heard > OUTAGE:
-                    raise
-                if not away:
-                    run.say(
-                        f"{error}; the run goes on there, and is followed again when it answers", time.time()
-                    )
-                away = True
-                time.sleep(PAUSE)
+            except InfrastructureError as error:
+                outage.bear(error, run)
             self._tell(run)
             time.sleep(TICK)
         self._close(run, follower)

@@ -82,6 +82,11 @@ class DagFolder:
         more = sorted(self.path.glob(f"*{MORE}.dag.nodes.log"), key=lambda path: len(path.name))
         return [self.nodes_log, *more]
 
+    @property
+    def rescued(self) -> bool:
+        """Whether DAGMan has written down what is done, for it to go on with."""
+        return any(self.path.glob(f"{self.dag.name}.rescue*"))
+
     def renew_logs(self) -> None:
         """Put the event logs aside, all of whose events are known, before the DAG is submitted once more."""
         for path in (*self.nodes_logs, self.own_log):

@@ -151,4 +151,6 @@ class Log:
         if number == 0:
             notes = event.get("StructuredNotes")
             self._jobs[event.cluster] = str(notes["DAGNodeName"]) if notes and "DAGNodeName" in notes else ""
-        return understood(number, event, self._jobs.get(event.cluster, ""), float(event.timestamp))
+        elif event.cluster not in self._jobs:  # it was submitted into a log before this one
+            return None
+        return understood(number, event, self._jobs[event.cluster], float(event.timestamp))

@@ -169,7 +169,7 @@ class Schedd:
     def submit(self, dag: Path, run: str, *, rescue: bool = False, first: Sequence[str] = ()) -> int:
         """Submit the DAG in the file `dag` and return the number of its cluster; `rescue` goes on with it.
 
-        The jobs that `first` describes are submitted before it, for the DAG to find them; see `dynamo.targets.ahead`.
+        Where `first` describes jobs (see `dynamo.targets.ahead`), they are submitted too; the DAG waits for `release`.
         """
         # A DAG's own configuration is sought from here, and so is what is sent with it.
         with self._asking("submit the DAG"), chdir(dag.parent):
@@ -182,11 +182,7 @@ class Schedd:
             if first:
                 submit["hold"] = "true"  # until its jobs are there
             cluster = int(self._schedd.submit(submit).cluster())
-            if first:
-                try:
-                    self._submit_first(cluster, first)
-                finally:
-                    self.release(cluster)
+            self._submit_first(cluster, first)
             return cluster
 
     def _submit_first(self, cluster: int, described: Sequence[str]) -> None:
@@ -198,11 +194,16 @@ class Schedd:
                 more = f"My.DAGManJobId = {cluster}\nhold_claim = {keep}\n"
                 self._schedd.submit(self._htcondor.Submit(more + text))
 
-    def release(self, cluster: int) -> None:
-        """Let a DAG begin that waits for its first jobs to be submitted; nothing, where it does not."""
+    def release(self, cluster: int) -> bool:
+        """Let a DAG begin that waits for its first jobs to be submitted; return whether it did."""
         with self._asking("release the DAG"):
             waits = f"ClusterId == {cluster} && HoldReasonCode == {_SUBMITTED_ON_HOLD}"
-            self._schedd.act(self._htcondor.JobAction.Release, waits)
+            return bool(self._schedd.act(self._htcondor.JobAction.Release, waits)["TotalSuccess"])
+
+    def clear(self, cluster: int) -> None:
+        """Remove the jobs of a DAG that is not there any more."""
+        with self._asking("remove what is left of the run"):
+            self._schedd.act(self._htcondor.JobAction.Remove, f"DAGManJobId == {cluster}")
 
     def _spool(self, dag: Path, run: str) -> int:
         """Submit a DAG with all its files; HTCondor's own tools make such a description only beside a DAGMan."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dynamo.condor.folder import DagFolder
 from dynamo.condor.run import PoolRun
 from dynamo.condor.schedd import Schedd
+from dynamo.engine.termination import undisturbed
+from dynamo.errors import InfrastructureError
 
 __all__ = ["submit"]
 
@@ -14,14 +17,19 @@ __all__ = ["submit"]
 def submit(
     run: PoolRun, folder: DagFolder, schedd: Schedd, *, rescue: bool = False, first: Sequence[str] = ()
 ) -> int:
-    """Submit a DAG as `Schedd.submit` does, and return the number of its cluster.
+    """Submit a DAG as `Schedd.submit` does, have it begin, and return the number of its cluster.
 
-    Should we die in between, the journal knows its folder, and it is found in the queue by the id of the run.
+    Should we die in between, the journal knows its folder, it is found in the queue by the id of the run, and whoever
+    follows or looks at it has it begin; so does who follows it where the schedd dies meanwhile.
     """
     said = {"folder": str(folder.path), "cluster": 0}
     with run.journal.change():
         run.journal.set_submission(run.id, said)
-    cluster = schedd.submit(folder.dag, run.id, rescue=rescue, first=first)
-    with run.journal.change():
-        run.journal.set_submission(run.id, {**said, "cluster": cluster})
+    with undisturbed():
+        cluster = schedd.submit(folder.dag, run.id, rescue=rescue, first=first)
+        with run.journal.change():
+            run.journal.set_submission(run.id, {**said, "cluster": cluster})
+        with suppress(InfrastructureError):
+            if first and not schedd.release(cluster):  # somebody has removed it
+                schedd.clear(cluster)
     return cluster

@@ -1,4 +1,4 @@
-"""SIGTERM ends a run as Ctrl-C does."""
+"""SIGTERM ends a run as Ctrl-C does, but neither comes in between where something must be whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["terminable"]
+__all__ = ["terminable", "undisturbed"]
 
 
 @contextmanager
@@ -26,3 +26,23 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep back Ctrl-C and SIGTERM until the end, where signals can be caught (the main thread)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from dynamo.condor import engine as module
+from dynamo.condor import outage
 from dynamo.condor.engine import HTCondorEngine
 from dynamo.condor.folder import DagFolder
 from dynamo.condor.options import PoolOptions
@@ -50,7 +51,8 @@ class Queue:
         return {"JobStatus": 2} if self.ends[len(self.dags) - 1] in ("waits", "runs") else {}
 
     def release(self, cluster):
-        """Nothing is submitted by halves."""
+        """None waits to be released."""
+        return True
 
     def submit(self, dag, run, *, rescue=False, first=()):
         assert len(self.dags) < len(self.ends), "one DAG too many"
@@ -80,8 +82,9 @@ class Queue:
 @pytest.fixture
 def begin(tmp_path, monkeypatch, flow_head, event_log):
     """Have an engine with such a queue; seconds between looks are short."""
-    for name, seconds in (("TICK", 0.0), ("PAUSE", 0.0), ("SILENCE", 0.0), ("OUTAGE", 0.2)):
-        monkeypatch.setattr(module, name, seconds)
+    monkeypatch.setattr(module, "TICK", 0.0)
+    for name, seconds in (("PAUSE", 0.0), ("SILENCE", 0.0), ("LONGEST", 0.2)):
+        monkeypatch.setattr(outage, name, seconds)
     (tmp_path / "flow.py").write_text(flow_head + FLOW)
 
     def made(*ends, **queue):

@@ -107,6 +107,17 @@ def test_another_log_of_the_same_name_is_read_from_its_beginning(log):
     assert reader.count == 3
 
 
+def test_jobs_of_an_earlier_log_are_passed_over(log):
+    """What was submitted before a log was put aside may still write into the next; it is not the DAG."""
+    log.submitted("older")
+    log.path.write_text("")
+    log.began("older")
+    log.submitted("a")
+    log.ended("older")
+    log.ended("a")
+    assert [(what.kind, what.job) for what in Log(log.path).read()] == [("submitted", "a"), ("ended", "a")]
+
+
 @pytest.mark.parametrize("code", [*_WORDS, 0, 999])
 def test_every_hold_says_who_must_act(code):
     """With HTCondor's code and reason behind it, where it gives one."""
