@@ -14,11 +14,16 @@ from dynamo.engine.termination import terminable, undisturbed
 def test_a_signal_comes_after_what_must_be_whole(number):
     """Once, and as before from then on."""
     before, done = signal.getsignal(number), []
-    with terminable():
-        with pytest.raises(KeyboardInterrupt), undisturbed():
+
+    def whole():
+        with undisturbed():
             signal.raise_signal(number)
             signal.raise_signal(number)
             done.append("whole")
+
+    with terminable():
+        with pytest.raises(KeyboardInterrupt):
+            whole()
         assert done == ["whole"]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
