@@ -99,8 +99,9 @@ class HTCondorEngine:
             elif not cluster:  # nothing was submitted
                 self._end(run, facts, removed=True)
             else:
-                self.schedd.release(cluster)
                 Inform(run, follower, self.schedd, cluster)(time.time())
+                if not follower.begun:
+                    self.schedd.release(cluster)
 
     def cancel(self, run: str) -> None:
         """Remove a run from the pool; whoever follows it sees that.
@@ -220,7 +221,8 @@ class HTCondorEngine:
         home = self.workspace.runs / run.id
         path = home / f"dag-{1 + sum(1 for _ in home.glob('dag-*'))}"
         options = dag_options(run, self.options, len(self.slots), here=not self.schedd.spools)
-        return compile_run(run, graph, path, options)
+        folder, first = compile_run(run, graph, path, options)
+        return folder, [] if self.schedd.spools else first
 
     def _submit(
         self, run: PoolRun, folder: DagFolder, *, rescue: bool = False, first: Sequence[str] = ()
@@ -234,12 +236,13 @@ class HTCondorEngine:
         its files were sent with it, for they are removed then.
         """
         cluster = run.journal.submission(run.id)["cluster"]
-        inform, outage, waits = Inform(run, follower, self.schedd, cluster), Outage(), True
+        inform, outage, waits = Inform(run, follower, self.schedd, cluster), Outage(), not follower.begun
         while not self._through(run, follower):
             try:
                 if waits:
                     self.schedd.release(cluster)
                     waits = False
+                    outage.over()
                 if follower.catch_up():
                     outage.over()
                     self._tell(run)

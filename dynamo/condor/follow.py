@@ -53,8 +53,8 @@ class Follower:
             name: (head, count)
             for name, (head, count) in run.journal.submission(run.id).get("taken", {}).items()
         }
-        #: Whether the DAG has left the queue; and whether somebody removed it.
-        self.ended = self.removed = False
+        #: Whether the DAG has begun, or may; whether it has left the queue; and whether somebody removed it.
+        self.begun = self.ended = self.removed = False
         self.standing = Standing()
 
     def happened(self) -> list[tuple[Happened, bool]]:
@@ -99,6 +99,8 @@ class Follower:
     def _take_own(self, what: Happened, *, known: bool) -> None:
         if what.kind == "submitted":  # once more, from a rescue DAG: what ended before did not end it
             self.ended = self.removed = False
+        elif what.kind in ("released", "began"):
+            self.begun = True
         elif what.kind == "ended":
             self.ended = True
             self._why.setdefault("", what.text or f"it ended with exit code {what.code}")

@@ -14,7 +14,7 @@ __all__ = ["expired", "refusal"]
 #: Words of HTCondor for who does not know us, for a schedd that is not there, or not the one that it was, and for who
 #: does not answer; it often uses the last for the first.
 _DENIED = ("AUTHENTICATE", "DENIED", "SECMAN", "AUTHORIZATION", "TOKEN")
-_GONE = ("CEDAR:6001", "SESSION ID", "RESUME SESSION")
+_GONE = ("CEDAR:6001", "SESSION ID", "RESUME SESSION", "PERFORMING ACTION")
 _SILENT = ("CONNECT", "LOCATE", "COLLECTOR", "COMMUNICAT", "TIMED OUT", "FAILED TO FETCH")
 
 

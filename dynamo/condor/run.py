@@ -55,6 +55,7 @@ class PoolRun(Run):
         """Record that the run is followed again; nothing that ran meanwhile is lost."""
         self.journal.run(self.id)
         self.journal.forget_failures(self.id)
+        self._spare_done()
         self.journal.set_run(self.id, "running", None)
         self._attempts = self.journal.count_attempts(self.id)
         for known in self.journal.attempts(self.id):

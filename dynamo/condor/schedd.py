@@ -196,7 +196,7 @@ class Schedd:
 
     def release(self, cluster: int) -> bool:
         """Let a DAG begin that waits for its first jobs to be submitted; return whether it did."""
-        with self._asking("release the DAG"):
+        with self._asking("have the DAG begin"):
             waits = f"ClusterId == {cluster} && HoldReasonCode == {_SUBMITTED_ON_HOLD}"
             return bool(self._schedd.act(self._htcondor.JobAction.Release, waits)["TotalSuccess"])
 

@@ -13,6 +13,9 @@ from dynamo.errors import InfrastructureError
 
 __all__ = ["submit"]
 
+#: State of a DAG's own job.
+REMOVED = 3
+
 
 def submit(
     run: PoolRun, folder: DagFolder, schedd: Schedd, *, rescue: bool = False, first: Sequence[str] = ()
@@ -30,6 +33,11 @@ def submit(
         with run.journal.change():
             run.journal.set_submission(run.id, {**said, "cluster": cluster})
         with suppress(InfrastructureError):
-            if first and not schedd.release(cluster):  # somebody has removed it
+            removed = (
+                first
+                and not schedd.release(cluster)
+                and schedd.state(cluster).get("JobStatus", REMOVED) == REMOVED
+            )
+            if removed:  # somebody was faster, and did not see these jobs
                 schedd.clear(cluster)
     return cluster

@@ -87,13 +87,15 @@ class Run:
             self.journal.lose_attempts(self.id, self.began)
             self.journal.forget_failures(self.id)
             self._attempts = self.journal.count_attempts(self.id)
-            # What was forced and done before the interruption is not forced again.
-            self._done_before = {
-                t.task for t in self.journal.tasks(self.id).values() if t.state in ("done", "reused")
-            }
+            self._spare_done()
             self.journal.set_run(self.id, "running", None)
         else:
             self.journal.add_run(self.id, self.request.graph, self.request.settings, self.began)
+
+    def _spare_done(self) -> None:
+        """Note what was done before the interruption: where it was forced, it is not forced again."""
+        found = self.journal.tasks(self.id).values()
+        self._done_before = {known.task for known in found if known.state in ("done", "reused")}
 
     def needs(self, unit: Unit) -> Needs:
         """What the job of `unit` needs: the most that any of its tasks does."""
