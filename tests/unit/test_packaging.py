@@ -14,6 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {
     "dynamo": ROOT / "dynamo",
     "dynamo.containers": ROOT / "containers",
+    "dynamo.provisioners": ROOT / "provisioners",
     "dynamo.workflows": ROOT / "workflows",
 }
 
