@@ -6,6 +6,7 @@ Call them from your own tests; they raise `AssertionError` that says what does n
 from __future__ import annotations
 
 from dynamo.testing.bench import Bench, Ended
+from dynamo.testing.cloud import Cloud, CloudProvider, Fault, cloud_driver
 from dynamo.testing.engines import (
     CHECKS,
     check_failures,
@@ -14,12 +15,18 @@ from dynamo.testing.engines import (
     check_products,
     check_reuse,
 )
+from dynamo.testing.providers import PROVIDER_CHECKS, ProviderBench
 from dynamo.testing.readers import check_grid, check_reader
 
 __all__ = [
     "CHECKS",
+    "PROVIDER_CHECKS",
     "Bench",
+    "Cloud",
+    "CloudProvider",
     "Ended",
+    "Fault",
+    "ProviderBench",
     "check_failures",
     "check_grid",
     "check_interrupted",
@@ -27,4 +34,5 @@ __all__ = [
     "check_products",
     "check_reader",
     "check_reuse",
+    "cloud_driver",
 ]
