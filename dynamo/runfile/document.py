@@ -184,7 +184,7 @@ class _Composer:
             self._stop(mark, wrong)
         if isinstance(event, yaml.DocumentStartEvent):
             if self.root is not None:
-                self._stop(mark, "a second document starts here; a run file is one")
+                self._stop(mark, "a second document starts here; a file is one")
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             self._start(event, mark)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):

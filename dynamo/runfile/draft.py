@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dynamo.errors import Place, RunFileError, nearest
+from dynamo.errors import Place, RunFileError, UserError, nearest
 from dynamo.runfile.characters import unfit
 from dynamo.runfile.document import MAX_BYTES, Mark, Node, parse, rewrite
 from dynamo.runfile.environment import expand
 from dynamo.runfile.faults import Faults, say
 from dynamo.runfile.model import RunFile, read_run_file
-from dynamo.runfile.values import At
+from dynamo.runfile.values import At, Tell
 
-__all__ = ["Draft", "load", "read", "text_of"]
+__all__ = ["Draft", "load", "read", "tell_all", "text_of"]
 
 #: Top-level keys whose text may refer to the environment.
 _EXPANDED = ("inputs", "params", "products", "workspace")
+#: Files that are looked among for one whose name was meant.
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass
@@ -93,8 +95,10 @@ def read(
     return draft
 
 
-def text_of(path: str | os.PathLike[str]) -> str:
-    """Return the text of a run file; raise `RunFileError` where it cannot be read."""
+def text_of(
+    path: str | os.PathLike[str], what: str = "run file", error: type[UserError] = RunFileError
+) -> str:
+    """Return the text of a run file, or of `what`; raise `RunFileError`, or `error`, where it cannot be read."""
     file = os.fspath(path)
     place = Place(file)
     try:
@@ -102,20 +106,18 @@ def text_of(path: str | os.PathLike[str]) -> str:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         folder = Path(file).parent
-        beside = [p.name for p in folder.glob("*.y*ml")] if folder.is_dir() else []
-        raise RunFileError(
-            f"there is no such run file{nearest(Path(file).name, beside)}", place=place
-        ) from None
-    except OSError as error:
-        raise RunFileError(f"cannot be read: {error.strerror}", place=place) from None
+        beside = [p.name for p in folder.iterdir() if p.suffix in _SUFFIXES] if folder.is_dir() else []
+        raise error(f"there is no such {what}{nearest(Path(file).name, beside)}", place=place) from None
+    except OSError as failure:
+        raise error(f"cannot be read: {failure.strerror}", place=place) from None
     if len(raw) > MAX_BYTES:
-        raise RunFileError(f"larger than {MAX_BYTES // 2**20} MiB; is it a run file?", place=place)
+        raise error(f"larger than {MAX_BYTES // 2**20} MiB; is it a {what}?", place=place)
     try:
         return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        place = Place(file, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
-        raise RunFileError("not UTF-8 text; save it with that encoding", place=place) from None
+    except UnicodeDecodeError as failure:
+        before = raw[: failure.start]
+        place = Place(file, before.count(b"\n") + 1, failure.start - (before.rfind(b"\n") + 1) + 1)
+        raise error("not UTF-8 text; save it with that encoding", place=place) from None
 
 
 def _expanded(root: Node, faults: Faults, environment: Mapping[str, str]) -> Node:
@@ -138,18 +140,22 @@ def _validate(draft: Draft) -> None:
     """Fill `draft.runfile`, leaving out what is faulty; an unknown key is told rather than what it lacks."""
     _refuse_nothing(draft, draft.root, ())
     draft.runfile, wrong = read_run_file(draft.root.data())
+    for at in tell_all(draft.root, wrong, draft.faults):
+        draft.lost.add(at[:2] if at[0] == "inputs" else at[:1])
+
+
+def tell_all(root: Node, wrong: Tell, faults: Faults) -> list[At]:
+    """Add all that is wrong with what stands in `root` to the faults, each at its place; return where it is."""
     for at, known in wrong.unknown:
         hint = nearest(str(at[-1]), known) or f"; known are {', '.join(known)}"
-        draft.faults.add(draft.root.key(at), f"unknown key {at[-1]!r}{hint}")
-        _lose(draft, at)
+        faults.add(root.key(at), f"unknown key {at[-1]!r}{hint}")
     for at in wrong.missing:
-        outer = draft.root.find(at[:-1])
+        outer = root.find(at[:-1])
         if not any(nearest(key, [str(at[-1])]) for key in outer.value):  # else the typo says it all
-            draft.faults.add(outer.mark, f"the key {at[-1]!r} is missing", lacking=str(at[-1]))
-        _lose(draft, at)
+            faults.add(outer.mark, f"the key {at[-1]!r} is missing", lacking=str(at[-1]))
     for at, message in wrong.values:
-        draft.faults.add(draft.root.find(at).mark, f"{draft.root.last_key(at)}: {message}")
-        _lose(draft, at)
+        faults.add(root.find(at).mark, f"{root.last_key(at)}: {message}")
+    return [*(at for at, _ in wrong.unknown), *wrong.missing, *(at for at, _ in wrong.values)]
 
 
 def _refuse_nothing(draft: Draft, node: Node, path: tuple[str, ...]) -> None:
@@ -160,7 +166,3 @@ def _refuse_nothing(draft: Draft, node: Node, path: tuple[str, ...]) -> None:
             draft.faults.add(value.mark, f"{key}: has no value; give one, or leave the key out")
         elif isinstance(value.value, dict) and key != "params":
             _refuse_nothing(draft, value, at)
-
-
-def _lose(draft: Draft, at: At) -> None:
-    draft.lost.add(at[:2] if at[0] == "inputs" else at[:1])

@@ -1,13 +1,14 @@
-"""Faults of a run file, gathered so that all are told at once."""
+"""Faults of a run file, or of another file of that kind, gathered so that all are told at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dynamo.errors import Place, RunFileError
+from dynamo.errors import Place, RunFileError, UserError
 
-__all__ = ["Fault", "Faults", "FaultyRunFileError", "say"]
+__all__ = ["Fault", "Faults", "FaultyRunFileError", "say", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +26,29 @@ class FaultyRunFileError(RunFileError):
     """A run file has the `faults` listed; the message has one ``file:line:column: message`` a line."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        if len(faults) == 1:
-            super().__init__(faults[0].message, place=faults[0].place)
-        else:
-            lines = "\n".join(map(str, faults))
-            super().__init__(f"{len(faults)} faults\n{lines}")
+        message, place = together(faults)
+        super().__init__(message, place=place)
         self.faults = faults
 
 
-class Faults:
-    """Gathers the faults of one file; at one place only the first is kept, for the others follow from it."""
+def together(faults: tuple[Fault, ...]) -> tuple[str, Place | None]:
+    """Return the message of an error of these faults, and its place where it is of one alone."""
+    if len(faults) == 1:
+        return faults[0].message, faults[0].place
+    return "\n".join([f"{len(faults)} faults", *map(str, faults)]), None
 
-    def __init__(self, file: str) -> None:
+
+class Faults:
+    """Gathers the faults of one file; at one place only the first is kept, for the others follow from it.
+
+    `error` is what is raised of them.
+    """
+
+    def __init__(
+        self, file: str, error: Callable[[tuple[Fault, ...]], UserError] = FaultyRunFileError
+    ) -> None:
         self.file = file
+        self.error = error
         self._found: dict[tuple[Place, str], Fault] = {}
 
     def __bool__(self) -> bool:
@@ -61,9 +72,9 @@ class Faults:
         self._found.setdefault((place, lacking), Fault(place, message))
 
     def check(self) -> None:
-        """Raise `FaultyRunFileError` where there is any fault, in the order of the lines."""
+        """Raise the `error` where there is any fault, in the order of the lines."""
         if self._found:
-            raise FaultyRunFileError(self.found)
+            raise self.error(self.found)
 
 
 def say(value: Any) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "KEYS",
     "NEEDED",
     "NULL",
+    "OTHERS",
     "TEXT",
     "TEXTS",
     "Key",
@@ -68,6 +69,8 @@ def form_of(form: type) -> dict[str, Any]:
 KEYS: dict[type, Mapping[str, Key]] = {}
 #: Keys without which a mapping says nothing.
 NEEDED: dict[type, tuple[str, ...]] = {}
+#: Of a mapping that may have keys which no table knows: how their values are read, and what holds them by name.
+OTHERS: dict[type, Key] = {}
 
 
 def rule(form: type, short: str = "", kinds: type | tuple[type, ...] = ()) -> Read:
@@ -100,8 +103,9 @@ def mapping(form: type, value: Any, at: At, tell: Tell) -> Any:
     if not isinstance(value, dict):
         tell.expected("a mapping", value, at)
         return None
-    keys = KEYS[form]
-    tell.unknown += [((*at, name), list(keys)) for name in value if name not in keys]
+    keys, others = KEYS[form], OTHERS.get(form)
+    if not others:
+        tell.unknown += [((*at, name), list(keys)) for name in value if name not in keys]
     read: dict[str, Any] = {}
     for name, key in keys.items():
         if name not in value:
@@ -110,6 +114,9 @@ def mapping(form: type, value: Any, at: At, tell: Tell) -> Any:
         one = key.read(value[name], (*at, name), tell)
         if len(tell) == before or name == "inputs":  # of the inputs, those are left that are right
             read[key.attribute or name] = one
+    if others:
+        rest = [name for name in value if name not in keys]
+        read[others.attribute] = {name: others.read(value[name], (*at, name), tell) for name in rest}
     needed = NEEDED.get(form, ())
     tell.missing += [(*at, name) for name in needed if name not in value]
     given = {key.attribute or name for name, key in keys.items() if name in needed}
