@@ -34,6 +34,10 @@ class Offering:
         Seconds that are billed at a time, and at least.
     speed
         How fast one core is, against the one that the seconds of tasks are told of.
+    left
+        How many more may be had now, by the account's quota or what is reserved; None where nobody knows.
+    ends
+        Unix seconds when what is reserved is over; infinite where nothing is.
     """
 
     size: str
@@ -47,6 +51,8 @@ class Offering:
     quantum: float = 1.0
     minimum: float = 60.0
     speed: float = 1.0
+    left: int | None = None
+    ends: float = math.inf
 
     def billed(self, seconds: float) -> float:
         """Return the seconds that are billed for a machine that was there for `seconds`.
