@@ -1,0 +1,80 @@
+"""What is known of a job before it has run: all of it, about as much as one can know, or something wrong."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from dynamo.fleet.simulator.draws import Draws
+from dynamo.fleet.simulator.trace import Job
+
+__all__ = ["ESTIMATES", "Estimate", "Exact", "Half", "Noisy", "by_name"]
+
+#: Core-seconds that are expected, those not exceeded nine times in ten, and whether that was learned.
+Estimate = tuple[float, float, bool]
+
+_NINE_TENTHS = 1.2815515655446004
+
+
+class Estimates(Protocol):
+    """Estimates jobs, and learns from those that are done."""
+
+    def of(self, number: int, job: Job) -> Estimate:
+        """Return what is expected of the job, the `number`-th of the trace."""
+
+    def learn(self, job: Job) -> bool:
+        """Take note of a job that is done; return whether the estimates of its kind are to be made anew."""
+
+
+class Exact:
+    """Knows what each job takes."""
+
+    def of(self, number: int, job: Job) -> Estimate:
+        """Return the truth."""
+        del number
+        return job.work, job.work, True
+
+    def learn(self, job: Job) -> bool:
+        """Learn nothing."""
+        del job
+        return False
+
+
+class Noisy(Exact):
+    """Errs at random, without bias: the factor is lognormal with mean 1.
+
+    Parameters
+    ----------
+    draws
+        The error of the n-th job is the same under each policy.
+    sigma
+        Of the logarithm of the factor; 0.5 is a factor of 1.6 one way or the other.
+    """
+
+    def __init__(self, draws: Draws, sigma: float = 0.5) -> None:
+        self._draws = draws
+        self._sigma = sigma
+
+    def of(self, number: int, job: Job) -> Estimate:
+        """Return the truth times the factor."""
+        sigma = self._sigma
+        expected = job.work * math.exp(sigma * self._draws.normal("estimate", number) - 0.5 * sigma * sigma)
+        return expected, expected * math.exp(_NINE_TENTHS * sigma), True
+
+
+class Half(Noisy):
+    """Errs as `Noisy` does, and takes every job for half of what it is."""
+
+    def of(self, number: int, job: Job) -> Estimate:
+        """Return half the truth times the factor."""
+        expected, high, known = super().of(number, job)
+        return 0.5 * expected, 0.5 * high, known
+
+
+#: Name to what makes the estimates.
+ESTIMATES = {"exact": lambda _draws: Exact(), "noisy": Noisy, "half": Half}
+
+
+def by_name(name: str, draws: Draws) -> Estimates:
+    """Return the estimates of that name."""
+    return ESTIMATES[name](draws)

@@ -1,0 +1,62 @@
+"""What a simulated world is like: what can be bought, how it boots, what is known of the work, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dynamo.fleet.simulator.faults import Fault
+from dynamo.fleet.view import Group, Limits, Offer
+
+__all__ = ["Scenario", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A world for a simulation.
+
+    Parameters
+    ----------
+    offers, groups, limits
+        As in the view that the policy is given. Boots take a lognormal time with the offer's `boot` as its median and
+        `boot_high` as its ninth decile, unless `boots` says otherwise.
+    boots
+        Offer key to the median and the ninth decile that are true, where the view's are not.
+    interval
+        Seconds from a decision to the next.
+    match
+        Seconds that the negotiator takes to give a job to a slot that is not claimed; a claimed slot takes its next
+        job at once.
+    paid_from
+        What is paid from: ``order``, as an instance is, or ``ready``, as some academic clouds count.
+    estimates
+        What is known of a job before it ran; a name of `dynamo.fleet.simulator.estimates`.
+    forecast
+        Whether the view tells what is expected to come.
+    faults
+        What goes wrong, and when.
+    """
+
+    offers: tuple[Offer, ...]
+    groups: Mapping[str, Group]
+    limits: Limits = Limits()
+    boots: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    interval: float = 10.0
+    match: float = 2.0
+    paid_from: str = "order"
+    estimates: str = "noisy"
+    forecast: bool = True
+    faults: tuple[Fault, ...] = ()
+
+
+def plain(boot: float = 45.0, *, cores: int = 1, usd_per_hour: float = 0.05, idle: float = 60.0) -> Scenario:
+    """Return the world of one cloud with one size, whose slowest tenth boots take half as long again."""
+    offer = Offer("workers/cloud/one/on-demand", "workers", "cloud", cores, usd_per_hour=usd_per_hour)
+    timed = _with_boot(offer, boot)
+    return Scenario((timed,), {"workers": Group("workers", idle=idle)})
+
+
+def _with_boot(offer: Offer, boot: float) -> Offer:
+    from dataclasses import replace
+
+    return replace(offer, boot=boot, boot_high=1.5 * boot)
