@@ -1,0 +1,160 @@
+"""Calls of one provider, in a few threads of their own and with a time limit: one dead cloud holds up nothing else.
+
+Who made a call asks it for its outcome when it likes. A call that takes longer than the limit is given up: its thread
+is left alone and another takes its place, until too many hang; then further calls are refused at once, for that long.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dynamo.errors import DynamoError
+from dynamo.fleet.provider import Provider
+from dynamo.fleet.refusals import OutcomeUnknownError, ProviderError, UnavailableError
+
+__all__ = ["Call", "Calls", "Verb"]
+
+Verb = Literal[
+    "create", "list", "describe", "destroy", "offerings", "create_network", "list_networks", "destroy_network"
+]
+
+#: Seconds after which a call is given up.
+LIMIT = 60.0
+#: What changes something: nobody knows whether a call that was given up has done so.
+_CHANGING = frozenset({"create", "destroy", "create_network", "destroy_network"})
+
+
+@dataclass(eq=False)
+class Call:
+    """One call, under way or done.
+
+    Parameters
+    ----------
+    verb, arguments
+        What is called.
+    limit
+        Seconds that it may take from when it is begun.
+    """
+
+    verb: Verb
+    arguments: tuple[Any, ...]
+    limit: float
+    begun: float | None = None
+    _result: Any = None
+    _error: DynamoError | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has an outcome, or took too long."""
+        begun = self.begun
+        if begun is not None and time.monotonic() - begun > self.limit:
+            kind = OutcomeUnknownError if self.verb in _CHANGING else UnavailableError
+            self.end(error=kind(f"no answer to {self.verb} in {self.limit:g} s"))
+        return self._done.is_set()
+
+    def result(self) -> Any:
+        """Wait until it is done, and return what the provider returned, or raise what it raised."""
+        while not self.done:
+            left = self.limit if self.begun is None else self.begun + self.limit - time.monotonic()
+            self._done.wait(max(left, 0.0) + 0.01)
+        if self._error:
+            raise self._error
+        return self._result
+
+    def end(self, result: Any = None, error: DynamoError | None = None) -> bool:
+        """Give it an outcome; false where it has one already."""
+        with self._lock:
+            if self._done.is_set():
+                return False
+            self._result, self._error = result, error
+            self._done.set()
+            return True
+
+
+class Calls:
+    """The threads in which one provider is called.
+
+    Parameters
+    ----------
+    name
+        Of the provider in the slice.
+    connect
+        Makes a provider; called in each thread, for its objects serve one thread.
+    threads
+        How many calls are under way at one time, at most.
+    limit
+        Seconds after which a call is given up.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], Provider], *, threads: int = 4, limit: float = LIMIT
+    ) -> None:
+        self.name = name
+        self._connect = connect
+        self._limit = limit
+        self._most = threads
+        self._waiting: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads: dict[threading.Thread, Call | None] = {}
+
+    def call(self, verb: Verb, *arguments: Any) -> Call:
+        """Have a verb called; returns at once."""
+        call = Call(verb, arguments, self._limit)
+        with self._lock:
+            hung = [one for one in self._threads.values() if one is not None and one.done]
+            if len(hung) >= 2 * self._most:
+                call.end(error=UnavailableError(f"{self.name} answers no more: {len(hung)} calls of it hang"))
+                return call
+            if len(self._threads) - len(hung) < self._most:
+                thread = threading.Thread(target=self._serve, name=f"provider-{self.name}", daemon=True)
+                self._threads[thread] = None
+                thread.start()
+        self._waiting.put(call)
+        return call
+
+    def close(self) -> None:
+        """Have the threads end when they have nothing more to do; those that hang end with the process."""
+        with self._lock:
+            for _ in self._threads:
+                self._waiting.put(None)
+
+    def _serve(self) -> None:
+        provider: Provider | None = None
+        me = threading.current_thread()
+        while (call := self._waiting.get()) is not None:
+            call.begun = time.monotonic()
+            with self._lock:
+                self._threads[me] = call
+            try:
+                provider = provider or self._connect()
+                kept = call.end(getattr(provider, call.verb)(*call.arguments))
+            except DynamoError as error:
+                kept = call.end(error=error)
+            except Exception as error:  # noqa: BLE001 - a fault of a provider stops nothing but this call
+                # Only the kind is told: the text of an error of a library may hold what must not be shown.
+                what = f"{self.name}: {call.verb} failed in a way that its provider does not know: {_kind(error)}"
+                known = OutcomeUnknownError if call.verb in _CHANGING else ProviderError
+                kept = call.end(error=known(what))
+                provider = None
+            with self._lock:
+                self._threads[me] = None
+                if not kept:  # it was given up, and another thread has taken the place of this one
+                    break
+        with self._lock:
+            del self._threads[me]
+
+
+def _kind(error: Exception) -> str:
+    """Name an error and where it was raised."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,161 @@
+"""What no policy can do: more than the limits, more than a group's bounds, or let half of a fleet go at one blow.
+
+Pure. A policy respects all of this by itself; this holds whatever a policy does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from dynamo.fleet.decision import Buy, Release
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.view import Group, Limits, Offer
+
+__all__ = ["AHEAD", "Allowed", "allowed_buys", "allowed_releases", "midnight", "must_go", "spent_today"]
+
+#: Seconds of what runs that must still be paid of a day's budget before anything more is bought, and within which what
+#: runs is let go: a worker needs some time to drain.
+AHEAD = 600.0
+#: How many workers are let go in a minute, at most: so many, or this share of the fleet.
+RELEASES, SHARE = 5, 0.25
+#: More than anybody buys.
+_ALL = 10**9
+
+
+class Allowed(NamedTuple):
+    """What may be bought, and what stood against the rest, in words."""
+
+    buys: tuple[Buy, ...]
+    against: tuple[str, ...]
+
+
+def midnight(now: float) -> float:
+    """Return when the day (UTC) began, in Unix seconds.
+
+    >>> midnight(90_000.0)
+    86400.0
+    """
+    day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.timestamp()
+
+
+def spent_today(workers: Sequence[WorkerRecord], now: float) -> float:
+    """Return US dollars that workers cost since midnight UTC, those that ended too, up to the next billing step."""
+    return sum(one.cost(midnight(now), now) for one in workers)
+
+
+def allowed_buys(
+    buys: Sequence[Buy],
+    workers: Sequence[WorkerRecord],
+    offers: Mapping[str, Offer],
+    groups: Mapping[str, Group],
+    limits: Limits,
+    now: float,
+) -> Allowed:
+    """Return so much of `buys` as the limits leave room for, in their order.
+
+    `workers` are all that live, and those that ended today.
+    """
+    live = [one for one in workers if one.live]
+    cores, rate = sum(one.cores for one in live), sum(one.usd_per_hour for one in live)
+    left = limits.usd_per_day - spent_today(workers, now)
+    counts = Counter(one.group for one in live)
+    allowed, against = [], []
+    for buy in buys:
+        offer = offers[buy.offer]
+        group = groups[offer.group]
+        count, why = buy.count, ""
+        for room, limit in (
+            (0 if group.out else buy.count, f"{group.name} is out of service: {group.out}"),
+            (0 if offer.rests_until > now else buy.count, f"{offer.key} rests after a refusal"),
+            (group.max - counts[group.name], f"{group.name} may have {group.max}"),
+            (_room(limits.cores - cores, offer.cores), f"the slice may have {limits.cores:g} cores"),
+            (
+                _room(limits.usd_per_hour - rate, offer.usd_per_hour),
+                f"the slice may cost {limits.usd_per_hour:g} dollars an hour",
+            ),
+            (
+                _room(left - rate * AHEAD / 3600, _at_least(offer)),
+                f"{left:.2f} of {limits.usd_per_day:g} dollars a day are left",
+            ),
+        ):
+            if room < count:
+                count, why = max(room, 0), limit
+        if why:
+            against.append(f"{buy.count - count} of {buy.count} x {buy.offer} not bought: {why}")
+        if count:
+            allowed.append(Buy(buy.offer, count, buy.why))
+            cores += count * offer.cores
+            rate += count * offer.usd_per_hour
+            left -= count * _at_least(offer)
+            counts[group.name] += count
+    return Allowed(tuple(allowed), tuple(against))
+
+
+def _room(left: float, each: float) -> int:
+    """How many fit; a rounding error leaves none out."""
+    if each <= 0:
+        return _ALL if left > -1e-9 else 0
+    return int(min(max(left / each + 1e-9, 0.0), _ALL))
+
+
+def _at_least(offer: Offer) -> float:
+    """Return US dollars that a machine costs that is let go as soon as it may."""
+    return offer.usd_per_hour * max(offer.minimum, offer.quantum, AHEAD) / 3600
+
+
+def allowed_releases(
+    releases: Sequence[Release],
+    workers: Sequence[WorkerRecord],
+    groups: Mapping[str, Group],
+    now: float,
+    *,
+    trusted: bool,
+) -> tuple[Release, ...]:
+    """Return so many of `releases` as may go now; `workers` are all that live.
+
+    None where the queue and the pool were not both seen just now, and never so many in a minute that a wrong view takes
+    the fleet away before somebody sees it.
+    """
+    if not trusted:
+        return ()
+    records = {one.token: one for one in workers if one.live}
+    going = sum(one.stage in {"draining", "stopping"} and now - one.since < 60.0 for one in records.values())
+    most = max(RELEASES, int(SHARE * len(records))) - going
+    staying = Counter(one.group for one in records.values() if one.stage not in {"draining", "stopping"})
+    allowed: list[Release] = []
+    for release in releases:
+        one = records.get(release.token)
+        if one is None or one.stage in {"draining", "stopping"} or len(allowed) >= most:
+            continue
+        if one.group in groups and staying[one.group] <= groups[one.group].min:
+            continue
+        staying[one.group] -= 1
+        allowed.append(release)
+    return tuple(allowed)
+
+
+def must_go(
+    workers: Sequence[WorkerRecord], limits: Limits, now: float, ahead: float = AHEAD
+) -> tuple[Release, ...]:
+    """Return who is to go so that the day's budget is not exceeded within `ahead` seconds, the most expensive first."""
+    if limits.usd_per_day == float("inf"):
+        return ()
+    ends = midnight(now) + timedelta(days=1).total_seconds()
+    left = limits.usd_per_day - spent_today(workers, now)
+    going: list[Release] = []
+    live = sorted((one for one in workers if one.live), key=lambda one: -one.usd_per_hour)
+    until = min(now + ahead, ends)
+    need = sum(one.cost(midnight(now), until) - one.cost(midnight(now), now) for one in live)
+    for one in live:
+        if need <= left + 1e-9:
+            break
+        if one.usd_per_hour > 0:
+            need -= one.cost(midnight(now), until) - one.cost(midnight(now), now)
+            going.append(
+                Release(one.token, f"{max(left, 0):.2f} of {limits.usd_per_day:g} dollars a day are left")
+            )
+    return tuple(going)

@@ -1,0 +1,135 @@
+"""What the journal keeps of a fleet: orders, workers, events, decisions, and what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from dynamo.fleet.record import WorkerRecord
+from dynamo.journal.database import Opened
+
+__all__ = ["DecisionRow", "Event", "Ledger"]
+
+_PUT = (
+    "INSERT OR REPLACE INTO fleet_workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_EVENT = "INSERT INTO fleet_events (slice, token, at, what, why) VALUES (?, ?, ?, ?, ?)"
+_DECIDED = "INSERT INTO fleet_decisions (slice, at, policy, view, decision) VALUES (?, ?, ?, ?, ?)"
+_LEARNED = "INSERT OR REPLACE INTO fleet_memory (slice, name, data) VALUES (?, ?, ?)"
+_WRITES = (_PUT, _EVENT, _DECIDED, _LEARNED)
+
+
+class Event(NamedTuple):
+    """Something that became of a worker, or of the slice where `token` is empty."""
+
+    at: float
+    token: str
+    what: str
+    why: str
+
+
+class DecisionRow(NamedTuple):
+    """A decision of a policy, and the view that it was decided from, as JSON values."""
+
+    at: float
+    policy: str
+    view: Mapping[str, Any]
+    decision: Mapping[str, Any]
+
+
+class Ledger(Opened):
+    """The record of one slice's fleet, in the journal of a workspace."""
+
+    def __init__(self, path: Path, slice_: str) -> None:
+        super().__init__(path, _WRITES)
+        self.slice = slice_
+
+    def put(self, worker: WorkerRecord) -> None:
+        """Write down how a worker stands."""
+        one = worker
+        self._db.write(
+            _PUT,
+            (
+                one.token, one.slice, one.group, one.provider, one.offer, one.name, one.machine, one.stage, one.since,
+                one.ordered, one.joined, one.ended, int(one.failed), one.why, one.cores, one.memory,
+                one.usd_per_hour, one.quantum, one.minimum, one.dies,
+            ),
+        )  # fmt: skip
+        self.tell(one.since, one.stage, one.why, one.token)
+
+    def tell(self, at: float, what: str, why: str, token: str = "") -> None:
+        """Write down an event."""
+        self._db.write(_EVENT, (self.slice, token, at, what, why))
+
+    def decided(self, at: float, policy: str, view: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
+        """Write down a decision, with what it was decided from."""
+        self._db.write(_DECIDED, (self.slice, at, policy, _text(view), _text(decision)))
+
+    def learn(self, name: str, data: Any) -> None:
+        """Keep something that was learned, in the place of what stood there."""
+        self._db.write(_LEARNED, (self.slice, name, _text(data)))
+
+    def learned(self, name: str) -> Any:
+        """Return what was kept under a name; None where nothing was."""
+        row = self._db.execute(
+            "SELECT data FROM fleet_memory WHERE slice = ? AND name = ?", (self.slice, name)
+        ).fetchone()
+        return orjson.loads(row[0]) if row else None
+
+    def workers(self, *, ended_after: float = float("inf")) -> list[WorkerRecord]:
+        """Return those that may cost money, and those that ended later than a time (Unix seconds), the oldest first."""
+        rows = self._db.execute(
+            "SELECT * FROM fleet_workers WHERE slice = ? AND (stage != 'gone' OR ended > ?) "
+            "ORDER BY ordered, token",
+            (self.slice, ended_after),
+        )
+        return [_record(row) for row in rows]
+
+    def worker(self, token: str) -> WorkerRecord | None:
+        """Return the worker of an order, also one that is gone; None where there was no such order."""
+        row = self._db.execute(
+            "SELECT * FROM fleet_workers WHERE slice = ? AND token = ?", (self.slice, token)
+        ).fetchone()
+        return _record(row) if row else None
+
+    def events(self, *, since: float = 0.0, token: str | None = None) -> list[Event]:
+        """Return what happened since a time, in order; of one worker or of all."""
+        rows = self._db.execute(
+            "SELECT at, token, what, why FROM fleet_events WHERE slice = ? AND at >= ? AND (? IS NULL OR token = ?) "
+            "ORDER BY id",
+            (self.slice, since, token, token),
+        )
+        return [Event(*row) for row in rows]
+
+    def decisions(self, *, last: int = 1) -> Sequence[DecisionRow]:
+        """Return the last decisions, the latest first."""
+        rows = self._db.execute(
+            "SELECT at, policy, view, decision FROM fleet_decisions WHERE slice = ? ORDER BY id DESC LIMIT ?",
+            (self.slice, last),
+        )
+        return [DecisionRow(at, policy, orjson.loads(v), orjson.loads(d)) for at, policy, v, d in rows]
+
+    def forget(self, before: float) -> None:
+        """Remove decisions, events and workers that ended, from before a time (Unix seconds)."""
+        for sql in (
+            "DELETE FROM fleet_decisions WHERE slice = ? AND at < ?",
+            "DELETE FROM fleet_events WHERE slice = ? AND at < ?",
+            "DELETE FROM fleet_workers WHERE slice = ? AND stage = 'gone' AND ended < ?",
+        ):
+            self._db.execute(sql, (self.slice, before))
+
+
+def _text(data: Any) -> str:
+    return orjson.dumps(data).decode()
+
+
+def _record(row: Sequence[Any]) -> WorkerRecord:
+    token, slice_, node, provider, offer, name, machine, stage, since, ordered, *rest = row
+    joined, ended, failed, why, cores, memory, usd, quantum, minimum, dies = rest
+    return WorkerRecord(
+        token, slice_, node, provider, offer, name, stage, since, ordered, cores, memory, usd, quantum, minimum,
+        machine, joined, ended, dies, bool(failed), why,
+    )  # fmt: skip

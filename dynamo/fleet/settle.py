@@ -1,0 +1,275 @@
+"""What became of each worker, by what clouds list and the pool hears, and what is to be taken away.
+
+Pure. That a machine is gone is not believed because one listing does not have it; that many are, still less: a cloud
+that lists nothing and says no error looks the same as an empty one, and so does a collector that was just restarted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dynamo.fleet.life import Patience
+from dynamo.fleet.machine import Machine
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.seen import Heard, Seen
+
+__all__ = ["Destroy", "Ghost", "Settled", "settle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """Take a machine away at its provider."""
+
+    provider: str
+    machine: str
+    token: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ghost:
+    """A machine that the journal does not know, but the pool hears of: it may be adopted."""
+
+    provider: str
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What follows from what was seen.
+
+    Parameters
+    ----------
+    workers
+        Records that changed, as they are now.
+    destroy
+        What is to be taken away.
+    ghosts
+        What may be adopted.
+    noticed
+        What was noticed and is not believed yet, and since when; to be given the next time.
+    """
+
+    workers: tuple[WorkerRecord, ...] = ()
+    destroy: tuple[Destroy, ...] = ()
+    ghosts: tuple[Ghost, ...] = ()
+    noticed: Mapping[str, float] = field(default_factory=dict)
+
+
+def settle(
+    workers: Sequence[WorkerRecord],
+    seen: Seen,
+    under_way: frozenset[str],
+    noticed: Mapping[str, float],
+    boots: Mapping[str, float],
+    patience: Patience,
+) -> Settled:
+    """Return what became of workers, live ones and those that ended not long ago.
+
+    Parameters
+    ----------
+    under_way
+        Tokens of orders whose call has no outcome yet.
+    noticed
+        As the last time returned it.
+    boots
+        Offer to the seconds that its workers may take until they join.
+    """
+    judge = _Judge(workers, seen, under_way, noticed, boots, patience)
+    return judge.all()
+
+
+class _Judge:
+    """One settling."""
+
+    def __init__(
+        self,
+        workers: Sequence[WorkerRecord],
+        seen: Seen,
+        under_way: frozenset[str],
+        before: Mapping[str, float],
+        boots: Mapping[str, float],
+        patience: Patience,
+    ) -> None:
+        self.workers, self.seen, self.now = {one.token: one for one in workers}, seen, seen.now
+        self.under_way, self.before, self.boots, self.patience = under_way, before, boots, patience
+        self.noticed: dict[str, float] = {}
+        self.many = frozenset(self._many_missing())
+
+    def all(self) -> Settled:
+        changed: list[WorkerRecord] = []
+        destroy: list[Destroy] = []
+        for one in self.workers.values():
+            new = self._next(one)
+            if new is not one:
+                changed.append(new)
+            destroy += self._destroys(one, new)
+        ghosts: list[Ghost] = []
+        for provider, machine in self._unknown():
+            if self._long(f"ghost/{machine.id}", self.patience.ghost):
+                if machine.tags.token in (self.seen.heard or {}):
+                    ghosts.append(Ghost(provider, machine))
+                else:
+                    why = "a machine that the journal does not know, and the pool does not hear of"
+                    destroy.append(Destroy(provider, machine.id, machine.tags.token, why))
+        destroy += self._doubles()
+        return Settled(tuple(changed), tuple(destroy), tuple(ghosts), self.noticed)
+
+    def _next(self, one: WorkerRecord) -> WorkerRecord:
+        """Return a worker as it stands now; itself where nothing changed."""
+        machine, heard = self._machine(one), (self.seen.heard or {}).get(one.token)
+        if one.stage == "gone":
+            return self._back(one, machine, heard=heard is not None)
+        if one.stage == "requested":
+            return self._requested(one, machine)
+        if machine is None or machine.state == "gone":
+            return self._absent(one, heard=heard is not None)
+        if one.stage == "stopping":
+            return one
+        if machine.state == "failed":
+            why = f"the machine failed: {machine.reason or 'its provider does not say why'}"
+            return one.step("stopping", self.now, why, failed=True)
+        if one.stage == "booting":
+            return self._booting(one, machine, heard=heard is not None)
+        return self._draining(one) if one.stage == "draining" else self._joined(one, heard)
+
+    def _joined(self, one: WorkerRecord, heard: Heard | None) -> WorkerRecord:
+        if heard is None:
+            if self.seen.heard is not None and self._long(f"unheard/{one.token}", self.patience.unheard):
+                why = f"the pool has not heard of it for {self.patience.unheard:.0f} s"
+                return one.step("stopping", self.now, why, failed=True)
+            return one
+        if heard.draining:
+            return one.step(
+                "draining", self.now, "it takes no more jobs by itself: idle, or at the end of its life"
+            )
+        if one.dies is not None and self.now > one.dies:
+            return one.step("draining", self.now, "its lifetime is over")
+        return one
+
+    def _requested(self, one: WorkerRecord, machine: Machine | None) -> WorkerRecord:
+        if machine is not None and machine.state != "gone":
+            return one.step("booting", self.now, "the provider has made it", machine=machine.id)
+        listing = self.seen.listings.get(one.provider)
+        if one.token in self.under_way or listing is None or one.provider not in self.seen.fresh:
+            return one
+        if listing.at - one.since > self.patience.requested:
+            return one.step("gone", self.now, "no machine came of the order", failed=True)
+        return one
+
+    def _booting(self, one: WorkerRecord, machine: Machine, *, heard: bool) -> WorkerRecord:
+        if heard:
+            return one.step("joined", self.now, "the pool hears of it", machine=machine.id)
+        limit = self.boots.get(one.offer, self.patience.booting)
+        # Nobody can join a pool that does not answer: only what was seen of it counts.
+        if self.seen.heard is not None and self.now - max(one.ordered, self.seen.since) > limit:
+            return one.step(
+                "stopping", self.now, f"it did not join the pool within {limit:.0f} s", failed=True
+            )
+        return one
+
+    def _draining(self, one: WorkerRecord) -> WorkerRecord:
+        heard = self.seen.heard
+        if (
+            heard is not None
+            and one.token in heard
+            and heard[one.token].draining
+            and not heard[one.token].busy
+        ):
+            return one.step("stopping", self.now, "its last job is done")
+        if (
+            heard is not None
+            and one.token not in heard
+            and self._long(f"left/{one.token}", self.patience.missing)
+        ):
+            return one.step("stopping", self.now, "it has left the pool")
+        if self.now - one.since > self.patience.draining:
+            why = f"it still has jobs after {self.patience.draining:.0f} s; they run again elsewhere"
+            return one.step("stopping", self.now, why)
+        return one
+
+    def _absent(self, one: WorkerRecord, *, heard: bool) -> WorkerRecord:
+        """A machine that a listing does not have."""
+        if one.provider not in self.seen.fresh:
+            self._keep(f"missing/{one.token}")
+            return one
+        if one.stage == "stopping":
+            return self._stopped(one)
+        if heard:  # the two contradict each other; who is heard of is there
+            return one
+        wait = self.patience.many_missing if one.token in self.many else self.patience.missing
+        if not self._long(f"missing/{one.token}", wait):
+            return one
+        expected = one.stage == "draining"
+        why = "it ended itself" if expected else "its provider does not list it any more; its jobs run again"
+        return one.step("gone", self.now, why, failed=not expected)
+
+    def _stopped(self, one: WorkerRecord) -> WorkerRecord:
+        """One that is being taken away, and is not listed: but an order may still become a machine."""
+        listed = self.seen.listings[one.provider].at
+        made = one.machine or listed - one.ordered > self.patience.requested
+        if listed > one.since and made and one.token not in self.under_way:
+            return one.step("gone", self.now, one.why)
+        return one
+
+    def _back(self, one: WorkerRecord, machine: Machine | None, *, heard: bool) -> WorkerRecord:
+        if machine is None or not machine.there or machine.state == "stopping":
+            return one
+        if heard:
+            return one.step(
+                "joined", self.now, "it was believed to be gone, and is there", machine=machine.id
+            )
+        return one.step("stopping", self.now, "it was believed to be gone, and is listed", machine=machine.id)
+
+    def _destroys(self, one: WorkerRecord, new: WorkerRecord) -> Iterator[Destroy]:
+        """Have a machine taken away when it begins to stop, and again while it is still listed."""
+        machine = self._machine(new)
+        id_ = machine.id if machine else new.machine
+        if new.stage != "stopping" or not id_:
+            return
+        if one.stage != "stopping" or not self._recent(f"again/{one.token}", self.patience.again):
+            self.noticed[f"again/{one.token}"] = self.now
+            yield Destroy(new.provider, id_, new.token, new.why)
+
+    def _machine(self, one: WorkerRecord) -> Machine | None:
+        listing = self.seen.listings.get(one.provider)
+        return listing.machines.get(one.token) if listing else None
+
+    def _unknown(self) -> Iterator[tuple[str, Machine]]:
+        for provider, listing in self.seen.listings.items():
+            for token, machine in listing.machines.items():
+                if token not in self.workers and machine.there and machine.state != "stopping":
+                    yield provider, machine
+
+    def _doubles(self) -> Iterator[Destroy]:
+        for provider, listing in self.seen.listings.items():
+            for machine in listing.doubles:
+                why = "a second machine of one order"
+                yield Destroy(provider, machine.id, machine.tags.token, why)
+
+    def _many_missing(self) -> Iterator[str]:
+        """Tokens of workers of providers that do not list more than half of what should be there."""
+        for provider in self.seen.fresh:
+            should = [
+                w
+                for w in self.workers.values()
+                if w.provider == provider and w.stage in {"booting", "joined"}
+            ]
+            missing = [w.token for w in should if self._machine(w) is None]
+            if len(missing) > 2 and 2 * len(missing) > len(should):
+                yield from missing
+
+    def _long(self, what: str, seconds: float) -> bool:
+        """Whether something has been so for so long; it is noticed now if it was not before."""
+        since = self.noticed[what] = self.before.get(what, self.now)
+        return self.now - since >= seconds
+
+    def _recent(self, what: str, seconds: float) -> bool:
+        self._keep(what)
+        return what in self.before and self.now - self.before[what] < seconds
+
+    def _keep(self, what: str) -> None:
+        """Neither notice something anew nor forget it: nothing was seen of it."""
+        if what in self.before:
+            self.noticed[what] = self.before[what]

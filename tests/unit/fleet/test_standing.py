@@ -1,0 +1,86 @@
+"""Offers rest after refusals, boots are learned, and a group that brings nothing is taken out of service."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dynamo.fleet.refusals import (
+    AuthError,
+    BadRequestError,
+    NoCapacityError,
+    OutcomeUnknownError,
+    QuotaError,
+    ThrottledError,
+)
+from dynamo.fleet.standing import BAD_BOOTS, Standing
+
+OFFER = "workers/aws/c7i/spot"
+
+
+def test_an_offer_rests_longer_after_each_refusal_and_not_at_all_after_a_boot():
+    """Three minutes, six, twelve, at most half an hour."""
+    standing, now, rested = Standing(), 0.0, []
+    for kind in (QuotaError, NoCapacityError, QuotaError, QuotaError, QuotaError):
+        standing = standing.refused(OFFER, "workers", kind("no"), now)
+        rested.append(standing.rests[OFFER].until - now)
+        now = standing.rests[OFFER].until
+    assert rested == [180, 360, 720, 1440, 1800]
+    assert not standing.booted(OFFER, "workers", 50).rests
+
+
+def test_refusals_of_orders_that_were_under_way_together_are_one():
+    """Ten orders at once do not make a rest of half an hour."""
+    standing = Standing().refused(OFFER, "workers", QuotaError("no"), 0)
+    assert standing.refused(OFFER, "workers", QuotaError("no"), 2) == standing
+
+
+def test_a_provider_with_too_many_calls_is_asked_again_soon():
+    """In half a minute."""
+    assert Standing().refused(OFFER, "workers", ThrottledError("slow"), 10).rests[OFFER].until == 40
+
+
+def test_an_order_whose_outcome_is_unknown_is_no_refusal():
+    """The listing will tell."""
+    assert Standing().refused(OFFER, "workers", OutcomeUnknownError("?"), 0) == Standing()
+
+
+@pytest.mark.parametrize("kind", [AuthError, BadRequestError])
+def test_what_somebody_must_mend_takes_the_group_out_of_service(kind):
+    """Asking again would change nothing."""
+    standing = Standing().refused(OFFER, "workers", kind("there is no image x"), 0)
+    assert standing.out == {"workers": "there is no image x"}
+    assert standing.restore("workers") == Standing()
+
+
+def test_three_bad_boots_in_a_row_take_the_group_out_of_service():
+    """A good one between them does not."""
+    standing = Standing()
+    for n in range(BAD_BOOTS):
+        assert not standing.out
+        standing = standing.failed("workers", f"reason {n}")
+    assert "3 machines in a row came to nothing, the last because reason 2" in standing.out["workers"]
+    mixed = Standing().failed("workers", "x").failed("workers", "x").booted(OFFER, "workers", 9)
+    assert not mixed.failed("workers", "x").out
+
+
+def test_boots_are_learned():
+    """From the usual guess to half and nine tenths of the last fifty; five are needed for a limit of its own."""
+    standing = Standing()
+    assert standing.boot(OFFER) == (120, 300)
+    assert standing.boot_limit(OFFER) == 900
+    for seconds in range(1, 101):
+        standing = standing.booted(OFFER, "workers", seconds)
+    assert standing.boot(OFFER) == (76, 96)
+    assert standing.boot_limit(OFFER) == 3 * 96
+
+
+def test_it_is_the_same_after_a_restart():
+    """As JSON."""
+    standing = (
+        Standing().refused(OFFER, "workers", QuotaError("no"), 5).failed("workers", "x").withdraw("big", "y")
+    )
+    standing = standing.booted("other", "workers2", 30.5)
+    assert Standing.of(json.loads(json.dumps(standing.data()))) == standing
+    assert Standing.of(None) == Standing()
