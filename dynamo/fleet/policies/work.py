@@ -1,0 +1,289 @@
+"""Work per deadline: as many cores as the work that is due needs, bought where they are cheapest and in time.
+
+See `docs/explanation/when-to-buy.md` for why, and `dynamo.fleet.demand` for the formulas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynamo.fleet.decision import Buy, Decision, Release
+from dynamo.fleet.demand import Demand, Terms, demand, eligible, fits, supply
+from dynamo.fleet.packing import Packed, Room, Want, pack
+from dynamo.fleet.release import Keep, choose
+from dynamo.fleet.view import Coming, Load, Offer, View
+
+__all__ = ["WorkPerDeadline"]
+
+#: What is kept between decisions is bounded: deadlines, steps of what is held, sets of offers.
+_DEADLINES, _STEPS, _SETS = 300, 30, 8
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPerDeadline:
+    """Have ``margin * max(D, F)`` cores and the warm floor: up at once, down after a hold.
+
+    Parameters
+    ----------
+    margin
+        On what the work needs: boots, machines and estimates err.
+    hold
+        Seconds for which what was needed is kept.
+    terms
+        How work is turned into cores, see `dynamo.fleet.demand.Terms`.
+    ahead
+        Seconds, beyond the boot of nine machines of ten, by which workers are ordered before forecast work comes.
+    gain, tolerated
+        For each share of late jobs above the tolerated one, the margin grows by this; half as much again at most.
+    use
+        Seconds for which a machine is expected to be used when offers are compared.
+    at_once, share
+        How many workers are let go in a minute at most: so many, or this share of the fleet.
+    near
+        Seconds before the next billing step from which on a worker may be let go.
+    """
+
+    margin: float = 1.1
+    hold: float = 300.0
+    terms: Terms = field(default_factory=Terms)
+    ahead: float = 10.0
+    gain: float = 5.0
+    tolerated: float = 0.005
+    use: float = 900.0
+    at_once: int = 5
+    share: float = 0.25
+    near: float = 30.0
+    name: str = "work"
+
+    def decide(self, view: View, history: Mapping[str, Any]) -> Decision:
+        """Return what is to be bought and let go, and why."""
+        seen = _seen(view, history)
+        held = {key: list(steps) for key, steps in dict(history.get("held", {})).items()}
+        room, turn = Room.of(view), _Turn()
+        kept: dict[str, list[list[float]]] = {}
+        for keys, loads in _sets(view):
+            part = _Part(self, view, keys, loads, seen)
+            name = ",".join(sorted(keys))
+            kept[name] = self._hold(held.get(name, []), view.now, part.target)
+            room = turn.serve(part, room, max(value for _, value in kept[name]))
+        room = turn.floors(view, self, room)
+        going = [float(at) for at in history.get("gone", []) if view.now - float(at) < _MINUTE]
+        most = max(self.at_once, int(self.share * len(view.workers))) - len(going)
+        releases = choose(view, turn.keeps, most, self.near) if not turn.buys else []
+        turn.tell(view, releases)
+        return Decision(
+            tuple(turn.buys),
+            tuple(releases),
+            turn.figures.get("target", 0.0),
+            tuple(turn.reasons),
+            turn.figures,
+            {
+                "seen": {repr(due): at for due, at in seen.items()},
+                "held": dict(list(kept.items())[-_SETS:]),
+                "gone": [*going, *(view.now for _ in releases)],
+            },
+        )
+
+    def stretch(self, view: View) -> float:
+        """Return the margin with what lateness adds to it."""
+        late = max(view.lateness.values(), default=0.0)
+        return self.margin * (1.0 + min(0.5, self.gain * max(late - self.tolerated, 0.0)))
+
+    def _hold(self, steps: Sequence[Sequence[float]], now: float, target: float) -> list[list[float]]:
+        """Return the largest target of each step of the hold, this one's too."""
+        step = max(self.hold / _STEPS, 1.0)
+        at = math.floor(now / step) * step
+        kept = [[float(a), float(b)] for a, b in steps if now - self.hold <= a < at or (a == at and a <= now)]
+        if kept and kept[-1][0] == at:
+            kept[-1][1] = max(kept[-1][1], target)
+        else:
+            kept.append([at, target])
+        return kept
+
+
+def _seen(view: View, history: Mapping[str, Any]) -> dict[float, float]:
+    """Return when a job with each deadline of the queue was first seen."""
+    before = {float(due): float(at) for due, at in dict(history.get("seen", {})).items()}
+    dues = sorted({load.due for load in view.loads if math.isfinite(load.due)})[-_DEADLINES:]
+    return {due: min(before.get(due, view.now), view.now) for due in dues}
+
+
+def _sets(view: View) -> Iterator[tuple[frozenset[str], list[Load]]]:
+    """Yield sets of offers and the loads that only these can serve; all offers with all loads come last."""
+    every = frozenset(offer.key for offer in view.offers)
+    found = eligible(view.loads, view.offers)
+    everything = [load for load in view.loads if any(fits(load, offer) for offer in view.offers)]
+    for keys, loads in found.items():
+        if keys != every:
+            yield keys, loads
+    yield every, everything
+
+
+class _Part:
+    """What the loads that only some offers can serve need, and what these have."""
+
+    def __init__(
+        self,
+        policy: WorkPerDeadline,
+        view: View,
+        keys: frozenset[str],
+        loads: Sequence[Load],
+        seen: Mapping[float, float],
+    ) -> None:
+        now = view.now
+        self.policy, self.view, self.keys, self.loads = policy, view, keys, loads
+        self.offers = [offer for offer in view.offers if offer.key in keys]
+        open_ = [offer for offer in self.offers if offer.rests_until <= now and offer.left > 0] or self.offers
+        self.soonest = now + min((offer.boot for offer in open_), default=0.0)
+        horizon = now + max((offer.boot_high for offer in open_), default=0.0) + policy.ahead
+        self.every = len(keys) == len(view.offers)
+        coming = [one for one in view.coming if one.at <= horizon] if self.every else []
+        self.queue = demand(loads, (), now, policy.terms, self.soonest, seen)
+        self.both = demand(loads, coming, now, policy.terms, self.soonest, seen)
+        self.forecast = demand((), coming, now, policy.terms)
+        self.warm = _warm(view) if self.every else 0.0
+        runnable = sum(load.runnable for load in loads) + sum(one.cores for one in coming)
+        self.target = min(policy.stretch(view) * self.both.cores, runnable) + self.warm
+        self.coming: Sequence[Coming] = coming
+        self.usable = {
+            offer.key: float(max((fits(load, offer) for load in loads), default=offer.cores))
+            for offer in self.offers
+        }
+        self.by = self._by()
+        self.ready, self.booting = supply(view, keys, loads, self.by)
+
+    def _by(self) -> float:
+        """Return when what is bought must serve."""
+        binds = self.both
+        if binds.start > self.view.now:
+            return max(binds.start, self.soonest)
+        return binds.due if self.soonest < binds.due < math.inf else self.soonest
+
+    @property
+    def missing(self) -> float:
+        return self.target - self.ready - self.booting
+
+    def want(self, bought: float) -> Want:
+        return Want(self.missing - bought, self.by, self.policy.use, self.usable)
+
+    def words(self) -> str:
+        """Say what is needed and what is there."""
+        there = f"{self.ready:,.0f} there, {self.booting:,.0f} booting"
+        return f"{_need(self.both, self.view.now)}; {there}"
+
+
+def _need(need: Demand, now: float) -> str:
+    if need.cores <= 0.0:
+        return "nothing is due"
+    guess = f", {need.guessed:,.0f} of them one for each job that nothing is known of" if need.guessed else ""
+    cores = f"{math.ceil(need.cores):,} cores{guess}"
+    if need.work <= 0.0:
+        return cores
+    if need.start > now:
+        return (
+            f"{need.work:,.0f} core-seconds are forecast in {need.start - now:,.0f} s, "
+            f"due in {need.due - now:,.0f} s: {cores}"
+        )
+    if math.isinf(need.due):
+        return f"{need.work:,.0f} core-seconds wait without a deadline: {cores}"
+    if need.due <= now:
+        return f"{need.work:,.0f} core-seconds have been due for {now - need.due:,.0f} s: {cores}"
+    return f"{need.work:,.0f} core-seconds are due in {need.due - now:,.0f} s: {cores}"
+
+
+def _warm(view: View) -> float:
+    """Return the cores of the workers that groups keep for what may come."""
+    cores = 0.0
+    for group in view.groups.values():
+        first = next((offer for offer in view.offers if offer.group == group.name), None)
+        if first is not None:
+            cores += group.warm * first.cores * first.speed
+    return cores
+
+
+class _Turn:
+    """One decision as it is made."""
+
+    def __init__(self) -> None:
+        self.buys: list[Buy] = []
+        self.keeps: list[Keep] = []
+        self.reasons: list[str] = []
+        self.figures: dict[str, float] = {}
+        self._bought: dict[str, float] = {}  # offer key -> cores of speed 1
+
+    def serve(self, part: _Part, room: Room, held: float) -> Room:
+        """Buy what one set of offers is missing."""
+        already = sum(cores for key, cores in self._bought.items() if key in part.keys)
+        packed, room = pack(part.want(already), part.offers, room, part.view.now)
+        self._take(packed, part.offers, part.words(), part.usable)
+        self._say(part, packed, already)
+        speeds = {offer.key: part.usable[offer.key] * offer.speed for offer in part.offers}
+        self.keeps.append(Keep(speeds, part.target, held, part.ready))
+        if part.every:
+            self.figures |= {
+                "D": part.queue.cores,
+                "F": part.forecast.cores,
+                "target": part.target,
+                "held": held,
+                "margin": part.policy.stretch(part.view),
+                "ready": part.ready,
+                "booting": part.booting,
+                "missing": max(part.missing, 0.0),
+                "late_core_seconds": part.queue.late,
+                "guessed_cores": part.queue.guessed,
+            }
+        return room
+
+    def floors(self, view: View, policy: WorkPerDeadline, room: Room) -> Room:
+        """Buy what is missing of the workers that groups have whatever the work."""
+        for name, group in view.groups.items():
+            offers = [offer for offer in view.offers if offer.group == name]
+            there = sum(worker.group == name and worker.stage != "draining" for worker in view.workers)
+            there += sum(buy.count for buy in self.buys if buy.offer in {offer.key for offer in offers})
+            short = max(group.min, group.warm) - there
+            if short <= 0 or not offers or group.out:
+                continue
+            first = offers[0]
+            cores = short * float(first.cores) * first.speed
+            want = Want(cores, view.now, policy.use, {offer.key: float(offer.cores) for offer in offers})
+            packed, room = pack(want, offers, room, view.now)
+            why = f"{name} has {there} workers, and is to have {max(group.min, group.warm)} at least"
+            self._take(packed, offers, why, want.usable)
+            self.reasons.append(f"{why}.{_bit(packed)}")
+        return room
+
+    def _take(self, packed: Packed, offers: Sequence[Offer], why: str, usable: Mapping[str, float]) -> None:
+        for offer in offers:
+            count = packed.counts.get(offer.key, 0)
+            if count:
+                self.buys.append(Buy(offer.key, count, why))
+                cores = count * usable[offer.key] * offer.speed
+                self._bought[offer.key] = self._bought.get(offer.key, 0.0) + cores
+
+    def _say(self, part: _Part, packed: Packed, already: float) -> None:
+        missing = part.missing - already
+        if packed.counts:
+            asked = ", ".join(f"{count} x {key}" for key, count in packed.counts.items())
+            self.reasons.append(f"{part.words()}; {packed.cores:,.0f} more asked: {asked}.{_bit(packed)}")
+        elif missing > 1e-6:
+            self.reasons.append(f"{part.words()}; {missing:,.1f} are missing.{_bit(packed)}")
+        elif part.every:
+            self.reasons.append(f"{part.words()}.")
+
+    def tell(self, view: View, releases: Sequence[Release]) -> None:
+        """Say what is let go, and what cannot be helped."""
+        if releases:
+            self.reasons.append(f"{len(releases)} workers are let go: there are more than are needed.")
+        if not view.trusted:
+            self.reasons.append("Nothing is let go: the queue and the pool were not both seen just now.")
+        for load in view.loads:
+            if not any(fits(load, offer) for offer in view.offers):
+                self.reasons.append(f"No offer can run the {load.waiting} waiting jobs of {load.kind}.")
+
+
+def _bit(packed: Packed) -> str:
+    return f" Not all could be asked for: {'; '.join(packed.bit)}." if packed.bit else ""
