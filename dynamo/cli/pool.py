@@ -123,11 +123,13 @@ def words(settings: PoolSettings, config: Path) -> str:
 @command.command("build")
 @_base
 def build_(base: str | None) -> None:
-    """Build the image of a pool, and nothing else."""
+    """Build the images of a pool and of the fleet's workers, and nothing else."""
     from dynamo.pool.host import connect
-    from dynamo.pool.image import build
+    from dynamo.pool.image import build, build_worker
 
-    print(build(connect(), print, base))
+    client = connect()
+    print(build(client, print, base))
+    print(build_worker(client, print))
 
 
 @command.command("status")

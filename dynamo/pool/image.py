@@ -1,4 +1,4 @@
-"""The image of the pool: built when it is not there, from a base that is pulled or made on the spot."""
+"""The images of the pool and of the fleet's workers: built on a base that is pulled or made on the spot."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import Any
 from dynamo.errors import InfrastructureError, UserError
 from dynamo.pool.context import build_context
 
-__all__ = ["IMAGE", "build", "make_base"]
+__all__ = ["IMAGE", "WORKER_IMAGE", "build", "build_worker", "make_base"]
 
 IMAGE = "dynamo-pool:latest"
+WORKER_IMAGE = "dynamo-fleet-worker:latest"
 #: HTCondor 25 is in this release of Debian.
 _SUITE = "forky"
 _MIRROR = "http://deb.debian.org/debian"
@@ -31,19 +32,22 @@ def build(client: Any, tell: Tell, base: str | None = None) -> str:
     """Build the image where anything of it has changed, and return its id; `base` is an image, or found out."""
     base = base or _base(client, tell)
     tell(f"building the image {IMAGE} on {base}, or finding it unchanged; the first time takes some minutes")
-    recipe = build_context(_recipe())
     arguments = {name: os.environ[name] for name in ("PIP_INDEX_URL",) if name in os.environ}
-    steps = client.api.build(
-        fileobj=io.BytesIO(recipe),
-        custom_context=True,
-        tag=IMAGE,
-        rm=True,
-        network_mode="host",  # a mirror or proxy that this machine reaches is reached by the build
-        buildargs={"BASE": base, **arguments},
-        decode=True,
-    )
-    _follow(steps, tell)
-    return str(client.images.get(IMAGE).id)
+    return _build(client, IMAGE, build_context(_recipe("pool")), {"BASE": base, **arguments}, tell)
+
+
+def build_worker(client: Any, tell: Tell) -> str:
+    """Build the image that the fleet's workers are started from where Docker is the cloud, on that of the pool."""
+    tell(f"building the image {WORKER_IMAGE} on {IMAGE}, or finding it unchanged")
+    recipe = _recipe("fleet")
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for path in sorted(recipe.iterdir()):
+            entry = tarfile.TarInfo(path.name)
+            entry.size = path.stat().st_size
+            entry.mode = 0o755 if path.read_bytes().startswith(b"#!") else 0o644
+            archive.addfile(entry, io.BytesIO(path.read_bytes()))
+    return _build(client, WORKER_IMAGE, whole.getvalue(), {"BASE": IMAGE}, tell)
 
 
 def make_base(client: Any, tell: Tell) -> str:
@@ -101,14 +105,28 @@ def _base(client: Any, tell: Tell) -> str:
     return _REGISTRY
 
 
-def _follow(steps: Iterator[dict[str, Any]], tell: Tell) -> None:
+def _build(client: Any, image: str, context: bytes, arguments: dict[str, str], tell: Tell) -> str:
+    steps = client.api.build(
+        fileobj=io.BytesIO(context),
+        custom_context=True,
+        tag=image,
+        rm=True,
+        network_mode="host",  # a mirror or proxy that this machine reaches is reached by the build
+        buildargs=arguments,
+        decode=True,
+    )
+    _follow(image, steps, tell)
+    return str(client.images.get(image).id)
+
+
+def _follow(image: str, steps: Iterator[dict[str, Any]], tell: Tell) -> None:
     """Tell each step that is done anew, as it begins; an error names the last that the build said."""
     lines: list[str] = []
     doing = ""
     for step in steps:
         if "error" in step:
             raise InfrastructureError(
-                f"the image {IMAGE} could not be built: {step['error'].strip()}\n{_last(''.join(lines))}"
+                f"the image {image} could not be built: {step['error'].strip()}\n{_last(''.join(lines))}"
             )
         text = step.get("stream", "")
         lines = [*lines, text][-200:]
@@ -122,8 +140,8 @@ def _last(text: str, count: int = 20) -> str:
     return "\n".join(text.strip().splitlines()[-count:])
 
 
-def _recipe() -> Path:
-    """Return the folder with the Dockerfile, as it was installed."""
+def _recipe(name: str) -> Path:
+    """Return the folder with the Dockerfile of an image, as it was installed."""
     from dynamo import containers
 
-    return Path(containers.__path__[0]) / "pool"
+    return Path(containers.__path__[0]) / name

@@ -20,13 +20,13 @@ from dynamo.pool.parts import Part
 from dynamo.pool.settings import PoolSettings
 from dynamo.pool.state import PoolState
 
-__all__ = ["LABEL", "Pool"]
+__all__ = ["CAPABILITIES", "LABEL", "Pool"]
 
 LABEL = "dynamo.pool"
 #: To become the owner of a job, to write what is his, and to end his processes: also those whose parent was killed,
 #: which HTCondor knows by their environment alone (SYS_PTRACE). A shadow that outlives its schedd fights with that of
 #: the next one for the job, which then ends without its output. None of it reaches this machine.
-_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_PTRACE"]
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_PTRACE"]
 _PATIENCE = 90.0
 
 
@@ -201,7 +201,7 @@ class Pool:
                 binds=[f"{source}:{target}" for source, target in part.mounts],
                 devices=[f"{device}:{device}:rwm" for device in part.devices],
                 cap_drop=["ALL"],
-                cap_add=_CAPABILITIES,
+                cap_add=CAPABILITIES,
                 security_opt=["no-new-privileges", *part.security],
                 network_mode=self.prefix,
             ),

@@ -1,0 +1,79 @@
+#!/bin/sh
+# Have this machine join its pool: its join token, good once and for a short time, is exchanged for HTCondor's
+# configuration and a token with which it can offer its slots, and nothing else. Then HTCondor is started.
+set -u
+# shellcheck source=/dev/null
+. /etc/dynamo/worker.conf
+umask 077
+state=/var/lib/dynamo-worker
+token=/etc/dynamo/join.token
+call=/run/dynamo-join.curl
+mkdir -p "$state"
+
+say() { echo "join: $*"; }
+
+# Who lost the answer may ask again, and nobody else: he knows this number, which never leaves the machine otherwise.
+[ -s "$state/nonce" ] || od -An -N 32 -tx1 /dev/urandom | tr -d ' \n' > "$state/nonce"
+
+# What is secret is in a file, not on a command line, which every user of the machine can read.
+write_call() {
+  printf 'header = "Authorization: Bearer %s"\n' "$(cat "$token")"
+  printf 'data-urlencode = "worker=%s"\n' "$DYNAMO_WORKER"
+  printf 'data-urlencode = "order=%s"\n' "$DYNAMO_ORDER"
+  printf 'data-urlencode = "nonce=%s"\n' "$(cat "$state/nonce")"
+}
+
+exchange() {
+  write_call > "$call"
+  pause=1
+  while :; do
+    rm -f "$state/answer"
+    code=$(curl --silent --config "$call" --cacert /etc/dynamo/join.pem --proto '=https' --max-time 30 \
+      --max-filesize 65536 --output "$state/answer" --write-out '%{http_code}' "$DYNAMO_JOIN_URL") || code="000 curl $?"
+    case $code in
+      200) break ;;
+      4?? )
+        if [ "$code" != 429 ]; then
+          say "the pool refuses this machine: $(head -c 500 "$state/answer")"
+          rm -f "$token" "$call"
+          poweroff || poweroff -f
+          exit 1
+        fi
+        ;;
+    esac
+    say "no answer that can be used ($code): again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+  rm -f "$token" "$call"
+}
+
+# The first line is the token, all others are the configuration. What another pool's package laid down goes.
+settle() {
+  install -d -m 0755 /etc/condor/config.d
+  install -d -m 0700 /etc/condor/tokens.d
+  rm -f /etc/condor/config.d/* /etc/condor/tokens.d/*
+  head -n 1 "$state/answer" > /etc/condor/tokens.d/dynamo
+  tail -n +2 "$state/answer" > /etc/condor/config.d/50-dynamo.conf
+  chmod 0644 /etc/condor/config.d/50-dynamo.conf
+  rm -f "$state/answer"
+}
+
+if [ ! -e "$state/joined" ]; then
+  for needed in condor_master curl; do
+    command -v "$needed" > /dev/null && continue
+    say "there is no $needed on this machine, and it could not be installed"
+    poweroff || poweroff -f
+    exit 1
+  done
+  exchange
+  settle
+fi
+if [ -d /run/systemd/system ]; then
+  systemctl enable --quiet condor
+  systemctl restart condor
+else
+  condor_master
+fi
+touch "$state/joined"
+say "HTCondor is started, for the pool of $(condor_config_val CONDOR_HOST)"

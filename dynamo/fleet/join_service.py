@@ -1,0 +1,229 @@
+"""The join service: where workers exchange their join tokens, over HTTPS, with a certificate that they know.
+
+Enters: ``POST /join`` with a bearer token and a small form (``worker``, ``order``, ``nonce``). Leaves: 200 with the
+token of HTCondor on the first line and its configuration below. Goes wrong: what is told to who asked, in words: 403
+refused, 413, 429 too often, 503 when the pool cannot sign; nothing is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+from aiohttp import web
+
+from dynamo.errors import DynamoError, InfrastructureError
+from dynamo.fleet.certificate import Certificate
+from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, JoinStore, Ticket
+from dynamo.fleet.trust import Signer
+from dynamo.fleet.worker_config import PoolPlace, worker_config
+
+__all__ = ["Allowance", "JoinCounts", "JoinService"]
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a body at most, and seconds in which it must come.
+_LIMIT = 4096
+_PATIENCE = 10.0
+#: Tokens are signed so many at a time, and so many machines wait for it at most.
+_SIGNERS = 4
+_WAITING = 256
+
+
+class Allowance:
+    """How often somebody may be refused: `most` times within `seconds`, for at most `known` addresses.
+
+    Who is never refused never waits: a hundred workers behind one address may join at once.
+    """
+
+    def __init__(self, most: int = 10, seconds: float = 60.0, known: int = 10_000) -> None:
+        self._most, self._seconds, self._known = most, seconds, known
+        self._refused: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def spent(self, who: str, now: float) -> bool:
+        """Tell whether an address was refused too often just now."""
+        times = self._refused.get(who)
+        while times and times[0] <= now - self._seconds:
+            times.popleft()
+        return times is not None and len(times) >= self._most
+
+    def refused(self, who: str, now: float) -> None:
+        """Count a refusal."""
+        self._refused.setdefault(who, deque(maxlen=self._most)).append(now)
+        self._refused.move_to_end(who)
+        while len(self._refused) > self._known:
+            self._refused.popitem(last=False)
+
+
+@dataclass(slots=True)
+class JoinCounts:
+    """What the service has done since it began: joined, refused by reason, and not signed for."""
+
+    joined: int = 0
+    failed: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class JoinService:
+    """Lets workers join, in a thread of its own; a context manager.
+
+    Parameters
+    ----------
+    open_store
+        Opens the store of tickets; called in the thread that uses it.
+    signer
+        Signs tokens; called from several threads.
+    place
+        The pool that is joined.
+    certificate
+        Of the service.
+    host, port
+        Where it listens; port 0 is one that is free.
+    clock
+        Gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], JoinStore],
+        signer: Signer,
+        place: PoolPlace,
+        certificate: Certificate,
+        *,
+        host: str,
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._open_store, self._signer, self._place = open_store, signer, place
+        self._certificate, self._host, self.port = certificate, host, port
+        self._clock = clock
+        self._allowance = Allowance()
+        self._waiting = 0
+        self.counts = JoinCounts()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="join-service", daemon=True)
+        self._began = threading.Event()
+        self._failed: Exception | None = None
+        # One thread has the store open: what it does for two machines, it does one after the other.
+        self._books = ThreadPoolExecutor(1, "join-books")
+        self._signing = ThreadPoolExecutor(_SIGNERS, "join-signer")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._began.wait()
+        if self._failed is not None:
+            self.__exit__()
+            raise InfrastructureError(
+                f"workers cannot join at {self._host}:{self.port}: {self._failed}"
+            ) from self._failed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._signing.shutdown()
+        self._books.shutdown()
+
+    def url(self, host: str = "") -> str:
+        """Return where workers exchange their tokens, by the name or address that they know this machine by."""
+        name = host or self._host
+        return f"https://{f'[{name}]' if ':' in name else name}:{self.port}/join"
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        runner = None
+        try:
+            runner = self._loop.run_until_complete(self._begin())
+        except (OSError, ssl.SSLError, DynamoError) as error:
+            self._failed = error
+        self._began.set()
+        if runner is not None:
+            self._loop.run_forever()
+            self._loop.run_until_complete(runner.cleanup())
+            self._books.submit(_close, self._store)
+        self._loop.close()
+
+    async def _begin(self) -> web.AppRunner:
+        self._store = await self._loop.run_in_executor(self._books, self._open_store)
+        self._desk = JoinDesk(self._store)
+        app = web.Application(client_max_size=_LIMIT)
+        app.router.add_post("/join", self._join)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._certificate.file, self._certificate.key)
+        site = web.TCPSite(runner, self._host, self.port, ssl_context=context)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        return runner
+
+    async def _join(self, request: web.Request) -> web.Response:
+        who, now = request.remote or "", time.monotonic()
+        if self._allowance.spent(who, now):
+            return self._refuse("too many refusals of this address: wait a minute", 429)
+        if self._waiting >= _WAITING:
+            return self._refuse("too many workers join at once: try again", 503)
+        self._waiting += 1
+        try:
+            return await self._exchange(await _read(request))
+        except JoinRefusedError as error:
+            self._allowance.refused(who, now)
+            return self._refuse(error.message, error.status)
+        except InfrastructureError as error:
+            self.counts.failed += 1
+            log.warning("a worker could not be let join: %s", error.message)
+            return web.Response(status=503, text="the pool cannot sign a token now: try again\n")
+        finally:
+            self._waiting -= 1
+
+    async def _exchange(self, asked: JoinRequest) -> web.Response:
+        """Sign first, then spend, then answer: a token that could not be spent leaves this machine never."""
+        ticket = await self._loop.run_in_executor(self._books, self._desk.admit, asked, self._clock())
+        token, config = await self._loop.run_in_executor(self._signing, self._sign, ticket)
+        await self._loop.run_in_executor(self._books, self._desk.spend, ticket, asked, self._clock())
+        self.counts.joined += 1
+        log.info("the worker %s joined", ticket.worker)
+        return web.Response(text=f"{token}\n{config}", headers={"Cache-Control": "no-store"})
+
+    def _sign(self, ticket: Ticket) -> tuple[str, str]:
+        left = ticket.dies - self._clock() + ticket.grace
+        return self._signer.sign(ticket.worker, left), worker_config(self._place, ticket)
+
+    def _refuse(self, why: str, status: int) -> web.Response:
+        self.counts.refused[why] = self.counts.refused.get(why, 0) + 1
+        log.warning("a machine was refused: %s", why)
+        return web.Response(status=status, text=f"{why}\n")
+
+
+async def _read(request: web.Request) -> JoinRequest:
+    """Return what was sent; raises `JoinRefusedError` where that is no such request."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            form = await request.post()
+    except web.HTTPRequestEntityTooLarge:
+        raise JoinRefusedError(f"a request has at most {_LIMIT} bytes", 413) from None
+    except (TimeoutError, ValueError):
+        raise JoinRefusedError("this is no request to join", 400) from None
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    worker, order, nonce = (form.get(name) for name in ("worker", "order", "nonce"))
+    texts = isinstance(worker, str) and isinstance(order, str) and isinstance(nonce, str)
+    if kind != "Bearer" or not token or not texts or not (worker and order and nonce):
+        raise JoinRefusedError("this is no request to join", 400)
+    return JoinRequest(str(worker), str(order), token, str(nonce))
+
+
+def _close(store: JoinStore) -> None:
+    close = getattr(store, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,172 @@
+"""Who signs the tokens of workers, and has those of workers that were let go refused: the pool's central manager.
+
+Enters: a worker's name, how long it lives, and which were let go. Leaves: a token of HTCondor (IDTOKEN) with which one
+can offer slots and nothing else; a fragment of the central manager's configuration. The signing key stays where it is.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet.worker_config import PoolPlace
+
+if TYPE_CHECKING:
+    from dynamo.pool.pool import Pool
+
+__all__ = ["CentralManager", "LocalManager", "PoolManager", "Signer", "Trust", "revocation"]
+
+#: What a worker may do: say that it is there, and ask whether the pool knows it.
+AUTHORIZATIONS = ("ADVERTISE_STARTD", "ADVERTISE_MASTER", "READ")
+_FRAGMENT = "/etc/condor/config.d/90-dynamo-revoked.conf"
+_WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_PATIENCE = 30.0
+
+
+class CentralManager(Protocol):
+    """The machine that holds the pool's signing key."""
+
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command as root and return what it printed; raises `InfrastructureError` where it fails."""
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file, whole or not at all; raises `InfrastructureError` where that fails."""
+
+
+class PoolManager:
+    """The central manager of a pool in containers of this machine (`dynamo pool`)."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command in its container."""
+        return self._pool.execute("manager", command)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file in its container."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            entry = tarfile.TarInfo(Path(path).name)
+            entry.size, entry.mode = len(text.encode()), 0o644
+            archive.addfile(entry, io.BytesIO(text.encode()))
+        if not self._pool.container("manager").put_archive(str(Path(path).parent), packed.getvalue()):
+            raise InfrastructureError(f"cannot write {path} on the central manager")
+
+
+class LocalManager:
+    """The central manager is this machine: `dynamo fleet run` runs on it, as root."""
+
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command here."""
+        try:
+            done = subprocess.run(
+                list(command), check=False, capture_output=True, text=True, timeout=_PATIENCE
+            )
+        except FileNotFoundError:
+            raise UserError(
+                f"there is no {command[0]} on this machine: the fleet must run on the pool's central manager"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise InfrastructureError(f"{command[0]} did not end in {_PATIENCE:.0f} s") from None
+        if done.returncode:
+            raise InfrastructureError(f"{command[0]} failed ({done.returncode}): {done.stderr.strip()}")
+        return done.stdout
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file here."""
+        new = Path(path).with_name(f".{Path(path).name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:
+                out.write(text)
+            new.replace(path)
+        except OSError as error:
+            raise InfrastructureError(f"cannot write {path}: {error.strerror}") from error
+
+
+class Signer(Protocol):
+    """Signs what a worker proves itself with."""
+
+    def sign(self, worker: str, lifetime: float) -> str:
+        """Return a token for a worker, good for `lifetime` seconds; raises `InfrastructureError`."""
+
+
+class Trust:
+    """Whom a pool believes that he is a worker.
+
+    Parameters
+    ----------
+    manager
+        Its central manager.
+    place
+        Where the pool is, and what its domain is called.
+    key
+        Name of the key that tokens are signed with, as ``condor_token_create -key`` takes it.
+    """
+
+    def __init__(self, manager: CentralManager, place: PoolPlace, key: str = "POOL") -> None:
+        self._manager = manager
+        self._place = place
+        self._key = key
+
+    def sign(self, worker: str, lifetime: float) -> str:
+        """Return a token with which `worker` can offer slots for so many seconds, and do nothing else."""
+        identity = self._place.identity(_checked(worker))
+        command = ["condor_token_create", "-identity", identity, "-key", self._key]
+        command += ["-lifetime", str(max(int(lifetime), 1))]
+        for one in AUTHORIZATIONS:
+            command += ["-authz", one]
+        token = self._manager.run(command).strip()
+        if token.count(".") != 2:
+            raise InfrastructureError("condor_token_create on the central manager gave no token")
+        return token
+
+    def revoke(self, workers: Sequence[str]) -> None:
+        """Have the tokens of these workers refused from now on, and of no others; the same again changes nothing.
+
+        `workers` are all that were let go and whose tokens have not expired: the store of tickets knows them
+        (`dynamo.fleet.join.JoinStore.revoked`). Say them again when the fleet starts: a central manager that was made
+        anew has forgotten.
+        """
+        self._manager.write(_FRAGMENT, revocation(self._place, workers))
+        self._manager.run(["condor_reconfig"])
+        if workers:
+            members = ",".join(self._place.identity(one) for one in workers)
+            self._forget(f'stringListMember(AuthenticatedIdentity, "{members}")')
+
+    def _forget(self, which: str) -> None:
+        """Take what such workers said of themselves out of the collector: for a quarter of an hour it believes it."""
+        query = f'MyType = "Query"\nTargetType = "Machine"\nRequirements = {which}\n'
+        for kind in ("INVALIDATE_STARTD_ADS", "INVALIDATE_MASTER_ADS"):
+            self._manager.run(["sh", "-c", 'printf %s "$1" | condor_advertise "$0" -', kind, query])
+
+
+def revocation(place: PoolPlace, workers: Sequence[str]) -> str:
+    """Return the fragment of configuration by which a central manager refuses these workers.
+
+    The expression refuses their tokens when they are shown anew, the lists refuse who showed one before. What a site
+    has set itself stays.
+    """
+    head = "# Workers that were let go before their tokens expired, written by dynamo fleet.\n"
+    if not workers:
+        return head
+    identities = sorted({place.identity(_checked(one)) for one in workers})
+    members = ",".join(identities)
+    before = "$(SEC_TOKEN_REVOCATION_EXPR:false)"
+    expression = f'SEC_TOKEN_REVOCATION_EXPR = ({before}) || stringListMember(sub, "{members}")'
+    denied = [f"DENY_{one} = $(DENY_{one}), {', '.join(identities)}" for one in AUTHORIZATIONS]
+    return head + "\n".join([expression, *denied, ""])
+
+
+def _checked(worker: str) -> str:
+    if not _WORKER.fullmatch(worker):
+        raise UserError(f"{worker!r} cannot be the name of a worker: letters, digits and hyphens, at most 63")
+    return worker

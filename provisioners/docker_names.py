@@ -1,0 +1,22 @@
+"""How containers and networks of the fleet are named in Docker."""
+
+from __future__ import annotations
+
+import hashlib
+
+from dynamo.fleet.machine import Tags
+
+__all__ = ["NAME", "name_of"]
+
+#: Label with the name that was asked for; that of Docker comes of the token.
+NAME = "dynamo-name"
+
+
+def name_of(tags: Tags) -> str:
+    """Return the name in Docker of what an order makes: the same order has the same, another one never.
+
+    >>> name_of(Tags("dfw", "workers", "7f"))
+    'dynamo-fleet-91bea19c2069118f'
+    """
+    whole = f"{tags.slice}\0{tags.group}\0{tags.token}"
+    return f"dynamo-fleet-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
