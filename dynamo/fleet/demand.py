@@ -70,6 +70,8 @@ class Demand:
         Cores of it that are one for each job, because nothing is known of what they take.
     late
         Core-seconds in the queue that cannot be in time whatever is bought.
+    behind
+        Cores of it that catch up on these: they run before all others, so what is late makes the next late too.
     """
 
     cores: float = 0.0
@@ -78,6 +80,7 @@ class Demand:
     work: float = 0.0
     guessed: float = 0.0
     late: float = 0.0
+    behind: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +119,20 @@ def demand(
     loads = list(loads)
     guessed = float(sum(load.runnable for load in loads if not load.known))
     items: list[_Item] = []
-    late = 0.0
+    late = behind = 0.0
     for load in loads:
         if load.known and load.runnable > 0:
             found, missed = _queued(load, now, terms, soonest, seen.get(load.due, now))
             items += found
             late += missed
+            behind += min(missed / max(terms.recovery, load.longest), load.runnable)
     for one in coming:
         at = max(one.at, now)
         items.append(_Item(at, one.due, one.due - at, _careful(one, terms), float(one.cores)))
     best = Demand(start=now)
     for start in {now, *(item.start for item in items)}:
         best = max(best, _largest(items, start, terms), key=lambda found: found.cores)
-    return Demand(best.cores + guessed, best.start, best.due, best.work, guessed, late)
+    return Demand(best.cores + guessed + behind, best.start, best.due, best.work, guessed, late, behind)
 
 
 def _careful(one: Load | Coming, terms: Terms) -> float:
@@ -136,23 +140,20 @@ def _careful(one: Load | Coming, terms: Terms) -> float:
 
 
 def _queued(load: Load, now: float, terms: Terms, soonest: float, first: float) -> tuple[list[_Item], float]:
-    """Return the work of a load, and how much of it is late whatever is done."""
+    """Return the work of a load that can be in time, and core-seconds that are late whatever is done."""
     work, longest = _careful(load, terms), load.longest
     if not math.isfinite(load.due):
         seconds = max(terms.open_ended, longest + terms.overhead)
         return [_Item(now, load.due, seconds, work, load.runnable, longest)], 0.0
     left = load.due - now - terms.overhead
-    # a late job runs at once: what is bought for it helps with what is left when it can serve
-    after = terms.overhead + max(terms.recovery, longest, soonest - now)
     if left <= _SHORTEST or work / load.runnable > left:  # even the average one is late
-        return [_Item(now, load.due, after, work, load.runnable)], work
+        return [], work
     window = load.due - (now if load.due > soonest else min(first, now))
     if longest <= left:
         return [_Item(now, load.due, window, work, load.runnable, longest)], 0.0
     # the longest alone is late: nothing is bought for it, and it spoils no window
     alone = min(longest * load.cores, work)
-    rest = _Item(now, load.due, window, work - alone, load.runnable - load.cores, left / 2)
-    return [rest, _Item(now, math.inf, after, alone, load.cores)], alone
+    return [_Item(now, load.due, window, work - alone, load.runnable - load.cores, left / 2)], alone
 
 
 def _largest(items: Iterable[_Item], start: float, terms: Terms) -> Demand:
