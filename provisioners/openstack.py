@@ -20,7 +20,7 @@ from dynamo.provisioners.openstack_calls import Calls
 from dynamo.provisioners.openstack_keystone import TIME_LIMITS, reach
 from dynamo.provisioners.openstack_leases import Lease, find_lease
 from dynamo.provisioners.openstack_networks import Networks
-from dynamo.provisioners.openstack_servers import machine, request, tags_of
+from dynamo.provisioners.openstack_servers import machine, request, reservation_of, tags_of
 
 from dynamo.errors import UserError, nearest
 from dynamo.fleet.machine import Machine, MachineSpec
@@ -96,8 +96,7 @@ class OpenStackProvider:
 
     def list(self, slice_: str) -> Sequence[Machine]:
         """Return all servers of a slice; see `Provider.list`."""
-        listed = self._calls.every("compute", "/servers/detail", "servers")
-        found = (machine(one) for one in listed)
+        found = (machine(one) for one in self._servers())
         return [one for one in found if one is not None and one.tags.slice == slice_]
 
     def describe(self, id_: str) -> Machine:
@@ -124,13 +123,13 @@ class OpenStackProvider:
         """Return the flavors, with how many more of each the quota leaves; see `Provider.offerings`."""
         absolute = (self._calls.get("compute", "/limits").get("limits") or {}).get("absolute") or {}
         lease = find_lease(self._calls, self._options["lease"]) if self._options.get("lease") else None
+        free = self._free(lease) if lease else None
         price = self._options.get("usd_per_core_hour")
         offered = []
         for flavor in self._flavors():
             cores, memory = int(flavor.get("vcpus") or 0), int(flavor.get("ram") or 0) * _MIB
             if min(cores, memory) < 1 or flavor.get("OS-FLV-DISABLED:disabled"):
                 continue  # nobody can plan with what has no cores or memory
-            left = _left(absolute, flavor)
             offered.append(
                 Offering(
                     size=str(flavor["name"]),
@@ -140,7 +139,7 @@ class OpenStackProvider:
                     region=self._region,
                     usd_per_hour=cores * float(price) if price else None,
                     disk=int(flavor.get("disk") or 0) * _GIB,
-                    left=_of_lease(lease, left, time.time()) if lease else left,
+                    left=_least(_left(absolute, flavor), free),
                     ends=lease.end if lease else math.inf,
                 )
             )
@@ -172,6 +171,17 @@ class OpenStackProvider:
         lease = find_lease(self._calls, named)
         lease.check(time.time())
         return lease
+
+    def _servers(self) -> Sequence[Mapping[str, Any]]:
+        return self._calls.every("compute", "/servers/detail", "servers")
+
+    def _free(self, lease: Lease) -> int:
+        """Return how many machines of a lease may be had now: none before it begins, and none when it is over."""
+        try:
+            lease.check(time.time())
+        except (NoCapacityError, BadRequestError):
+            return 0
+        return max(lease.hosts - sum(reservation_of(one) == lease.reservation for one in self._servers()), 0)
 
     def _own_choice(self) -> tuple[str, ...]:
         named = self._options.get("network")
@@ -229,13 +239,8 @@ def _left(absolute: Mapping[str, Any], flavor: Mapping[str, Any]) -> int | None:
     return min(left, default=None)
 
 
-def _of_lease(lease: Lease, left: int | None, now: float) -> int:
-    """Return how many machines of a lease may be had now: none before it begins, and none when it is over."""
-    try:
-        lease.check(now)
-    except (NoCapacityError, BadRequestError):
-        return 0
-    return lease.hosts if left is None else min(lease.hosts, left)
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _checked(settings: ProviderSettings) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ each has its own. Nothing without our tags is touched, whatever it is called.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -21,6 +22,7 @@ from dynamo.fleet.refusals import BadRequestError, GoneError, UnavailableError
 
 __all__ = ["Networks", "check_spec"]
 
+_log = logging.getLogger(__name__)
 _NETWORK = "dynamo-network"
 
 
@@ -37,10 +39,6 @@ def check_spec(spec: NetworkSpec) -> None:
             raise BadRequestError(
                 f"network {spec.tags.group}: {cidr} is everybody; name the peers themselves"
             )
-    if spec.bandwidth is not None:
-        raise BadRequestError(
-            f"network {spec.tags.group}: `bandwidth` is not shaped by the driver openstack; leave it out here"
-        )
 
 
 class Networks:
@@ -61,6 +59,11 @@ class Networks:
     def create(self, spec: NetworkSpec) -> Network:
         """Make a network, or complete the one of the same order."""
         check_spec(spec)
+        if spec.bandwidth is not None:
+            _log.warning(
+                "OpenStack does not shape connections here: the bandwidth of %s is for the machines to keep",
+                spec.tags.group,
+            )
         network = self._of(spec.tags) or self._make("network", "networks", self._asked(spec))
         own = {"description": _written(spec.tags, network["id"])}
         named = {"name": network["name"], **own}

@@ -17,18 +17,17 @@ from dynamo.fleet.machine import Machine, MachineSpec, MachineState, Tags
 from dynamo.fleet.offering import Purchase
 from dynamo.fleet.refusals import BadRequestError
 
-__all__ = ["machine", "request", "tags_of"]
+__all__ = ["machine", "request", "reservation_of", "tags_of"]
 
 #: What Nova takes, in bytes of base64.
 _USER_DATA = 65535
-_SIZE, _PURCHASE = "dynamo-size", "dynamo-purchase"
+_SIZE, _PURCHASE, _RESERVATION = "dynamo-size", "dynamo-purchase", "dynamo-reservation"
 _STATES: Mapping[str, MachineState] = {
     "BUILD": "pending",
     "REBUILD": "pending",
     "DELETED": "gone",
     "SOFT_DELETED": "gone",
     "ERROR": "failed",
-    "SHUTOFF": "stopping",
 }
 _OFF = "it has turned itself off; it counts against the quota until it is destroyed"
 
@@ -53,7 +52,12 @@ def request(
         "name": spec.name,
         "flavorRef": flavor,
         "imageRef": image,
-        "metadata": {**spec.tags.written(), _SIZE: spec.size, _PURCHASE: spec.purchase},
+        "metadata": {
+            **spec.tags.written(),
+            _SIZE: spec.size,
+            _PURCHASE: spec.purchase,
+            **({_RESERVATION: reservation} if reservation else {}),
+        },
         "config_drive": options.get("config_drive", "yes") == "yes",
     }
     if data:
@@ -72,6 +76,11 @@ def request(
 def tags_of(server: Mapping[str, Any]) -> Tags | None:
     """Return the tags of a server; None where it is not ours."""
     return Tags.read({str(key): str(value) for key, value in (server.get("metadata") or {}).items()})
+
+
+def reservation_of(server: Mapping[str, Any]) -> str:
+    """Return the reservation that a server of ours is part of; empty for none."""
+    return str((server.get("metadata") or {}).get(_RESERVATION) or "") if tags_of(server) else ""
 
 
 def machine(server: Mapping[str, Any]) -> Machine | None:
@@ -98,7 +107,11 @@ def machine(server: Mapping[str, Any]) -> Machine | None:
 
 
 def _state(server: Mapping[str, Any]) -> MachineState:
-    """Return how a server stands; what Nova says of none of these (paused, resized, unknown) is still paid for."""
+    """Return how a server stands.
+
+    One of any other status (turned off, paused, unknown) is there until somebody takes it away, and nobody does yet:
+    it is paid for, and told as one that runs, so that it is missed in the pool and destroyed.
+    """
     if server.get("OS-EXT-STS:task_state") == "deleting" and server.get("status") not in {
         "DELETED",
         "SOFT_DELETED",
