@@ -10,6 +10,7 @@ import functools
 import io
 import logging
 import os
+import socket
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -39,6 +40,7 @@ _OPTIONS = {
     "host": "address of Docker, as DOCKER_HOST; that of this machine by default",
 }
 _SECONDS = 30
+_HERE = "unix:///var/run/docker.sock"
 _SEED = "var/lib/cloud/seed/nocloud"
 #: State of a container to that of a machine.
 _STATES: dict[str, MachineState] = {
@@ -130,6 +132,7 @@ class DockerProvider:
         with refusals(what, changes=False):
             import docker
 
+            _knock(self._host)
             client = docker.DockerClient(base_url=self._host or None, timeout=_SECONDS)
         try:
             with refusals(what, changes=changes):
@@ -186,6 +189,15 @@ def connect(settings: ProviderSettings) -> DockerProvider:
 
 
 driver = Driver(connect, options=_OPTIONS, to_measure=True)
+
+
+def _knock(host: str) -> None:
+    """See that somebody listens at a socket of this machine: the bindings leave theirs open where nobody does."""
+    kind, _, path = (host or _HERE).partition("://")
+    if kind == "unix":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(_SECONDS)
+            one.connect(path)
 
 
 def _price(text: str) -> float:

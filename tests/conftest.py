@@ -62,6 +62,16 @@ def algorithms_image(docker: Any) -> str:
     return _image(docker, "algorithms")
 
 
+@pytest.fixture(scope="session")
+def fleet_image(docker: Any) -> str:
+    """The image that the fleet's workers start from where Docker is the cloud, with the dynamo that is tested."""
+    from dynamo.pool.image import WORKER_IMAGE, build, build_worker
+
+    build(docker, print)
+    build_worker(docker, print)
+    return WORKER_IMAGE
+
+
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
     """Wait until something is so; fail where it is not within half a minute."""
