@@ -1,4 +1,4 @@
-"""Calls of one provider, in a few threads of their own and with a time limit: one dead cloud holds up nothing else.
+"""Calls of one provider, or of the pool, in a few threads and with a time limit: one dead cloud holds up nothing else.
 
 Who made a call asks it for its outcome when it likes. A call that takes longer than the limit is given up: its thread
 is left alone and another takes its place, until too many hang; then further calls are refused at once, for that long.
@@ -11,17 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from dynamo.errors import DynamoError
-from dynamo.fleet.provider import Provider
 from dynamo.fleet.refusals import OutcomeUnknownError, ProviderError, UnavailableError
 
-__all__ = ["Call", "Calls", "Verb"]
-
-Verb = Literal[
-    "create", "list", "describe", "destroy", "offerings", "create_network", "list_networks", "destroy_network"
-]
+__all__ = ["Call", "Calls"]
 
 #: Seconds after which a call is given up.
 LIMIT = 60.0
@@ -41,7 +36,7 @@ class Call:
         Seconds that it may take from when it is begun.
     """
 
-    verb: Verb
+    verb: str
     arguments: tuple[Any, ...]
     limit: float
     begun: float | None = None
@@ -86,7 +81,7 @@ class Calls:
     name
         Of the provider in the slice.
     connect
-        Makes a provider; called in each thread, for its objects serve one thread.
+        Makes what is called; called in each thread itself, for a provider's object serves one thread.
     threads
         How many calls are under way at one time, at most.
     limit
@@ -94,7 +89,7 @@ class Calls:
     """
 
     def __init__(
-        self, name: str, connect: Callable[[], Provider], *, threads: int = 4, limit: float = LIMIT
+        self, name: str, connect: Callable[[], Any], *, threads: int = 4, limit: float = LIMIT
     ) -> None:
         self.name = name
         self._connect = connect
@@ -104,7 +99,7 @@ class Calls:
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Call | None] = {}
 
-    def call(self, verb: Verb, *arguments: Any) -> Call:
+    def call(self, verb: str, *arguments: Any) -> Call:
         """Have a verb called; returns at once."""
         call = Call(verb, arguments, self._limit)
         with self._lock:
@@ -126,7 +121,7 @@ class Calls:
                 self._waiting.put(None)
 
     def _serve(self) -> None:
-        provider: Provider | None = None
+        provider: Any = None
         me = threading.current_thread()
         while (call := self._waiting.get()) is not None:
             call.begun = time.monotonic()

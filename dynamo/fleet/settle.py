@@ -47,6 +47,8 @@ class Settled:
         What is to be taken away.
     ghosts
         What may be adopted.
+    unknown
+        All machines that the journal does not know, also those that are too young to act on.
     noticed
         What was noticed and is not believed yet, and since when; to be given the next time.
     """
@@ -54,6 +56,7 @@ class Settled:
     workers: tuple[WorkerRecord, ...] = ()
     destroy: tuple[Destroy, ...] = ()
     ghosts: tuple[Ghost, ...] = ()
+    unknown: tuple[Ghost, ...] = ()
     noticed: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -100,21 +103,23 @@ class _Judge:
     def all(self) -> Settled:
         changed: list[WorkerRecord] = []
         destroy: list[Destroy] = []
-        for one in self.workers.values():
-            new = self._next(one)
-            if new is not one:
+        for record in self.workers.values():
+            new = self._next(record)
+            if new is not record:
                 changed.append(new)
-            destroy += self._destroys(one, new)
+            destroy += self._destroys(record, new)
         ghosts: list[Ghost] = []
-        for provider, machine in self._unknown():
+        unknown = tuple(Ghost(provider, machine) for provider, machine in self._unknown())
+        for one in unknown:
+            machine = one.machine
             if self._long(f"ghost/{machine.id}", self.patience.ghost):
                 if machine.tags.token in (self.seen.heard or {}):
-                    ghosts.append(Ghost(provider, machine))
+                    ghosts.append(one)
                 else:
                     why = "a machine that the journal does not know, and the pool does not hear of"
-                    destroy.append(Destroy(provider, machine.id, machine.tags.token, why))
+                    destroy.append(Destroy(one.provider, machine.id, machine.tags.token, why))
         destroy += self._doubles()
-        return Settled(tuple(changed), tuple(destroy), tuple(ghosts), self.noticed)
+        return Settled(tuple(changed), tuple(destroy), tuple(ghosts), unknown, self.noticed)
 
     def _next(self, one: WorkerRecord) -> WorkerRecord:
         """Return a worker as it stands now; itself where nothing changed."""

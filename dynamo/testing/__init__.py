@@ -15,6 +15,7 @@ from dynamo.testing.engines import (
     check_products,
     check_reuse,
 )
+from dynamo.testing.pool import MemoryJob, MemoryPool
 from dynamo.testing.providers import PROVIDER_CHECKS, ProviderBench
 from dynamo.testing.readers import check_grid, check_reader
 
@@ -26,6 +27,8 @@ __all__ = [
     "CloudProvider",
     "Ended",
     "Fault",
+    "MemoryJob",
+    "MemoryPool",
     "ProviderBench",
     "check_failures",
     "check_grid",

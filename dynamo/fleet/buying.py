@@ -1,0 +1,101 @@
+"""What a slice can be bought by at the moment: its offers, its node groups and its limits, for a view. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dynamo.fleet.guard import spent_today
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.slice import NodeOffer, Slice
+from dynamo.fleet.slice_offers import Catalogue, Priced, priced_group
+from dynamo.fleet.standing import Standing
+from dynamo.fleet.view import Group, Limits, Offer
+
+__all__ = ["Market", "market"]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What can be bought.
+
+    Parameters
+    ----------
+    offers
+        Key to offer, those of each node group in the order of the slice; none whose provider has not said what it is.
+    rules
+        Key to what the slice says of it.
+    groups
+        Name to bounds.
+    limits
+        Of the slice, and what was spent today.
+    """
+
+    offers: Mapping[str, Offer]
+    rules: Mapping[str, NodeOffer]
+    groups: Mapping[str, Group]
+    limits: Limits
+
+
+def market(
+    slice_: Slice, catalogue: Catalogue, standing: Standing, workers: Sequence[WorkerRecord], now: float
+) -> Market:
+    """Return what can be bought now; `workers` are all that live, and those that ended today.
+
+    A price counts as the most that may be paid, so that no limit is exceeded when that of spot rises.
+    """
+    offers: dict[str, Offer] = {}
+    rules: dict[str, NodeOffer] = {}
+    counts = Counter(one.offer for one in workers if one.live)
+    for name in slice_.nodes:
+        for priced in priced_group(slice_, name, catalogue):
+            key = priced.offer.key(name)
+            if priced.offer.provider not in catalogue or key in offers:
+                continue
+            if (
+                priced.usd_most is None and slice_.limits.money
+            ):  # what nobody knows the price of has no place in a budget
+                continue
+            if isinstance(priced.offer.size, str) and priced.offering is None:
+                continue
+            offers[key] = _offer(key, name, priced, standing, counts[key])
+            rules[key] = priced.offer
+    groups = {
+        name: Group(
+            name=name,
+            min=group.fewest if group.count is not None else group.min,
+            max=group.most,
+            warm=group.warm,
+            idle=group.idle,
+            out=standing.out.get(name, ""),
+        )
+        for name, group in slice_.nodes.items()
+    }
+    asked = slice_.limits
+    limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now))
+    return Market(offers, rules, groups, limits)
+
+
+def _offer(key: str, group: str, priced: Priced, standing: Standing, live: int) -> Offer:
+    said, rest = priced.offering, standing.rests.get(key)
+    boot, boot_high = standing.boot(key)
+    at_most = 10**6 if priced.offer.at_most is None else priced.offer.at_most - live
+    left = at_most if said is None or said.left is None else min(at_most, said.left)
+    return Offer(
+        key=key,
+        group=group,
+        provider=priced.offer.provider,
+        cores=priced.cores,
+        memory=priced.memory,
+        usd_per_hour=priced.usd_most or 0.0,
+        speed=said.speed if said else 1.0,
+        boot=boot,
+        boot_high=boot_high,
+        left=max(left, 0),
+        rests_until=rest.until if rest else 0.0,
+        quantum=said.quantum if said else 1.0,
+        minimum=said.minimum if said else 60.0,
+        ends=said.ends if said and said.ends is not None else float("inf"),
+        spot=priced.offer.bought == "spot",
+    )

@@ -1,0 +1,140 @@
+"""The providers of a slice as the controller uses them: what they list and sell is asked for, and never awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dynamo.errors import DynamoError, UserError
+from dynamo.fleet.calls import Call, Calls
+from dynamo.fleet.machine import Machine, MachineSpec
+from dynamo.fleet.offering import Offering
+from dynamo.fleet.refusals import BadRequestError, ProviderError, UnavailableError
+from dynamo.fleet.seen import Listing
+
+__all__ = ["Clouds"]
+
+#: Seconds after which what is for sale is asked anew.
+_SOLD = 900.0
+
+
+class Clouds:
+    """Calls of all providers of a slice.
+
+    Parameters
+    ----------
+    slice_
+        Its name.
+    calls
+        Provider to the threads in which it is called.
+    clock
+        The time, in Unix seconds.
+    """
+
+    def __init__(self, slice_: str, calls: Mapping[str, Calls], clock: Callable[[], float]) -> None:
+        self._slice = slice_
+        self.calls = dict(calls)
+        self._clock = clock
+        self._asked: dict[str, tuple[float, Call]] = {}
+        self._pricing: dict[str, tuple[float, Call]] = {}
+        self._destroying: dict[tuple[str, str], Call] = {}
+        self._orders: dict[str, Call] = {}
+        self.listings: dict[str, Listing] = {}
+        self.catalogue: dict[str, Sequence[Offering]] = {}
+        #: Provider to what went wrong with it last; empty where all is well.
+        self.troubles: dict[str, str] = {}
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """Tokens of orders whose call has no outcome yet."""
+        return frozenset(self._orders)
+
+    def ask(self) -> None:
+        """Have each provider list what there is, and say what it sells, unless it is at that already."""
+        now = self._clock()
+        for name, calls in self.calls.items():
+            if name not in self._asked:
+                self._asked[name] = now, calls.call("list", self._slice)
+            asked = self._pricing.get(name)
+            if asked is None or (asked[1].done and now - asked[0] > _SOLD):
+                self._pricing[name] = now, calls.call("offerings")
+
+    def collect(self) -> None:
+        """Take what came of what was asked."""
+        for name, (at, call) in list(self._asked.items()):
+            if call.done:
+                del self._asked[name]
+                machines = self._outcome(name, call)
+                if machines is not None:
+                    self.listings[name] = listing(at, machines)
+        for name, (_, call) in self._pricing.items():
+            if call.done and (sold := self._outcome(name, call, quiet=True)) is not None:
+                self.catalogue[name] = sold
+        for key, call in list(self._destroying.items()):
+            if call.done:
+                del self._destroying[key]
+                self._outcome(key[0], call)
+
+    def fresh(self, within: float) -> frozenset[str]:
+        """Return the providers whose last listing is not older than so many seconds."""
+        now = self._clock()
+        return frozenset(name for name, one in self.listings.items() if now - one.at <= within)
+
+    def order(self, provider: str, spec: MachineSpec) -> None:
+        """Order a machine, whose intent is written down already."""
+        self._orders[spec.tags.token] = self.calls[provider].call("create", spec)
+
+    def answers(self) -> list[tuple[str, Machine | ProviderError]]:
+        """Return the orders that have an outcome now, by their tokens."""
+        found: list[tuple[str, Machine | ProviderError]] = []
+        for token, call in list(self._orders.items()):
+            if call.done:
+                del self._orders[token]
+                found.append((token, _answer(call)))
+        return found
+
+    def destroy(self, provider: str, machine: str) -> None:
+        """Have a machine taken away, unless that is under way."""
+        if provider in self.calls and (provider, machine) not in self._destroying:
+            self._destroying[provider, machine] = self.calls[provider].call("destroy", machine)
+
+    def close(self) -> None:
+        """Have the threads end."""
+        for calls in self.calls.values():
+            calls.close()
+
+    def _outcome(self, name: str, call: Call, *, quiet: bool = False) -> Any:
+        """Return what a call returned; None where it failed, which is noted unless `quiet`."""
+        try:
+            result = call.result()
+        except DynamoError as error:
+            if not quiet:
+                self.troubles[name] = f"{call.verb}: {error.message}"
+            return None
+        if not quiet:
+            self.troubles.pop(name, None)
+        return result
+
+
+def listing(at: float, machines: Iterable[Machine]) -> Listing:
+    """Return a listing by token; of two machines of one order, the one that has run the longest counts."""
+    found: dict[str, Machine] = {}
+    doubles = []
+    for one in sorted(machines, key=lambda m: (not m.there, m.created or 0.0, m.id)):
+        if one.tags.token not in found:
+            found[one.tags.token] = one
+        elif one.there:
+            doubles.append(one)
+    return Listing(at, found, tuple(doubles))
+
+
+def _answer(call: Call) -> Machine | ProviderError:
+    try:
+        made: Machine = call.result()
+    except ProviderError as error:
+        return error
+    except UserError as error:  # settings or credentials that do not do
+        return BadRequestError(error.message)
+    except DynamoError as error:
+        return UnavailableError(error.message)
+    return made

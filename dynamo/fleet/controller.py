@@ -1,0 +1,268 @@
+"""What keeps a slice as its work needs it: looks, settles what became of workers, decides, orders and drains.
+
+What is decided is decided elsewhere, by pure functions. A turn waits for nothing: what is asked of clouds and of the
+pool is collected in a later turn. An order is written down before it is given: a crash at any moment loses none.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dynamo.errors import DynamoError
+from dynamo.fleet import guard
+from dynamo.fleet.buying import Market, market
+from dynamo.fleet.clouds import Clouds
+from dynamo.fleet.decision import Buy, Decision, Policy, Release
+from dynamo.fleet.hearing import Hearing
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.life import Patience
+from dynamo.fleet.machine import Machine
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.refusals import OutcomeUnknownError, ProviderError
+from dynamo.fleet.roster import Roster, Starter
+from dynamo.fleet.seen import Seen
+from dynamo.fleet.settle import Destroy, Ghost, settle
+from dynamo.fleet.slice import Slice, machine_name
+from dynamo.fleet.slice_offers import offer_of, price_machine, priced_group
+from dynamo.fleet.standing import Standing
+from dynamo.fleet.view import View
+from dynamo.fleet.view_json import decision_data, view_data
+from dynamo.fleet.viewing import view_workers
+
+__all__ = ["Controller"]
+
+#: A listing or a word of the pool that is older than so many turns is not of now.
+_STALE = 3.0
+
+
+class Controller:
+    """The fleet of one slice.
+
+    Parameters
+    ----------
+    slice_
+        What it shall be.
+    ledger
+        What it was; nobody else writes it.
+    clouds, hearing
+        How the world is asked.
+    policy
+        What decides.
+    starter
+        What machines are started with.
+    clock
+        The time, in Unix seconds, without jumps.
+    interval
+        Seconds between two turns.
+    patience
+        What is waited for, and for how long.
+    """
+
+    def __init__(
+        self,
+        slice_: Slice,
+        ledger: Ledger,
+        clouds: Clouds,
+        hearing: Hearing,
+        policy: Policy,
+        starter: Starter,
+        *,
+        clock: Callable[[], float],
+        interval: float = 10.0,
+        patience: Patience | None = None,
+    ) -> None:
+        self.slice, self.ledger, self.clouds, self.hearing = slice_, ledger, clouds, hearing
+        self.policy, self.starter, self._clock = policy, starter, clock
+        self.interval, self._patience = interval, patience or Patience()
+        self.standing = Standing.of(ledger.learned("standing"))
+        self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
+        self._noticed: Mapping[str, float] = {}
+        self.roster = Roster(ledger, clouds, hearing, starter)
+        #: Machines that the journal does not know, as if they were ours: they count against the limits.
+        self._strangers: list[WorkerRecord] = []
+        self.decision = Decision()
+        self.paused = False
+
+    def turn(self) -> None:
+        """Do what is to be done by what is known now."""
+        now = self._clock()
+        self.clouds.collect()
+        self.hearing.collect(now)
+        self.roster.read(now)
+        self._take_answers(now)
+        self._settle(now)
+        self._decide(now)
+
+    def ask(self) -> None:
+        """Have the world asked for the next turn; returns at once."""
+        self.clouds.ask()
+        self.hearing.ask()
+
+    def edit(self, slice_: Slice) -> None:
+        """Have another slice from the next turn on; what it does not name any more is drained."""
+        brought_back = [
+            name for name in self.standing.out if slice_.nodes.get(name) != self.slice.nodes.get(name)
+        ]
+        for name in brought_back:
+            self.standing = self.standing.restore(name)
+        self.slice = slice_
+
+    def restore(self, group: str) -> None:
+        """Bring a node group back into service."""
+        self.standing = self.standing.restore(group)
+
+    def release(self, workers: Sequence[WorkerRecord], why: str) -> None:
+        """Drain workers because somebody says so."""
+        self.roster.release([Release(one.token, why) for one in workers], self._clock())
+
+    def _take_answers(self, now: float) -> None:
+        """Write down what became of orders."""
+        records = {one.token: one for one in self.roster.all}
+        for token, answer in self.clouds.answers():
+            one = records[token]
+            if one.stage != "requested":  # the listing was faster, or it was taken back meanwhile
+                continue
+            if isinstance(answer, Machine):
+                self.roster.put([one.step("booting", now, "the provider has made it", machine=answer.id)])
+            elif not isinstance(answer, OutcomeUnknownError):
+                self._refused(one, answer, now)
+            else:
+                self.ledger.tell(now, "unknown", answer.message, token)
+
+    def _refused(self, one: WorkerRecord, error: ProviderError, now: float) -> None:
+        self.standing = self.standing.refused(one.offer, one.group, error, now)
+        self.roster.put([one.step("gone", now, error.message, failed=True)])
+
+    def _settle(self, now: float) -> None:
+        """Write down what became of workers, and have taken away what has no use."""
+        within = _STALE * self.interval
+        fresh = self.clouds.fresh(within)
+        seen = Seen(now, self.clouds.listings, fresh, self.hearing.heard(now), self.hearing.since)
+        boots = {one.offer: self.standing.boot_limit(one.offer) for one in self.roster.all}
+        settled = settle(self.roster.all, seen, self.clouds.under_way, self._noticed, boots, self._patience)
+        self._noticed = settled.noticed
+        before = {one.token: one for one in self.roster.all}
+        for one in settled.workers:
+            self._learn_boot(before[one.token], one)
+        self.roster.put(settled.workers)
+        for ghost in settled.ghosts:
+            self._adopt(ghost, now)
+        known = {one.token for one in self.roster.all}
+        self._strangers = [
+            self._as_worker(one, now)[0] for one in settled.unknown if one.machine.tags.token not in known
+        ]
+        self.roster.destroy(settled.destroy, now)
+
+    def _learn_boot(self, before: WorkerRecord, one: WorkerRecord) -> None:
+        if one.stage == "joined" and before.joined is None:
+            self.standing = self.standing.booted(one.offer, one.group, one.since - one.ordered)
+        elif one.failed and not before.failed and before.stage == "booting":
+            self.standing = self.standing.failed(one.group, one.why)
+
+    def _adopt(self, ghost: Ghost, now: float) -> None:
+        """Take a machine that the pool hears of for ours, where the slice has a place for it."""
+        record, priced = self._as_worker(ghost, now)
+        trading = market(self.slice, self.clouds.catalogue, self.standing, self.roster.all, now)
+        one = [Buy(record.offer, 1, "")] if priced and record.offer in trading.offers else []
+        offers = {key: replace(offer, rests_until=0.0) for key, offer in trading.offers.items()}
+        if guard.allowed_buys(one, self.roster.all, offers, trading.groups, trading.limits, now).buys:
+            self.roster.put([record])
+            return
+        why = "a machine that the journal does not know, and the slice has no place for"
+        self.roster.destroy([Destroy(ghost.provider, ghost.machine.id, record.token, why)], now)
+
+    def _as_worker(self, ghost: Ghost, now: float) -> tuple[WorkerRecord, bool]:
+        """Return a machine as if it were ours, and whether it is of an offer of the slice."""
+        machine, group = ghost.machine, ghost.machine.tags.group
+        offers = priced_group(self.slice, group, self.clouds.catalogue) if group in self.slice.nodes else []
+        own = offer_of(offers, ghost.provider, machine)
+        cores, usd = price_machine(self.slice, ghost.provider, machine, self.clouds.catalogue)
+        said = own.offering if own else None
+        record = WorkerRecord(
+            machine.tags.token, self.slice.name, group, ghost.provider, own.offer.key(group) if own else "",
+            machine.name, "joined", now, min(machine.created or now, now), cores, own.memory if own else 0,
+            (own.usd_most if own else usd) or 0.0, said.quantum if said else 1.0, said.minimum if said else 60.0,
+            machine.id, now, why="adopted: the journal did not know it, and the pool hears of it",
+        )  # fmt: skip
+        return record, own is not None
+
+    def _decide(self, now: float) -> None:
+        """Ask the policy, hold what it says against the limits, and act."""
+        live = self.roster.live
+        trading = market(self.slice, self.clouds.catalogue, self.standing, self.roster.all, now)
+        self._obey(trading, now)
+        if self.paused or self.hearing.reading is None:
+            return
+        view = View(
+            now=now,
+            loads=self.hearing.loads(now),
+            workers=view_workers(live, self.hearing.heard(now), now),
+            offers=list(trading.offers.values()),
+            groups=trading.groups,
+            limits=trading.limits,
+            trusted=self.hearing.trusted(live, now),
+            lateness=self.hearing.lateness(now),
+        )
+        decision = self.policy.decide(view, self._history)
+        self._history = decision.history
+        bought = guard.allowed_buys(
+            decision.buys,
+            [*self.roster.all, *self._strangers],
+            trading.offers,
+            trading.groups,
+            trading.limits,
+            now,
+        )
+        released = guard.allowed_releases(decision.releases, live, trading.groups, now, trusted=view.trusted)
+        self.decision = replace(
+            decision, buys=bought.buys, releases=released, reasons=(*decision.reasons, *bought.against)
+        )
+        self._write(view, now)
+        self._buy(bought.buys, trading, now)
+        self.roster.release(released, now)
+
+    def _obey(self, trading: Market, now: float) -> None:
+        """Do what no policy is asked for: the budget of the day, and groups that the slice has no more."""
+        at_once = {one.token for one in guard.must_go(self.roster.all, trading.limits, now, ahead=60.0)}
+        for one in self.roster.live:
+            if one.token in at_once and one.stage != "stopping":
+                self.roster.put([one.step("stopping", now, "the budget of the day is used up")])
+        self.roster.release(guard.must_go(self.roster.all, trading.limits, now), now)
+        orphans = [one for one in self.roster.live if one.group not in self.slice.nodes]
+        self.roster.release(
+            [Release(one.token, "the slice has no such node group any more") for one in orphans], now
+        )
+        self.roster.drain_again(now)
+
+    def _write(self, view: View, now: float) -> None:
+        """Write a decision down, with what it was made from: each that does something, and one now and then."""
+        name = f"policy/{self.policy.name}"
+        with self.ledger.change():
+            self.ledger.learn(name, self.decision.history)
+            self.ledger.learn("standing", self.standing.data())
+            self.ledger.decided(now, self.policy.name, view_data(view), decision_data(self.decision))
+
+    def _buy(self, buys: Sequence[Buy], trading: Market, now: float) -> None:
+        """Write orders down, then give them."""
+        records = [self._record(buy, trading, now) for buy in buys for _ in range(buy.count)]
+        self.roster.put(records)
+        for one in records:
+            try:
+                spec = self.starter.spec(one, self.slice, trading)
+            except DynamoError as error:
+                self.standing = self.standing.withdraw(one.group, error.message)
+                self.roster.put([one.step("gone", now, error.message, failed=True)])
+                continue
+            self.clouds.order(one.provider, spec)
+
+    def _record(self, buy: Buy, trading: Market, now: float) -> WorkerRecord:
+        offer, token = trading.offers[buy.offer], uuid.uuid4().hex
+        lifetime = self.slice.nodes[offer.group].lifetime
+        return WorkerRecord(
+            token, self.slice.name, offer.group, offer.provider, offer.key,
+            machine_name(self.slice.name, offer.group, token), "requested", now, now, offer.cores, offer.memory,
+            offer.usd_per_hour, offer.quantum, offer.minimum, dies=now + lifetime if lifetime else None, why=buy.why,
+        )  # fmt: skip

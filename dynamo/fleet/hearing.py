@@ -1,0 +1,126 @@
+"""What the controller hears of the pool: its queue, its workers, whether that can be trusted, and what it teaches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dynamo.errors import DynamoError
+from dynamo.fleet.calls import Call, Calls
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.predict import Predictor
+from dynamo.fleet.queue import Done, Reading
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.seen import Heard
+from dynamo.fleet.view import Load
+from dynamo.fleet.viewing import heard_of, loads_of
+
+__all__ = ["Hearing"]
+
+#: Seconds for which what was late counts, and between two times that what was learned is written down.
+_HOUR, _KEEP = 3600.0, 60.0
+
+
+class Hearing:
+    """The pool as it was last heard.
+
+    Parameters
+    ----------
+    calls
+        In which the pool is asked.
+    ledger
+        Where what is learned is kept.
+    stale
+        Seconds after which what it said counts no more.
+    """
+
+    def __init__(self, calls: Calls, ledger: Ledger, stale: float) -> None:
+        self._calls, self._ledger, self._stale = calls, ledger, stale
+        kept = ledger.learned("costs") or {}
+        self.predictor = Predictor.restore(kept.get("predictor", {}))
+        self._mark = str(kept.get("mark", ""))
+        self._kept_at = 0.0
+        self._call: Call | None = None
+        self._ended: deque[tuple[float, str, bool]] = deque()
+        self._drains: list[Call] = []
+        self.reading: Reading | None = None
+        #: Since when it has answered without a break.
+        self.since = 0.0
+        self.trouble = "the pool has not answered yet"
+
+    def ask(self) -> None:
+        """Have the pool asked, unless it is at that."""
+        if self._call is None:
+            self._call = self._calls.call("read", self._mark)
+
+    def collect(self, now: float) -> None:
+        """Take what it said."""
+        self._drains = [one for one in self._drains if not one.done]
+        if self._call is None or not self._call.done:
+            return
+        call, self._call = self._call, None
+        try:
+            reading: Reading = call.result()
+        except DynamoError as error:
+            self.trouble = error.message
+            return
+        if self.heard(now) is None:
+            self.since = now
+        self.reading, self.trouble = reading, ""
+        self._learn(reading.done)
+        self._mark = reading.mark
+        if now - self._kept_at > _KEEP:
+            self.keep(now)
+
+    def keep(self, now: float) -> None:
+        """Write down what was learned, and up to where."""
+        self._kept_at = now
+        self._ledger.learn("costs", {"predictor": self.predictor.state(), "mark": self._mark})
+
+    def heard(self, now: float) -> Mapping[str, Heard] | None:
+        """Return what the pool says of its workers; None where it does not answer."""
+        if self.reading is None or now - self.reading.at > self._stale:
+            return None
+        return heard_of(self.reading, self.predictor, now)
+
+    def loads(self, now: float) -> Sequence[Load]:
+        """Return its queue as it was last known."""
+        return loads_of(self.reading.jobs, self.predictor, now) if self.reading else ()
+
+    def trusted(self, workers: Sequence[WorkerRecord], now: float) -> bool:
+        """Whether the pool answers, and knows most of the workers that have joined it.
+
+        One that was just restarted answers too, and knows nobody.
+        """
+        heard = self.heard(now)
+        if heard is None:
+            return False
+        joined = [one.token for one in workers if one.stage in {"joined", "draining"}]
+        return 2 * sum(token in heard for token in joined) >= len(joined)
+
+    def lateness(self, now: float) -> dict[str, float]:
+        """Return of each class the share of its jobs of the last hour that were late."""
+        while self._ended and now - self._ended[0][0] > _HOUR:
+            self._ended.popleft()
+        counts: dict[str, tuple[int, int]] = {}
+        for _, kind, late in self._ended:
+            all_, some = counts.get(kind, (0, 0))
+            counts[kind] = all_ + 1, some + late
+        return {kind: some / all_ for kind, (all_, some) in counts.items()}
+
+    def drain(self, token: str) -> None:
+        """Have a worker drained."""
+        self._drains.append(self._calls.call("drain", token))
+
+    def _learn(self, done: Sequence[Done]) -> None:
+        for one in done:
+            self.predictor.learn(one.kind, dict(one.features), one.core_seconds)
+            if one.due < float("inf"):
+                self._ended.append((one.ended, one.kind, one.ended > one.due))
+
+    def figures(self) -> dict[str, Any]:
+        """Return what is of interest to who looks at the fleet."""
+        jobs = self.reading.jobs if self.reading else ()
+        running = sum(one.state == "running" for one in jobs)
+        return {"waiting": len(jobs) - running, "running": running}

@@ -1,0 +1,103 @@
+"""The workers of a slice while the controller is at work: what is written down of them, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dynamo.fleet.buying import Market
+from dynamo.fleet.clouds import Clouds
+from dynamo.fleet.decision import Release
+from dynamo.fleet.hearing import Hearing
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.machine import MachineSpec
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.settle import Destroy
+from dynamo.fleet.slice import Slice
+
+__all__ = ["Roster", "Starter"]
+
+#: Seconds for which workers that ended are remembered, and between two drains of one that does not heed the first.
+_REMEMBERED, _AGAIN = 86_400.0, 60.0
+
+
+class Starter(Protocol):
+    """Makes what a machine is started with, and sees to it that one that was let go is believed no more."""
+
+    def spec(self, worker: WorkerRecord, slice_: Slice, trading: Market) -> MachineSpec:
+        """Return the order of a worker, with a join token of its own."""
+
+    def let_go(self, workers: Sequence[WorkerRecord]) -> None:
+        """Have these workers believed no more; returns at once."""
+
+
+class Roster:
+    """All workers that live, and those that ended today.
+
+    Parameters
+    ----------
+    ledger
+        Where they are written down.
+    clouds, hearing
+        By whom they are taken away, and drained.
+    starter
+        Who is told of those that are let go.
+    """
+
+    def __init__(self, ledger: Ledger, clouds: Clouds, hearing: Hearing, starter: Starter) -> None:
+        self._ledger, self._clouds, self._hearing, self._starter = ledger, clouds, hearing, starter
+        self._drained: dict[str, float] = {}
+        self.all: list[WorkerRecord] = []
+
+    def read(self, now: float) -> None:
+        """Read what is written down."""
+        self.all = self._ledger.workers(ended_after=now - _REMEMBERED)
+
+    @property
+    def live(self) -> list[WorkerRecord]:
+        """Those that may cost money."""
+        return [one for one in self.all if one.live]
+
+    def put(self, changed: Sequence[WorkerRecord]) -> None:
+        """Write records down, and have who is let go believed no more."""
+        if not changed:
+            return
+        with self._ledger.change():
+            for one in changed:
+                self._ledger.put(one)
+        new = {one.token: one for one in changed}
+        self.all = [new.pop(one.token, one) for one in self.all] + list(new.values())
+        if gone := [one for one in changed if one.stage in {"stopping", "gone"}]:
+            self._starter.let_go(gone)
+
+    def release(self, releases: Sequence[Release], now: float) -> None:
+        """Have workers drain; one that has not joined yet is taken away."""
+        records = {one.token: one for one in self.live}
+        for release in releases:
+            one = records.get(release.token)
+            if one is None or one.stage in {"draining", "stopping"}:
+                continue
+            if one.stage == "joined":
+                self.put([one.step("draining", now, release.why)])
+                self._drain(one, now)
+            else:
+                self.put([one.step("stopping", now, release.why)])
+
+    def drain_again(self, now: float) -> None:
+        """Have workers drained that were told to, and still take jobs."""
+        heard = self._hearing.heard(now) or {}
+        for one in self.live:
+            said = heard.get(one.token)
+            deaf = one.stage == "draining" and said is not None and not said.draining
+            if deaf and now - self._drained.get(one.token, 0.0) > _AGAIN:
+                self._drain(one, now)
+
+    def destroy(self, destroy: Sequence[Destroy], now: float) -> None:
+        """Have machines taken away."""
+        for one in destroy:
+            self._ledger.tell(now, "destroy", one.why, one.token)
+            self._clouds.destroy(one.provider, one.machine)
+
+    def _drain(self, one: WorkerRecord, now: float) -> None:
+        self._drained[one.token] = now
+        self._hearing.drain(one.token)
