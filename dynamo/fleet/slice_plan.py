@@ -208,7 +208,8 @@ class _Machines:
         while len(bought) < lacking:
             new = self.room.choose(name)
             if isinstance(new, str):
-                self.short.append(f"{name}: {lacking - len(bought)} of {lacking} cannot be made, for {new}")
+                whole = self.slice.nodes[name].fewest
+                self.short.append(f"{name}: {lacking - len(bought)} of {whole} cannot be had, for {new}")
                 break
             bought.append(new)
         return bought
