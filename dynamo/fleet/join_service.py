@@ -113,6 +113,7 @@ class JoinService:
         self._thread = threading.Thread(target=self._run, name="join-service", daemon=True)
         self._began = threading.Event()
         self._failed: Exception | None = None
+        self._store: JoinStore | None = None
         # One thread has the store open: what it does for two machines, it does one after the other.
         self._books = ThreadPoolExecutor(1, "join-books")
         self._signing = ThreadPoolExecutor(_SIGNERS, "join-signer")
@@ -141,24 +142,29 @@ class JoinService:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        runner = None
-        try:
-            runner = self._loop.run_until_complete(self._begin())
-        except (OSError, ssl.SSLError, DynamoError) as error:
-            self._failed = error
-        self._began.set()
-        if runner is not None:
-            self._loop.run_forever()
-            self._loop.run_until_complete(runner.cleanup())
-            self._books.submit(_close, self._store)
-        self._loop.close()
-
-    async def _begin(self) -> web.AppRunner:
-        self._store = await self._loop.run_in_executor(self._books, self._open_store)
-        self._desk = JoinDesk(self._store)
         app = web.Application(client_max_size=_LIMIT)
         app.router.add_post("/join", self._join)
         runner = web.AppRunner(app, access_log=None)
+        try:
+            self._loop.run_until_complete(self._begin(runner))
+            self._began.set()
+            self._loop.run_forever()
+        except (OSError, DynamoError) as error:
+            self._failed = error
+        finally:
+            self._loop.run_until_complete(runner.cleanup())
+            self._books.submit(self._close_store).result()
+            self._loop.close()
+            self._began.set()
+
+    def _close_store(self) -> None:
+        close = getattr(self._store, "close", None)
+        if close is not None:
+            close()
+
+    async def _begin(self, runner: web.AppRunner) -> None:
+        self._store = await self._loop.run_in_executor(self._books, self._open_store)
+        self._desk = JoinDesk(self._store)
         await runner.setup()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -166,7 +172,6 @@ class JoinService:
         site = web.TCPSite(runner, self._host, self.port, ssl_context=context)
         await site.start()
         self.port = runner.addresses[0][1]
-        return runner
 
     async def _join(self, request: web.Request) -> web.Response:
         who, now = request.remote or "", time.monotonic()
@@ -221,9 +226,3 @@ async def _read(request: web.Request) -> JoinRequest:
     if kind != "Bearer" or not token or not texts or not (worker and order and nonce):
         raise JoinRefusedError("this is no request to join", 400)
     return JoinRequest(str(worker), str(order), token, str(nonce))
-
-
-def _close(store: JoinStore) -> None:
-    close = getattr(store, "close", None)
-    if close is not None:
-        close()
