@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from dynamo.provisioners.openstack import driver
+from dynamo.provisioners.openstack import OPTIONS, driver
 
 from dynamo.errors import UserError
 from dynamo.fleet.credentials import Credentials, find_credentials
 from dynamo.fleet.provider import ProviderSettings
 from dynamo.fleet.refusals import BadRequestError
+from dynamo.fleet.slice_checks import check
+from dynamo.fleet.slice_file import read
 from tests.cloud.fake_openstack import PASSWORD, PROJECT, REGION, SECRET, FakeOpenStack
 from tests.cloud.openstack_use import credentials, provider
 
@@ -110,3 +114,16 @@ def test_the_region_is_found_in_the_catalog(cloud):
     cloud.services.remove("compute")
     with pytest.raises(BadRequestError, match="it has none"):
         provider(cloud).list("dfw")
+
+
+def test_the_slice_of_the_manual_is_right():
+    """As `dynamo slice` reads it, with options that the driver knows."""
+    page = (Path(__file__).resolve().parents[2] / "docs/howto/openstack.md").read_text("utf-8")
+    (text,) = re.findall(r"```json[^\n]*\n(.*?)```", page, re.DOTALL)
+    draft = read("storm.json", text)
+    check(draft, lambda _: driver, lambda named: Credentials(source=named))
+    slice_ = draft.sound()
+    assert set(slice_.providers) == {"chameleon", "jetstream"}
+    assert slice_.providers["chameleon"].options["lease"] == "blazar:storm-week"
+    for option in OPTIONS:
+        assert f"| `{option}` |" in page
