@@ -102,6 +102,7 @@ def demand(
     terms: Terms,
     soonest: float = 0.0,
     seen: Mapping[float, float] = NOTHING,
+    longest: float = 0.0,
 ) -> Demand:
     """Return the cores that queued and forecast jobs need; see the head of this module.
 
@@ -115,6 +116,8 @@ def demand(
         When a worker that is ordered now can serve.
     seen
         Deadline to when a job with it was first seen.
+    longest
+        Seconds that the longest of the forecast jobs is taken to take.
     """
     loads = list(loads)
     guessed = float(sum(load.runnable for load in loads if not load.known))
@@ -128,7 +131,8 @@ def demand(
             behind += min(missed / max(terms.recovery, load.longest), load.runnable)
     for one in coming:
         at = max(one.at, now)
-        items.append(_Item(at, one.due, one.due - at, _careful(one, terms), float(one.cores)))
+        lasts = min(longest, (one.due - at) / 2)
+        items.append(_Item(at, one.due, one.due - at, _careful(one, terms), float(one.cores), lasts))
     best = Demand(start=now)
     for start in {now, *(item.start for item in items)}:
         best = max(best, _largest(items, start, terms), key=lambda found: found.cores)

@@ -12,6 +12,7 @@ from typing import Any
 
 from dynamo.fleet.decision import Buy, Decision, Release
 from dynamo.fleet.demand import Demand, Terms, demand, eligible, fits, supply
+from dynamo.fleet.forecast import Rhythm
 from dynamo.fleet.packing import Packed, Room, Want, pack
 from dynamo.fleet.release import Keep, choose
 from dynamo.fleet.view import Coming, Load, Offer, View
@@ -62,11 +63,12 @@ class WorkPerDeadline:
     def decide(self, view: View, history: Mapping[str, Any]) -> Decision:
         """Return what is to be bought and let go, and why."""
         seen = _seen(view, history)
+        rhythm = Rhythm.restore(history.get("rhythm", {})).after(view)
         held = {key: list(steps) for key, steps in dict(history.get("held", {})).items()}
         room, turn = Room.of(view), _Turn()
         kept: dict[str, list[list[float]]] = {}
         for keys, loads in _sets(view):
-            part = _Part(self, view, keys, loads, seen)
+            part = _Part(self, view, keys, loads, seen, rhythm)
             name = ",".join(sorted(keys))
             kept[name] = self._hold(held.get(name, []), view.now, part.target)
             room = turn.serve(part, room, max(value for _, value in kept[name]))
@@ -84,6 +86,7 @@ class WorkPerDeadline:
             {
                 "seen": {repr(due): at for due, at in seen.items()},
                 "held": dict(list(kept.items())[-_SETS:]),
+                "rhythm": rhythm.state(),
                 "gone": [*going, *(view.now for _ in releases)],
             },
         )
@@ -133,6 +136,7 @@ class _Part:
         keys: frozenset[str],
         loads: Sequence[Load],
         seen: Mapping[float, float],
+        rhythm: Rhythm,
     ) -> None:
         now = view.now
         self.policy, self.view, self.keys, self.loads = policy, view, keys, loads
@@ -141,10 +145,14 @@ class _Part:
         self.soonest = now + min((offer.boot for offer in open_), default=0.0)
         horizon = now + max((offer.boot_high for offer in open_), default=0.0) + policy.ahead
         self.every = len(keys) == len(view.offers)
-        coming = [one for one in view.coming if one.at <= horizon] if self.every else []
+        coming = (
+            [one for one in view.coming or rhythm.coming(now, horizon) if one.at <= horizon]
+            if self.every
+            else []
+        )
         self.queue = demand(loads, (), now, policy.terms, self.soonest, seen)
-        self.both = demand(loads, coming, now, policy.terms, self.soonest, seen)
-        self.forecast = demand((), coming, now, policy.terms)
+        self.both = demand(loads, coming, now, policy.terms, self.soonest, seen, rhythm.longest)
+        self.forecast = demand((), coming, now, policy.terms, longest=rhythm.longest)
         self.warm = _warm(view) if self.every else 0.0
         runnable = sum(load.runnable for load in loads) + sum(one.cores for one in coming)
         self.target = min(policy.stretch(view) * self.both.cores, runnable) + self.warm
