@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dynamo.fleet.decision import Buy, Decision, Release
-from dynamo.fleet.policies.steps import Room, buy, let_go, supply
-from dynamo.fleet.view import View
+from dynamo.fleet.decision import Decision, Release
+from dynamo.fleet.demand import fits
+from dynamo.fleet.policies.steps import Basket, let_go, supply
+from dynamo.fleet.view import Load, Offer, View
 
 __all__ = ["QueueDepth"]
 
@@ -32,8 +35,7 @@ class QueueDepth:
     def decide(self, view: View, history: Mapping[str, Any]) -> Decision:
         """Return what is to be bought and let go."""
         del history
-        room = Room.of(view)
-        buys: list[Buy] = []
+        basket = Basket(view)
         releases: list[Release] = []
         reasons = []
         total = 0.0
@@ -45,26 +47,33 @@ class QueueDepth:
             have = supply(present)
             total += target
             if target > have:
-                why = f"{wanted[name]} cores are asked for and {name} has {have}"
-                buys += buy(room, name, target - have, why)
-                reasons.append(why)
+                basket.add(name, target - have, f"{wanted[name]} cores are asked for and {name} has {have}")
             elif gone := let_go(view, name, have - target):
                 releases += gone
                 reasons.append(f"{len(gone)} workers of {name} have had no job for long enough")
-        reasons += [f"not all could be bought: {bit}" for bit in room.bit]
-        return Decision(tuple(buys), tuple(releases), total, tuple(reasons), {"asked": sum(wanted.values())})
+        words = (*basket.reasons(), *reasons)
+        return Decision(tuple(basket.buys), tuple(releases), total, words, {"asked": sum(wanted.values())})
 
 
 def wanted_cores(view: View) -> dict[str, int]:
-    """Return the cores that the jobs of the queue ask for, by the group that is first to be able to run them."""
+    """Return the cores that the jobs of the queue ask for, by group.
+
+    A job counts for the first group that can run it and has room for it; where none has room, for the last that can
+    run it. Jobs that leave cores of a machine unused, because of their cores or memory, count for these too.
+    """
     wanted = dict.fromkeys(view.groups, 0)
-    served = [
-        offer.group for offer in view.offers if offer.group in wanted and not view.groups[offer.group].out
-    ]
+    room = _rooms(view)
     for load in view.loads:
-        able = [group for group in served if not load.groups or group in load.groups]
-        if able:
-            wanted[able[0]] += load.runnable
+        jobs = load.waiting + load.running
+        able = [(name, each) for name, offers in room.items() if (each := _each(load, offers))]
+        for name, each in able:
+            fit = (
+                jobs
+                if name == able[-1][0]
+                else max(0, min(jobs, int((_cores(room[name]) - wanted[name]) / each)))
+            )
+            wanted[name] += math.ceil(fit * each)
+            jobs -= fit
     return wanted
 
 
@@ -73,3 +82,29 @@ def floor_cores(view: View, group: str, busy: int) -> int:
     bounds = view.groups[group]
     cores = next((offer.cores for offer in view.offers if offer.group == group), 1)
     return max(bounds.min * cores, busy + bounds.warm * cores if bounds.warm else 0)
+
+
+def _rooms(view: View) -> dict[str, list[tuple[Offer, float]]]:
+    """Return the offers of each group that is in service, with the machines that there are of it and may be had."""
+    rooms: dict[str, list[tuple[Offer, float]]] = {}
+    for name, group in view.groups.items():
+        there = Counter(
+            worker.offer for worker in view.workers if worker.group == name and worker.stage != "draining"
+        )
+        most = sum(there.values()) if group.out else group.max
+        for offer in (each for each in view.offers if each.group == name):
+            may = 0 if group.out or offer.rests_until > view.now else offer.left
+            have = min(most, there[offer.key] + may)
+            most -= have
+            rooms.setdefault(name, []).append((offer, have))
+    return rooms
+
+
+def _each(load: Load, offers: Sequence[tuple[Offer, float]]) -> float:
+    """Return the cores of a machine that go with one such job, on the first offer of a group that can run it, or 0."""
+    fitting = [(offer, fits(load, offer) // load.cores) for offer, _ in offers]
+    return next((offer.cores / jobs for offer, jobs in fitting if jobs), 0.0)
+
+
+def _cores(offers: Sequence[tuple[Offer, float]]) -> float:
+    return sum(offer.cores * have for offer, have in offers)

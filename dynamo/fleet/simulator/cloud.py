@@ -66,6 +66,12 @@ class Cloud:
         self._refusals[place] = 0
         return [self._make(place, offer, now) for _ in range(allowed)]
 
+    def begin(self) -> list[Machine]:
+        """Return the machines that are there from the start."""
+        present = self._scenario.present.items()
+        places = [self._places[key] for key, count in present for _ in range(count)]
+        return [self._make(place, self._scenario.offers[place], 0.0) for place in places]
+
     def boot(self, machine: Machine) -> tuple[float, bool]:
         """Return when a machine joins or is given up, and whether it joins."""
         offer, now = machine.offer, machine.made

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
+from dynamo.fleet.predict import Predictor
 from dynamo.fleet.simulator.draws import Draws
 from dynamo.fleet.simulator.trace import Job
 
-__all__ = ["ESTIMATES", "Estimate", "Exact", "Half", "Noisy", "by_name"]
+__all__ = ["ESTIMATES", "Estimate", "Estimates", "Exact", "Half", "Learned", "Noisy", "by_name"]
 
 #: Core-seconds that are expected, those not exceeded nine times in ten, and whether that was learned.
 Estimate = tuple[float, float, bool]
@@ -71,8 +74,36 @@ class Half(Noisy):
         return 0.5 * expected, 0.5 * high, known
 
 
+class Learned:
+    """Learns from the jobs that are done, with the predictor of the live fleet; knows nothing at first."""
+
+    def __init__(self, draws: Draws) -> None:
+        del draws
+        self._predictor = Predictor()
+        self._counts: Counter[str] = Counter()
+
+    def of(self, number: int, job: Job) -> Estimate:
+        """Return what the predictor says."""
+        del number
+        found = self._predictor.predict(job.kind, job.features)
+        return found.mean, max(found.p90, found.mean), found.known
+
+    def learn(self, job: Job) -> bool:
+        """Have the predictor learn; what waits is estimated anew after the first few, then at twice as many."""
+        if not self._predictor.learn(job.kind, job.features, job.work):
+            return False
+        self._counts[job.kind] += 1
+        count = self._counts[job.kind]
+        return count <= 4 or (count <= 256 and count.bit_count() == 1)
+
+
 #: Name to what makes the estimates.
-ESTIMATES = {"exact": lambda _draws: Exact(), "noisy": Noisy, "half": Half}
+ESTIMATES: dict[str, Callable[[Draws], Estimates]] = {
+    "exact": lambda _draws: Exact(),
+    "noisy": Noisy,
+    "half": Half,
+    "learned": Learned,
+}
 
 
 def by_name(name: str, draws: Draws) -> Estimates:

@@ -17,8 +17,10 @@ from dynamo.fleet.view import Coming, Load, View, Worker
 
 __all__ = ["Eye"]
 
-#: Of a job that has run longer than was expected, this share of what was expected is taken to be left.
-_OVERDUE = 0.1
+#: Of a job that has run longer than was expected, this share of what it did is taken to be left.
+_OVERDUE = 0.15
+#: The share of what jobs of one class miss that they miss together; both as in `dynamo.fleet.predict`.
+_ALIKE = 0.25
 _HOUR = 3600.0
 
 
@@ -81,55 +83,48 @@ class Eye:
         )
 
     def _loads(self, now: float) -> tuple[Load, ...]:
-        queue, began = self._queue, self.began
-        jobs, estimate = queue.jobs, queue.estimate
-        sums: dict[tuple[str, float, Shape], list[float]] = {}
+        queue = self._queue
+        sums: dict[tuple[str, float, Shape], _Sum] = {}
         for tally, longest in queue.waiting():
-            known = estimate[tally.longest[0][1]][2]
-            row = sums.setdefault((tally.job.kind, tally.due, tally.shape), [0, 0, 0.0, 0.0, 0.0, 1])
-            row[0] += tally.waiting
-            row[2] += tally.work
-            row[3] += tally.high
-            row[4] = max(row[4], longest)
-            row[5] = row[5] and known
+            one = sums.setdefault((tally.job.kind, tally.due, tally.shape), _Sum())
+            one.waiting += tally.waiting
+            one.work += tally.work
+            one.joint += tally.joint
+            one.apart += tally.apart
+            one.longest = max(one.longest, longest)
+            one.known &= queue.estimate[tally.longest[0][1]][2]
+        self._add_running(sums, now)
+        return tuple(_load(*each) for each in sums.items())
+
+    def _add_running(self, sums: dict[tuple[str, float, Shape], _Sum], now: float) -> None:
+        """Add what is left of the jobs that run, as `dynamo.fleet.predict.Estimate.left` has it."""
+        jobs, estimate, began, tally_of = (
+            self._queue.jobs,
+            self._queue.estimate,
+            self.began,
+            self._queue.tally,
+        )
         for number, machine in self._pool.on.items():
             job = jobs[number]
             expected, high, known = estimate[number]
             done = (now - began[number]) * job.cores * machine.offer.speed
-            left = expected - done
-            left = max(left, _OVERDUE * expected)
-            most = high - done
-            tally_of = queue.tally[number]
-            assert tally_of is not None
-            key = (job.kind, job.due, tally_of.shape)
-            row_of = sums.get(key)
-            if row_of is None:
-                row_of = sums[key] = [0, 0, 0.0, 0.0, 0.0, 1]
-            row_of[1] += 1
-            row_of[2] += left
-            row_of[3] += max(left, most)
-            if left > row_of[4] * job.cores:
-                row_of[4] = left / job.cores
-            if not known:
-                row_of[5] = 0
-        return tuple(self._load(*each) for each in sums.items())
-
-    def _load(self, key: tuple[str, float, Shape], row: list[float]) -> Load:
-        kind, due, shape = key
-        waiting, running, work, high, longest, known = row
-        return Load(
-            kind=kind,
-            due=due,
-            waiting=int(waiting),
-            running=int(running),
-            work=work,
-            high=max(high, work),
-            longest=longest,
-            cores=shape.cores,
-            memory=shape.memory,
-            groups=shape.groups,
-            known=bool(known),
-        )
+            least = _OVERDUE * done  # a call of max would double what this loop costs
+            left = expected - done if expected - done > least else least  # noqa: FURB136
+            tally = tally_of[number]
+            assert tally is not None
+            key = (job.kind, job.due, tally.shape)
+            one = sums.get(key)
+            if one is None:
+                one = sums[key] = _Sum()
+            one.running += 1
+            one.work += left
+            if high - done > left:
+                more = high - done - left
+                one.joint += more
+                one.apart += more * more
+            if left > one.longest * job.cores:
+                one.longest = left / job.cores
+            one.known &= known
 
     def _all_workers(self, now: float) -> tuple[Worker, ...]:
         workers, fresh, live = self._workers, self._fresh, self._cloud.live
@@ -197,3 +192,31 @@ class Eye:
             if over:
                 shares[kind] = self._late.get(kind, 0) / len(over)
         return shares
+
+
+class _Sum:
+    """What the jobs of one load come to."""
+
+    __slots__ = ("apart", "joint", "known", "longest", "running", "waiting", "work")
+
+    def __init__(self) -> None:
+        self.waiting = self.running = 0
+        self.work = self.joint = self.apart = self.longest = 0.0
+        self.known = True
+
+
+def _load(key: tuple[str, float, Shape], one: _Sum) -> Load:
+    kind, due, shape = key
+    return Load(
+        kind=kind,
+        due=due,
+        waiting=one.waiting,
+        running=one.running,
+        work=one.work,
+        high=one.work + math.sqrt(_ALIKE * one.joint * one.joint + (1 - _ALIKE) * max(one.apart, 0.0)),
+        longest=one.longest,
+        cores=shape.cores,
+        memory=shape.memory,
+        groups=shape.groups,
+        known=one.known,
+    )

@@ -98,6 +98,8 @@ class _Model:
         for place, fault in enumerate(self._scenario.faults):
             if isinstance(fault, Reclaim):
                 self._push(fault.at, _RECLAIM, place)
+        for machine in self._cloud.begin():
+            self._ready(machine.number, 0)
         self._push(0.0, _DECIDE)
         self._loop()
         began = self._eye.began

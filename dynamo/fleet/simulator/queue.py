@@ -31,7 +31,7 @@ class Shape:
 class Tally:
     """Sums over the waiting jobs of one class, deadline and shape."""
 
-    __slots__ = ("due", "high", "job", "longest", "shape", "waiting", "work")
+    __slots__ = ("apart", "due", "job", "joint", "longest", "shape", "waiting", "work")
 
     def __init__(self, job: Job, shape: Shape) -> None:
         self.job = job
@@ -39,7 +39,10 @@ class Tally:
         self.shape = shape
         self.waiting = 0
         self.work = 0.0
-        self.high = 0.0
+        self.joint = (
+            0.0  # what p90 is above what is expected, and its square: see `dynamo.fleet.predict.together`
+        )
+        self.apart = 0.0
         self.longest: list[
             tuple[float, int]
         ] = []  # minus the seconds, number; jobs that wait no more go as met
@@ -93,9 +96,10 @@ class Queue:
         if tally.waiting:
             expected, high, _ = self.estimate[number]
             tally.work -= expected
-            tally.high -= high
+            tally.joint -= high - expected
+            tally.apart -= (high - expected) ** 2
         else:  # no remainders of subtraction
-            tally.work = tally.high = 0.0
+            tally.work = tally.joint = tally.apart = 0.0
             tally.longest.clear()
             del self.tallies[tally]
             self._keys.pop((tally.job.kind, tally.due, tally.shape), None)
@@ -146,7 +150,8 @@ class Queue:
         expected, high, _ = self.estimate[number]
         tally.waiting += 1
         tally.work += expected
-        tally.high += high
+        tally.joint += high - expected
+        tally.apart += (high - expected) ** 2
         heapq.heappush(tally.longest, (-expected / tally.job.cores, number))
         if tally.waiting == 1:
             self.tallies[tally] = None
@@ -155,7 +160,7 @@ class Queue:
     def _again(self, kind: str) -> None:
         for tally in [each for each in self.tallies if each.job.kind == kind]:
             numbers = {number for _, number in tally.longest if self.state[number] == WAITING}
-            tally.waiting, tally.work, tally.high = 0, 0.0, 0.0
+            tally.waiting, tally.work, tally.joint, tally.apart = 0, 0.0, 0.0, 0.0
             tally.longest.clear()
             self._estimate(tally, sorted(numbers))
 

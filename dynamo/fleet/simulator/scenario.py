@@ -20,6 +20,8 @@ class Scenario:
     offers, groups, limits
         As in the view that the policy is given. Boots take a lognormal time with the offer's `boot` as its median and
         `boot_high` as its ninth decile, unless `boots` says otherwise.
+    present
+        Offer key to how many machines of it are there, and paid, from the start.
     boots
         Offer key to the median and the ninth decile that are true, where the view's are not.
     interval
@@ -40,6 +42,7 @@ class Scenario:
     offers: tuple[Offer, ...]
     groups: Mapping[str, Group]
     limits: Limits = Limits()
+    present: Mapping[str, int] = field(default_factory=dict)
     boots: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     interval: float = 10.0
     match: float = 2.0
@@ -50,13 +53,10 @@ class Scenario:
 
 
 def plain(boot: float = 45.0, *, cores: int = 1, usd_per_hour: float = 0.05, idle: float = 60.0) -> Scenario:
-    """Return the world of one cloud with one size, whose slowest tenth boots take half as long again."""
-    offer = Offer("workers/cloud/one/on-demand", "workers", "cloud", cores, usd_per_hour=usd_per_hour)
-    timed = _with_boot(offer, boot)
-    return Scenario((timed,), {"workers": Group("workers", idle=idle)})
+    """Return the world of one cloud with one size, whose slowest tenth boots take half as long again.
 
-
-def _with_boot(offer: Offer, boot: float) -> Offer:
-    from dataclasses import replace
-
-    return replace(offer, boot=boot, boot_high=1.5 * boot)
+    Two cores are there when it begins, for most minutes need no more, and may be given back.
+    """
+    key = "workers/cloud/one/on-demand"
+    offer = Offer(key, "workers", "cloud", cores, usd_per_hour=usd_per_hour, boot=boot, boot_high=1.5 * boot)
+    return Scenario((offer,), {"workers": Group("workers", idle=idle)}, present={key: -(-2 // cores)})

@@ -1,0 +1,70 @@
+"""Policies by name, with their settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import math
+from typing import Any
+
+from dynamo.errors import UserError
+from dynamo.fleet.decision import Policy
+from dynamo.fleet.policies.oracle import Oracle, needed
+from dynamo.fleet.policies.static import Static
+from dynamo.fleet.simulator.scenario import Scenario
+from dynamo.fleet.simulator.trace import Trace
+
+__all__ = ["FORESEEING", "NAMES", "by_name", "for_trace"]
+
+_MODULES = {
+    "work": ("dynamo.fleet.policies.work", "WorkPerDeadline"),
+    "queue_depth": ("dynamo.fleet.policies.queue_depth", "QueueDepth"),
+    "cobald": ("dynamo.fleet.policies.cobald", "Cobald"),
+    "dask": ("dynamo.fleet.policies.dask", "Dask"),
+    "parsl": ("dynamo.fleet.policies.parsl", "Parsl"),
+    "keda": ("dynamo.fleet.policies.keda", "Keda"),
+    "static": ("dynamo.fleet.policies.static", "Static"),
+}
+#: Names of policies that decide from a view alone, and so could run live.
+NAMES = tuple(_MODULES)
+#: Names of policies that are told what is in a trace, which only a simulation can do.
+FORESEEING = ("static_mean", "static_peak", "oracle")
+
+
+def by_name(name: str, **settings: Any) -> Policy:
+    """Return the policy of that name with these settings; `UserError` where there is no such policy or setting."""
+    if name not in _MODULES:
+        raise UserError(f"There is no policy {name!r}{_meant(name, NAMES)}. There are: {', '.join(NAMES)}.")
+    module, attribute = _MODULES[name]
+    made = getattr(importlib.import_module(module), attribute)
+    known = [field.name for field in dataclasses.fields(made) if field.name != "name"]
+    for setting in settings:
+        if setting not in known:
+            has = f"Its settings are: {', '.join(known)}." if known else "It has none."
+            raise UserError(f"The policy {name} has no setting {setting!r}{_meant(setting, known)}. {has}")
+    policy: Policy = made(**settings)
+    return policy
+
+
+def for_trace(name: str, trace: Trace, scenario: Scenario, **settings: Any) -> Policy:
+    """Return the policy of that name for a simulation: as `by_name`, or one that is told what is in the trace."""
+    if name not in FORESEEING:
+        if name not in _MODULES:
+            names = (*NAMES, *FORESEEING)
+            raise UserError(
+                f"There is no policy {name!r}{_meant(name, names)}. There are: {', '.join(names)}."
+            )
+        return by_name(name, **settings)
+    speed = scenario.offers[0].speed
+    if name == "static_mean":
+        return Static(math.ceil(trace.work / speed / trace.until), name)
+    times, cores = needed(trace, speed, overhead=scenario.match + 1.0)
+    if name == "static_peak":
+        return Static(math.ceil(max(cores) / speed), name)
+    return Oracle(times, cores, interval=scenario.interval)
+
+
+def _meant(given: str, known: tuple[str, ...] | list[str]) -> str:
+    near = difflib.get_close_matches(given, known, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
