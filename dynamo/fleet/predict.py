@@ -73,10 +73,35 @@ class _Kind:
     """What is kept of one class: rows of features (NaN where one was not known) and seconds, the oldest first."""
 
     rows: list[list[float]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    seen: list[int] = field(default_factory=lambda: [0] * len(FEATURES))
     bias: float = 0.0
     level: float = 0.9
     count: int = 0
     fits: dict[tuple[int, ...], tuple[int, Fit]] = field(default_factory=dict)
+
+    def add(self, row: list[float]) -> None:
+        """Keep a sample, and let the oldest of the commonest size go if they are too many."""
+        self.rows.append(row)
+        self.sizes.append(_size(row))
+        self._count(row, 1)
+        if len(self.rows) > WINDOW:
+            gone = self.sizes.index(Counter(self.sizes).most_common(1)[0][0])
+            self._count(self.rows.pop(gone), -1)
+            del self.sizes[gone]
+
+    def _count(self, row: list[float], step: int) -> None:
+        for n in range(len(FEATURES)):
+            self.seen[n] += 0 if math.isnan(row[n]) else step
+
+    def weights(self) -> NDArray[np.float64]:
+        """Return how much each sample counts: less, the more of its size came after it."""
+        younger: Counter[int] = Counter()
+        weights = []
+        for size in reversed(self.sizes):
+            weights.append(0.5 ** (younger[size] / _HALF))
+            younger[size] += 1
+        return np.array(weights[::-1])
 
 
 class Predictor:
@@ -114,7 +139,7 @@ class Predictor:
             del self._kinds[next(iter(self._kinds))]
         if found.rows:
             self._check(found, row, math.log(seconds))
-        found.rows = _kept([*found.rows, [*row, seconds]])
+        found.add([*row, seconds])
         found.count += 1
         return True
 
@@ -140,7 +165,10 @@ class Predictor:
         for kind, one in state.items():
             rows = [[math.nan if value is None else float(value) for value in row] for row in one["rows"]]
             rows = [row for row in rows if len(row) == len(FEATURES) + 1]  # of a version with other features
-            made._kinds[kind] = _Kind(rows, float(one["bias"]), float(one["level"]), int(one["count"]))
+            found = _Kind(bias=float(one["bias"]), level=float(one["level"]), count=int(one["count"]))
+            for row in rows:
+                found.add(row)
+            made._kinds[kind] = found
         return made
 
     @staticmethod
@@ -178,8 +206,8 @@ def _usable(found: _Kind, row: list[float]) -> tuple[int, ...]:
     size = len(found.rows)
     if size < 6:
         return ()
-    seen = [sum(not math.isnan(sample[n]) for sample in found.rows) for n in range(len(FEATURES))]
-    return tuple(n for n in range(len(FEATURES)) if not math.isnan(row[n]) and seen[n] >= max(0.7 * size, 6))
+    least = max(0.7 * size, 6)
+    return tuple(n for n, seen in enumerate(found.seen) if seen >= least and not math.isnan(row[n]))
 
 
 def _size(row: list[float]) -> int:
@@ -188,34 +216,15 @@ def _size(row: list[float]) -> int:
     return round(math.log2(known + 1.0))
 
 
-def _kept(rows: list[list[float]]) -> list[list[float]]:
-    """Return the rows without the oldest of the commonest size, if they are too many."""
-    if len(rows) <= WINDOW:
-        return rows
-    sizes = [_size(row) for row in rows]
-    gone = sizes.index(Counter(sizes).most_common(1)[0][0])
-    return rows[:gone] + rows[gone + 1 :]
-
-
-def _weights(rows: list[list[float]]) -> NDArray[np.float64]:
-    younger: Counter[int] = Counter()
-    weights = []
-    for row in reversed(rows):
-        size = _size(row)
-        weights.append(0.5 ** (younger[size] / _HALF))
-        younger[size] += 1
-    return np.array(weights[::-1])
-
-
 def _fitted(found: _Kind, usable: tuple[int, ...]) -> Fit:
-    """Return the law for these features: fitted again when a twentieth of the samples is new."""
+    """Return the law for these features: fitted again when a tenth of the samples is new."""
     kept = found.fits.get(usable)
-    if kept is not None and found.count - kept[0] < max(1, min(len(found.rows), WINDOW) // 20):
+    if kept is not None and found.count - kept[0] < max(1, min(len(found.rows), WINDOW) // 10):
         return kept[1]
     samples: NDArray[np.float64] = np.array(found.rows, dtype=np.float64)
     features = samples[:, list(usable)]
     if usable:
         features = np.where(np.isnan(features), np.nanmedian(features, axis=0), features)
-    made = fit(features, samples[:, -1], _weights(found.rows))
+    made = fit(features, samples[:, -1], found.weights())
     found.fits[usable] = (found.count, made)
     return made

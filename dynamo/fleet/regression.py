@@ -48,16 +48,26 @@ class Fit:
         raw = _design(features, self.scale, linear=self.linear) @ self.coefficients
         return np.log(np.maximum(raw, 1e-6)) if self.linear else np.clip(raw, -14.0, 30.0)
 
+    def sorted(self) -> Fit:
+        """Return it with what is assumed among what was missed, by size: quantiles are then read off."""
+        values = np.concatenate([self.residuals, _ASSUMED])
+        order = np.argsort(values, kind="stable")
+        assumed = np.full(len(_ASSUMED), np.nan)  # near everything
+        at = np.concatenate([self.at, assumed])[order]
+        share = np.full(len(_ASSUMED), _ASSUMED_WEIGHT / len(_ASSUMED))
+        weights = np.concatenate([self.weights, share])[order]
+        return Fit(self.linear, self.coefficients, self.scale, at, values[order], weights)
+
     def spread(self, log_seconds: float, levels: tuple[float, ...]) -> tuple[list[float], float]:
         """Return quantiles of what was missed near a prediction (log), and the factor from it to the mean."""
         distance = (self.at - log_seconds) / _NEAR
         # far samples still count a little: alone at the edge, they are all there is
-        near = self.weights * (np.exp(-0.5 * distance**2) + 0.02)
-        values = np.concatenate([self.residuals, _ASSUMED])
-        weights = np.concatenate([near, np.full(len(_ASSUMED), _ASSUMED_WEIGHT / len(_ASSUMED))])
-        found = [quantile(values, weights, level) for level in levels]
-        capped = np.minimum(values, quantile(values, weights, 0.98))
-        return found, float(np.average(np.exp(capped), weights=weights))
+        near = np.exp(-0.5 * distance**2) + 0.02
+        weights = self.weights * np.where(np.isnan(near), 1.0, near)
+        total = np.cumsum(weights)
+        found = np.interp(np.array([*levels, 0.98]) * total[-1], total - 0.5 * weights, self.residuals)
+        capped = np.exp(np.minimum(self.residuals, found[-1]))
+        return found[:-1].tolist(), float(weights @ capped / total[-1])
 
 
 def quantile(values: Floats, weights: Floats, level: float) -> float:
@@ -75,7 +85,7 @@ def fit(features: Floats, seconds: Floats, weights: Floats) -> Fit:
     logs = np.log(seconds)
     found = [_robust(features, logs, weights, scale, linear=linear) for linear in (True, False)]
     errors = [float(np.average(np.abs(one.residuals), weights=weights)) for one in found]
-    return found[0] if errors[0] <= 1.05 * errors[1] else found[1]
+    return (found[0] if errors[0] <= 1.05 * errors[1] else found[1]).sorted()
 
 
 def _design(features: Floats, scale: Floats, *, linear: bool) -> Floats:
@@ -87,7 +97,7 @@ def _robust(features: Floats, logs: Floats, weights: Floats, scale: Floats, *, l
     design = _design(features, scale, linear=linear)
     now = weights
     result: Fit | None = None
-    for _ in range(4):
+    for _ in range(3):
         coefficients = _least(design, logs, now, linear=linear)
         result = Fit(linear, coefficients, scale, np.empty(0), np.empty(0), weights)
         at = result.law(features)
@@ -117,9 +127,12 @@ def _least(design: Floats, logs: Floats, weights: Floats, *, linear: bool) -> Fl
 
 def _bounded(square: Floats, right: Floats, low: Floats, high: Floats) -> Floats:
     """Minimise ``x square x / 2 - right x`` between bounds, one coordinate after the other."""
+    free = np.linalg.solve(square + 1e-12 * np.eye(len(right)), right)
+    if ((free >= low) & (free <= high)).all():
+        return np.asarray(free, dtype=np.float64)
     rows, x = square.tolist(), [0.0] * len(right)
     wanted, least, most = right.tolist(), low.tolist(), high.tolist()
-    for _ in range(300):
+    for _ in range(100):
         moved = 0.0
         for n, row in enumerate(rows):
             rest = wanted[n] - sum(a * b for a, b in zip(row, x, strict=True)) + row[n] * x[n]
