@@ -61,13 +61,15 @@ class Call:
 class Fault:
     """What happens to a call: it is answered by this, or not carried out, or carried out and its answer is lost.
 
-    A status of 0 closes the connection without an answer; `hang` leaves it open, and says nothing.
+    A status of 0 closes the connection without an answer; `hang` leaves it open, and says nothing; `location` is where
+    an answer sends the caller to.
     """
 
     status: int = 0
     body: str = ""
     done: bool = False
     hang: bool = False
+    location: str = ""
 
 
 @dataclass
@@ -111,6 +113,8 @@ class Between:
             return
         handler.send_response(status)
         handler.send_header("Content-Type", "text/xml")
+        if fault and fault.location:
+            handler.send_header("Location", fault.location)
         handler.send_header("Content-Length", str(len(answer)))
         handler.end_headers()
         handler.wfile.write(answer)

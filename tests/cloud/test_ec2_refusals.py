@@ -161,7 +161,10 @@ def test_a_host_that_has_no_address():
 
 def test_a_redirect_is_not_followed(cloud, between):
     """What an order holds is told nobody but whom the slice names."""
-    with failing(between, "RunInstances", Fault(307)), pytest.raises(ProviderError):
+    with (
+        failing(between, "RunInstances", Fault(307, location=f"{between.url}/elsewhere")),
+        pytest.raises(ProviderError),
+    ):
         cloud.create(spec())
     assert between.actions().count("RunInstances") == 1
 
