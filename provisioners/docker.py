@@ -188,7 +188,7 @@ def connect(settings: ProviderSettings) -> DockerProvider:
     return DockerProvider(settings)
 
 
-driver = Driver(connect, options=_OPTIONS, to_measure=True)
+driver = Driver(connect, options=_OPTIONS, to_measure=True, prepared=True)
 
 
 def _knock(host: str) -> None:

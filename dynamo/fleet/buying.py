@@ -10,7 +10,7 @@ from dynamo.fleet.guard import spent_today
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.slice import NodeOffer, Slice
 from dynamo.fleet.slice_offers import Catalogue, Priced, priced_group
-from dynamo.fleet.standing import Standing
+from dynamo.fleet.standing import BAD_BOOTS, Standing
 from dynamo.fleet.view import Group, Limits, Offer
 
 __all__ = ["Market", "market"]
@@ -61,20 +61,28 @@ def market(
                 continue
             offers[key] = _offer(key, name, priced, standing, counts[key])
             rules[key] = priced.offer
+    out = standing.out_of_service(now)
     groups = {
         name: Group(
             name=name,
             min=group.fewest if group.count is not None else group.min,
-            max=group.most,
+            max=group.most
+            if standing.bad.get(name, 0) < BAD_BOOTS
+            else min(group.most, _one_more(workers, name)),
             warm=group.warm,
             idle=group.idle,
-            out=standing.out.get(name, ""),
+            out=out.get(name, ""),
         )
         for name, group in slice_.nodes.items()
     }
     asked = slice_.limits
     limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now))
     return Market(offers, rules, groups, limits)
+
+
+def _one_more(workers: Sequence[WorkerRecord], group: str) -> int:
+    """Return how many a group may have that brought nothing of late: one more than joined."""
+    return sum(one.live and one.group == group and one.joined is not None for one in workers) + 1
 
 
 def _offer(key: str, group: str, priced: Priced, standing: Standing, live: int) -> Offer:

@@ -54,6 +54,15 @@ class Call:
             self.end(error=kind(f"no answer to {self.verb} in {self.limit:g} s"))
         return self._done.is_set()
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is done, and came to an error."""
+        return self.done and self._error is not None
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is done, so long at most."""
+        self._done.wait(seconds)
+
     def result(self) -> Any:
         """Wait until it is done, and return what the provider returned, or raise what it raised."""
         while not self.done:

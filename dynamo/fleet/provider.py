@@ -98,9 +98,12 @@ class Driver:
         Whether it cannot be reached without.
     to_measure
         Whether machines may have any cores and memory, rather than the sizes that the provider names.
+    prepared
+        Whether what its machines start from has HTCondor and dynamo; else they are fetched when one first starts.
     """
 
     connect: Callable[[ProviderSettings], Provider]
     options: Mapping[str, str] = field(default_factory=dict)
     needs_credentials: bool = False
     to_measure: bool = False
+    prepared: bool = False

@@ -59,10 +59,22 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class PoolRule:
-    """The HTCondor pool that the machines join; where nothing is said, the one that HTCondor is configured for here."""
+    """The HTCondor pool that the machines join; where nothing is said, the one that HTCondor is configured for here.
+
+    Parameters
+    ----------
+    central_manager, trust_domain
+        Where its central manager is, as host or ``host:port``, and in which domain its tokens are good.
+    name
+        Of a pool of ``dynamo pool up`` on this machine, in the place of both.
+    join
+        Where machines reach this one to join, as host or ``host:port``.
+    """
 
     central_manager: str = ""
     trust_domain: str = ""
+    name: str = ""
+    join: str = ""
 
 
 @dataclass(frozen=True, slots=True)

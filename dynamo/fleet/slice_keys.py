@@ -125,6 +125,8 @@ KEYS.update(
         PoolRule: {
             "central_manager": Key(text, TEXT, "Host, or host:port, of the central manager."),
             "trust_domain": Key(text, TEXT, "The trust domain in which its tokens are good."),
+            "name": Key(text, TEXT, "A pool of `dynamo pool up` on this machine, in the place of these two."),
+            "join": Key(text, TEXT, "Where machines reach this one to join the pool: host, or host:port."),
         },
         ProviderRule: {
             "driver": Key(

@@ -5,6 +5,7 @@ Pure, and kept in the journal as JSON over a restart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -18,14 +19,15 @@ from dynamo.fleet.refusals import (
     ThrottledError,
 )
 
-__all__ = ["BAD_BOOTS", "Rest", "Standing"]
+__all__ = ["BAD_BOOTS", "OUT", "Out", "Rest", "Standing"]
 
 #: Seconds that an offer rests after the first refusal; twice as long after each further one, up to the second.
 REST, LONGEST_REST = 180.0, 1800.0
 #: Seconds that an offer rests where its provider had too many calls.
 THROTTLED = 30.0
-#: So many machines in a row that came to nothing take a node group out of service.
-BAD_BOOTS = 3
+#: So many machines in a row that came to nothing take a node group out of service, for so many seconds; then one more
+#: that comes to nothing does.
+BAD_BOOTS, OUT = 3, 3600.0
 #: How many boots of an offer are remembered, and the seconds that are assumed of one that nobody has seen.
 KEPT, BOOT, BOOT_HIGH = 50, 120.0, 300.0
 #: A boot may take so many times the ninth decile, and so many seconds at least, before it is given up.
@@ -42,6 +44,14 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
+class Out:
+    """A node group for which nothing is bought until a time: infinite where somebody has to mend something first."""
+
+    why: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How offers and node groups stand.
 
@@ -54,13 +64,13 @@ class Standing:
     bad
         Node group to how many machines in a row came to nothing.
     out
-        Node group to why it is out of service; somebody has to bring it back.
+        Node group to why it is out of service, and until when.
     """
 
     rests: Mapping[str, Rest] = field(default_factory=dict)
     boots: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     bad: Mapping[str, int] = field(default_factory=dict)
-    out: Mapping[str, str] = field(default_factory=dict)
+    out: Mapping[str, Out] = field(default_factory=dict)
 
     def refused(self, offer: str, group: str, error: ProviderError, now: float) -> Self:
         """Return how things stand after an order was refused."""
@@ -82,25 +92,32 @@ class Standing:
         boots = (*self.boots.get(offer, ()), max(seconds, 0.0))[-KEPT:]
         rests = {key: rest for key, rest in self.rests.items() if key != offer}
         bad = {key: count for key, count in self.bad.items() if key != group}
-        return replace(self, rests=rests, boots={**self.boots, offer: boots}, bad=bad)
+        out = {key: one for key, one in self.out.items() if key != group or one.until == math.inf}
+        return replace(self, rests=rests, boots={**self.boots, offer: boots}, bad=bad, out=out)
 
-    def failed(self, group: str, why: str) -> Self:
+    def failed(self, group: str, why: str, now: float) -> Self:
         """Return how things stand after a machine came to nothing before it joined."""
         count = self.bad.get(group, 0) + 1
         new = replace(self, bad={**self.bad, group: count})
         if count < BAD_BOOTS:
             return new
-        return new.withdraw(group, f"{count} machines in a row came to nothing, the last because {why}")
+        return new.withdraw(
+            group, f"{count} machines in a row came to nothing, the last because {why}", now + OUT
+        )
 
-    def withdraw(self, group: str, why: str) -> Self:
+    def withdraw(self, group: str, why: str, until: float = math.inf) -> Self:
         """Take a node group out of service."""
-        return replace(self, out={**self.out, group: why})
+        return replace(self, out={**self.out, group: Out(why, until)})
+
+    def out_of_service(self, now: float) -> dict[str, str]:
+        """Return the node groups for which nothing is bought now, and why."""
+        return {group: one.why for group, one in self.out.items() if now < one.until}
 
     def restore(self, group: str) -> Self:
         """Bring a node group back into service, with its offers."""
         return replace(
             self,
-            out={key: why for key, why in self.out.items() if key != group},
+            out={key: one for key, one in self.out.items() if key != group},
             bad={key: count for key, count in self.bad.items() if key != group},
             rests={key: rest for key, rest in self.rests.items() if not key.startswith(f"{group}/")},
         )
@@ -124,7 +141,9 @@ class Standing:
             "rests": {key: [rest.until, rest.times, rest.why] for key, rest in self.rests.items()},
             "boots": {key: list(seconds) for key, seconds in self.boots.items()},
             "bad": dict(self.bad),
-            "out": dict(self.out),
+            "out": {
+                key: [one.why, None if one.until == math.inf else one.until] for key, one in self.out.items()
+            },
         }
 
     @classmethod
@@ -136,5 +155,8 @@ class Standing:
             {key: Rest(*rest) for key, rest in data["rests"].items()},
             {key: tuple(seconds) for key, seconds in data["boots"].items()},
             data["bad"],
-            data["out"],
+            {
+                key: Out(why, math.inf if until is None else until)
+                for key, (why, until) in data["out"].items()
+            },
         )

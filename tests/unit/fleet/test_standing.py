@@ -14,7 +14,7 @@ from dynamo.fleet.refusals import (
     QuotaError,
     ThrottledError,
 )
-from dynamo.fleet.standing import BAD_BOOTS, Standing
+from dynamo.fleet.standing import BAD_BOOTS, OUT, Standing
 
 OFFER = "workers/aws/c7i/spot"
 
@@ -50,7 +50,7 @@ def test_an_order_whose_outcome_is_unknown_is_no_refusal():
 def test_what_somebody_must_mend_takes_the_group_out_of_service(kind):
     """Asking again would change nothing."""
     standing = Standing().refused(OFFER, "workers", kind("there is no image x"), 0)
-    assert standing.out == {"workers": "there is no image x"}
+    assert standing.out_of_service(1e12) == {"workers": "there is no image x"}
     assert standing.restore("workers") == Standing()
 
 
@@ -59,10 +59,25 @@ def test_three_bad_boots_in_a_row_take_the_group_out_of_service():
     standing = Standing()
     for n in range(BAD_BOOTS):
         assert not standing.out
-        standing = standing.failed("workers", f"reason {n}")
-    assert "3 machines in a row came to nothing, the last because reason 2" in standing.out["workers"]
-    mixed = Standing().failed("workers", "x").failed("workers", "x").booted(OFFER, "workers", 9)
-    assert not mixed.failed("workers", "x").out
+        standing = standing.failed("workers", f"reason {n}", 100)
+    assert "3 machines in a row came to nothing, the last because reason 2" in standing.out["workers"].why
+    mixed = Standing().failed("workers", "x", 1).failed("workers", "x", 2).booted(OFFER, "workers", 9)
+    assert not mixed.failed("workers", "x", 3).out
+
+
+def test_a_group_is_tried_again_after_an_hour():
+    """With one machine: if that comes to nothing too, it is another hour; if it joins, all is well."""
+    standing = Standing(bad={"workers": BAD_BOOTS - 1}).failed("workers", "x", 100)
+    assert standing.out_of_service(100 + OUT - 1)
+    assert not standing.out_of_service(100 + OUT)
+    assert standing.failed("workers", "y", 9000).out_of_service(9000 + OUT - 1)
+    assert standing.booted(OFFER, "workers", 9) == Standing().booted(OFFER, "workers", 9)
+
+
+def test_what_somebody_must_mend_is_not_well_because_a_machine_joined():
+    """It was ordered before."""
+    standing = Standing().refused(OFFER, "workers", AuthError("no"), 0).booted(OFFER, "workers", 9)
+    assert standing.out_of_service(1)
 
 
 def test_boots_are_learned():
@@ -79,7 +94,11 @@ def test_boots_are_learned():
 def test_it_is_the_same_after_a_restart():
     """As JSON."""
     standing = (
-        Standing().refused(OFFER, "workers", QuotaError("no"), 5).failed("workers", "x").withdraw("big", "y")
+        Standing()
+        .refused(OFFER, "workers", QuotaError("no"), 5)
+        .failed("workers", "x", 3)
+        .withdraw("big", "y")
+        .withdraw("small", "z", 9.0)
     )
     standing = standing.booted("other", "workers2", 30.5)
     assert Standing.of(json.loads(json.dumps(standing.data()))) == standing

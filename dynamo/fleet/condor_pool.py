@@ -1,0 +1,220 @@
+"""An HTCondor pool as a fleet sees it: its collector and schedds are asked, workers are drained.
+
+Of jobs the attributes `DynamoKind`, `DynamoFeatures` and `DynamoDue` are read, which `dynamo.targets` writes; a job of
+somebody else is of a class by its owner and program. Attributes: HTCondor manual 25, "Job ClassAd attributes", "Machine
+ClassAd attributes".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any
+
+import orjson
+
+from dynamo.condor.refusal import refusal
+from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet.queue import Done, Job, PoolWorker, Reading
+
+__all__ = ["CondorPool", "jobs_of", "workers_of"]
+
+#: Jobs that run or can run, on a worker: not DAGMan (7) nor what runs on the access point itself (12).
+_QUEUE = "(JobStatus == 1 || JobStatus == 2) && JobUniverse != 7 && JobUniverse != 12"
+_JOB = [
+    "ClusterId", "ProcId", "JobStatus", "RequestCpus", "RequestMemory", "QDate", "JobCurrentStartExecutingDate",
+    "JobCurrentStartDate", "RemoteHost", "Owner", "Cmd", "DynamoKind", "DynamoFeatures", "DynamoDue", "DynamoRun",
+    "ServerTime",
+]  # fmt: skip
+_ENDED = [*_JOB, "CompletionDate", "RemoteWallClockTime"]
+_WORKER = [
+    "Name",
+    "DynamoToken",
+    "Cpus",
+    "State",
+    "Activity",
+    "EnteredCurrentActivity",
+    "Draining",
+    "MyCurrentTime",
+]
+#: Jobs of the history that are read at one time at most.
+_MOST = 10_000
+_MEGABYTE = 2**20
+
+Ad = Mapping[str, Any]
+
+
+class CondorPool:
+    """The pool that HTCondor is configured for here, or that of a central manager.
+
+    Parameters
+    ----------
+    central_manager
+        As ``host:port``; empty for the configured one.
+    drain
+        Has the worker of a host name drained: its jobs end, it takes no more, and then it is off.
+    clock
+        The time, in Unix seconds.
+    """
+
+    def __init__(
+        self, central_manager: str, drain: Callable[[str], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        try:
+            import htcondor2
+        except ImportError:
+            raise UserError(
+                "a fleet needs HTCondor's Python bindings: pip install 'dynamo-weather[fleet]'"
+            ) from None
+        self._condor: Any = htcondor2
+        self._manager, self._drain, self._clock = central_manager, drain, clock
+
+    def read(self, mark: str) -> Reading:
+        """Return the queue of all schedds, the workers, and the jobs that ended since `mark`."""
+        now = self._clock()
+        with self._asking("ask the pool"):
+            collector = self._condor.Collector(self._manager or None)
+            slots = collector.query(self._condor.AdType.Startd, "DynamoToken =!= undefined", _WORKER)
+            schedds = collector.query(self._condor.AdType.Schedd)
+            queues = [(ad, self._condor.Schedd(ad)) for ad in schedds]
+            jobs = [one for _, schedd in queues for one in schedd.query(_QUEUE, _JOB)]
+            since: dict[str, int] = orjson.loads(mark) if mark else {}
+            ended, marks = self._ended(queues, since, int(now))
+        tokens = {str(ad.get("Name", "")): str(ad.get("DynamoToken", "")) for ad in slots}
+        return Reading(
+            now, jobs_of(jobs, tokens, now), workers_of(slots, now), ended, orjson.dumps(marks).decode()
+        )
+
+    def drain(self, token: str) -> None:
+        """Have a worker take no new job, and end when those it has are done."""
+        with self._asking("drain a worker"):
+            collector = self._condor.Collector(self._manager or None)
+            which = f'DynamoToken == "{token}"'
+            hosts = {
+                str(ad["Machine"]) for ad in collector.query(self._condor.AdType.Startd, which, ["Machine"])
+            }
+        for host in hosts:
+            self._drain(host)
+
+    def _ended(
+        self, queues: Sequence[tuple[Ad, Any]], since: Mapping[str, int], now: int
+    ) -> tuple[list[Done], dict[str, int]]:
+        """Return the jobs that ended well since they were last asked for; at first, none."""
+        done: list[Done] = []
+        marks: dict[str, int] = {}
+        for ad, schedd in queues:
+            name = str(ad.get("Name", ""))
+            begin, marks[name] = since.get(name, now), now
+            if begin >= now:
+                continue
+            # Of whole seconds, those that are not over yet are left for the next time.
+            which = f"CompletionDate >= {begin} && CompletionDate < {now} && JobStatus == 4 && ExitCode =?= 0"
+            found = schedd.history(f"({which}) && JobUniverse != 7 && JobUniverse != 12", _ENDED, match=_MOST)
+            done += [one for one in map(_done, found) if one is not None]
+        return done, marks
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (self._condor.HTCondorException, OSError, RuntimeError, ValueError) as error:
+            tokens = str(self._condor.param.get("SEC_TOKEN_DIRECTORY") or "~/.condor/tokens.d")
+            raise InfrastructureError(refusal(what, str(error), tokens, reached=False)) from error
+
+
+def jobs_of(ads: Iterable[Ad], tokens: Mapping[str, str], now: float) -> list[Job]:
+    """Return jobs by their ads; `tokens` is slot to the order that its worker came of. Times become those of here."""
+    jobs = []
+    for ad in ads:
+        ahead = now - _number(ad, "ServerTime", now)
+        began = _number(ad, "JobCurrentStartExecutingDate") or _number(ad, "JobCurrentStartDate")
+        running = ad.get("JobStatus") == 2
+        due = _number(ad, "DynamoDue", float("inf"))
+        jobs.append(
+            Job(
+                id=_id(ad),
+                kind=_kind(ad),
+                state="running" if running else "waiting",
+                due=due,
+                cores=max(int(_number(ad, "RequestCpus", 1)), 1),
+                memory=int(_number(ad, "RequestMemory") * _MEGABYTE),
+                features=_features(str(ad.get("DynamoFeatures", ""))),
+                began=began + ahead if running and began else None,
+                worker=tokens.get(str(ad.get("RemoteHost", "")), "") if running else "",
+                run=str(ad.get("DynamoRun", "")),
+                queued=_number(ad, "QDate") + ahead,
+            )
+        )
+    return jobs
+
+
+def workers_of(ads: Iterable[Ad], now: float) -> dict[str, PoolWorker]:
+    """Return workers by the ads of their slots; a worker is idle since the last of its slots is."""
+    slots: dict[str, list[Ad]] = {}
+    for ad in ads:
+        slots.setdefault(str(ad["DynamoToken"]), []).append(ad)
+    return {token: _worker(some, now) for token, some in slots.items()}
+
+
+def _worker(slots: Sequence[Ad], now: float) -> PoolWorker:
+    busy = sum(int(_number(ad, "Cpus", 1)) for ad in slots if _is_busy(ad))
+    since = max(
+        _number(ad, "EnteredCurrentActivity") + now - _number(ad, "MyCurrentTime", now) for ad in slots
+    )
+    return PoolWorker(
+        cores=sum(int(_number(ad, "Cpus", 1)) for ad in slots),
+        busy=busy,
+        idle_since=None if busy else since,
+        draining=any(bool(ad.get("Draining")) or ad.get("State") == "Drained" for ad in slots),
+    )
+
+
+def _is_busy(ad: Ad) -> bool:
+    """Whether a job runs there: a slot that is claimed for the next job of a run has none."""
+    return ad.get("State") == "Claimed" and ad.get("Activity") != "Idle"
+
+
+def _done(ad: Ad) -> Done | None:
+    """Return what a job took; None where its ad does not say."""
+    began = _number(ad, "JobCurrentStartExecutingDate") or _number(ad, "JobCurrentStartDate")
+    ended = _number(ad, "CompletionDate")
+    if not began or ended < began:
+        return None
+    seconds = max(ended - began, 0.5)  # they are whole seconds
+    return Done(
+        id=_id(ad),
+        kind=_kind(ad),
+        core_seconds=seconds * max(_number(ad, "RequestCpus", 1), 1),
+        ended=ended,
+        due=_number(ad, "DynamoDue", float("inf")),
+        features=_features(str(ad.get("DynamoFeatures", ""))),
+    )
+
+
+def _id(ad: Ad) -> str:
+    return f"{ad.get('ClusterId')}.{ad.get('ProcId')}"
+
+
+def _kind(ad: Ad) -> str:
+    """Return the class of a job: what dynamo wrote, or whose it is and what it runs."""
+    return str(ad.get("DynamoKind") or f"{ad.get('Owner', '')}:{PurePath(str(ad.get('Cmd', ''))).name}")
+
+
+def _features(text: str) -> dict[str, float]:
+    """Return what ``bytes=123;tasks=9`` says; what cannot be read is left out."""
+    found = {}
+    for part in text.split(";"):
+        name, _, value = part.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            continue
+    return found
+
+
+def _number(ad: Ad, name: str, default: float = 0.0) -> float:
+    """Return a number of an ad; one that is undefined, or an expression, is the default."""
+    value = ad.get(name)
+    return float(value) if isinstance(value, (int, float)) else default
