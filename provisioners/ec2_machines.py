@@ -90,10 +90,7 @@ def _bought(spec: MachineSpec) -> dict[str, str]:
     if spec.reservation:
         target = "CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId"
         return {target: spec.reservation}
-    if spec.purchase == "reserved":
-        raise BadRequestError(
-            f"{spec.name} is to be of what is reserved, and no `reservation` is named (as cr-0123456789abcdef0)"
-        )
+    # What is reserved by contract (reserved instances, savings plans) is found by the bill, and is no other order.
     return {}
 
 
