@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -16,6 +18,7 @@ from dynamo.provisioners.ec2_machines import USER_DATA, client_token
 
 from dynamo.errors import UserError
 from dynamo.fleet.machine import MachineSpec, Tags
+from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.provider import NetworkProvider
 from dynamo.fleet.refusals import (
     AuthError,
@@ -39,6 +42,7 @@ from tests.cloud.ec2_use import (
     USER_DATA_TEXT,
     UTCNOW,
     error_page,
+    failing,
     refusing,
     settings,
     spec,
@@ -302,6 +306,25 @@ def test_the_driver_says_what_it_knows():
     assert not driver.to_measure
     assert driver.options == OPTIONS
     assert isinstance(connect(settings("http://127.0.0.1:1")), NetworkProvider)
+
+
+def test_the_policy_in_the_docs_allows_what_is_called(cloud, between):
+    """All calls of machines, networks and offerings are in the policy of the how-to, and nothing else is."""
+    page = (Path(__file__).resolve().parents[2] / "docs/howto/ec2.md").read_text("utf-8")
+    policy = json.loads(page.partition('```json title="dynamo-policy.json"\n')[2].partition("```")[0])
+    allowed = {
+        action
+        for statement in policy["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    tags = spec().tags
+    made = cloud.create_network(NetworkSpec(tags, "192.168.10.0/24"))
+    cloud.destroy(cloud.create(spec(tags.slice, networks=(made.id,))).id)
+    cloud.list_networks(tags.slice)
+    cloud.destroy_network(made.id)
+    with failing(between, "DescribeInstanceTypes", Fault(200, "<DescribeInstanceTypesResponse/>")):
+        cloud.offerings()
+    assert allowed == {f"ec2:{action}" for action in between.actions()}
 
 
 def bench(between):
