@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import math
 from typing import Any
 
-from dynamo.errors import UserError
+from dynamo.errors import UserError, nearest
 from dynamo.fleet.decision import Policy
 from dynamo.fleet.policies.oracle import Oracle, needed
 from dynamo.fleet.policies.static import Static
@@ -35,14 +34,14 @@ FORESEEING = ("static_mean", "static_peak", "oracle")
 def by_name(name: str, **settings: Any) -> Policy:
     """Return the policy of that name with these settings; `UserError` where there is no such policy or setting."""
     if name not in _MODULES:
-        raise UserError(f"There is no policy {name!r}{_meant(name, NAMES)}. There are: {', '.join(NAMES)}.")
+        raise UserError(f"There is no policy {name!r}{nearest(name, NAMES)}. There are: {', '.join(NAMES)}.")
     module, attribute = _MODULES[name]
     made = getattr(importlib.import_module(module), attribute)
     known = [field.name for field in dataclasses.fields(made) if field.name != "name"]
     for setting in settings:
         if setting not in known:
             has = f"Its settings are: {', '.join(known)}." if known else "It has none."
-            raise UserError(f"The policy {name} has no setting {setting!r}{_meant(setting, known)}. {has}")
+            raise UserError(f"The policy {name} has no setting {setting!r}{nearest(setting, known)}. {has}")
     policy: Policy = made(**settings)
     return policy
 
@@ -53,7 +52,7 @@ def for_trace(name: str, trace: Trace, scenario: Scenario, **settings: Any) -> P
         if name not in _MODULES:
             names = (*NAMES, *FORESEEING)
             raise UserError(
-                f"There is no policy {name!r}{_meant(name, names)}. There are: {', '.join(names)}."
+                f"There is no policy {name!r}{nearest(name, names)}. There are: {', '.join(names)}."
             )
         return by_name(name, **settings)
     speed = scenario.offers[0].speed
@@ -63,8 +62,3 @@ def for_trace(name: str, trace: Trace, scenario: Scenario, **settings: Any) -> P
     if name == "static_peak":
         return Static(math.ceil(max(cores) / speed), name)
     return Oracle(times, cores, interval=scenario.interval)
-
-
-def _meant(given: str, known: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(given, known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -19,6 +19,7 @@ from dynamo.fleet.simulator.draws import Draws
 from dynamo.fleet.simulator.estimates import by_name
 from dynamo.fleet.simulator.eye import Eye
 from dynamo.fleet.simulator.faults import Death, NoCollector, Reclaim
+from dynamo.fleet.simulator.forecast import Forecast
 from dynamo.fleet.simulator.machine import Machine
 from dynamo.fleet.simulator.pool import Pool
 from dynamo.fleet.simulator.queue import DONE, Queue
@@ -82,6 +83,7 @@ class _Model:
         self._pool = Pool(self._queue, scenario.offers, self._started)
         self._cloud = Cloud(scenario, self._draws)
         self._eye = Eye(scenario, self._queue, self._pool, self._cloud)
+        self._forecast = Forecast(trace, self._draws) if scenario.forecast else None
         self._now = 0.0
         self._events: list[tuple[float, int, int, int]] = []  # time, kind, number, attempt
         self._attempts = bytearray(len(trace.jobs))
@@ -224,7 +226,7 @@ class _Model:
         self._pool.match()
 
     def _decide(self, _number: int, _attempt: int) -> None:
-        view = self._eye.view(self._now, ())
+        view = self._eye.view(self._now, self._forecast.coming(self._now) if self._forecast else ())
         decision = self._policy.decide(view, self._history)
         self._history = json.loads(json.dumps(dict(decision.history)))
         self._targets.append((self._now, decision.target))

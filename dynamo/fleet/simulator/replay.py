@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dynamo.journal.journal import Journal
     from dynamo.journal.records import Attempt
 
-__all__ = ["from_flowbench", "from_journal"]
+__all__ = ["from_flowbench", "from_journal", "is_flowbench"]
 
 #: Seconds of the longest pause between runs that is kept.
 _PAUSE = 3600.0
@@ -66,6 +66,12 @@ def from_flowbench(
         before = begin
         jobs += [_flowbench_job(row, begin, at, within, path.name.split(".")[0]) for row in rows]
     return Trace.of(name, jobs, period=every or 0.0)
+
+
+def is_flowbench(path: Path) -> bool:
+    """Return whether a file has the columns of a FlowBench record in its first line."""
+    head = text_of(path).partition("\n")[0].split(",")
+    return all(column in head for column in _COLUMNS)
 
 
 def from_journal(

@@ -17,6 +17,8 @@ CYCLE = 60.0
 TILES = 180
 #: Core-seconds of a tile without echo, and of one that is full of it: a 200-fold spread.
 LEAST, MOST = 0.2, 40.0
+#: No tile takes longer than this, so that each can be in time.
+LONGEST = 45.0
 #: Square kilometres of a tile, and bytes of its input where all of it is echo.
 AREA, BYTES = 2500.0, 4.0e6
 
@@ -54,7 +56,7 @@ def weather(name: str, sky: Weather, hours: float, seed: int, tail: float = 900.
         if storm < 0.0:
             continue
         for echo, factor in zip(tiles.tolist(), factors.tolist(), strict=True):
-            work = (LEAST + (MOST - LEAST) * echo) * factor
+            work = min((LEAST + (MOST - LEAST) * echo) * factor, LONGEST)
             known = {"echo_km2": AREA * echo, "bytes": BYTES * (0.05 + 0.95 * echo)}
             jobs.append(Job("tile", release, begin + CYCLE, work, run=f"cycle {cycle}", features=known))
     return Trace.of(name, jobs, hours * 3600 + tail, period=CYCLE)

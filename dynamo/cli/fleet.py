@@ -1,0 +1,244 @@
+"""``dynamo fleet``: machines that come and go with the work. Errors are those of `dynamo.fleet`."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dynamo.cli.fleet_simulate import simulate_
+from dynamo.errors import UserError
+
+if TYPE_CHECKING:
+    from dynamo.fleet.ledger import Ledger
+    from dynamo.journal.workspace import Workspace
+
+__all__ = ["command"]
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+_workspace = click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    help="Whose journal keeps it; .dynamo beside FILE by default.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("fleet", short_help="Buy workers when work comes, and let them go when it is done.")
+def command() -> None:
+    """Look after the workers of a slice: bought when work comes, let go when it is done, within the limits."""
+
+
+command.add_command(simulate_)
+
+
+@command.command("run")
+@_file
+@_workspace
+@click.option(
+    "--policy", default="work", show_default=True, help="What decides: see `dynamo fleet policies`."
+)
+@click.option(
+    "--interval",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(1, 300),
+    help="Seconds between two turns.",
+)
+def run(file: Path, workspace: Path | None, policy: str, interval: float) -> None:
+    """Look after the workers of the slice FILE until Ctrl-C. They stay then: `dynamo slice destroy` takes them away."""
+    import signal
+
+    from dynamo.fleet.lock import lock_slice
+    from dynamo.fleet.policies.named import by_name
+    from dynamo.fleet.session import Fleet
+    from dynamo.fleet.slice_checks import load
+
+    slice_ = load(file)
+    by_name(policy)
+    place = _made(file, workspace)
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with lock_slice(place.root / "fleet", slice_.name):
+            Fleet(file, place, policy, interval, tell=_tell).run(stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    _tell(f"ended; what runs of {slice_.name} goes on, and ends by itself when it is not needed")
+
+
+@command.command("policies")
+def policies() -> None:
+    """List the policies that can decide."""
+    from inspect import getdoc
+
+    from dynamo.fleet.policies.named import NAMES, by_name
+
+    for name in NAMES:
+        print(f"{name:12} {(getdoc(type(by_name(name))) or '').splitlines()[0]}")
+
+
+@command.command("status")
+@_file
+@_workspace
+@_json
+def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
+    """Show how the fleet of FILE stands; the exit code is 3 where something is wrong, or nobody looks after it."""
+    from dynamo.fleet.lock import controller_of
+    from dynamo.fleet.status_words import status_words
+
+    place, ledger = _opened(file, workspace)
+    with ledger:
+        data = ledger.learned("status")
+        if data is None:
+            raise UserError(
+                f"nobody has looked after the slice {ledger.slice!r} yet: dynamo fleet run {file}"
+            )
+        history = ledger.history()
+        who = controller_of(place.root / "fleet", ledger.slice)
+        if as_json:
+            workers = [_worker(one) for one in ledger.workers()]
+            print(json.dumps({**data, "controller": who, "workers": workers}, indent=2))
+        else:
+            print(status_words(ledger.slice, data, who, ledger.workers(), history, time.time()))
+    return 0 if who and not data["troubles"] and not data["out"] else 3
+
+
+@command.command("explain")
+@_file
+@_workspace
+@click.option(
+    "--last", default=1, show_default=True, type=click.IntRange(1, 1000), help="How many decisions."
+)
+def explain(file: Path, workspace: Path | None, last: int) -> None:
+    """Say in words what was decided last, from what, and why."""
+    from dynamo.fleet.explain import explain as words
+    from dynamo.fleet.view_json import decision_of, view_of
+
+    _, ledger = _opened(file, workspace)
+    with ledger:
+        rows = ledger.decisions(last=last)
+    if not rows:
+        raise UserError(f"nothing was decided for the slice {ledger.slice!r} yet: dynamo fleet run {file}")
+    for row in reversed(rows):
+        at = datetime.fromtimestamp(row.at, UTC)
+        print(f"{at:%Y-%m-%d %H:%M:%S} UTC, by the policy {row.policy}:")
+        print(
+            "\n".join(
+                f"  {line}" for line in words(decision_of(row.decision), view_of(row.view)).splitlines()
+            )
+        )
+
+
+@command.command("pause")
+@_file
+@_workspace
+def pause(file: Path, workspace: Path | None) -> None:
+    """Have nothing bought or let go until `resume`. What fails, or is over, is still looked after."""
+    _ask(file, workspace, paused=True)
+
+
+@command.command("resume")
+@_file
+@_workspace
+@click.option("--group", help="Only bring this node group back into service, with all its offers.")
+def resume(file: Path, workspace: Path | None, group: str | None) -> None:
+    """Go on after `pause`; or bring a node group back into service."""
+    if group is None:
+        _ask(file, workspace, paused=False)
+        return
+    from dynamo.errors import nearest
+    from dynamo.fleet.slice_checks import load
+
+    known = load(file).nodes
+    if group not in known:
+        raise UserError(f"the slice has no node group {group!r}{nearest(group, known)}")
+    _ask(file, workspace, restore=((group, time.time()),))
+
+
+@command.command("policy")
+@_file
+@click.argument("name")
+@_workspace
+def policy_(file: Path, name: str, workspace: Path | None) -> None:
+    """Have another policy decide from now on, as `queue_depth`."""
+    from dynamo.fleet.policies.named import by_name
+
+    by_name(name)
+    _ask(file, workspace, policy=name)
+
+
+@command.command("drain")
+@_file
+@click.argument("workers", nargs=-1)
+@_workspace
+@click.option(
+    "--all", "everybody", is_flag=True, help="All workers that there are now; pause it too, or more come."
+)
+def drain(file: Path, workers: tuple[str, ...], workspace: Path | None, *, everybody: bool) -> None:
+    """Let WORKERS go, named as `status` does: their jobs end, they take no more, and are gone."""
+    if bool(workers) == everybody:
+        raise UserError("name workers, or say --all")
+    _, ledger = _opened(file, workspace)
+    with ledger:
+        tokens = _named(ledger, workers) if workers else [one.token for one in ledger.workers()]
+    _ask(file, workspace, drain=tuple(tokens))
+
+
+def _named(ledger: Ledger, workers: tuple[str, ...]) -> list[str]:
+    from dynamo.errors import nearest
+
+    known = {one.name: one.token for one in ledger.workers()}
+    for name in workers:
+        if name not in known:
+            raise UserError(f"there is no worker {name!r}{nearest(name, known)}")
+    return [known[name] for name in workers]
+
+
+def _ask(file: Path, workspace: Path | None, **changes: object) -> None:
+    """Write down what is asked, and say whether anybody will do it."""
+    from dynamo.fleet.asked import ask
+    from dynamo.fleet.lock import controller_of
+
+    place, ledger = _opened(file, workspace)
+    with ledger:
+        ask(ledger, **changes)
+        who = controller_of(place.root / "fleet", ledger.slice)
+    print(f"asked: {who} does it in its next turn" if who else f"kept: nobody looks after {ledger.slice} now")
+
+
+def _tell(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+def _worker(one: object) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(one)  # type: ignore[call-overload, no-any-return]
+
+
+def _opened(file: Path, workspace: Path | None) -> tuple[Workspace, Ledger]:
+    """Open what was kept of the slice."""
+    from dynamo.fleet.ledger import Ledger
+    from dynamo.fleet.slice_checks import load
+    from dynamo.journal.workspace import Workspace
+
+    slice_ = load(file)
+    place = Workspace.find(workspace or file.absolute().parent / ".dynamo")
+    return place, Ledger(place.journal, slice_.name)
+
+
+def _made(file: Path, workspace: Path | None) -> Workspace:
+    from dynamo.journal.workspace import Workspace
+
+    return Workspace.open(workspace or file.absolute().parent / ".dynamo")
