@@ -190,6 +190,7 @@ def _facts(checked: _Checked) -> dict[str, Any]:
         "products": checked.runfile.products.to,
         "engine": {"name": engine.name, "cores": engine.cores, "memory": engine.memory},
         "workspace": str(checked.workspace),
+        "deadline": checked.runfile.deadline,
     }
 
 
@@ -237,9 +238,9 @@ def _watch_words(checked: _Checked) -> list[tuple[str, str]]:
 
 
 def _words(runfile: str, checked: _Checked) -> str:
-    from dynamo.graph.units import format_bytes, format_count
+    from dynamo.graph.units import format_bytes, format_count, format_seconds
 
-    graph, engine = checked.graph, checked.runfile.engine
+    graph, engine, due = checked.graph, checked.runfile.engine, checked.runfile.deadline
     limits = [format_count(engine.cores, "core")] if engine.cores else []
     limits += [format_bytes(engine.memory)] if engine.memory else []
     rows = [("workflow", checked.workflow)]
@@ -256,6 +257,7 @@ def _words(runfile: str, checked: _Checked) -> str:
         ("products", checked.products),
         ("engine", ", at most ".join([engine.name, *limits[:1]]) + "".join(f", {x}" for x in limits[1:])),
         ("workspace", str(checked.workspace)),
+        *([("deadline", f"{format_seconds(due)} after its start")] if due else []),
         *_watch_words(checked),
         *(("note", one) for one in checked.unfit),
     ]

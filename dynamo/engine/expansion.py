@@ -7,15 +7,19 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from dynamo.errors import UserError
+from dynamo.graph.deadline import with_deadline
 from dynamo.graph.model import Graph, Task
 
 __all__ = ["check_new", "read_found"]
 
 
-def read_found(path: str) -> Graph:
-    """Read that file; raises `OSError`, and `WorkflowError` where it holds no graph."""
+def read_found(path: str, task: Task) -> Graph:
+    """Read that file, which `task` left: what it describes is due when `task` is, unless it says otherwise.
+
+    Raises `OSError`, and `WorkflowError` where it holds no graph.
+    """
     with open(path, "rb") as file:
-        return Graph.from_json(orjson.loads(file.read()))
+        return with_deadline(Graph.from_json(orjson.loads(file.read())), task.needs.deadline)
 
 
 def check_new(

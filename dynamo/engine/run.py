@@ -266,7 +266,7 @@ class Run:
 
     def _expand(self, task: Task) -> None:
         """Add what a run-time workflow described to the run."""
-        found = read_found(self.files.paths[found_name(task)])
+        found = read_found(self.files.paths[found_name(task)], task)
         more, jobs = {n: p for n, p in found.sources.items() if p}, self._shared(found)
         self._fits(found)
         makers = {name: maker for name, maker in found.producer.items() if name not in task.output_names}

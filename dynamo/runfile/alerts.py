@@ -26,8 +26,8 @@ from dynamo.runfile.keys import (
     one_of,
     rule,
 )
-from dynamo.runfile.trigger import choice, some_seconds
-from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
+from dynamo.runfile.trigger import choice
+from dynamo.runfile.values import At, Tell, by, count, some_seconds, text, text_by, texts
 
 __all__ = [
     "AlertsRule", "FolderRule", "MailRule", "MatchRule", "PositionsRule", "ProgramRule", "WebhookRule", "parse_km",

@@ -32,7 +32,7 @@ from dynamo.runfile.keys import (
     rule,
 )
 from dynamo.runfile.times import parse_time, reader_of
-from dynamo.runfile.values import At, Tell, by, count, text, text_by, texts
+from dynamo.runfile.values import At, Tell, by, count, some_seconds, text, text_by, texts
 
 if TYPE_CHECKING:
     from dynamo.images.image import Image
@@ -86,6 +86,7 @@ class RunFile:
     engine: EngineRule = EngineRule()
     images: Mapping[str, Image] = field(default_factory=dict)
     workspace: str = ".dynamo"
+    deadline: float | None = None
     trigger: TriggerRule | None = None
     alerts: AlertsRule | None = None
 
@@ -246,6 +247,11 @@ KEYS.update(
                 text,
                 {**TEXT, "default": ".dynamo"},
                 "Folder of the journal and of stored results, relative to the run file.",
+            ),
+            "deadline": Key(
+                by(some_seconds),
+                TEXT,
+                "So long after it began a run should be done, like '1 min'; that of tasks that declare none.",
             ),
             "trigger": Key(_trigger, {"$ref": "#/$defs/TriggerRule"}, "When `dynamo watch` runs it."),
             "alerts": Key(_alerts, {"$ref": "#/$defs/AlertsRule"}, "Whom `dynamo watch` tells of hazards."),

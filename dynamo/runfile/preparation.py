@@ -15,6 +15,7 @@ from typing import Any
 
 from dynamo.errors import DynamoError, Place, UserError, WorkflowError, nearest
 from dynamo.graph import Graph, Signature, Workflow
+from dynamo.graph.deadline import with_deadline
 from dynamo.graph.signature import Parameter, Role
 from dynamo.images.image import Image, check_images
 from dynamo.runfile.draft import Draft, read
@@ -134,7 +135,7 @@ def make_real(
         name: [f.path for f in files] if signature.parameters[name].many else files[0].path
         for name, files in found.items()
     }
-    graph = _graph(workflow, {**given, **values}, base)
+    graph = with_deadline(_graph(workflow, {**given, **values}, base), runfile.deadline or 0.0)
     if runfile.engine.container:
         check_images(graph, images)
     _check_steps(draft, graph)

@@ -11,9 +11,9 @@ from dynamo.errors import nearest
 from dynamo.graph.units import format_count, parse_duration
 from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, DURATION, KEYS, TEXT, Key, form_of, mapping
-from dynamo.runfile.values import At, Read, Tell, by, count, text_by
+from dynamo.runfile.values import At, Read, Tell, by, count, some_seconds, text_by
 
-__all__ = ["NeedRule", "TriggerRule", "choice", "some_seconds"]
+__all__ = ["NeedRule", "TriggerRule", "choice"]
 
 Backlog = Literal["all", "latest", "none"]
 Same = Literal["first", "last"]
@@ -59,14 +59,6 @@ def choice(*known: str) -> Read:
         return value
 
     return read
-
-
-def some_seconds(value: Any) -> float:
-    """Return seconds as `parse_duration` does, but not none; raise `ValueError` in plain words."""
-    seconds = parse_duration(value)
-    if seconds <= 0:
-        raise ValueError(f"{value!r} is no time at all")
-    return seconds
 
 
 def _integer(value: Any) -> int:

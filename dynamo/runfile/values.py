@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from dynamo.errors import nearest
+from dynamo.graph.units import parse_duration
 from dynamo.runfile.faults import say
 
-__all__ = ["At", "Read", "Tell", "by", "choice", "count", "text", "text_by", "texts"]
+__all__ = ["At", "Read", "Tell", "by", "choice", "count", "some_seconds", "text", "text_by", "texts"]
 
 #: Where something stands: keys and indices from the root.
 At: TypeAlias = "tuple[str | int, ...]"
@@ -69,6 +70,14 @@ def count(value: Any, at: At, tell: Tell) -> Any:
     elif value < 1:
         tell(at, f"should be at least 1, not {value}")
     return value
+
+
+def some_seconds(value: Any) -> float:
+    """Return seconds as `parse_duration` does, but not none; raise `ValueError` in plain words."""
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        raise ValueError(f"{value!r} is no time at all")
+    return seconds
 
 
 def choice(known: Sequence[str]) -> Read:

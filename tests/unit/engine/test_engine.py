@@ -485,6 +485,31 @@ def test_priority_then_deadline_then_the_order_described(lab):
     assert lab.ran() == ["high", "soon", "later", "plain"]
 
 
+def test_what_is_described_while_it_runs_is_due_when_its_workflow_is(lab):
+    """Unless a task of it says otherwise."""
+    lab.run("""
+        @task(deadline='1 h')
+        def later(source: Input, out: Output):
+            note('later'); Path(out).touch()
+
+        @task(deadline='2 h')
+        def last(source: Input, out: Output):
+            note('last'); Path(out).touch()
+
+        @workflow(runtime=True, deadline='10 s')
+        def more(source: Input, out: Output):
+            last(source, out='of its own')
+            copy(source, out=out)
+
+        @workflow
+        def flow():
+            first = make(out='first')
+            later(first, out='l')
+            more(first, out='described')
+    """)
+    assert lab.ran() == ["first", "described", "later", "last"]
+
+
 def test_cores_bound_what_runs_at_a_time(lab):
     """Tasks that declare more cores together than there are do not overlap; others do."""
     text = """

@@ -44,13 +44,14 @@ engine:
 images:
   radar: "dynamo-algorithms:0.1"
 workspace: work
+deadline: 90 s
 """
 TYPOS = {
     "workflow": "workflo", "inputs": "input", "params": "parms", "products": "product", "engine": "engin",
     "workspace": "workspce", "files": "fils", "last": "lst", "from": "form", "to": "too", "within": "withn",
     "time": "tme", "only": "olny", "keep": "kep", "name": "nam", "cores": "core", "memory": "memry",
     "container": "contaner", "images": "imags", "pool": "pol", "schedd": "sched", "slots": "slot",
-    "worker": "workr", "at_once": "at_onec", "transfer": "transfr", "urls": "url",
+    "worker": "workr", "at_once": "at_onec", "transfer": "transfr", "urls": "url", "deadline": "dedline",
 }  # fmt: skip
 WRONG = {
     "workflow": ["5", "[a]", "", "chain", "'./chain.txt:f'", "'./dir/chain:f'", "'a:1b'"],
@@ -100,6 +101,7 @@ WRONG = {
     ],
     "images": ["5", "[a]", "text", "{radar: Not An Image}"],
     "workspace": ["5", "[a]", "", "''"],
+    "deadline": ["soon", "-5", "5", "0", "0 s", "[1]", "true", "''"],
 }
 
 

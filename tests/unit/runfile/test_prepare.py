@@ -1,12 +1,14 @@
 """A run file made real: workflow, inputs, parameters, graph, products, engine."""
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dynamo.errors import RunFileError, UserError, WorkflowError
+from dynamo.planning import key_of, parts_of
 from dynamo.runfile import FaultyRunFileError, Products, prepare
 
 CHAIN = '''\
@@ -122,6 +124,41 @@ def test_defaults_need_no_key(folder):
     assert got.workspace == folder / ".dynamo"
     assert (got.engine.name, got.engine.cores, got.engine.memory) == ("local", None, None)
     assert got.products.only == ()
+
+
+def test_the_deadline_of_a_run_is_that_of_tasks_without_one(folder):
+    """Nothing else of a task changes, its key neither: what was made before is used again."""
+    chain = folder / "chain.py"
+    chain.write_text(
+        chain.read_text().replace("@task\ndef join", "@task(deadline='40 s', memory=5)\ndef join")
+    )
+    inputs = "inputs: {frames: data/*.nc}\n"
+    without, within = (prepared(folder, inputs + more).graph for more in ("", "deadline: 1.5 min\n"))
+    assert {task.step: task.needs.deadline for task in without.tasks.values()} == {"measure": 0, "join": 40}
+    assert {task.step: task.needs.deadline for task in within.tasks.values()} == {"measure": 90, "join": 40}
+    assert within.tasks["join"] == without.tasks["join"]
+    for name, task in within.tasks.items():
+        before = without.tasks[name]
+        assert replace(task, needs=replace(task.needs, deadline=before.needs.deadline)) == before
+        digests = dict.fromkeys(task.input_names, "0")
+        assert len({key_of(one, parts_of(one, "code", digests)) for one in (task, before)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("0", "deadline: 0 is no time at all"),
+        ("0 s", "deadline: '0 s' is no time at all"),
+        ("60", "deadline: 60 has no unit; write '60 min' or '60 s'"),
+        ("soon", "deadline: 'soon' is not a time like '60 s' or '5 min'"),
+        ("-1 min", "deadline: '-1 min' is not a time"),
+        ("[1 min]", "deadline: ['1 min'] is not a time"),
+    ],
+)
+def test_what_is_no_deadline_is_told_with_its_place(folder, said, words):
+    """A run that is due when it begins is none."""
+    (fault,) = faults(folder, f"inputs: {{frames: data/*.nc}}\ndeadline: {said}\n")
+    assert fault.startswith(f"3:11: {words}")
 
 
 def test_paths_are_relative_to_the_run_file(folder, monkeypatch, tmp_path_factory):
