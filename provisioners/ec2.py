@@ -175,11 +175,17 @@ def connect(settings: ProviderSettings) -> Ec2:
             )
     found = settings.credentials
     key, secret = found.need("access_key_id", "secret_access_key")
+    token = found.get("session_token") or ""
+    for name, value in (("access_key_id", key), ("secret_access_key", secret), ("session_token", token)):
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            raise UserError(
+                f"provider {settings.name}: the {name} in {found.source} has what no key has, as a space"
+            )
     region = settings.region or found.get("region") or found.get("default_region") or ""
     if not region or not region.replace("-", "").isalnum():
         raise UserError(f"provider {settings.name}: EC2 needs a `region`, as us-east-2")
     calls = Calls(
-        (key, secret, found.get("session_token") or ""),
+        (key, secret, token),
         region,
         settings.options.get("endpoint", ""),
         connect=_seconds(settings, "connect_timeout", 5.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import doctest
 import json
 import uuid
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
+from dynamo.provisioners import ec2_calls, ec2_errors
 from dynamo.provisioners.ec2 import OPTIONS, connect, driver
 from dynamo.provisioners.ec2_calls import tagged
 from dynamo.provisioners.ec2_machines import USER_DATA, client_token
@@ -290,6 +292,9 @@ def test_credentials_and_region():
     """Both are needed; a region may come with the credentials, and need not be known to Libcloud."""
     with pytest.raises(UserError, match="secret_access_key"):
         connect(settings("", credentials={"access_key_id": "x"}))
+    with pytest.raises(UserError, match="secret_access_key") as wrong:
+        connect(settings("", credentials={"access_key_id": KEY, "secret_access_key": f"{SECRET}\n"}))
+    assert SECRET not in str(wrong.value)
     keys = {"access_key_id": KEY, "secret_access_key": SECRET}
     with pytest.raises(UserError, match="region"):
         connect(settings("", credentials=keys, region=""))
@@ -306,6 +311,14 @@ def test_the_driver_says_what_it_knows():
     assert not driver.to_measure
     assert driver.options == OPTIONS
     assert isinstance(connect(settings("http://127.0.0.1:1")), NetworkProvider)
+
+
+@pytest.mark.parametrize("module", [ec2_calls, ec2_errors], ids=lambda module: module.__name__)
+def test_the_examples_in_docstrings_are_right(module):
+    """What they show is what the code does."""
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
 
 
 def test_the_policy_in_the_docs_allows_what_is_called(cloud, between):
