@@ -131,8 +131,9 @@ def demand(
             behind += min(missed / max(terms.recovery, load.longest), load.runnable)
     for one in coming:
         at = max(one.at, now)
-        lasts = min(longest, (one.due - at) / 2)
-        items.append(_Item(at, one.due, one.due - at, _careful(one, terms), float(one.cores), lasts))
+        window = one.due - at if math.isfinite(one.due) else terms.open_ended
+        lasts = min(longest, window / 2)
+        items.append(_Item(at, one.due, window, _careful(one, terms), float(one.cores), lasts))
     best = Demand(start=now)
     for start in {now, *(item.start for item in items)}:
         best = max(best, _largest(items, start, terms), key=lambda found: found.cores)
