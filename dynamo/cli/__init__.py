@@ -32,6 +32,7 @@ VERBS = {
     "alerts": "Show what subscribers were told, and how it went on its way.",
     "receive": "Take alerts on this machine and print them, for a first try.",
     "pool": "Start a small real HTCondor pool in containers on this machine.",
+    "slice": "Check, plan and show machines of several clouds, as one document says.",
     "fleet": "Buy workers when they are needed, and let them go; try out when.",
     "image": "Build, list and check the images that tasks run in.",
     "gc": "Remove runs and files that nothing needs any more.",

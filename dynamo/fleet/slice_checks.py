@@ -41,9 +41,13 @@ def load(path: str | os.PathLike[str], text: str | None = None) -> Slice:
 
 
 def check(
-    draft: SliceDraft, driver_of: DriverOf = registry.driver, find: Find = find_credentials
+    draft: SliceDraft, driver_of: DriverOf | None = None, find: Find = find_credentials
 ) -> dict[str, Driver]:
-    """Add all faults that can be found without a cloud; return the drivers, by the names of the providers."""
+    """Add all faults that can be found without a cloud; return the drivers, by the names of the providers.
+
+    Drivers are those that are installed, unless `driver_of` says otherwise.
+    """
+    driver_of = driver_of or registry.driver
     drivers: dict[str, Driver] = {}
     refuse_secrets(draft)
     refuse_open(draft)

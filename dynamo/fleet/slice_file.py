@@ -25,6 +25,8 @@ __all__ = ["FaultySliceError", "SliceDraft", "SliceError", "read", "schema", "sc
 
 #: A text in double quotes, or a tab outside of one.
 _TAB = re.compile(r'"(?:[^"\\]|\\.)*"|\t')
+#: A character that JSON may write as two halves (UTF-16), or anything else that is escaped.
+_PAIR = re.compile(r"\\(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\.")
 
 
 class SliceError(UserError):
@@ -102,10 +104,17 @@ def read(path: str | os.PathLike[str], text: str | None = None) -> SliceDraft:
 
 
 def _plain(text: str) -> str:
-    """Return JSON with a space for each tab between its values, for YAML has none there; other text as it is."""
+    """Return JSON as YAML has it too: a space for each tab between values, and no halves of characters.
+
+    Other text is returned as it is.
+    """
     if not text.lstrip().startswith("{"):
         return text
-    return _TAB.sub(lambda found: " " if found[0] == "\t" else found[0], text)
+    return _TAB.sub(lambda found: " " if found[0] == "\t" else _PAIR.sub(_whole, found[0]), text)
+
+
+def _whole(found: re.Match[str]) -> str:
+    return json.loads(f'"{found[0]}"') if found[1] else found[0]
 
 
 def _refuse_nothing(draft: SliceDraft, node: Node) -> None:

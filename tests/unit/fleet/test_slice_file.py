@@ -103,7 +103,7 @@ def test_json_is_read_with_its_tabs():
         st.none()
         | st.booleans()
         | st.integers(-(10**9), 10**9)
-        | st.text(string.ascii_letters + string.digits + string.punctuation + " \t\n"),
+        | st.text(string.ascii_letters + string.digits + string.punctuation + " \t\n\u00e9\U0001f327"),
         lambda inner: (
             st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
         ),
