@@ -16,7 +16,7 @@ from dynamo.provisioners.openstack_calls import Calls
 from dynamo.errors import nearest
 from dynamo.fleet.refusals import BadRequestError, NoCapacityError
 
-__all__ = ["PREFIX", "Lease", "create_lease", "find_lease"]
+__all__ = ["PREFIX", "Lease", "find_lease"]
 
 PREFIX = "blazar:"
 _HOSTS = "physical:host"
@@ -93,43 +93,6 @@ def find_lease(calls: Calls, named: str) -> Lease:
     return _read(found[0], wanted)
 
 
-def create_lease(
-    calls: Calls, name: str, nodes: int, start: float, end: float, properties: str = ""
-) -> Lease:
-    """Reserve hosts, unless a lease of that name is there already; `properties` are Blazar's, as JSON.
-
-    Blazar has no token for an order, so the name is it: a lease that is not over is found by it again.
-    """
-    if not calls.has("reservation"):
-        raise BadRequestError(
-            f"{calls.reach.name}: the lease {name} cannot be made: this cloud has no Blazar"
-        )
-    there = _alive(calls, name)
-    if there:
-        return _read(there, name)
-    asked = {
-        "name": name,
-        "start_date": _written(start),
-        "end_date": _written(end),
-        "reservations": [
-            {
-                "resource_type": _HOSTS,
-                "min": nodes,
-                "max": nodes,
-                "hypervisor_properties": "",
-                "resource_properties": properties,
-            }
-        ],
-        "events": [],
-    }
-    return _read(calls.make("reservation", "/leases", "lease", asked), name)
-
-
-def _alive(calls: Calls, name: str) -> Mapping[str, Any] | None:
-    named = [one for one in _leases(calls) if one.get("name") == name]
-    return next((one for one in named if str(one.get("status")).upper() not in _OVER), None)
-
-
 def _leases(calls: Calls) -> list[dict[str, Any]]:
     """Return all leases; Blazar gives them in one page."""
     return [one for one in calls.get("reservation", "/leases").get("leases") or () if isinstance(one, dict)]
@@ -169,7 +132,3 @@ def _time(written: str) -> float:
 
 def _said(time: float) -> str:
     return f"{datetime.fromtimestamp(time, UTC).strftime(_MINUTES)} UTC"
-
-
-def _written(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime(_MINUTES)

@@ -22,7 +22,6 @@ class Blazar:
     def __init__(self, project: str) -> None:
         self.project = project
         self.leases: dict[str, dict[str, Any]] = {}
-        self.hosts = 10
 
     def lease(
         self, name: str, start: str, end: str, status: str = "ACTIVE", hosts: int = 2, **more: Any
@@ -59,15 +58,4 @@ class Blazar:
         """Do what a request asks for."""
         if (request.method, request.path) == ("GET", "/v1/leases"):
             return Answer(200, {"leases": list(self.leases.values())})
-        if (request.method, request.path) == ("POST", "/v1/leases"):
-            asked = request.body
-            wanted = asked["reservations"][0]
-            if any(one["name"] == asked["name"] for one in self.leases.values()):
-                raise failure(409, f"The lease with name: {asked['name']} already exists.")
-            if int(wanted["min"]) > self.hosts:
-                raise failure(400, "Not enough hosts available")
-            id_ = self.lease(
-                asked["name"], asked["start_date"], asked["end_date"], "PENDING", int(wanted["max"])
-            )
-            return Answer(201, {"lease": self.leases[id_]})
         raise failure(404, "Object with {'lease_id': '...'} not found")

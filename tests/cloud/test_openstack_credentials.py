@@ -12,7 +12,7 @@ from dynamo.provisioners.openstack import OPTIONS, driver
 from dynamo.errors import UserError
 from dynamo.fleet.credentials import Credentials, find_credentials
 from dynamo.fleet.provider import ProviderSettings
-from dynamo.fleet.refusals import BadRequestError
+from dynamo.fleet.refusals import BadRequestError, UnavailableError
 from dynamo.fleet.slice_checks import check
 from dynamo.fleet.slice_file import read
 from tests.cloud.fake_openstack import PASSWORD, PROJECT, REGION, SECRET, FakeOpenStack
@@ -99,6 +99,15 @@ def test_options_that_nobody_can_follow_are_refused_at_once(cloud, options, says
     """With the nearest that is known."""
     with pytest.raises(UserError, match=says):
         provider(cloud, **options)
+
+
+def test_the_interface_of_clouds_yaml_is_kept(cloud):
+    """In both ways in which people write it; the one for administrators leads elsewhere."""
+    here = {"auth_url": f"{cloud.url}/identity", **WAYS[0]}
+    for interface in ("public", "publicURL"):
+        assert provider(cloud, given=credentials(cloud, interface=interface, **here)).list("dfw") == []
+    with pytest.raises(UnavailableError, match="no connection to it"):
+        provider(cloud, given=credentials(cloud, interface="admin", **here)).list("dfw")
 
 
 def test_the_region_is_found_in_the_catalog(cloud):

@@ -267,6 +267,17 @@ def test_no_secret_is_shown(cloud, caplog):
             assert secret not in text
 
 
+def test_what_nova_shows_of_a_request_is_left_out(cloud):
+    """Short values too: what was wrong is said, and not what it was."""
+    message = "Invalid input for field/attribute user_data. Value: I2Nsb3Vk. 'I2Nsb3Vk' is not base64"
+    refusal = r"POST /servers: 400 Invalid input for field/attribute user_data; see what the slice asks for$"
+    with (
+        cloud.failing(ORDER, status=400, body=nova("badRequest", 400, message)),
+        pytest.raises(BadRequestError, match=refusal),
+    ):
+        provider(cloud).create(SPEC)
+
+
 def test_user_data_that_nova_does_not_take_is_refused_before(cloud):
     """Nova's own message would show it."""
     from dataclasses import replace
