@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
+from uuid import UUID
 
 from dynamo.provisioners.openstack_calls import Calls
 
@@ -24,10 +25,17 @@ __all__ = ["Networks", "check_spec"]
 
 _log = logging.getLogger(__name__)
 _NETWORK = "dynamo-network"
+#: What Neutron keeps of a description.
+_DESCRIPTION = 255
 
 
 def check_spec(spec: NetworkSpec) -> None:
     """Raise `BadRequestError` for what no network of a slice may be."""
+    if len(_written(spec.tags, str(UUID(int=0)))) > _DESCRIPTION:
+        raise BadRequestError(
+            f"network {spec.tags.group}: the names of the slice and of the network are too long to be written on what "
+            "belongs to it; choose shorter ones"
+        )
     for cidr in (spec.cidr, *spec.peers):
         try:
             asked = ip_network(cidr)
@@ -256,7 +264,9 @@ def _opened(rule: Mapping[str, Any]) -> tuple[str, int, str]:
 
 def _written(tags: Tags, network: str = "") -> str:
     """Return the tags as they stand in a description; what belongs to a network names it."""
-    return json.dumps({**tags.written(), **({_NETWORK: network} if network else {})}, sort_keys=True)
+    return json.dumps(
+        {**tags.written(), **({_NETWORK: network} if network else {})}, sort_keys=True, separators=(",", ":")
+    )
 
 
 def _read(thing: Mapping[str, Any]) -> Tags | None:

@@ -215,9 +215,10 @@ def test_a_group_that_was_opened_to_others_is_closed_again(cloud):
         ({"cidr": "0.0.0.0/0"}, "is everybody"),
         ({"cidr": "192.168.10.7/24"}, "is no CIDR as 192.168.10.0/24"),
         ({"peers": ("cm.example.org",)}, "cm.example.org is no CIDR"),
+        ({"tags": Tags("d" * 60, "n" * 60, "7" * 32)}, "names of the slice and of the network are too long"),
     ],
 )
-def test_a_network_for_everybody_is_refused(cloud, wrong, says):
+def test_a_network_that_may_not_be_is_refused(cloud, wrong, says):
     """Before anything is made."""
     with pytest.raises(BadRequestError, match=says):
         provider(cloud).create_network(replace(DATA, **wrong))
