@@ -3,12 +3,13 @@
 Work is in core-seconds of a core of speed 1, and so a demand is in cores of speed 1; times are as in `View`. For jobs
 that come at `r` or later and are due by `d`, no fewer cores do than (Baruah's bound on processor demand)::
 
-    cores(r, d) = sum of their core-seconds / (d - r - overhead - tail)
+    cores(r, d) = sum of their core-seconds / (d - r - overhead)
 
 and the demand is the largest of these over all `r` (now, and when forecast jobs come) and all `d`. With `r` = now and
-only the queue that is `D(t)`. `overhead` is what passes until a job runs at all; `tail` is a share of the seconds of
-the longest job, for the last job of many begins while other cores have nothing left to do. It is never more than the
-cores that the jobs can use at the same time.
+only the queue that is `D(t)`. `overhead` is what passes until a job runs at all. The last job of many ends while other
+cores have nothing left to do: with all of them in time whatever their order (Graham 1966) the seconds of the longest
+job, `tail`, are taken off both above and below the line, or a share of them. It is never more than the cores that the
+jobs can use at the same time.
 
 Where a deadline is so near that nothing ordered now could serve before it, what is bought cannot help these jobs, but
 it can the next that are like them: the window is then that of the jobs when they were first seen, and does not shrink.
@@ -38,7 +39,7 @@ class Terms:
     overhead
         Seconds from a job being there to it running: a negotiation, and the files.
     tail
-        Which share of the longest job's seconds the window is shortened by.
+        Which share of the longest job's seconds is taken off the window, and off the work.
     caution
         Where between what is expected (0) and what is not exceeded nine times in ten (1) the work is taken.
     open_ended
@@ -168,8 +169,9 @@ def _largest(items: Iterable[_Item], start: float, terms: Terms) -> Demand:
     for item in sorted((item for item in items if item.start >= start), key=lambda item: item.due):
         work, cores, longest = work + item.work, cores + item.cores, max(longest, item.longest)
         window = max(window, item.window + item.start - start)
-        seconds = max(window - terms.overhead - terms.tail * longest, _SHORTEST)
-        needed = min(work / seconds, cores)
+        seconds, tail = max(window - terms.overhead, _SHORTEST), terms.tail * longest
+        safe = (work - tail) / max(seconds - tail, _SHORTEST)
+        needed = min(max(work / seconds, safe), cores)
         if needed > best.cores:
             best = Demand(needed, start, item.due, work)
     return best
