@@ -15,8 +15,6 @@ SECRETS = (KEY, SECRET, SESSION)
 REGION = "us-east-2"
 IMAGE = "ami-0123456789abcdef0"
 USER_DATA_TEXT = "#cloud-config\nwrite_files:\n- content: a-join-token-of-one-use\n"
-#: Libcloud asks for the time in a way that Python 3.12 advises against.
-UTCNOW = "ignore:datetime.datetime.utcnow:DeprecationWarning"
 
 
 def settings(endpoint, *, credentials=None, region=REGION, **options):

@@ -17,10 +17,8 @@ from dynamo.fleet.refusals import (
     ProviderError,
     UnavailableError,
 )
-from tests.cloud.ec2_use import UTCNOW, error_page, failing, refusing, settings, spec
+from tests.cloud.ec2_use import error_page, failing, refusing, settings, spec
 from tests.cloud.fake_ec2 import Fault
-
-pytestmark = pytest.mark.filterwarnings(UTCNOW)
 
 #: All that making a network changes, in this order; everything else is questions.
 STEPS = (

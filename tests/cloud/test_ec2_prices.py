@@ -6,10 +6,8 @@ import pytest
 from dynamo.provisioners.ec2 import connect
 
 from dynamo.fleet.refusals import AuthError, UnavailableError
-from tests.cloud.ec2_use import REGION, UTCNOW, refusing, settings
+from tests.cloud.ec2_use import REGION, refusing, settings
 from tests.cloud.fake_ec2 import Fault
-
-pytestmark = pytest.mark.filterwarnings(UTCNOW)
 
 
 def test_what_is_for_sale(cloud, between, tmp_path):

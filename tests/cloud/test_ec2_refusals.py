@@ -23,10 +23,8 @@ from dynamo.fleet.refusals import (
     ThrottledError,
     UnavailableError,
 )
-from tests.cloud.ec2_use import SECRETS, USER_DATA_TEXT, UTCNOW, error_page, failing, refusing, settings, spec
+from tests.cloud.ec2_use import SECRETS, USER_DATA_TEXT, error_page, failing, refusing, settings, spec
 from tests.cloud.fake_ec2 import Fault
-
-pytestmark = pytest.mark.filterwarnings(UTCNOW)
 
 MEANINGS = [
     (400, "InstanceLimitExceeded", QuotaError),
