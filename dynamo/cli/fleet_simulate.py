@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -103,8 +104,10 @@ def simulate_(
     found = []
     for each in compare(make, worlds, wanted, range(seeds)):
         found.append(each)
-        click.echo(f"\rsimulated {len(found)} of {len(worlds) * len(wanted)}", err=True, nl=False)
-    click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
+        if sys.stderr.isatty():
+            click.echo(f"\r{len(found)} of {len(worlds) * len(wanted)} simulated ", err=True, nl=False)
+    if sys.stderr.isatty():
+        click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
     print(json.dumps([_as_dict(each) for each in found], indent=2) if as_json else _table(found, seeds))
     if rest["chart"]:
         from dynamo.fleet.simulator.chart import draw

@@ -40,7 +40,7 @@ def draw(runs: Sequence[tuple[str, Record, Sequence[Outcome]]], path: Path) -> N
             x=0.01,
             ha="left",
         )
-        above, below = figure.subfigures(2, 1, height_ratios=(1.9 * rows, 3.0))
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.9 * rows, 3.0))[:, 0]
         panels = above.subplots(rows, min(_BESIDE, len(runs)), sharex=True, sharey=True, squeeze=False)
         _over_time(panels.flat, runs, colours)
         cost, late = below.subplots(1, 2)
@@ -59,15 +59,18 @@ def _over_time(
     demand = demand_curve(trace)
     hours = demand.times[:-1] / 3600.0
     shown = iter(panels)
-    for (name, record, _), colour in zip(runs, colours, strict=True):
-        axes, paid = next(shown), paid_curve(record)
+    curves = [paid_curve(record) for _, record, _ in runs]
+    most = max(curve.peak for curve in [demand, *curves])
+    for place, ((name, _, _), paid, colour) in enumerate(zip(runs, curves, colours, strict=True)):
+        axes = next(shown)
         axes.fill_between(hours, demand.values, step="post", color="0.7", lw=0)
         axes.stairs(paid.values, paid.times / 3600.0, baseline=None, color=colour, lw=1.1)
         axes.set_title(name, loc="left", color=colour, fontsize=9)
         axes.set_xlim(0.0, trace.until / 3600.0)
-        axes.set_ylim(0.0, None)
-        axes.set_xlabel("hours")
-        axes.label_outer()
+        axes.set_ylim(0.0, 1.05 * max(most, 1.0))
+        if place >= len(runs) - _BESIDE:  # the lowest of its column
+            axes.set_xlabel("hours")
+            axes.tick_params(labelbottom=True)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in shown:
         axes.set_visible(False)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from dynamo.errors import Place, UserError, nearest
+from dynamo.fleet.simulator.estimates import ESTIMATES
 from dynamo.fleet.simulator.faults import Fault, NoBoots, NoCollector, NoStock, Outage, Reclaim, SlowBoots
 from dynamo.fleet.simulator.scenario import Scenario, plain
 from dynamo.fleet.simulator.trace_file import text_of
@@ -33,11 +34,11 @@ _T = TypeVar("_T")
 def two_clouds() -> Scenario:
     """Return a world of an academic cloud, free of charge, slow and small, and one to pay, with spot.
 
-    Ten machines of 8 cores of the first may be had at most; of the others there are plenty, by the second.
+    Four machines of 8 cores of the first may be had at most, and of the others, by the second, 20 on spot.
     """
     group = "workers"
     free = Offer(
-        "workers/campus/m3/on-demand", group, "campus", 8, speed=0.8, boot=240.0, boot_high=420.0, left=10
+        "workers/campus/m3/on-demand", group, "campus", 8, speed=0.8, boot=240.0, boot_high=420.0, left=4
     )
     paid = Offer(
         "workers/public/c7/on-demand",
@@ -66,7 +67,7 @@ def troubled() -> Scenario:
         Outage("public", 3000.0, 3600.0),
         NoBoots(4200.0, 4800.0, 0.5, after=600.0),
         NoCollector(5400.0, 5520.0),
-        Reclaim("workers/public/c7/spot", 6000.0, 0.8),
+        Reclaim("workers/public/c7/spot", 6015.0, 0.8),
     )
     return replace(two_clouds(), faults=faults)
 
@@ -144,5 +145,10 @@ def _check(world: Scenario, place: Place) -> None:
     for key in [*world.present, *world.boots, *(getattr(fault, "offer", "") for fault in world.faults)]:
         if key and key not in keys:
             raise UserError(f"There is no offer {key!r}{nearest(key, keys)}.", place=place)
+    if world.estimates not in ESTIMATES:
+        known = ", ".join(ESTIMATES)
+        raise UserError(f"There are no estimates {world.estimates!r}. There are: {known}.", place=place)
+    if world.paid_from not in {"order", "ready"}:
+        raise UserError(f"`paid_from` is order or ready, not {world.paid_from!r}.", place=place)
     if world.interval <= 0:
         raise UserError("`interval` must be above 0.", place=place)
