@@ -37,7 +37,11 @@ def command() -> None:
 @command.command("up")
 @_name
 @click.option(
-    "--workers", default=2, show_default=True, type=click.IntRange(1, 100), help="How many workers."
+    "--workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="How many workers; a fleet adds more.",
 )
 @click.option(
     "--cores",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from dynamo.errors import DynamoError, UserError
@@ -14,8 +15,8 @@ from dynamo.fleet.seen import Listing
 
 __all__ = ["Clouds"]
 
-#: Seconds after which what is for sale is asked anew.
-_SOLD = 900.0
+#: Seconds after which what is for sale is asked anew, and where there was no answer.
+_SOLD, _AGAIN = 900.0, 30.0
 
 
 class Clouds:
@@ -29,18 +30,30 @@ class Clouds:
         Provider to the threads in which it is called.
     clock
         The time, in Unix seconds.
+    networked
+        Providers at which the slice has networks.
     """
 
-    def __init__(self, slice_: str, calls: Mapping[str, Calls], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        slice_: str,
+        calls: Mapping[str, Calls],
+        clock: Callable[[], float],
+        networked: Collection[str] = (),
+    ) -> None:
         self._slice = slice_
         self.calls = dict(calls)
         self._clock = clock
+        self._networked = networked
         self._asked: dict[str, tuple[float, Call]] = {}
         self._pricing: dict[str, tuple[float, Call]] = {}
+        self._wiring: dict[str, tuple[float, Call]] = {}
         self._destroying: dict[tuple[str, str], Call] = {}
         self._orders: dict[str, Call] = {}
         self.listings: dict[str, Listing] = {}
         self.catalogue: dict[str, Sequence[Offering]] = {}
+        #: Provider to the ids of its networks of the slice, by their names.
+        self.networks: dict[str, dict[str, str]] = {}
         #: Provider to what went wrong with it last; empty where all is well.
         self.troubles: dict[str, str] = {}
 
@@ -55,9 +68,10 @@ class Clouds:
         for name, calls in self.calls.items():
             if name not in self._asked:
                 self._asked[name] = now, calls.call("list", self._slice)
-            asked = self._pricing.get(name)
-            if asked is None or (asked[1].done and now - asked[0] > _SOLD):
+            if _is_due(self._pricing.get(name), now):
                 self._pricing[name] = now, calls.call("offerings")
+            if name in self._networked and _is_due(self._wiring.get(name), now):
+                self._wiring[name] = now, calls.call("list_networks", self._slice)
 
     def collect(self) -> None:
         """Take what came of what was asked."""
@@ -70,6 +84,9 @@ class Clouds:
         for name, (_, call) in self._pricing.items():
             if call.done and (sold := self._outcome(name, call, quiet=True)) is not None:
                 self.catalogue[name] = sold
+        for name, (_, call) in self._wiring.items():
+            if call.done and (found := self._outcome(name, call, quiet=True)) is not None:
+                self.networks[name] = {one.tags.group: one.id for one in found}
         for key, call in list(self._destroying.items()):
             if call.done:
                 del self._destroying[key]
@@ -98,6 +115,12 @@ class Clouds:
         if provider in self.calls and (provider, machine) not in self._destroying:
             self._destroying[provider, machine] = self.calls[provider].call("destroy", machine)
 
+    def wait(self, seconds: float) -> None:
+        """Wait until all listings that were asked for are there, so long at most."""
+        until = time.monotonic() + seconds
+        for _, call in [*self._asked.values(), *self._pricing.values()]:
+            call.wait(max(until - time.monotonic(), 0.0))
+
     def close(self) -> None:
         """Have the threads end."""
         for calls in self.calls.values():
@@ -114,6 +137,14 @@ class Clouds:
         if not quiet:
             self.troubles.pop(name, None)
         return result
+
+
+def _is_due(asked: tuple[float, Call] | None, now: float) -> bool:
+    """Whether something is to be asked: it never was, or its answer is old, or was none."""
+    if asked is None:
+        return True
+    at, call = asked
+    return call.done and now - at > (_AGAIN if call.failed else _SOLD)
 
 
 def listing(at: float, machines: Iterable[Machine]) -> Listing:

@@ -38,6 +38,7 @@ _WORKER = [
     "EnteredCurrentActivity",
     "Draining",
     "MyCurrentTime",
+    "LastHeardFrom",
 ]
 #: Jobs of the history that are read at one time at most.
 _MOST = 10_000
@@ -160,14 +161,15 @@ def workers_of(ads: Iterable[Ad], now: float) -> dict[str, PoolWorker]:
 
 def _worker(slots: Sequence[Ad], now: float) -> PoolWorker:
     busy = sum(int(_number(ad, "Cpus", 1)) for ad in slots if _is_busy(ad))
-    since = max(
-        _number(ad, "EnteredCurrentActivity") + now - _number(ad, "MyCurrentTime", now) for ad in slots
-    )
+    # What a slot says of itself is in the time of its machine when it said so; when that was, in the collector's.
+    at = max(_number(ad, "LastHeardFrom", now) for ad in slots)
+    since = max(_number(ad, "EnteredCurrentActivity") + at - _number(ad, "MyCurrentTime", at) for ad in slots)
     return PoolWorker(
         cores=sum(int(_number(ad, "Cpus", 1)) for ad in slots),
         busy=busy,
         idle_since=None if busy else since,
         draining=any(bool(ad.get("Draining")) or ad.get("State") == "Drained" for ad in slots),
+        at=at,
     )
 
 

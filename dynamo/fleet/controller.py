@@ -110,6 +110,11 @@ class Controller:
             self.standing = self.standing.restore(name)
         self.slice = slice_
 
+    def use(self, policy: Policy) -> None:
+        """Have another policy decide from the next turn on, with what it kept in mind when it last did."""
+        self.policy = policy
+        self._history = self.ledger.learned(f"policy/{policy.name}") or {}
+
     def restore(self, group: str) -> None:
         """Bring a node group back into service."""
         self.standing = self.standing.restore(group)

@@ -54,9 +54,19 @@ class Hearing:
         if self._call is None:
             self._call = self._calls.call("read", self._mark)
 
+    def wait(self, seconds: float) -> None:
+        """Wait until it has answered, so long at most."""
+        if self._call is not None:
+            self._call.wait(seconds)
+
     def collect(self, now: float) -> None:
         """Take what it said."""
-        self._drains = [one for one in self._drains if not one.done]
+        for one in [one for one in self._drains if one.done]:
+            self._drains.remove(one)
+            try:
+                one.result()
+            except DynamoError as error:  # it is tried again: the worker does not say that it drains
+                self._ledger.tell(now, "not drained", error.message)
         if self._call is None or not self._call.done:
             return
         call, self._call = self._call, None

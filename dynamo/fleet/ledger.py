@@ -19,7 +19,8 @@ _PUT = (
 _EVENT = "INSERT INTO fleet_events (slice, token, at, what, why) VALUES (?, ?, ?, ?, ?)"
 _DECIDED = "INSERT INTO fleet_decisions (slice, at, policy, view, decision) VALUES (?, ?, ?, ?, ?)"
 _LEARNED = "INSERT OR REPLACE INTO fleet_memory (slice, name, data) VALUES (?, ?, ?)"
-_WRITES = (_PUT, _EVENT, _DECIDED, _LEARNED)
+_STANDS = "INSERT INTO fleet_standing (slice, at, data) VALUES (?, ?, ?)"
+_WRITES = (_PUT, _EVENT, _DECIDED, _LEARNED, _STANDS)
 
 
 class Event(NamedTuple):
@@ -112,11 +113,23 @@ class Ledger(Opened):
         )
         return [DecisionRow(at, policy, orjson.loads(v), orjson.loads(d)) for at, policy, v, d in rows]
 
+    def history(self, *, last: int = 360) -> list[Mapping[str, Any]]:
+        """Return how the fleet stood in its last turns, the oldest first."""
+        rows = self._db.execute(
+            "SELECT data FROM fleet_standing WHERE slice = ? ORDER BY id DESC LIMIT ?", (self.slice, last)
+        ).fetchall()
+        return [orjson.loads(data) for (data,) in reversed(rows)]
+
+    def stands(self, at: float, data: Mapping[str, Any]) -> None:
+        """Write down how the fleet stands."""
+        self._db.write(_STANDS, (self.slice, at, _text(data)))
+
     def forget(self, before: float) -> None:
         """Remove decisions, events and workers that ended, from before a time (Unix seconds)."""
         for sql in (
             "DELETE FROM fleet_decisions WHERE slice = ? AND at < ?",
             "DELETE FROM fleet_events WHERE slice = ? AND at < ?",
+            "DELETE FROM fleet_standing WHERE slice = ? AND at < ?",
             "DELETE FROM fleet_workers WHERE slice = ? AND stage = 'gone' AND ended < ?",
         ):
             self._db.execute(sql, (self.slice, before))

@@ -49,6 +49,8 @@ class Patience:
         A machine that has not joined the pool, where nothing was learned yet of how long those of its offer take.
     missing, many_missing
         A machine that no listing has: one or two of a provider, or more than half of them.
+    said
+        One that is missing, and of which the pool still knows: longer than workers take to say that they are there.
     unheard
         A worker that the pool does not hear of; above the time after which it ends itself.
     ghost
@@ -63,6 +65,7 @@ class Patience:
     booting: float = 900.0
     missing: float = 30.0
     many_missing: float = 300.0
+    said: float = 90.0
     unheard: float = 720.0
     ghost: float = 120.0
     draining: float = 3600.0

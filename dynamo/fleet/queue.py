@@ -75,12 +75,25 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class PoolWorker:
-    """What the pool says of one worker: cores, and on how many a job runs; since when none runs; whether it drains."""
+    """What the pool says of one worker.
+
+    Parameters
+    ----------
+    cores, busy
+        How many it has, and on how many a job runs.
+    idle_since
+        Since when none runs; None where one does.
+    draining
+        Whether it takes no new job.
+    at
+        When it was last heard of, in Unix seconds: a pool remembers for a while who is gone.
+    """
 
     cores: int
     busy: int = 0
     idle_since: float | None = None
     draining: bool = False
+    at: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

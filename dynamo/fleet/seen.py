@@ -36,6 +36,8 @@ class Heard:
         Whether one of its jobs has a deadline that it can still meet.
     draining
         Whether it takes no new job.
+    at
+        When it was last heard of.
     """
 
     cores: int
@@ -44,6 +46,7 @@ class Heard:
     ends: float | None = None
     urgent: bool = False
     draining: bool = False
+    at: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class _Judge:
         if one.stage == "requested":
             return self._requested(one, machine)
         if machine is None or machine.state == "gone":
-            return self._absent(one, heard=heard is not None)
+            return self._absent(one, heard)
         if one.stage == "stopping":
             return one
         if machine.state == "failed":
@@ -194,17 +194,21 @@ class _Judge:
             return one.step("stopping", self.now, why)
         return one
 
-    def _absent(self, one: WorkerRecord, *, heard: bool) -> WorkerRecord:
+    def _absent(self, one: WorkerRecord, heard: Heard | None) -> WorkerRecord:
         """A machine that a listing does not have."""
+        missing = f"missing/{one.token}"
         if one.provider not in self.seen.fresh:
-            self._keep(f"missing/{one.token}")
+            self._keep(missing)
             return one
         if one.stage == "stopping":
             return self._stopped(one)
-        if heard:  # the two contradict each other; who is heard of is there
-            return one
         wait = self.patience.many_missing if one.token in self.many else self.patience.missing
-        if not self._long(f"missing/{one.token}", wait):
+        if heard and one.stage != "draining":
+            # The pool remembers who is gone. Who was heard of after he was missing is there, whatever is listed.
+            wait = max(wait, self.patience.said)
+            if heard.at > self.before.get(missing, self.now):
+                return one
+        if not self._long(missing, wait):
             return one
         expected = one.stage == "draining"
         why = "it ended itself" if expected else "its provider does not list it any more; its jobs run again"

@@ -1,4 +1,4 @@
-"""A view as JSON and back, and a decision as JSON, so that it can be explained and done again."""
+"""A view as JSON and back, and a decision, so that it can be explained and done again."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dynamo.fleet.decision import Decision
+from dynamo.fleet.decision import Buy, Decision, Release
 from dynamo.fleet.view import Coming, Group, Limits, Load, Offer, View, Worker
 
-__all__ = ["decision_data", "view_data", "view_of"]
+__all__ = ["decision_data", "decision_of", "view_data", "view_of"]
 
 #: How JSON, which has no infinite numbers, holds one.
 _INFINITE = "infinite"
@@ -57,6 +57,18 @@ def decision_data(decision: Decision) -> dict[str, Any]:
         "figures": dict(decision.figures),
         "history": dict(decision.history),
     }
+
+
+def decision_of(data: Mapping[str, Any]) -> Decision:
+    """Return the decision that `decision_data` wrote."""
+    return Decision(
+        buys=tuple(Buy(*one) for one in data["buys"]),
+        releases=tuple(Release(*one) for one in data["releases"]),
+        target=data["target"],
+        reasons=tuple(data["reasons"]),
+        figures=data["figures"],
+        history=data["history"],
+    )
 
 
 def _data(one: Any) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def _heard(one: PoolWorker, jobs: Sequence[tuple[Job, float]]) -> Heard:
         # A deadline that is infinite is none.
         urgent=any(end <= job.due < float("inf") for job, end in jobs),
         draining=one.draining,
+        at=one.at,
     )
 
 

@@ -52,3 +52,12 @@ CREATE TABLE fleet_memory (
     data     TEXT NOT NULL,             -- JSON
     PRIMARY KEY (slice, name)
 ) STRICT, WITHOUT ROWID;
+
+-- How it stood in each turn: supply, demand, cost, for figures and charts.
+CREATE TABLE fleet_standing (
+    id       INTEGER PRIMARY KEY,
+    slice    TEXT NOT NULL,
+    at       REAL NOT NULL,
+    data     TEXT NOT NULL              -- JSON
+) STRICT;
+CREATE INDEX fleet_standing_of ON fleet_standing (slice, at);

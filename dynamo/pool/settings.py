@@ -54,8 +54,8 @@ class PoolSettings:
             raise UserError(
                 f"{self.name!r} cannot be the name of a pool: small letters, digits and hyphens, at most 31"
             )
-        if self.workers < 1 or self.cores < 1:
-            raise UserError(f"a pool needs workers with cores: {self.workers} of {self.cores} were asked for")
+        if self.workers < 0 or self.cores < 1:
+            raise UserError(f"a pool has workers with cores: {self.workers} of {self.cores} were asked for")
         if self.memory < self.cores * 2**27:
             raise UserError(
                 f"a slot needs 128 MiB at least: a worker of {self.cores} slots more than was given"

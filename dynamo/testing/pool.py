@@ -137,7 +137,7 @@ class MemoryPool:
 
     def _worker(self, token: str, one: Machine) -> PoolWorker:
         busy = sum(job.cores for job in self.running() if job.machine == token)
-        return PoolWorker(self._cores(one), busy, self.idle.get(token), token in self.draining)
+        return PoolWorker(self._cores(one), busy, self.idle.get(token), token in self.draining, self.clock())
 
     def _cores(self, one: Machine) -> int:
         order = self.cloud.orders.get(one.id)

@@ -157,6 +157,23 @@ def test_who_is_heard_of_is_there():
     assert not step([worker()], seen(9999, heard="a"), first).workers
 
 
+def test_who_is_only_remembered_is_not_heard_of():
+    """A machine that vanished is gone, though the pool still has its ad, which was not renewed since."""
+    stale = {"a": Heard(CORES, busy=1, at=95.0)}
+    first = step([worker()], seen(100, heard=stale))
+    assert not step([worker()], seen(100 + PATIENCE.missing, heard=stale), first).workers
+    assert stages(step([worker()], seen(100 + PATIENCE.said, heard=stale), first)) == {"a": "gone"}
+    renewed = {"a": Heard(CORES, busy=1, at=150.0)}
+    assert not step([worker()], seen(100 + PATIENCE.said, heard=renewed), first).workers
+
+
+def test_who_drains_and_is_listed_no_more_is_gone():
+    """Also while the pool remembers him."""
+    one = worker(stage="draining")
+    first = step([one], seen(100, heard="a"))
+    assert stages(step([one], seen(100 + PATIENCE.missing, heard="a"), first)) == {"a": "gone"}
+
+
 def test_many_that_are_missing_are_believed_to_be_gone_later():
     """A listing that is empty without an error, just as the collector was restarted, takes nobody's machines."""
     many = [worker(token) for token in "abcdefgh"]

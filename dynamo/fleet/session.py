@@ -1,0 +1,224 @@
+"""A fleet at work: everything that a slice needs is opened, and one turn follows the other until it is ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynamo.errors import DynamoError
+from dynamo.fleet import registry
+from dynamo.fleet.asked import Asked, asked
+from dynamo.fleet.calls import Calls
+from dynamo.fleet.certificate import join_certificate
+from dynamo.fleet.clouds import Clouds
+from dynamo.fleet.condor_pool import CondorPool
+from dynamo.fleet.controller import Controller
+from dynamo.fleet.decision import Policy
+from dynamo.fleet.hearing import Hearing
+from dynamo.fleet.join_ledger import JoinLedger
+from dynamo.fleet.join_service import JoinService
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.place import ReachedPool, reach
+from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.provider import Driver, Provider
+from dynamo.fleet.slice import Slice
+from dynamo.fleet.slice_checks import load
+from dynamo.fleet.starter import JoinPlace, WorkerStarter
+from dynamo.fleet.status import status_data
+from dynamo.journal.workspace import Workspace
+
+__all__ = ["Fleet", "steady_clock"]
+
+#: Seconds for which a turn waits for the pool and the clouds, so that it decides on what is so now.
+_PATIENCE = 3.0
+
+#: Seconds for which decisions, events and figures are kept.
+_KEPT = 14 * 86_400.0
+#: What charts show.
+_CHARTED = ("cores", "ready", "busy", "target", "waiting", "running", "usd_per_hour", "usd_today")
+
+Tell = Callable[[str], None]
+
+
+def steady_clock() -> Callable[[], float]:
+    """Return a clock of Unix seconds that goes on evenly from now, whatever somebody sets the machine's clock to."""
+    begin, ticks = time.time(), time.monotonic()
+    return lambda: begin + time.monotonic() - ticks
+
+
+@dataclass
+class Fleet:
+    """The fleet of one slice document.
+
+    Parameters
+    ----------
+    path
+        Of the document; it is read again when it changes.
+    workspace
+        Whose journal keeps what is bought.
+    policy
+        Name of what decides.
+    interval
+        Seconds between two turns.
+    tell
+        Is told what happens, in lines.
+    """
+
+    path: Path
+    workspace: Workspace
+    policy: str = "work"
+    interval: float = 10.0
+    tell: Tell = print
+
+    def run(self, stop: threading.Event) -> None:
+        """Look after the slice until `stop` is set; the machines stay."""
+        clock = steady_clock()
+        slice_ = load(self.path)
+        with ExitStack() as stack:
+            controller, starter = stack.enter_context(self._opened(slice_, clock))
+            state = _State(self.path.stat().st_mtime_ns, Asked())
+            since = clock()
+            while not stop.is_set():
+                begun = time.monotonic()
+                controller.ask()
+                controller.hearing.wait(_PATIENCE)
+                controller.clouds.wait(max(_PATIENCE - (time.monotonic() - begun), 0.0))
+                self._read_again(controller, state)
+                self._obey(controller, state, clock())
+                controller.turn()
+                starter.turn()
+                self._write(controller, clock())
+                since = self._tell_since(controller, since, clock())
+                stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
+            controller.hearing.keep(clock())
+
+    @contextmanager
+    def _opened(
+        self, slice_: Slice, clock: Callable[[], float]
+    ) -> Iterator[tuple[Controller, WorkerStarter]]:
+        """Open all that a controller needs."""
+        journal = self.workspace.journal
+        drivers = {name: registry.driver(rule.driver) for name, rule in slice_.providers.items()}
+        reached = reach(slice_.pool)
+        with ExitStack() as stack:
+            ledger = stack.enter_context(Ledger(journal, slice_.name))
+            clouds = _clouds(slice_, drivers, clock)
+            stack.callback(clouds.close)
+            pool = Calls("the pool", lambda: CondorPool(reached.asked, reached.drain, clock), threads=1)
+            stack.callback(pool.close)
+            hearing = Hearing(pool, ledger, stale=3 * max(self.interval, _PATIENCE))
+            place = stack.enter_context(_joining(reached, self.workspace, clock))
+            starter = WorkerStarter(
+                journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
+            )
+            stack.callback(starter.close)
+            policy = self._policy(self.policy)
+            yield (
+                Controller(
+                    slice_, ledger, clouds, hearing, policy, starter, clock=clock, interval=self.interval
+                ),
+                starter,
+            )
+
+    @staticmethod
+    def _policy(name: str) -> Policy:
+        return by_name(name)
+
+    def _read_again(self, controller: Controller, state: _State) -> None:
+        """Take the document as it is now; one that is faulty is told, and changes nothing."""
+        try:
+            changed = self.path.stat().st_mtime_ns
+            if changed == state.changed:
+                return
+            state.changed = changed
+            new = load(self.path)
+            if (
+                new.name != controller.slice.name
+                or new.providers != controller.slice.providers
+                or new.pool != controller.slice.pool
+            ):
+                self.tell(
+                    "the slice has another name, pool or providers now: end this and start it anew; the old one holds"
+                )
+                return
+            controller.edit(new)
+            self.tell(f"the slice {new.name} was read again")
+        except (OSError, DynamoError) as error:
+            self.tell(f"the slice cannot be read, so the old one holds: {error}")
+
+    def _obey(self, controller: Controller, state: _State, now: float) -> None:
+        """Do what a person has asked for meanwhile."""
+        new = asked(controller.ledger)
+        if new.paused != controller.paused:
+            self.tell("paused: nothing is bought or let go" if new.paused else "at work again")
+        controller.paused = new.paused
+        wanted = new.policy or self.policy
+        if wanted != controller.policy.name:
+            controller.use(self._policy(wanted))
+            self.tell(f"the policy is {wanted} now")
+        if new.drain:
+            controller.release(
+                [one for one in controller.roster.live if one.token in new.drain], "somebody asked for it"
+            )
+        for group, at in new.restore:
+            if (group, at) not in state.asked.restore and at > now - 60:
+                controller.restore(group)
+                self.tell(f"{group} is in service again")
+        state.asked = new
+
+    def _write(self, controller: Controller, now: float) -> None:
+        """Write down how it stands, and forget what is old."""
+        data = status_data(controller, now)
+        with controller.ledger.change():
+            controller.ledger.learn("status", data)
+            controller.ledger.stands(now, {"at": now, **{key: data[key] for key in _CHARTED}})
+            controller.ledger.forget(now - _KEPT)
+
+    def _tell_since(self, controller: Controller, since: float, now: float) -> float:
+        """Tell what happened since the last time."""
+        names = {one.token: one.name for one in controller.roster.all}
+        for event in controller.ledger.events(since=since):
+            if event.what != "destroy" and since < event.at <= now:
+                self.tell(f"{names.get(event.token, event.token[:8])}: {event.what}: {event.why}")
+        return now
+
+
+@dataclass
+class _State:
+    """When the document was changed that holds, and what was asked for already."""
+
+    changed: int
+    asked: Asked
+
+
+def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float]) -> Clouds:
+    """Return the providers of a slice, each with threads of its own."""
+    settings = {name: rule.settings(name) for name, rule in slice_.providers.items()}
+
+    def connector(name: str) -> Callable[[], Provider]:
+        return lambda: drivers[name].connect(settings[name])
+
+    calls = {name: Calls(name, connector(name)) for name in slice_.providers}
+    networked = {name for network in slice_.networks.values() for name in network.spans}
+    return Clouds(slice_.name, calls, clock, networked)
+
+
+@contextmanager
+def _joining(reached: ReachedPool, workspace: Workspace, clock: Callable[[], float]) -> Iterator[JoinPlace]:
+    """Let workers join."""
+    certificate = join_certificate(workspace.root / "fleet", [reached.host])
+    service = JoinService(
+        lambda: JoinLedger(workspace.journal),
+        reached.trust,
+        reached.place,
+        certificate,
+        host=reached.host,
+        port=reached.port,
+        clock=clock,
+    )
+    with service:
+        yield JoinPlace(service.url(), certificate.text)
