@@ -55,6 +55,7 @@ def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -
         shared=engine.transfer == SHARED,
         urls=engine.urls or {},
         slots=packing.slots,
+        sizes={name: facts.states[graph.sources[name]][0] for name in digests},
     )
     compiled = write_dag(
         to,

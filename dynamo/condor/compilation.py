@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> 
     """
     units = pack(graph, Packing(slots=options.slots, seconds=run.journal.durations(graph.name)))
     digests = {name: run.files.digests[name] for name in graph.sources}
+    options = replace(options, sizes={name: run.files.size(name) for name in graph.sources})
     calls = dict.fromkeys(task.call for task in graph.tasks.values())
     code = {call: run.facts.code(call) for call in calls}
     carried = carry(calls, run.facts.code_states())
@@ -61,6 +63,7 @@ def dag_options(run: PoolRun, said: PoolOptions, slots: int, *, here: bool) -> D
         idle=max(IDLE, 4 * slots),
         run=run.id,
         slots=said.slots or slots or SLOTS,
+        began=run.began,
     )
 
 

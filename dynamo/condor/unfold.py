@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 
 from dynamo.condor.direct import note
 from dynamo.condor.folder import DagFolder, DagJob
+from dynamo.engine.expansion import read_found
 from dynamo.errors import DynamoError, InfrastructureError, UserError
 from dynamo.graph.model import Graph
 from dynamo.planning.pack import Packing, pack
@@ -23,6 +25,7 @@ from dynamo.targets.jobs import MORE, OUT, compile_jobs
 from dynamo.targets.unfolding import Unfolding
 from dynamo.worker.job import Made, Report
 from dynamo.worker.returned import Returned, Tried
+from dynamo.worker.spec import Spec
 from dynamo.worker.store import digest_file
 
 __all__ = ["gather", "main", "write"]
@@ -34,15 +37,15 @@ def write(folder: Path, name: str, job: str) -> None:
     if (folder / f"{node}.dag").exists():
         return
     known, jobs = Unfolding.read(folder, name), _jobs(folder)
-    (found,) = jobs[job].outputs.values()
-    graph = Graph.from_json(orjson.loads((folder / "jobs" / job / found).read_bytes()))
-    made = {n: m.digest for one in jobs.values() for n, m in one.returned().made.items()}
-    digests = {**known.digests, **made}
+    graph = _described(jobs[job])
+    made = {n: m for one in jobs.values() for n, m in one.returned().made.items()}
+    digests = {**known.digests, **{n: m.digest for n, m in made.items()}}
+    sizes = {**known.options.sizes, **{n: m.size for n, m in made.items()}}
     sources = {}
     for source, path in graph.sources.items():
         sources[source] = path if path and source not in known.paths else source
         if path and source not in known.paths:
-            digests[source] = _taken_in(folder, path)
+            digests[source], sizes[source] = _taken_in(folder, path)
     graph = Graph(known.workflow, graph.tasks, sources)
     units = pack(graph, Packing(slots=known.options.slots))
     compiled = compile_jobs(graph, units, known.paths, f"{job}-", jobs)
@@ -51,7 +54,14 @@ def write(folder: Path, name: str, job: str) -> None:
             link = folder / compiled.paths[source]
             link.unlink(missing_ok=True)
             link.symlink_to(path)
-    add_dag(folder, node, compiled, digests, known.options, final=False)
+    add_dag(folder, node, compiled, digests, replace(known.options, sizes=sizes), final=False)
+
+
+def _described(job: DagJob) -> Graph:
+    """Return what a job has described; it is due when the job is."""
+    spec = Spec.from_json(orjson.loads((job.folder / f"{job.name}.spec.json").read_bytes()))
+    (found,), (task,) = spec.outputs.values(), spec.graph.tasks.values()
+    return read_found(str(job.folder / found), task)
 
 
 def _jobs(folder: Path) -> Mapping[str, DagJob]:
@@ -61,14 +71,14 @@ def _jobs(folder: Path) -> Mapping[str, DagJob]:
     return whole.jobs
 
 
-def _taken_in(folder: Path, path: str) -> str:
-    """Return the digest of a file that a run-time workflow named by its path on this machine."""
+def _taken_in(folder: Path, path: str) -> tuple[str, int]:
+    """Return the digest and the bytes of a file that a run-time workflow named by its path on this machine."""
     if not (Path(path).is_absolute() and Path(path).is_file()):
         raise UserError(
             f"what was described reads {path!r}, which is not on this machine ({folder}): hand it to the workflow "
             "as an input"
         )
-    return digest_file(path)
+    return digest_file(path), Path(path).stat().st_size
 
 
 def gather(folder: Path, name: str, job: str, code: int) -> int:

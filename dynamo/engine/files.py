@@ -40,6 +40,10 @@ class Files:
             self.paths[name] = stored_path(self._store, file.digest)
             self._states[name] = (file.size, file.mtime)
 
+    def size(self, name: str) -> int:
+        """Return the bytes of a file that exists."""
+        return self._states[name][0]
+
     def changed(self, names: Iterable[str]) -> str:
         """Return the first that is no longer what its digest was taken of: what was made of it has no key.
 

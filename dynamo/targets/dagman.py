@@ -13,6 +13,7 @@ from dynamo.errors import UserError
 from dynamo.graph.model import Needs
 from dynamo.images.image import DEFAULT, Image
 from dynamo.targets import direct
+from dynamo.targets.attributes import attributes
 from dynamo.targets.dag_config import CONFIG
 from dynamo.targets.direct import is_direct
 from dynamo.targets.jobs import OUT, Compiled, TargetJob
@@ -74,6 +75,10 @@ class DagOptions:
         Folder to the URL by which workers fetch by themselves what lies in it.
     slots
         Into how many jobs side by side is packed what run-time workflows describe.
+    began
+        When the run began, in Unix seconds; 0 where a DAG is compiled for no run.
+    sizes
+        Bytes of the files that come from outside, by their name in the graph; what is not known is left out.
     """
 
     worker: str = WORKER
@@ -86,6 +91,8 @@ class DagOptions:
     shared: bool = False
     urls: Mapping[str, str] = field(default_factory=dict)
     slots: int = 8
+    began: float = 0.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def kind_of(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
@@ -167,6 +174,7 @@ def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
 def variables(compiled: Compiled, job: TargetJob, options: DagOptions) -> dict[str, str]:
     """Return what the submit description of a job's kind asks for, as values of VARS."""
     values = {"cores": str(job.needs.cores), "memory": str(_megabytes(job.needs))}
+    values |= attributes(compiled, job, options.began, options.sizes)
     if is_direct(compiled, job, options.container):
         return values | direct.variables(compiled, job)
     return values | ({} if options.shared else {"inputs": ", ".join(_inputs(job, compiled, options))})

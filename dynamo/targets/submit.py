@@ -5,7 +5,7 @@ Pure: text in, text out. Format: HTCondor manual 25, "condor_submit".
 
 from __future__ import annotations
 
-from dynamo.targets import direct
+from dynamo.targets import attributes, direct
 from dynamo.targets.dagman import DagOptions, image_of, kind_of
 from dynamo.targets.direct import is_direct
 from dynamo.targets.jobs import OUT, Compiled, TargetJob
@@ -65,6 +65,7 @@ def submit_text(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
         "",
         *_run(options),
         'My.DynamoJob = "$(JOB)"',
+        *attributes.LINES,
         "queue",
     ]
     return "\n".join(lines) + "\n"

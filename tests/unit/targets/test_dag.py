@@ -42,7 +42,8 @@ def hello() -> Graph:
 def compiled(graph: Graph, to: Path, **options: object) -> Path:
     calls = [task.call for task in graph.tasks.values()]
     digests = dict.fromkeys(graph.sources, "0" * 64)
-    given = {"python": "/usr/bin/python3", "run": "r1", **options}
+    sizes = dict.fromkeys(graph.sources, 1_500_000)
+    given = {"python": "/usr/bin/python3", "run": "r1", "began": 1.8e9, "sizes": sizes, **options}
     write_dag(
         to, graph, pack(graph, Packing(slots=2)), digests, carry(calls, []), DagOptions(**given), PRODUCTS
     )

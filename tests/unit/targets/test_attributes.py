@@ -1,0 +1,152 @@
+"""What jobs tell of themselves in the queue: the same in each cycle, and nothing that HTCondor reads otherwise."""
+
+from __future__ import annotations
+
+import re
+
+import htcondor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynamo.fleet.condor_pool import jobs_of
+from dynamo.graph.model import Graph, Needs, Task
+from dynamo.images.image import Image
+from dynamo.targets.ahead import ahead
+from dynamo.targets.attributes import attributes
+from dynamo.targets.dagman import DagOptions, dag_text
+from dynamo.targets.jobs import Compiled, compile_jobs
+from dynamo.targets.submit import submit_text
+from dynamo.targets.unfolding import Unfolding
+
+BEGAN = 1_800_000_000.75
+
+
+def task(n: int, step: str = "plot", **more: object) -> Task:
+    given = {"inputs": {"scan": "scan"}, "params": {}, **more}
+    return Task(f"t{n}", step, "python", "m:f", outputs={"out": f"out{n}"}, **given)
+
+
+def one_job(*tasks: Task, name: str = "nowcast") -> Compiled:
+    graph = Graph(name, {one.id: one for one in tasks}, {"scan": "/data/scan", "map": "/data/map"})
+    return compile_jobs(graph, [tuple(graph.tasks)])
+
+
+def told(compiled: Compiled, began: float = BEGAN, **sizes: int) -> dict[str, str]:
+    (job,) = compiled.jobs.values()
+    return attributes(compiled, job, began, sizes)
+
+
+def ad_of(submit: str, variables: dict[str, str]) -> dict[str, str]:
+    """Return what HTCondor makes of a submit description with these variables."""
+    text = "".join(f"{key} = {value}\n" for key, value in variables.items()) + submit
+    found = htcondor2.Submit(text)
+    return {name: found.expand(f"My.Dynamo{name}") for name in ("Kind", "Features", "Due")}
+
+
+def test_the_kind_is_workflow_and_steps():
+    """Each step once, in the order of the tasks, however many there are."""
+    steps = ("extrapolate", "plot", "extrapolate", "contour", "plot")
+    assert told(one_job(*(task(n, step) for n, step in enumerate(steps))))["kind"] == (
+        "nowcast/extrapolate+plot+contour"
+    )
+
+
+@pytest.mark.parametrize("calls", [["track/"], ["track-0/", "track-1/"], ["track-07/", "track-11/"]])
+def test_the_kind_does_not_tell_how_often_a_workflow_was_called(calls):
+    """As many storms as there are, what is done for one has one name."""
+    tasks = [task(n, f"{call}plot") for n, call in enumerate(calls)]
+    assert told(one_job(*tasks))["kind"] == "nowcast/track/plot"
+
+
+def test_a_kind_that_is_too_long_is_told_apart_by_its_end():
+    """At a hundred characters, the same each time."""
+    fits = ["x" * 92, "x" * 93]
+    kinds = [told(one_job(task(0, step)))["kind"] for step in fits]
+    assert kinds[0] == f"nowcast/{fits[0]}"
+    assert len(kinds[1]) == 100
+    assert re.fullmatch(r"nowcast/x{83}-[0-9a-f]{8}", kinds[1])[0] != told(one_job(task(0, "x" * 95)))["kind"]
+    assert told(one_job(task(0, fits[1])))["kind"] == kinds[1]
+
+
+def test_features_are_what_is_known_before_the_job_runs():
+    """Bytes of files that are there, minutes ahead, tasks; what is not known is left out."""
+    tasks = [task(n, params={"lead": lead}) for n, lead in enumerate((5, 7.5, None, True, "9", 1e300))]
+    assert told(one_job(*tasks), scan=120, map=99)["features"] == "bytes=120;lead=6.25;tasks=6"
+    both = task(0, inputs={"scans": ("scan", "map")})
+    assert told(one_job(both), scan=120, map=99)["features"] == "bytes=219;tasks=1"
+    assert told(one_job(both))["features"] == "tasks=1"
+
+
+@pytest.mark.parametrize(
+    ("began", "deadlines", "due"),
+    [
+        (BEGAN, [60.0], "1800000060"),
+        (BEGAN, [90.0, 0.0, 40.5], "1800000041"),
+        (BEGAN, [0.0], "undefined"),
+        (0.0, [60.0], "undefined"),
+    ],
+)
+def test_a_job_is_due_when_the_first_of_its_tasks_is(began, deadlines, due):
+    """In whole seconds; undefined where there is no deadline, or the DAG is of no run."""
+    tasks = [task(n, needs=Needs(deadline=deadline)) for n, deadline in enumerate(deadlines)]
+    assert told(one_job(*tasks), began)["due"] == due
+
+
+def direct(compiled: Compiled) -> DagOptions:
+    images = {name: Image(name, docker=f"{name}:1") for name in ("default", "own")}
+    return DagOptions(container="docker", images=images, began=BEGAN, sizes={"scan": 7})
+
+
+@pytest.mark.parametrize("kind", ["worker", "command", "ahead"])
+def test_a_fleet_reads_what_htcondor_makes_of_it(kind):
+    """Of a job of a worker, of a command in its own image, and of one that is submitted before its DAG."""
+    needs = Needs(deadline=60.0, image="own" if kind == "command" else "")
+    more = {"kind": "command", "argv": ("x",)} if kind == "command" else {}
+    one = Task(
+        "t", "plot", **{"kind": "python", **more}, call="m:f", inputs={"i": "scan"}, outputs={"o": "out"},
+        params={"lead": 7}, needs=needs,
+    )  # fmt: skip
+    compiled = one_job(one)
+    options = direct(compiled)
+    (job,) = compiled.jobs.values()
+    if kind == "ahead":
+        (text,) = ahead(compiled, options, "log")
+        said = ad_of(text, {})
+    else:
+        dag = dag_text(compiled, "nowcast", "nowcast", options, final=False)
+        line = re.findall(rf"^VARS {job.name} (.*cores.*)$", dag, re.MULTILINE)[0]
+        said = ad_of(submit_text(compiled, job, options), dict(re.findall(r'(\w+)="([^"]*)"', line)))
+    assert said == {
+        "Kind": '"nowcast/plot"',
+        "Features": '"bytes=7;lead=7;tasks=1"',
+        "Due": "1800000060",
+    }
+    ad = {"DynamoKind": said["Kind"].strip('"'), "DynamoFeatures": said["Features"].strip('"')}
+    (seen,) = jobs_of([{**ad, "DynamoDue": int(said["Due"]), "JobStatus": 1}], {}, 0.0)
+    assert (seen.kind, seen.due) == ("nowcast/plot", 1800000060)
+    assert seen.features == {"bytes": 7, "lead": 7, "tasks": 1}
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(), st.lists(st.text(), min_size=1, max_size=4))
+def test_names_of_any_signs_break_no_line(name, steps):
+    """Quotes, lines, macros: a graph need not come of Python functions."""
+    found = told(one_job(*(task(n, step) for n, step in enumerate(steps)), name=name))
+    assert re.fullmatch(r"[A-Za-z0-9._/+-]{1,100}", found["kind"])
+    said = ad_of('My.DynamoKind = "$(kind)"\nMy.DynamoFeatures = ""\nMy.DynamoDue = 0\nqueue\n', found)
+    assert said["Kind"] == f'"{found["kind"]}"'
+
+
+def test_other_signs_are_other_kinds():
+    """What is left of two names may be alike; what stands behind it is not."""
+    kinds = {told(one_job(task(0, step)))["kind"] for step in ('a"b', "a b", "a$b", "a_b")}
+    assert len(kinds) == 4
+    assert "nowcast/a_b" in kinds
+
+
+def test_what_is_described_at_run_time_is_compiled_as_its_run_was(tmp_path):
+    """When the run began is known there too."""
+    options = DagOptions(began=BEGAN, sizes={"scan": 120})
+    Unfolding("nowcast", {}, {}, options).write(tmp_path, "nowcast")
+    assert Unfolding.read(tmp_path, "nowcast").options == options
