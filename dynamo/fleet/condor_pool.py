@@ -55,7 +55,7 @@ class CondorPool:
     central_manager
         As ``host:port``; empty for the configured one.
     drain
-        Has the worker of a host name drained: its jobs end, it takes no more, and then it is off.
+        Has the machine of a slot drained: its jobs end, and it takes no more.
     clock
         The time, in Unix seconds.
     """
@@ -93,11 +93,10 @@ class CondorPool:
         with self._asking("drain a worker"):
             collector = self._condor.Collector(self._manager or None)
             which = f'DynamoToken == "{token}"'
-            hosts = {
-                str(ad["Machine"]) for ad in collector.query(self._condor.AdType.Startd, which, ["Machine"])
-            }
-        for host in hosts:
-            self._drain(host)
+            slots = collector.query(self._condor.AdType.Startd, which, ["Name", "Machine"])
+        # One slot of each machine stands for it: its name is found in the collector, that of the machine in no DNS.
+        for slot in {str(ad["Machine"]): str(ad["Name"]) for ad in slots}.values():
+            self._drain(slot)
 
     def _ended(
         self, queues: Sequence[tuple[Ad, Any]], since: Mapping[str, int], now: int

@@ -43,7 +43,7 @@ class Hearing:
         self._kept_at = 0.0
         self._call: Call | None = None
         self._ended: deque[tuple[float, str, bool]] = deque()
-        self._drains: list[Call] = []
+        self._drains: dict[str, Call] = {}
         self.reading: Reading | None = None
         #: Since when it has answered without a break.
         self.since = 0.0
@@ -61,12 +61,11 @@ class Hearing:
 
     def collect(self, now: float) -> None:
         """Take what it said."""
-        for one in [one for one in self._drains if one.done]:
-            self._drains.remove(one)
+        for token in [token for token, call in self._drains.items() if call.done]:
             try:
-                one.result()
+                self._drains.pop(token).result()
             except DynamoError as error:  # it is tried again: the worker does not say that it drains
-                self._ledger.tell(now, "not drained", error.message)
+                self._ledger.tell(now, "not drained", error.message, token)
         if self._call is None or not self._call.done:
             return
         call, self._call = self._call, None
@@ -121,7 +120,7 @@ class Hearing:
 
     def drain(self, token: str) -> None:
         """Have a worker drained."""
-        self._drains.append(self._calls.call("drain", token))
+        self._drains[token] = self._calls.call("drain", token)
 
     def _learn(self, done: Sequence[Done]) -> None:
         for one in done:

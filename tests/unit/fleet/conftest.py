@@ -79,7 +79,12 @@ class World:
     def settle(self) -> None:
         """Wait until all that was asked is answered, in the true time of the machine."""
         clouds, hearing = self.controller.clouds, self.controller.hearing
-        calls = [*clouds._orders.values(), *clouds._destroying.values(), hearing._call, *hearing._drains]
+        calls = [
+            *clouds._orders.values(),
+            *clouds._destroying.values(),
+            hearing._call,
+            *hearing._drains.values(),
+        ]
         calls += [call for _, call in (*clouds._asked.values(), *clouds._pricing.values())]
         for call in calls:
             while call is not None and not call.done:
