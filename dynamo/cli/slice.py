@@ -135,17 +135,12 @@ def _checked(file: str) -> tuple[SliceDraft, dict[str, Any]]:
 
 def _looked(file: str, *, costs: bool) -> tuple[Slice, World]:
     """Return a slice without faults, and what its clouds say; with `costs`, also held against what they sell."""
-    from dynamo.fleet.slice_checks import check_reach
+    from dynamo.fleet.slice_checks import reach
     from dynamo.fleet.slice_costs import check_costs
-    from dynamo.fleet.slice_world import connect, look
+    from dynamo.fleet.slice_world import look
 
     draft, drivers = _checked(file)
-    slice_ = draft.sound()
-    providers = connect(slice_, drivers)
-    if costs:
-        check_reach(draft, providers)
-        draft.sound()
-    world = look(slice_, providers)
+    world = look(draft.sound(), reach(draft, drivers))
     if costs:
         check_costs(draft, world.offerings)
     return draft.sound(), world

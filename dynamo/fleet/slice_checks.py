@@ -20,7 +20,7 @@ from dynamo.fleet.slice_networks import check_groups_networks, check_networks
 from dynamo.fleet.slice_secrets import refuse_open, refuse_secrets
 from dynamo.runfile.values import At
 
-__all__ = ["check", "check_reach", "load"]
+__all__ = ["check", "load", "reach"]
 
 #: What may be part of a host name; of the two names of one machine together they must not be too long.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -163,14 +163,24 @@ def _check_offer(
         )
 
 
-def check_reach(draft: SliceDraft, providers: Mapping[str, Provider]) -> None:
-    """Add networks at providers that make none."""
-    assert draft.slice is not None
-    for name, rule in draft.slice.networks.items():
-        for index, provider in enumerate(rule.spans):
-            if provider in providers and not isinstance(providers[provider], NetworkProvider):
-                driver = draft.slice.providers[provider].driver
+def reach(draft: SliceDraft, drivers: Mapping[str, Driver]) -> dict[str, Provider]:
+    """Return the providers, without a call of a cloud; raises `FaultySliceError` where one does not take its settings.
+
+    What makes no networks, and is to have one, is such a fault too.
+    """
+    slice_ = draft.sound()
+    providers: dict[str, Provider] = {}
+    for name, rule in slice_.providers.items():
+        try:
+            providers[name] = drivers[name].connect(rule.settings(name))
+        except UserError as error:
+            draft.tell(("providers", name), str(error))
+    for name, network in slice_.networks.items():
+        for index, at in enumerate(network.spans):
+            if at in providers and not isinstance(providers[at], NetworkProvider):
+                driver = slice_.providers[at].driver
                 draft.tell(
-                    ("networks", name, "spans", index),
-                    f"the driver {driver!r} of {provider!r} makes no networks",
+                    ("networks", name, "spans", index), f"the driver {driver!r} of {at!r} makes no networks"
                 )
+    draft.sound()
+    return providers

@@ -29,7 +29,9 @@ def plan(slice_: Slice, world: World) -> Plan:
     networks, moved = _networks(slice_, world)
     machines = _Machines(slice_, world, moved, Room(slice_, world.offerings))
     machines.sort()
-    for name in slice_.nodes:
+    for name in sorted(
+        slice_.nodes, key=lambda name: not machines.silent(name)
+    ):  # what must stay counts first
         machines.fill(name)
     room = machines.room
     return Plan(
@@ -164,20 +166,16 @@ class _Machines:
             Step(action, "machine", group, provider, 1, one.id, one.name, one.size, offer, usd, why)
         )
 
+    def silent(self, name: str) -> list[str]:
+        """Return the providers of a group that did not answer."""
+        return sorted({one.provider for one in self.slice.nodes[name].offers} & self.world.silent.keys())
+
     def fill(self, name: str) -> None:
         """Make what a group lacks, in the place of those that do not fit it first."""
         group, misfits = self.slice.nodes[name], self.misfits.get(name, [])
         lacking = group.fewest - self.kept[name]
-        silent = sorted({one.provider for one in group.offers} & self.world.silent.keys())
-        if silent:
-            for provider, one, why in misfits:
-                self.room.stays(*price_machine(self.slice, provider, one, self.world.offerings))
-                self._step("keep", provider, one, f"{why}; it stays until {silent[0]} answers")
-            if lacking > len(misfits):
-                self.short.append(
-                    f"{name}: {lacking - len(misfits)} more may be lacking, but {' and '.join(silent)} may have them, "
-                    "and did not answer: none is made"
-                )
+        if self.silent(name):
+            self._wait(name, misfits, self.silent(name))
             return
         bought = self._buy(name, lacking)
         for provider, one, why in misfits:
@@ -201,6 +199,23 @@ class _Machines:
                     offer=key,
                     usd_per_hour=new.usd,
                 )
+            )
+
+    def _wait(self, name: str, misfits: list[tuple[str, Machine, str]], silent: list[str]) -> None:
+        """Leave a group as it is, but for what is more than it may have, until all its providers answer."""
+        group = self.slice.nodes[name]
+        for provider, one, why in misfits:
+            if self.kept[name] >= group.most:
+                self._step("remove", provider, one, f"{why}, and the group has {group.most} at most")
+                continue
+            self.kept[name] += 1
+            self.room.stays(*price_machine(self.slice, provider, one, self.world.offerings))
+            self._step("keep", provider, one, f"{why}; it stays until {silent[0]} answers")
+        lacking = group.fewest - self.kept[name]
+        if lacking > 0:
+            self.short.append(
+                f"{name}: {lacking} more may be lacking, but {' and '.join(silent)} may have them, and did not answer: "
+                "none is made"
             )
 
     def _buy(self, name: str, lacking: int) -> list[Priced]:

@@ -24,7 +24,8 @@ def plan_words(found: Plan, slice_: Slice) -> str:
     """Return a plan as lines of text."""
     lines = [_step(one) for one in found.steps]
     if not found.changes:
-        lines.append(f"nothing is to be done for {found.slice!r}")
+        known = ", as far as is known" if found.silent else ""
+        lines.append(f"nothing is to be done for {found.slice!r}{known}")
     lines += [f"lacking  {one}" for one in found.short]
     money = f"{_usd(found.usd_now)} now, {_usd(found.usd_after)} after, {_usd(found.usd_most)} at most"
     if slice_.limits.usd_per_day < float("inf"):

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
 from dynamo.fleet.offering import Offering
-from dynamo.fleet.provider import Driver, NetworkProvider, Provider
+from dynamo.fleet.provider import NetworkProvider, Provider
 from dynamo.fleet.refusals import ProviderError
 from dynamo.fleet.slice import Slice
 
-__all__ = ["World", "connect", "look"]
+__all__ = ["World", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,6 @@ class World:
     offerings: Mapping[str, Sequence[Offering]] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     code: int = 0
-
-
-def connect(slice_: Slice, drivers: Mapping[str, Driver]) -> dict[str, Provider]:
-    """Return the providers of a slice, without a call of a cloud; raises `UserError` where settings do not do."""
-    return {name: drivers[name].connect(rule.settings(name)) for name, rule in slice_.providers.items()}
 
 
 def look(slice_: Slice, providers: Mapping[str, Provider]) -> World:

@@ -11,11 +11,11 @@ from dynamo.provisioners.ec2 import Ec2
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.slice import machine_name
-from dynamo.fleet.slice_checks import check, check_reach
+from dynamo.fleet.slice_checks import check, reach
 from dynamo.fleet.slice_costs import check_costs
 from dynamo.fleet.slice_file import FaultySliceError, read
 from dynamo.fleet.slice_plan import plan
-from dynamo.fleet.slice_world import connect, look
+from dynamo.fleet.slice_world import look
 from tests.cloud.ec2_use import IMAGE
 from tests.cloud.fake_openstack import REGION, SECRET, FakeOpenStack
 
@@ -71,9 +71,8 @@ def planned(text):
     """Check a slice as `dynamo slice plan` does; return it, its providers and its plan."""
     draft = read("s.yaml", text)
     drivers = check(draft)
+    providers = reach(draft, drivers)
     slice_ = draft.sound()
-    providers = connect(slice_, drivers)
-    check_reach(draft, providers)
     world = look(slice_, providers)
     assert not world.silent
     check_costs(draft, world.offerings)

@@ -8,10 +8,10 @@ from dynamo.errors import UserError
 from dynamo.fleet.credentials import Credentials
 from dynamo.fleet.offering import Offering
 from dynamo.fleet.provider import Driver
-from dynamo.fleet.slice_checks import check, check_reach, load
+from dynamo.fleet.slice_checks import check, load, reach
 from dynamo.fleet.slice_costs import check_costs
 from dynamo.fleet.slice_file import FaultySliceError, read
-from dynamo.testing.cloud import Cloud
+from dynamo.testing.cloud import Cloud, cloud_driver
 
 GIB = 2**30
 GOOD = """\
@@ -199,11 +199,28 @@ def test_a_provider_without_networks_is_told():
     class Bare:
         """A provider that makes machines only."""
 
-    draft = read("s.yaml", GOOD)
-    check_reach(draft, {"aws": Cloud().provider(), "here": Bare()})
+    draft = read("s.yaml", GOOD.replace('credentials: "profile:radar", ', ""))
+    drivers = {"aws": cloud_driver(Cloud()), "here": Driver(lambda _: Bare())}
+    with pytest.raises(FaultySliceError):
+        reach(draft, drivers)
     assert [str(one) for one in draft.faults.found] == [
         "s.yaml:6:46: spans: the driver 'docker' of 'here' makes no networks",
         "s.yaml:7:36: spans: the driver 'docker' of 'here' makes no networks",
+    ]
+
+
+def test_what_a_driver_does_not_take_is_told_at_its_provider():
+    """Of all providers at once; no cloud is called."""
+
+    def connect(settings):
+        raise UserError(f"{settings.name} has no such key")
+
+    draft = read("s.yaml", GOOD.replace('credentials: "profile:radar", ', ""))
+    with pytest.raises(FaultySliceError) as caught:
+        reach(draft, {"aws": Driver(connect), "here": Driver(connect)})
+    assert [str(one) for one in caught.value.faults] == [
+        "s.yaml:3:8: aws: aws has no such key",
+        "s.yaml:4:9: here: here has no such key",
     ]
 
 
