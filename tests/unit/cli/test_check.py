@@ -62,6 +62,14 @@ def test_json_has_the_same_facts(run_file, capsys):
     assert facts["data_time"] == "2017-03-29T07:31:40+00:00"
 
 
+def test_a_deadline_is_told(run_file, capsys):
+    """In words and for programs; nothing is said where there is none."""
+    assert "deadline" not in checked(capsys, run_file)[1]
+    run_file.write_text(f"{run_file.read_text()}deadline: 1.5 min\n")
+    assert "deadline      1 min 30 s after its start\n" in checked(capsys, run_file)[1]
+    assert json.loads(checked(capsys, run_file, "--json")[1])["deadline"] == 90
+
+
 def test_faults_end_with_exit_code_2(run_file, capsys):
     """Each on its own line, in words and as JSON; no traceback."""
     run_file.write_text("workflow: ./chain.py:chain\ninput: {frames: '*.nc'}\nparams: {level: x}\n")

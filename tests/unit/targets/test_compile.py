@@ -55,6 +55,13 @@ def test_the_printed_command_can_be_run(compile_, tmp_path, target, last):
     assert arguments[-len(last) :] == last
 
 
+def test_jobs_tell_how_large_their_inputs_are(compile_, tmp_path):
+    """As they are on this disk; of no run, none is due."""
+    compile_("--target", "dagman", "-o", tmp_path / "dag")
+    dag = (tmp_path / "dag" / "chain.dag").read_text()
+    assert 'kind="chain/split" features="bytes=6;tasks=1" due="undefined"' in dag
+
+
 def test_the_batch_name_tells_the_time_of_the_data(compile_, chain, tmp_path):
     """So that `condor_q` tells one cycle from another."""
     (chain / "scan-20261122-105000.txt").write_text("a\nb\nc\n")
