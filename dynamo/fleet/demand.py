@@ -8,7 +8,7 @@ that come at `r` or later and are due by `d`, no fewer cores do than (Baruah's b
 and the demand is the largest of these over all `r` (now, and when forecast jobs come) and all `d`. With `r` = now and
 only the queue that is `D(t)`. `overhead` is what passes until a job runs at all. The last job of many ends while other
 cores have nothing left to do: with all of them in time whatever their order (Graham 1966) the seconds of the longest
-job, `tail`, are taken off both above and below the line, or a share of them. It is never more than the cores that the
+job, `tail`, are taken off both above and below the line. It is never more than the cores that the
 jobs can use at the same time.
 
 Where a deadline is so near that nothing ordered now could serve before it, what is bought cannot help these jobs, but
@@ -39,7 +39,8 @@ class Terms:
     overhead
         Seconds from a job being there to it running: a negotiation, and the files.
     tail
-        Which share of the longest job's seconds is taken off the window, and off the work.
+        The longest job is taken for no more than this share of the window: where one takes nearly all of it, no number
+        of cores would do for every order, and the order of a queue is hardly ever the worst.
     caution
         Where between what is expected (0) and what is not exceeded nine times in ten (1) the work is taken.
     open_ended
@@ -133,8 +134,7 @@ def demand(
     for one in coming:
         at = max(one.at, now)
         window = one.due - at if math.isfinite(one.due) else terms.open_ended
-        lasts = min(longest, window / 2)
-        items.append(_Item(at, one.due, window, _careful(one, terms), float(one.cores), lasts))
+        items.append(_Item(at, one.due, window, _careful(one, terms), float(one.cores), longest))
     best = Demand(start=now)
     for start in {now, *(item.start for item in items)}:
         best = max(best, _largest(items, start, terms), key=lambda found: found.cores)
@@ -159,7 +159,7 @@ def _queued(load: Load, now: float, terms: Terms, soonest: float, first: float) 
         return [_Item(now, load.due, window, work, load.runnable, longest)], 0.0
     # the longest alone is late: nothing is bought for it, and it spoils no window
     alone = min(longest * load.cores, work)
-    return [_Item(now, load.due, window, work - alone, load.runnable - load.cores, left / 2)], alone
+    return [_Item(now, load.due, window, work - alone, load.runnable - load.cores, left)], alone
 
 
 def _largest(items: Iterable[_Item], start: float, terms: Terms) -> Demand:
@@ -169,7 +169,8 @@ def _largest(items: Iterable[_Item], start: float, terms: Terms) -> Demand:
     for item in sorted((item for item in items if item.start >= start), key=lambda item: item.due):
         work, cores, longest = work + item.work, cores + item.cores, max(longest, item.longest)
         window = max(window, item.window + item.start - start)
-        seconds, tail = max(window - terms.overhead, _SHORTEST), terms.tail * longest
+        seconds = max(window - terms.overhead, _SHORTEST)
+        tail = min(longest, terms.tail * seconds)
         safe = (work - tail) / max(seconds - tail, _SHORTEST)
         needed = min(max(work / seconds, safe), cores)
         if needed > best.cores:

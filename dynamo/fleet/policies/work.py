@@ -32,8 +32,8 @@ class WorkPerDeadline:
     ----------
     margin
         On what the work needs: boots, machines and estimates err.
-    hold
-        Seconds for which what was needed is kept.
+    hold, blind_hold
+        Seconds for which what was needed is kept: where the view tells what is to come, and where it does not.
     terms
         How work is turned into cores, see `dynamo.fleet.demand.Terms`.
     ahead
@@ -49,9 +49,10 @@ class WorkPerDeadline:
     """
 
     margin: float = 1.1
-    hold: float = 300.0
+    hold: float = 60.0
+    blind_hold: float = 300.0
     terms: Terms = field(default_factory=Terms)
-    ahead: float = 10.0
+    ahead: float = 20.0
     gain: float = 5.0
     tolerated: float = 0.005
     use: float = 900.0
@@ -70,7 +71,7 @@ class WorkPerDeadline:
         for keys, loads in _sets(view):
             part = _Part(self, view, keys, loads, seen, rhythm)
             name = ",".join(sorted(keys))
-            kept[name] = self._hold(held.get(name, []), view.now, part.target)
+            kept[name] = self._hold(held.get(name, []), view, part.target)
             room = turn.serve(part, room, max(value for _, value in kept[name]))
         room = turn.floors(view, self, room)
         going = [float(at) for at in history.get("gone", []) if view.now - float(at) < _MINUTE]
@@ -96,16 +97,17 @@ class WorkPerDeadline:
         late = max(view.lateness.values(), default=0.0)
         return self.margin * (1.0 + min(0.5, self.gain * max(late - self.tolerated, 0.0)))
 
-    def _hold(self, steps: Sequence[Sequence[float]], now: float, target: float) -> list[list[float]]:
+    def _hold(self, steps: Sequence[Sequence[float]], view: View, target: float) -> list[list[float]]:
         """Return the largest target of each step of the hold, this one's too."""
-        step = max(self.hold / _STEPS, 1.0)
-        at = math.floor(now / step) * step
-        kept = [[float(a), float(b)] for a, b in steps if now - self.hold <= a < at or (a == at and a <= now)]
-        if kept and kept[-1][0] == at:
+        hold = self.hold if view.coming else self.blind_hold
+        step = max(hold / _STEPS, 1.0)
+        at = math.floor(view.now / step) * step
+        kept = [[float(a), float(b)] for a, b in steps if view.now - hold <= a <= view.now]
+        if kept and kept[-1][0] >= at:
             kept[-1][1] = max(kept[-1][1], target)
         else:
             kept.append([at, target])
-        return kept
+        return kept[-2 * _STEPS :]
 
 
 def _seen(view: View, history: Mapping[str, Any]) -> dict[float, float]:

@@ -42,9 +42,10 @@ def test_never_more_cores_than_the_jobs_can_use():
 
 
 def test_the_tail_of_the_longest_job_shortens_the_window():
-    """Half of 20 s off 60 s, and off the work: 510 - 10 in 50 s. Of little work it is the plain quotient."""
+    """20 s off 60 s, and off the work: 520 - 20 in 40 s. No more than half the window; of little work nothing."""
     terms = Terms(overhead=0.0, tail=0.5)
-    assert demand([load(60.0, 510.0, longest=20.0)], [], 0.0, terms).cores == pytest.approx(10.0)
+    assert demand([load(60.0, 520.0, longest=20.0)], [], 0.0, terms).cores == pytest.approx(12.5)
+    assert demand([load(60.0, 630.0, longest=50.0)], [], 0.0, terms).cores == pytest.approx(20.0)
     assert demand([load(60.0, 30.0, longest=20.0)], [], 0.0, terms).cores == pytest.approx(0.5)
 
 

@@ -84,7 +84,7 @@ def test_the_limit_that_bit_is_in_the_reason():
 
 
 def test_a_forecast_is_bought_for_when_it_is_time():
-    """At 100 s: not at 0, for a boot takes 30 s and ten are put on top; but at 60."""
+    """At 100 s: not at 0, for a boot takes 30 s and 20 are put on top; but at 60."""
     coming = [Coming(100.0, 150.0, 500.0, 500.0, 100, "storm")]
     view = View(0.0, offers=[OFFER], groups=GROUPS, coming=coming)
     assert bought(PLAIN.decide(view, {})) == {}
@@ -147,7 +147,7 @@ def test_down_only_after_the_hold():
         loads = [load(100.0, 1000.0)] if now == 0 else []
         return View(now, loads=loads, workers=workers(5), offers=[OFFER], groups=GROUPS)
 
-    decisions = run(replace(PLAIN, hold=300.0), [at(now) for now in (0.0, 100.0, 200.0, 290.0, 320.0)])
+    decisions = run(replace(PLAIN, blind_hold=300.0), [at(now) for now in (0.0, 100.0, 200.0, 290.0, 320.0)])
     assert [len(one.releases) for one in decisions] == [0, 0, 0, 0, 5]
 
 
@@ -238,7 +238,7 @@ def views(draw):
 @settings(deadline=None, max_examples=200)
 def test_whatever_the_view_no_limit_is_exceeded_and_the_same_view_gives_the_same(view):
     """Nothing is let go on a view that is not trusted; no urgent one, none below min; the history is plain JSON."""
-    policy = WorkPerDeadline(hold=0.0)
+    policy = WorkPerDeadline(hold=0.0, blind_hold=0.0)
     decision = policy.decide(view, {})
     assert policy.decide(view, {}) == decision
     offers = {offer.key: offer for offer in view.offers}
