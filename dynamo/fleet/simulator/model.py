@@ -22,7 +22,7 @@ from dynamo.fleet.simulator.faults import Death, NoCollector, Reclaim
 from dynamo.fleet.simulator.forecast import Forecast
 from dynamo.fleet.simulator.machine import Machine
 from dynamo.fleet.simulator.pool import Pool
-from dynamo.fleet.simulator.queue import DONE, Queue
+from dynamo.fleet.simulator.queue import DONE, RUNNING, Queue
 from dynamo.fleet.simulator.scenario import Scenario
 from dynamo.fleet.simulator.trace import Trace
 
@@ -86,7 +86,7 @@ class _Model:
         self._forecast = Forecast(trace, self._draws) if scenario.forecast else None
         self._now = 0.0
         self._events: list[tuple[float, int, int, int]] = []  # time, kind, number, attempt
-        self._attempts = bytearray(len(trace.jobs))
+        self._attempts = [0] * len(trace.jobs)
         self._finished = [math.inf] * len(trace.jobs)
         self._history: Mapping[str, Any] = {}
         self._matching = False
@@ -104,19 +104,16 @@ class _Model:
             self._ready(machine.number, 0)
         self._push(0.0, _DECIDE)
         self._loop()
-        began = self._eye.began
-        running = self._queue.state
+        pairs = zip(self._eye.began, self._attempts, strict=True)
+        states = self._queue.state
         return Record(
             trace=self._trace,
             scenario=self._scenario,
             policy=self._policy.name,
             seed=self._seed,
-            started=[
-                at if self._attempts[number] or running[number] == DONE else math.inf
-                for number, at in enumerate(began)
-            ],
+            started=[at if attempts else math.inf for at, attempts in pairs],
             finished=self._finished,
-            reruns=sum(self._attempts) - sum(1 for state in running if state >= 2),
+            reruns=sum(self._attempts) - sum(1 for state in states if state in {RUNNING, DONE}),
             machines=self._cloud.machines,
             refused=dict(self._cloud.refused),
             targets=self._targets,
