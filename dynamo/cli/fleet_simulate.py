@@ -189,7 +189,7 @@ def _wanted(policies: Sequence[str]) -> list[Wanted]:
     from dynamo.fleet.policies.named import FORESEEING, NAMES
 
     found = []
-    for text in policies or [name for name in (*NAMES, *FORESEEING) if name != "static"]:
+    for text in policies or [name for name in (*NAMES, *FORESEEING) if name not in {"static", "least"}]:
         name, _, rest = text.partition(":")
         settings: dict[str, Any] = {}
         for each in filter(None, rest.split(",")):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.slice_apply import apply, destroy
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dynamo.fleet.slice_file import SliceDraft
     from dynamo.fleet.slice_world import World
 
-__all__ = ["command"]
+__all__ = ["command", "looked"]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _file = click.argument("file")
@@ -25,6 +26,10 @@ _file = click.argument("file")
 @click.group("slice", short_help="Check, plan and show machines of several clouds, as one document says.")
 def command() -> None:
     """Check, plan and show slices: machines and networks of several clouds, as one document in JSON or YAML says."""
+
+
+command.add_command(apply)
+command.add_command(destroy)
 
 
 @command.command("check")
@@ -67,7 +72,7 @@ def plan_(file: str, *, as_json: bool) -> int:
     from dynamo.fleet.slice_plan import plan
     from dynamo.fleet.slice_words import plan_json, plan_words
 
-    slice_, world = _looked(file, costs=True)
+    slice_, world = looked(file, costs=True)
     found = plan(slice_, world)
     print(json.dumps(plan_json(found), indent=2) if as_json else plan_words(found, slice_))
     return world.code
@@ -83,7 +88,7 @@ def show(file: str, *, as_json: bool) -> int:
     """
     from dynamo.fleet.slice_words import show_json, show_words
 
-    slice_, world = _looked(file, costs=False)
+    slice_, world = looked(file, costs=False)
     found = (
         json.dumps(show_json(slice_, world), indent=2) if as_json else show_words(slice_, world, time.time())
     )
@@ -133,7 +138,7 @@ def _checked(file: str) -> tuple[SliceDraft, dict[str, Any]]:
     return draft, check(draft)
 
 
-def _looked(file: str, *, costs: bool) -> tuple[Slice, World]:
+def looked(file: str, *, costs: bool) -> tuple[Slice, World]:
     """Return a slice without faults, and what its clouds say; with `costs`, also held against what they sell."""
     from dynamo.fleet.slice_checks import reach
     from dynamo.fleet.slice_costs import check_costs

@@ -101,6 +101,10 @@ class Controller:
         self.clouds.ask()
         self.hearing.ask()
 
+    def now(self) -> float:
+        """Return the time by its clock."""
+        return self._clock()
+
     def edit(self, slice_: Slice) -> None:
         """Have another slice from the next turn on; what it does not name any more is drained."""
         brought_back = [

@@ -24,6 +24,7 @@ _MODULES = {
     "parsl": ("dynamo.fleet.policies.parsl", "Parsl"),
     "keda": ("dynamo.fleet.policies.keda", "Keda"),
     "static": ("dynamo.fleet.policies.static", "Static"),
+    "least": ("dynamo.fleet.policies.least", "Least"),
 }
 #: Names of policies that decide from a view alone, and so could run live.
 NAMES = tuple(_MODULES)

@@ -1,0 +1,199 @@
+"""``dynamo slice apply`` and ``destroy``: bring about what a document says, and take all of it away."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dynamo.errors import UserError
+
+if TYPE_CHECKING:
+    from dynamo.fleet.controller import Controller
+    from dynamo.fleet.provider import Provider
+    from dynamo.fleet.slice import Slice
+    from dynamo.fleet.slice_steps import Plan
+    from dynamo.fleet.slice_world import World
+    from dynamo.journal.workspace import Workspace
+
+__all__ = ["apply", "destroy"]
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+_workspace = click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    help="Whose journal keeps it; .dynamo beside FILE by default.",
+)
+_yes = click.option("--yes", is_flag=True, help="Do it without asking.")
+#: Seconds that destroy takes at most by default: a cloud may take minutes for one machine.
+_PATIENCE = 600.0
+
+
+@click.command("apply")
+@_file
+@_workspace
+@_yes
+@click.option(
+    "--wait", default=1800.0, show_default=True, metavar="SECONDS", help="How long to wait for machines."
+)
+def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
+    """Bring about what FILE says: its networks, and the least of each node group; more come with `dynamo fleet run`.
+
+    What is there and fits stays; twice changes nothing. Where a provider does not answer nothing is done. The exit code
+    is 3 where something is lacking in the end.
+    """
+    from dynamo.fleet.slice_plan import plan
+    from dynamo.fleet.slice_words import plan_words
+
+    slice_, world = _looked(file)
+    found = plan(slice_, world)
+    print(plan_words(found, slice_))
+    if world.code:
+        print("nothing was done: first all providers must answer")
+        return world.code
+    if not found.changes:
+        return 0
+    _refuse(found)
+    _confirm("do this?", yes=yes)
+    _carry_out(file, workspace, slice_, found, wait)
+    slice_, world = _looked(file)
+    left = plan(slice_, world)
+    print(plan_words(left, slice_))
+    return 3 if left.changes or world.code else 0
+
+
+def _refuse(found: Plan) -> None:
+    """Refuse what would take away what machines stand on."""
+    for step in found.steps:
+        if (
+            step.kind == "network"
+            and step.action == "change"
+            and step.why != "was made in part only, and is completed"
+        ):
+            raise UserError(
+                f"the network {step.group!r} at {step.provider!r} {step.why}, and the slice says {step.size}: one that "
+                "machines are on cannot be changed; dynamo slice destroy first, or give the new one another name"
+            )
+
+
+def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, wait: float) -> None:
+    from dynamo.fleet.lock import lock_slice
+    from dynamo.fleet.wiring import wire
+
+    place = _made(file, workspace)
+    with lock_slice(place.root / "fleet", slice_.name):
+        providers = {name: connect() for name, connect in _connectors(slice_).items()}
+        for name, network in wire(slice_, providers):
+            print(f"network {network.tags.group} at {name}: {network.cidr}", flush=True)
+        if any(one.kind == "machine" for one in found.changes):
+            _settle(file, place, slice_, found, wait)
+        for step in found.changes:
+            if step.kind == "network" and step.action == "remove":
+                _remove_network(providers[step.provider], step.id)
+
+
+def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: float) -> None:
+    """Have machines until each node group has its least, and none that is not in the slice is left."""
+    from dynamo.fleet.decision import Release
+    from dynamo.fleet.session import Fleet
+
+    leaving = {step.id: step.why for step in found.changes if step.kind == "machine" and step.id}
+    stop = threading.Event()
+    timer = threading.Timer(wait, stop.set)
+    timer.daemon = True
+
+    def settled(controller: Controller) -> bool:
+        live = controller.roster.live
+        going = [one for one in live if one.machine in leaving]
+        controller.roster.release(
+            [Release(one.token, leaving[one.machine]) for one in going], controller.now()
+        )
+        here = [one for one in live if one.stage == "joined" and one.machine not in leaving]
+        enough = all(
+            sum(one.group == name for one in here) >= group.fewest for name, group in slice_.nodes.items()
+        )
+        return enough and not going and all(one.stage == "joined" for one in live)
+
+    timer.start()
+    try:
+        Fleet(file, place, "least", interval=3.0, tell=lambda line: print(line, flush=True)).run(
+            stop, settled
+        )
+    finally:
+        timer.cancel()
+
+
+def _remove_network(provider: Provider, id_: str) -> None:
+    from dynamo.fleet.provider import NetworkProvider
+
+    if isinstance(provider, NetworkProvider):
+        provider.destroy_network(id_)
+
+
+@click.command("destroy")
+@_file
+@_workspace
+@_yes
+@click.option("--wait", default=_PATIENCE, show_default=True, metavar="SECONDS", help="How long to try.")
+def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
+    """Take all machines and networks of FILE away, and list until nothing is left. Jobs on them run again elsewhere.
+
+    The exit code is 3 where something is left, or a provider does not say what is.
+    """
+    from dynamo.fleet.destruction import destroy as end
+    from dynamo.fleet.ledger import Ledger
+    from dynamo.fleet.lock import lock_slice
+    from dynamo.fleet.slice_checks import load
+
+    slice_ = load(file)
+    place = _made(file, workspace)
+    _confirm(f"take all machines and networks of {slice_.name!r} away?", yes=yes)
+    providers = _connectors(slice_)
+    with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
+        left = end(slice_.name, providers, ledger, print, patience=wait)
+    if not left:
+        print(
+            f"nothing is left of {slice_.name!r}: {', '.join(providers)} list no machine and no network of it"
+        )
+        return 0
+    for what in (*left.machines, *(f"network {one}" for one in left.networks)):
+        print(f"left: {what}", file=sys.stderr)
+    for name, why in left.silent.items():
+        print(f"not known: {name} does not say what is there: {why}", file=sys.stderr)
+    return 3
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(f"{question} nobody can be asked here: say --yes")
+    click.confirm(question, abort=True)
+
+
+def _connectors(slice_: Slice) -> dict[str, Callable[[], Provider]]:
+    """Return what makes each provider; raises `UserError` where its driver or credentials are missing."""
+    from dynamo.fleet import registry
+
+    def connector(name: str) -> Callable[[], Provider]:
+        rule = slice_.providers[name]
+        driver, settings = registry.driver(rule.driver), rule.settings(name)
+        return lambda: driver.connect(settings)
+
+    return {name: connector(name) for name in slice_.providers}
+
+
+def _looked(file: Path) -> tuple[Slice, World]:
+    from dynamo.cli.slice import looked
+
+    return looked(str(file), costs=True)
+
+
+def _made(file: Path, workspace: Path | None) -> Workspace:
+    from dynamo.journal.workspace import Workspace
+
+    return Workspace.open(workspace or file.absolute().parent / ".dynamo")

@@ -1,0 +1,138 @@
+"""The end of a slice: all its machines and networks are taken away, and the listings say that nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from dynamo.fleet.calls import Call, Calls
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.machine import Machine
+from dynamo.fleet.network import Network
+from dynamo.fleet.provider import NetworkProvider, Provider
+from dynamo.fleet.refusals import ProviderError
+
+__all__ = ["Left", "destroy"]
+
+#: Seconds between two listings, while something is left.
+_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of a slice: nothing, where all three are empty.
+
+    Parameters
+    ----------
+    machines, networks
+        As ``provider: name or id``.
+    silent
+        Provider that did not list what there is, and why.
+    """
+
+    machines: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.machines or self.networks or self.silent)
+
+
+def destroy(
+    slice_: str,
+    providers: Mapping[str, Callable[[], Provider]],
+    ledger: Ledger,
+    tell: Callable[[str], None],
+    *,
+    patience: float = 600.0,
+    clock: Callable[[], float] = time.time,
+) -> Left:
+    """Take away all that providers list of a slice, until they list nothing, for so many seconds; return what is left.
+
+    What fails is tried again. The journal's workers are gone when their provider lists nothing any more.
+    """
+    calls = {name: Calls(name, _connector(connect)) for name, connect in providers.items()}
+    try:
+        until, told = time.monotonic() + patience, set[str]()
+        while True:
+            left = _turn(slice_, calls, told, tell)
+            _write_down(ledger, left, clock())
+            if not left or time.monotonic() > until:
+                return left
+            time.sleep(_PAUSE)
+    finally:
+        for one in calls.values():
+            one.close()
+
+
+class _All:
+    """A provider with all that it lists of a slice as one answer, also one that makes no networks."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self.destroy = provider.destroy
+
+    def everything(self, slice_: str) -> tuple[Sequence[Machine], Sequence[Network]]:
+        """Return the machines that may still cost money, and the networks."""
+        machines = [one for one in self._provider.list(slice_) if one.there]
+        wired = self._provider.list_networks(slice_) if isinstance(self._provider, NetworkProvider) else ()
+        return machines, wired
+
+    def destroy_network(self, id_: str) -> None:
+        """Take a network away."""
+        assert isinstance(self._provider, NetworkProvider)
+        self._provider.destroy_network(id_)
+
+
+def _connector(connect: Callable[[], Provider]) -> Callable[[], _All]:
+    return lambda: _All(connect())
+
+
+def _turn(slice_: str, calls: Mapping[str, Calls], told: set[str], tell: Callable[[str], None]) -> Left:
+    """Ask each provider what there is, and have it taken away."""
+    machines: list[str] = []
+    networks: list[str] = []
+    silent: dict[str, str] = {}
+    ends: list[Call] = []
+    listed = {name: one.call("everything", slice_) for name, one in calls.items()}
+    for name, call in listed.items():
+        try:
+            found, wired = call.result()
+        except ProviderError as error:
+            silent[name] = error.message
+            continue
+        for machine in found:
+            machines.append(f"{name}: {machine.name}")
+            ends.append(calls[name].call("destroy", machine.id))
+            _once(told, f"taking {machine.name} at {name} away", tell)
+        for network in wired:
+            networks.append(f"{name}: {network.tags.group} ({network.id})")
+            if not found:  # a network cannot go before its machines
+                ends.append(calls[name].call("destroy_network", network.id))
+                _once(told, f"taking the network {network.tags.group} at {name} away", tell)
+    for end in ends:
+        with suppress(ProviderError):  # the next listing tells whether it is there
+            end.result()
+    return Left(tuple(machines), tuple(networks), silent)
+
+
+def _once(told: set[str], line: str, tell: Callable[[str], None]) -> None:
+    if line not in told:
+        told.add(line)
+        tell(line)
+
+
+def _write_down(ledger: Ledger, left: Left, now: float) -> None:
+    """Write down which workers are going, and which are gone: their provider answered, and does not list them."""
+    there = {one.partition(": ")[2] for one in left.machines}
+    with ledger.change():
+        for one in ledger.workers():
+            going = (
+                one if one.stage == "stopping" else one.step("stopping", now, "the slice is being destroyed")
+            )
+            if going is not one:
+                ledger.put(going)
+            if one.provider not in left.silent and one.name not in there:
+                ledger.put(going.step("gone", now, "the slice was destroyed"))

@@ -1,0 +1,50 @@
+"""The networks of a slice, made before machines are: one at each provider that a network spans."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from dynamo.errors import UserError
+from dynamo.fleet.machine import Tags
+from dynamo.fleet.network import Network, NetworkSpec
+from dynamo.fleet.provider import NetworkProvider, Provider
+from dynamo.fleet.slice import Slice
+
+__all__ = ["network_specs", "wire"]
+
+
+def network_specs(slice_: Slice) -> Iterator[tuple[str, NetworkSpec]]:
+    """Return the networks that a slice asks for, each with the provider where it is.
+
+    The token of a network follows from what it is, so that whoever makes it again, after a crash or from elsewhere,
+    completes what is there.
+    """
+    for name, rule in slice_.networks.items():
+        parts = rule.parts()
+        for provider, cidr in parts.items():
+            whole = f"{slice_.name}/{name}/{provider}/{cidr}"
+            token = hashlib.sha256(whole.encode()).hexdigest()[:32]
+            others = tuple(other for at, other in parts.items() if at != provider)
+            yield (
+                provider,
+                NetworkSpec(
+                    Tags(slice_.name, name, token),
+                    cidr,
+                    rule.ports,
+                    rule.udp,
+                    rule.bandwidth,
+                    (*rule.peers, *others),
+                ),
+            )
+
+
+def wire(slice_: Slice, providers: Mapping[str, Provider]) -> Sequence[tuple[str, Network]]:
+    """Have the networks of a slice, and return them; what is there stays. Raises as providers do."""
+    made = []
+    for name, spec in network_specs(slice_):
+        provider = providers[name]
+        if not isinstance(provider, NetworkProvider):
+            raise UserError(f"the network {spec.tags.group!r} spans {name!r}, whose driver makes no networks")
+        made.append((name, provider.create_network(spec)))
+    return made
