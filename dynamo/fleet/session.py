@@ -17,7 +17,6 @@ from dynamo.fleet.certificate import join_certificate
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.condor_pool import CondorPool
 from dynamo.fleet.controller import Controller
-from dynamo.fleet.decision import Policy
 from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import JoinService
@@ -74,8 +73,8 @@ class Fleet:
     interval: float = 10.0
     tell: Tell = print
 
-    def run(self, stop: threading.Event) -> None:
-        """Look after the slice until `stop` is set; the machines stay."""
+    def run(self, stop: threading.Event, until: Callable[[Controller], bool] | None = None) -> None:
+        """Look after the slice until `stop` is set, or `until` holds; the machines stay."""
         clock = steady_clock()
         slice_ = load(self.path)
         with ExitStack() as stack:
@@ -93,6 +92,8 @@ class Fleet:
                 starter.turn()
                 self._write(controller, clock())
                 since = self._tell_since(controller, since, clock())
+                if until is not None and until(controller):
+                    break
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
             controller.hearing.keep(clock())
 
@@ -116,17 +117,13 @@ class Fleet:
                 journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
             )
             stack.callback(starter.close)
-            policy = self._policy(self.policy)
+            policy = by_name(self.policy)
             yield (
                 Controller(
                     slice_, ledger, clouds, hearing, policy, starter, clock=clock, interval=self.interval
                 ),
                 starter,
             )
-
-    @staticmethod
-    def _policy(name: str) -> Policy:
-        return by_name(name)
 
     def _read_again(self, controller: Controller, state: _State) -> None:
         """Take the document as it is now; one that is faulty is told, and changes nothing."""
@@ -158,7 +155,7 @@ class Fleet:
         controller.paused = new.paused
         wanted = new.policy or self.policy
         if wanted != controller.policy.name:
-            controller.use(self._policy(wanted))
+            controller.use(by_name(wanted))
             self.tell(f"the policy is {wanted} now")
         if new.drain:
             controller.release(

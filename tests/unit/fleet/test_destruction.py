@@ -1,0 +1,119 @@
+"""A slice is gone when every cloud lists nothing of it, whatever failed on the way; what is left is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamo.fleet import destruction
+from dynamo.fleet.destruction import destroy
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.machine import MachineSpec, Tags
+from dynamo.fleet.network import NetworkSpec
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.refusals import OutcomeUnknownError, UnavailableError
+from dynamo.testing import Cloud
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Do not pause between listings."""
+    monkeypatch.setattr(destruction, "_PAUSE", 0.0)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Return the ledger of the slice ``s``."""
+    with Ledger(tmp_path / "journal.db", "s") as opened:
+        yield opened
+
+
+def fill(cloud: Cloud, slice_: str = "s", count: int = 3, *, network: bool = True) -> None:
+    """Have machines and a network."""
+    for n in range(count):
+        cloud.provider().create(MachineSpec(Tags(slice_, "workers", f"{slice_}-{n}"), f"{slice_}-{n}"))
+    if network:
+        cloud.provider().create_network(NetworkSpec(Tags(slice_, "data", f"{slice_}-data"), "10.0.0.0/24"))
+
+
+def end(clouds: dict[str, Cloud], ledger: Ledger, patience: float = 60.0):
+    """Destroy the slice, and return what is left and what was told."""
+    told: list[str] = []
+    providers = {name: cloud.provider for name, cloud in clouds.items()}
+    return destroy("s", providers, ledger, told.append, patience=patience), told
+
+
+def test_all_is_taken_away_at_all_clouds(ledger):
+    """But nothing of another slice."""
+    one, two = Cloud(), Cloud()
+    for cloud in (one, two):
+        fill(cloud)
+        fill(cloud, "other", 1)
+    left, told = end({"a": one, "b": two}, ledger)
+    assert not left
+    assert [m.tags.slice for cloud in (one, two) for m in cloud.there()] == ["other", "other"]
+    assert [n.tags.slice for cloud in (one, two) for n in cloud.networks.values()] == ["other", "other"]
+    assert "taking s-0 at a away" in told
+    assert "taking the network data at b away" in told
+    assert len(told) == len(set(told))
+
+
+def test_a_network_goes_after_its_machines(ledger):
+    """It cannot go before."""
+    cloud = Cloud()
+    fill(cloud)
+    end({"a": cloud}, ledger)
+    assert cloud.calls.index("destroy_network") > max(n for n, v in enumerate(cloud.calls) if v == "destroy")
+
+
+def test_what_fails_is_tried_until_nothing_is_left(ledger):
+    """Listings, and ends of machines and networks."""
+    cloud = Cloud()
+    fill(cloud)
+    cloud.fail("destroy", UnavailableError("no"), times=2)
+    cloud.fail("destroy", OutcomeUnknownError("?"), times=1, done=True)
+    cloud.fail("destroy_network", UnavailableError("its machines are not gone"), times=2)
+    cloud.fail("list", UnavailableError("no"), times=2)
+    left, _ = end({"a": cloud}, ledger)
+    assert not left
+    assert not cloud.there()
+    assert not cloud.networks
+
+
+def test_what_is_left_is_said(ledger):
+    """Where it cannot be taken away in time."""
+    cloud = Cloud()
+    fill(cloud, count=1)
+    with cloud.failing("destroy", UnavailableError("no")):
+        left, _ = end({"a": cloud}, ledger, patience=0.0)
+    assert left.machines == ("a: s-0",)
+    assert left.networks == ("a: data (n-s-data)",)
+    assert not left.silent
+
+
+def test_a_cloud_that_does_not_answer_is_not_taken_for_empty(ledger):
+    """Nobody knows what is there: its workers are not gone, those elsewhere are."""
+    up, down = Cloud(), Cloud()
+    fill(up, count=1)
+    for name in ("up", "down"):
+        ledger.put(
+            WorkerRecord(f"t-{name}", "s", "workers", name, "o", f"s-{name}", "joined", 1.0, 1.0, 1, 0)
+        )
+    with down.down():
+        left, _ = end({"up": up, "down": down}, ledger, patience=0.0)
+        assert left.silent == {"down": "the cloud does not answer"}
+        assert bool(left)
+    assert {one.name: one.stage for one in ledger.workers(ended_after=0)} == {
+        "s-up": "gone",
+        "s-down": "stopping",
+    }
+    assert not end({"up": up, "down": down}, ledger)[0]
+    assert not ledger.workers()
+    assert not up.there()
+
+
+def test_a_slice_of_which_nothing_is_there(ledger):
+    """Is gone at once."""
+    cloud = Cloud()
+    left, told = end({"a": cloud}, ledger)
+    assert not left
+    assert told == []
