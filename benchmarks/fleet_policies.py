@@ -25,7 +25,7 @@ from dynamo.fleet.simulator.scenario import plain
 from dynamo.fleet.simulator.traces import TRACES
 
 #: Settings were chosen on seeds 101 to 104 of first, onset, burst and squall, and on no seed of calm.
-FIRST, SEEDS = 200, 10
+FIRST, SEEDS = 300, 10
 TRACE_NAMES = ("first", "onset", "burst", "squall", "calm")
 BOOTS = (45, 120, 300)
 POLICIES = (

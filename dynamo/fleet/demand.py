@@ -50,7 +50,7 @@ class Terms:
     """
 
     overhead: float = 5.0
-    tail: float = 0.5
+    tail: float = 0.45
     caution: float = 0.0
     open_ended: float = 900.0
     recovery: float = 60.0
