@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ def _bars(
     axes: Axes, names: Sequence[str], values: Sequence[Sequence[float]], colours: Sequence[str]
 ) -> None:
     """Draw the median of each policy as a bar, with a line from the least to the most, and its number."""
-    middles = [sorted(some)[len(some) // 2] for some in values]
+    middles = [statistics.median(some) for some in values]
     places = range(len(names))
     axes.barh(places, middles, color=colours)
     for place, some in enumerate(values):
