@@ -75,6 +75,8 @@ class DockerProvider:
             if found is not None and found["State"] == "created":
                 self._start(docker, found["Id"], spec)
                 found = _find(docker, name)
+            elif found is not None and found["State"] == "running":
+                docker_networks.shape(docker, found["Id"], spec.networks)  # it may have been cut off before
             if found is None:
                 raise OutcomeUnknownError(f"the machine {spec.name} was made and is not there any more")
             return _required(found)

@@ -55,8 +55,13 @@ settle() {
   rm -f /etc/condor/config.d/* /etc/condor/tokens.d/*
   head -n 1 "$state/answer" > /etc/condor/tokens.d/dynamo
   tail -n +2 "$state/answer" > /etc/condor/config.d/50-dynamo.conf
-  chmod 0644 /etc/condor/config.d/50-dynamo.conf
   rm -f "$state/answer"
+  # Of several addresses, the pool is told the one that it can reach: that from which this machine reaches it.
+  place=$(condor_config_val COLLECTOR_HOST)
+  there=$(getent ahostsv4 "${place%:*}" | awk '{print $1; exit}')
+  here=$(ip -4 route get "$there" 2> /dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+  [ -z "$here" ] || echo "NETWORK_INTERFACE = $here" > /etc/condor/config.d/60-address.conf
+  chmod 0644 /etc/condor/config.d/*
 }
 
 if [ ! -e "$state/joined" ]; then

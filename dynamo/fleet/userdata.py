@@ -87,7 +87,7 @@ class Install:
 
 #: For the image that Debian publishes for clouds.
 STOCK_DEBIAN = Install(
-    apt=("ca-certificates", "condor", "curl", "procps", "python3-venv"), pip=("dynamo-weather",)
+    apt=("ca-certificates", "condor", "curl", "iproute2", "procps", "python3-venv"), pip=("dynamo-weather",)
 )
 
 

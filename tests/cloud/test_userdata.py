@@ -64,6 +64,19 @@ def test_its_scripts_are_scripts_of_any_shell(machine):
             assert (code, said) == (0, b"")
 
 
+def test_its_units_are_units_of_systemd(machine):
+    """Where a machine has systemd, the switch is a timer of it: systemd's own check finds nothing wrong with that."""
+    written = {one["path"]: one["content"] for one in yaml.safe_load(user_data(_START))["write_files"]}
+    for path in ("/usr/local/sbin/dynamo-deadman", *(one for one in written if "/systemd/" in one)):
+        laid = _lay(machine, path.rsplit("/", 1)[1], written[path])
+        machine.exec_run(["install", "-m", "0755" if "sbin" in path else "0644", laid, path])
+    timer = "/etc/systemd/system/dynamo-deadman.timer"
+    code, said = machine.exec_run(["systemd-analyze", "verify", timer])
+    assert (code, said) == (0, b"")
+    machine.exec_run(["sed", "-i", "s/OnBootSec/OnBotSec/", timer])
+    assert b"OnBotSec" in machine.exec_run(["systemd-analyze", "verify", timer]).output
+
+
 def test_the_switch_is_armed_first():
     """Before anything is fetched, and before the pool is asked: a machine that hangs in that ends itself too."""
     commands = yaml.safe_load(user_data(replace(_START, install=STOCK_DEBIAN)))["runcmd"]

@@ -23,6 +23,7 @@ from dynamo.fleet.join import JoinDesk, Ticket
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import JoinService
 from dynamo.fleet.machine import Machine, MachineSpec, Tags
+from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.provider import ProviderSettings
 from dynamo.fleet.trust import PoolManager, Trust
 from dynamo.fleet.userdata import WorkerStart, user_data
@@ -76,7 +77,7 @@ class Yard:
         """A new object, as each thread makes its own."""
         return driver.connect(ProviderSettings("here", "docker", options={"network": self.pool.pool.prefix}))
 
-    def order(self, *, idle=600.0, join_url="", spoilt=False, **start) -> Worker:
+    def order(self, *, idle=600.0, join_url="", spoilt=False, networks=(), **start) -> Worker:
         order = uuid.uuid4().hex
         name, now = f"w-{order[:8]}", time.time()
         ticket = Ticket(
@@ -90,7 +91,9 @@ class Yard:
             **{"lifetime": 3600.0, "grace": 20.0, "check": 1.0, **start},
         )  # fmt: skip
         text = user_data(told)
-        spec = MachineSpec(Tags(_SLICE, "workers", order), name, cores=1, memory=_GIB, user_data=text)
+        spec = MachineSpec(
+            Tags(_SLICE, "workers", order), name, cores=1, memory=_GIB, user_data=text, networks=networks
+        )
         return Worker(self.provider.create(spec), order, token, text)
 
     def ads(self, worker: Worker) -> list[dict[str, Any]]:
@@ -141,6 +144,8 @@ def yard(pool, docker, fleet_image, tmp_path_factory):
         finally:
             for machine in made.provider.list(_SLICE):
                 made.provider.destroy(machine.id)
+            for network in made.provider.list_networks(_SLICE):
+                made.provider.destroy_network(network.id)
             trust.revoke([])
             left = docker.containers.list(all=True, filters={"label": f"dynamo-slice={_SLICE}"})
             assert left == []
@@ -148,8 +153,10 @@ def yard(pool, docker, fleet_image, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def worker(yard, until):
-    """A worker that has joined."""
-    made = yard.order()
+    """A worker that has joined; it is on a network of its slice too, beside that of the pool."""
+    spec = NetworkSpec(Tags(_SLICE, "data", uuid.uuid4().hex), "192.168.83.0/24", bandwidth=100e6)
+    network = yard.provider.create_network(spec)
+    made = yard.order(networks=(network.id,))
     until(lambda: yard.ads(made), "the worker is in the pool")
     return made
 
@@ -162,6 +169,14 @@ def test_a_worker_says_what_it_is(yard, worker):
     assert (ad["Cpus"], ad["Memory"], ad["TotalSlots"]) == (1, 1024, 1)
     assert ad["AuthenticatedIdentity"] == f"worker-{worker.name}@{yard.pool.settings.domain}"
     assert yard.service.counts.joined >= 1
+
+
+def test_a_worker_is_on_the_networks_of_its_slice(yard, worker):
+    """It has an address in each, and its connection to one with a bandwidth is shaped; the pool hears it too."""
+    addresses = yard.provider.describe(worker.machine.id).addresses
+    assert len(addresses) == 2
+    assert any(one.startswith("192.168.83.") for one in addresses)
+    assert "rate 100Mbit" in yard.run(worker, "tc", "qdisc")[1]
 
 
 def test_cloud_init_says_that_it_is_done(yard, worker):
@@ -221,7 +236,7 @@ def test_secrets_are_nowhere(yard, worker, pool, tmp_path):
         "the journal": "".join(
             one.read_bytes().decode("latin-1") for one in yard.journal.parent.glob("journal.db*")
         ),
-        "logs there": yard.run(worker, "sh", "-c", "cat /var/log/*.log /var/log/condor/*")[1],
+        "logs there": yard.run(worker, "sh", "-c", "cat /var/log/cloud-init* /var/log/condor/*")[1],
         "what cloud-init tells": yard.run(worker, "cloud-init", "query", "--all")[1],
         "files that all can read": yard.run(
             worker, "sh", "-c", "find /etc/dynamo /etc/condor /var/lib/dynamo-worker /run -type f -perm -004 "
