@@ -354,7 +354,7 @@ def test_a_place_that_is_taken_is_told(served):
 
 
 def test_the_certificate_stays_while_it_fits(tmp_path):
-    """Machines that were ordered before know it; it is made anew only for a name that it lacks. The key is ours alone."""
+    """Machines that were ordered before know it; it is made anew for a name that it lacks. The key is ours alone."""
     first = join_certificate(tmp_path, ["10.0.0.1", "cm.example.org"])
     assert join_certificate(tmp_path, ["cm.example.org"]).text == first.text
     assert join_certificate(tmp_path, ["10.0.0.2"]).text != first.text
