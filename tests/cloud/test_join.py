@@ -19,7 +19,7 @@ from dynamo.fleet.certificate import join_certificate
 from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, Ticket, digest
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import Allowance, JoinService
-from dynamo.fleet.trust import Trust, revocation
+from dynamo.fleet.trust import LocalManager, Trust, revocation
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
 _PLACE = PoolPlace("manager.example.org:9618", "example")
@@ -423,3 +423,18 @@ def test_nobody_revoked_leaves_an_empty_fragment():
     Trust(manager, _PLACE).revoke([])
     assert not any("=" in text for text in manager.written.values())
     assert manager.ran == [["condor_reconfig"]]
+
+
+def test_a_central_manager_on_this_machine_is_asked_here(tmp_path):
+    """Commands run here, files are written whole, and what goes wrong says what and why."""
+    manager = LocalManager()
+    assert manager.run(["echo", "signed"]) == "signed\n"
+    with pytest.raises(InfrastructureError, match=r"ls failed \(\d\).*no-such-file"):
+        manager.run(["ls", "no-such-file"])
+    with pytest.raises(UserError, match="no such-command on this machine"):
+        manager.run(["such-command"])
+    manager.write(str(tmp_path / "fragment.conf"), "A = 1\n")
+    manager.write(str(tmp_path / "fragment.conf"), "A = 2\n")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("fragment.conf", "A = 2\n")]
+    with pytest.raises(InfrastructureError, match="cannot write"):
+        manager.write(str(tmp_path / "no-folder" / "x"), "")
