@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dynamo.fleet.guard import AHEAD
 from dynamo.fleet.view import Offer, View
 
 __all__ = ["Packed", "Room", "Want", "pack"]
@@ -22,8 +23,6 @@ __all__ = ["Packed", "Room", "Want", "pack"]
 _ENOUGH = 1e-6
 #: Offers that the search looks at, the cheapest by the core: each multiplies its work.
 _LOOKED_AT = 5
-#: A day's budget keeps so many seconds of what runs back, as `dynamo.fleet.guard` does.
-_AHEAD = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Room:
         return cls(
             view.limits.cores - sum(worker.cores for worker in view.workers),
             view.limits.usd_per_hour - rate,
-            view.limits.usd_per_day - view.limits.usd_today - rate * _AHEAD / 3600,
+            view.limits.usd_per_day - view.limits.usd_today - rate * AHEAD / 3600,
             groups,
             {offer.key: 0 if offer.key in rests else offer.left for offer in view.offers},
         )
@@ -115,7 +114,7 @@ class Room:
 
 def _least(offer: Offer) -> float:
     """Return US dollars that a machine costs at least."""
-    return offer.usd_per_hour * max(offer.minimum, offer.quantum, _AHEAD) / 3600
+    return offer.usd_per_hour * max(offer.minimum, offer.quantum, AHEAD) / 3600
 
 
 @dataclass(frozen=True, slots=True)

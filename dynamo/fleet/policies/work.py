@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dynamo.fleet.decision import Buy, Decision, Release
-from dynamo.fleet.demand import Demand, Terms, demand, eligible, fits, supply
+from dynamo.fleet.demand import Terms, eligible, fits
 from dynamo.fleet.forecast import Rhythm
 from dynamo.fleet.packing import Packed, Room, Want, pack
+from dynamo.fleet.policies.part import Part
 from dynamo.fleet.release import Keep, choose
-from dynamo.fleet.view import Coming, Load, Offer, View
+from dynamo.fleet.view import Load, Offer, View
 
 __all__ = ["WorkPerDeadline"]
 
 #: What is kept between decisions is bounded: deadlines, steps of what is held, sets of offers.
 _DEADLINES, _STEPS, _SETS = 300, 30, 8
 _MINUTE = 60.0
+#: What costs so many times as much as another offer is replaced by it in time.
+_DEAR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class WorkPerDeadline:
         room, turn = Room.of(view), _Turn()
         kept: dict[str, list[list[float]]] = {}
         for keys, loads in _sets(view):
-            part = _Part(self, view, keys, loads, seen, rhythm)
+            part = Part(self, view, keys, loads, seen, rhythm)
             name = ",".join(sorted(keys))
             kept[name] = self._hold(held.get(name, []), view, part.target)
             room = turn.serve(part, room, max(value for _, value in kept[name]))
@@ -128,93 +131,6 @@ def _sets(view: View) -> Iterator[tuple[frozenset[str], list[Load]]]:
     yield every, everything
 
 
-class _Part:
-    """What the loads that only some offers can serve need, and what these have."""
-
-    def __init__(
-        self,
-        policy: WorkPerDeadline,
-        view: View,
-        keys: frozenset[str],
-        loads: Sequence[Load],
-        seen: Mapping[float, float],
-        rhythm: Rhythm,
-    ) -> None:
-        now = view.now
-        self.policy, self.view, self.keys, self.loads = policy, view, keys, loads
-        self.offers = [offer for offer in view.offers if offer.key in keys]
-        open_ = [offer for offer in self.offers if offer.rests_until <= now and offer.left > 0] or self.offers
-        self.soonest = now + min((offer.boot for offer in open_), default=0.0)
-        horizon = now + max((offer.boot_high for offer in open_), default=0.0) + policy.ahead
-        self.every = len(keys) == len(view.offers)
-        coming = (
-            [one for one in view.coming or rhythm.coming(now, horizon) if one.at <= horizon]
-            if self.every
-            else []
-        )
-        self.queue = demand(loads, (), now, policy.terms, self.soonest, seen)
-        self.both = demand(loads, coming, now, policy.terms, self.soonest, seen, rhythm.longest)
-        self.forecast = demand((), coming, now, policy.terms, longest=rhythm.longest)
-        self.warm = _warm(view) if self.every else 0.0
-        runnable = sum(load.runnable for load in loads) + sum(one.cores for one in coming)
-        self.target = min(policy.stretch(view) * self.both.cores, runnable) + self.warm
-        self.coming: Sequence[Coming] = coming
-        self.usable = {
-            offer.key: float(max((fits(load, offer) for load in loads), default=offer.cores))
-            for offer in self.offers
-        }
-        self.by = self._by()
-        self.ready, self.booting = supply(view, keys, loads, self.by)
-
-    def _by(self) -> float:
-        """Return when what is bought must serve."""
-        binds = self.both
-        if binds.start > self.view.now:
-            return max(binds.start, self.soonest)
-        return binds.due if self.soonest < binds.due < math.inf else self.soonest
-
-    @property
-    def missing(self) -> float:
-        return self.target - self.ready - self.booting
-
-    def want(self, bought: float) -> Want:
-        return Want(self.missing - bought, self.by, self.policy.use, self.usable)
-
-    def words(self) -> str:
-        """Say what is needed and what is there."""
-        there = f"{self.ready:,.0f} there, {self.booting:,.0f} booting"
-        return f"{_need(self.both, self.view.now)}; {there}"
-
-
-def _need(need: Demand, now: float) -> str:
-    if need.cores <= 0.0:
-        return "nothing is due"
-    guess = f", {need.guessed:,.0f} of them one for each job that nothing is known of" if need.guessed else ""
-    cores = f"{math.ceil(need.cores):,} cores{guess}"
-    if need.work <= 0.0:
-        return cores
-    if need.start > now:
-        return (
-            f"{need.work:,.0f} core-seconds are forecast in {need.start - now:,.0f} s, "
-            f"due in {need.due - now:,.0f} s: {cores}"
-        )
-    if math.isinf(need.due):
-        return f"{need.work:,.0f} core-seconds wait without a deadline: {cores}"
-    if need.due <= now:
-        return f"{need.work:,.0f} core-seconds have been due for {now - need.due:,.0f} s: {cores}"
-    return f"{need.work:,.0f} core-seconds are due in {need.due - now:,.0f} s: {cores}"
-
-
-def _warm(view: View) -> float:
-    """Return the cores of the workers that groups keep for what may come."""
-    cores = 0.0
-    for group in view.groups.values():
-        first = next((offer for offer in view.offers if offer.group == group.name), None)
-        if first is not None:
-            cores += group.warm * first.cores * first.speed
-    return cores
-
-
 class _Turn:
     """One decision as it is made."""
 
@@ -225,7 +141,7 @@ class _Turn:
         self.figures: dict[str, float] = {}
         self._bought: dict[str, float] = {}  # offer key -> cores of speed 1
 
-    def serve(self, part: _Part, room: Room, held: float) -> Room:
+    def serve(self, part: Part, room: Room, held: float) -> Room:
         """Buy what one set of offers is missing."""
         already = sum(cores for key, cores in self._bought.items() if key in part.keys)
         packed, room = pack(part.want(already), part.offers, room, part.view.now)
@@ -233,6 +149,7 @@ class _Turn:
         self._say(part, packed, already)
         speeds = {offer.key: part.usable[offer.key] * offer.speed for offer in part.offers}
         self.keeps.append(Keep(speeds, part.target, held, part.ready))
+        room = self._patient(part, room)
         if part.every:
             self.figures |= {
                 "D": part.queue.cores,
@@ -246,6 +163,23 @@ class _Turn:
                 "late_core_seconds": part.queue.late,
                 "guessed_cores": part.queue.guessed,
             }
+        return room
+
+    def _patient(self, part: Part, room: Room) -> Room:
+        """Order what is far cheaper than what is there, though it boots for longer: when it is up, the dear goes."""
+        for offer in sorted(part.offers, key=lambda offer: part.price(offer.key)):
+            price, have = part.price(offer.key), part.cores()
+            have = {key: cores + self._bought.get(key, 0.0) for key, cores in have.items()}
+            dear = sum(cores for key, cores in have.items() if part.price(key) > _DEAR * price)
+            cheap = sum(cores for key, cores in have.items() if part.price(key) <= price)
+            cores = min(dear, part.later - cheap)
+            if cores <= 0.0 or not part.usable[offer.key]:
+                continue
+            want = Want(cores, math.inf, part.policy.use, {offer.key: part.usable[offer.key]})
+            packed, room = pack(want, [offer], room, part.view.now)
+            why = f"to take over from {dear:,.0f} cores that cost more than twice as much"
+            self._take(packed, [offer], why, part.usable)
+            self.reasons += [f"{count} x {key} asked {why}." for key, count in packed.counts.items()]
         return room
 
     def floors(self, view: View, policy: WorkPerDeadline, room: Room) -> Room:
@@ -274,7 +208,7 @@ class _Turn:
                 cores = count * usable[offer.key] * offer.speed
                 self._bought[offer.key] = self._bought.get(offer.key, 0.0) + cores
 
-    def _say(self, part: _Part, packed: Packed, already: float) -> None:
+    def _say(self, part: Part, packed: Packed, already: float) -> None:
         missing = part.missing - already
         if packed.counts:
             asked = ", ".join(f"{count} x {key}" for key, count in packed.counts.items())

@@ -354,3 +354,29 @@ def test_a_decision_is_explained_in_words():
         assert line in text
     empty = View(0.0)
     assert explain(PLAIN.decide(empty, {}), empty).startswith("The queue is empty.\nThere are no workers.")
+
+
+def test_what_is_far_cheaper_takes_over_though_it_boots_for_longer():
+    """Ten cores are due in 60 s: they are bought where they are up, and again where they are paid for already."""
+    lease = Offer("w/lease/metal", "w", "lease", 8, boot=600.0, boot_high=900.0, left=1)
+    view = View(0.0, loads=[load(60.0, 600.0)], offers=[OFFER, lease], groups=GROUPS)
+    decision = PLAIN.decide(view, {})
+    assert bought(decision) == {OFFER.key: 5, lease.key: 1}
+    assert (
+        "1 x w/lease/metal asked to take over from 10 cores that cost more than twice as much."
+        in decision.reasons
+    )
+    metal = Worker("metal", "w", lease.key, "ready", 0.0, 0.0, 8, idle_since=0.0)
+    later = replace(view, now=1000.0, loads=[load(1060.0, 600.0)], workers=[*workers(5), metal])
+    later = replace(later, offers=[OFFER, replace(lease, left=0)])
+    decision = replace(PLAIN, blind_hold=0.0).decide(later, {})
+    assert bought(decision) == {}
+    assert [release.token for release in decision.releases] == ["ready0", "ready1", "ready2", "ready3"]
+
+
+def test_fast_machines_are_not_ordered_as_early_as_slow_ones():
+    """What comes in 400 s is ordered now where the only offer boots for so long; not where another is up in time."""
+    slow = Offer("w/lease/metal", "w", "lease", 2, boot=300.0, boot_high=420.0)
+    view = View(0.0, offers=[OFFER, slow], groups=GROUPS, coming=[Coming(400.0, 450.0, 500.0, 500.0, 100)])
+    assert bought(PLAIN.decide(view, {})) == {}
+    assert bought(PLAIN.decide(replace(view, offers=[slow]), {})) == {slow.key: 5}
