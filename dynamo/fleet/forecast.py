@@ -72,6 +72,11 @@ class Rhythm:
         return Rhythm(dict(list(found.items())[-CLASSES:]))
 
     @property
+    def works(self) -> dict[str, float]:
+        """Core-seconds of the latest batch of each class."""
+        return {kind: rows[-1].work for kind, rows in self.batches.items() if rows}
+
+    @property
     def longest(self) -> float:
         """Seconds of the longest of the latest jobs."""
         return max((one.longest for rows in self.batches.values() for one in rows[-3:]), default=0.0)

@@ -29,7 +29,7 @@ class Settings(Protocol):
     def use(self) -> float:
         """Seconds for which a machine is expected to be used."""
 
-    def stretch(self, view: View) -> float:
+    def stretch(self, view: View, rhythm: Rhythm | None = None) -> float:
         """Return the margin."""
 
 
@@ -45,7 +45,7 @@ class Part:
         seen: Mapping[float, float],
         rhythm: Rhythm,
     ) -> None:
-        now = view.now
+        now, self.margin = view.now, policy.stretch(view, rhythm)
         self.policy, self.view, self.keys, self.loads = policy, view, keys, loads
         self.offers = [offer for offer in view.offers if offer.key in keys]
         open_ = [offer for offer in self.offers if offer.rests_until <= now and offer.left > 0] or self.offers
@@ -79,7 +79,7 @@ class Part:
 
     def _target(self, need: Demand, coming: Sequence[Coming]) -> float:
         runnable = sum(load.runnable for load in self.loads) + sum(one.cores for one in coming)
-        return min(self.policy.stretch(self.view) * need.cores, runnable) + self.warm
+        return min(self.margin * need.cores, runnable) + self.warm
 
     def _by(self) -> float:
         """Return when what is bought must serve."""

@@ -95,9 +95,13 @@ class WorkPerDeadline:
             },
         )
 
-    def stretch(self, view: View) -> float:
-        """Return the margin with what lateness adds to it."""
+    def stretch(self, view: View, rhythm: Rhythm | None = None) -> float:
+        """Return the margin with what lateness adds to it; a class counts by the work that comes of it."""
+        works = rhythm.works if rhythm else {}
+        total = sum(works.get(kind, 0.0) for kind in view.lateness)
         late = max(view.lateness.values(), default=0.0)
+        if total > 0.0:
+            late = sum(share * works.get(kind, 0.0) for kind, share in view.lateness.items()) / total
         return self.margin * (1.0 + min(0.5, self.gain * max(late - self.tolerated, 0.0)))
 
     def _hold(self, steps: Sequence[Sequence[float]], view: View, target: float) -> list[list[float]]:
@@ -156,7 +160,7 @@ class _Turn:
                 "F": part.forecast.cores,
                 "target": part.target,
                 "held": held,
-                "margin": part.policy.stretch(part.view),
+                "margin": part.margin,
                 "ready": part.ready,
                 "booting": part.booting,
                 "missing": max(part.missing, 0.0),

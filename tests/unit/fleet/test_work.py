@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dynamo.fleet.demand import Terms
 from dynamo.fleet.explain import explain
+from dynamo.fleet.forecast import Rhythm
 from dynamo.fleet.policies.queue_depth import QueueDepth
 from dynamo.fleet.policies.shadow import RECORDS, Shadow
 from dynamo.fleet.policies.work import WorkPerDeadline
@@ -73,6 +74,14 @@ def test_the_margin_grows_with_what_was_late():
     assert policy.stretch(View(0.0)) == pytest.approx(1.2)
     assert policy.stretch(View(0.0, lateness={"tile": 0.025, "plot": 0.0})) == pytest.approx(1.2 * 1.1)
     assert policy.stretch(View(0.0, lateness={"tile": 1.0})) == pytest.approx(1.8)
+
+
+def test_a_class_of_little_work_hardly_stretches_the_margin():
+    """All of its jobs were late, but 99 of a hundred core-seconds are of a class that was in time."""
+    loads = [load(100.0, 990.0), replace(load(100.0, 10.0), kind="plot")]
+    rhythm = Rhythm({}).after(View(0.0, loads=loads))
+    policy = WorkPerDeadline(margin=1.0, gain=5.0, tolerated=0.0)
+    assert policy.stretch(View(0.0, lateness={"tile": 0.0, "plot": 1.0}), rhythm) == pytest.approx(1.05)
 
 
 def test_the_limit_that_bit_is_in_the_reason():
