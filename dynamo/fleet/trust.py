@@ -28,6 +28,8 @@ AUTHORIZATIONS = ("ADVERTISE_STARTD", "ADVERTISE_MASTER", "READ")
 _FRAGMENT = "/etc/condor/config.d/90-dynamo-revoked.conf"
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _PATIENCE = 30.0
+#: Workers that are named in one command, whose length has a bound.
+_AT_ONCE = 500
 
 
 class CentralManager(Protocol):
@@ -138,8 +140,8 @@ class Trust:
         """
         self._manager.write(_FRAGMENT, revocation(self._place, workers))
         self._manager.run(["condor_reconfig"])
-        if workers:
-            members = ",".join(self._place.identity(one) for one in workers)
+        for begin in range(0, len(workers), _AT_ONCE):
+            members = ",".join(self._place.identity(one) for one in workers[begin : begin + _AT_ONCE])
             self._forget(f'stringListMember(AuthenticatedIdentity, "{members}")')
 
     def _forget(self, which: str) -> None:

@@ -425,6 +425,17 @@ def test_nobody_revoked_leaves_an_empty_fragment():
     assert manager.ran == [["condor_reconfig"]]
 
 
+def test_many_that_were_let_go_are_named_in_several_commands():
+    """No argument comes near the 128 KiB that Linux takes; each worker is named in one of them, and in the fragment."""
+    manager = _Manager()
+    names = [f"a-slice-of-some-length-workers-{n:08x}" for n in range(3000)]
+    Trust(manager, _PLACE).revoke(names)
+    said = [command[-1] for command in manager.ran if "INVALIDATE_STARTD_ADS" in command]
+    assert max(map(len, said)) < 64 * 1024
+    assert all(sum(f"worker-{name}@" in one for one in said) == 1 for name in names)
+    assert all(f"worker-{name}@" in text for name in names[::500] for text in manager.written.values())
+
+
 def test_a_central_manager_on_this_machine_is_asked_here(tmp_path):
     """Commands run here, files are written whole, and what goes wrong says what and why."""
     manager = LocalManager()
