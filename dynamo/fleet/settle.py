@@ -113,9 +113,10 @@ class _Judge:
         for one in unknown:
             machine = one.machine
             if self._long(f"ghost/{machine.id}", self.patience.ghost):
-                if machine.tags.token in (self.seen.heard or {}):
+                if machine.state == "running" and machine.tags.token in (self.seen.heard or {}):
                     ghosts.append(one)
-                else:
+                elif not self._recent(f"again/{machine.id}", self.patience.again):
+                    self.noticed[f"again/{machine.id}"] = self.now
                     why = "a machine that the journal does not know, and the pool does not hear of"
                     destroy.append(Destroy(one.provider, machine.id, machine.tags.token, why))
         destroy += self._doubles()
@@ -223,7 +224,7 @@ class _Judge:
         return one
 
     def _back(self, one: WorkerRecord, machine: Machine | None, *, heard: bool) -> WorkerRecord:
-        if machine is None or not machine.there or machine.state == "stopping":
+        if machine is None or machine.state in {"gone", "stopping"}:
             return one
         if heard:
             return one.step(
@@ -248,7 +249,8 @@ class _Judge:
     def _unknown(self) -> Iterator[tuple[str, Machine]]:
         for provider, listing in self.seen.listings.items():
             for token, machine in listing.machines.items():
-                if token not in self.workers and machine.there and machine.state != "stopping":
+                # One that failed, or was stopped, still has a place in the quota, and often a disk that is paid.
+                if token not in self.workers and machine.state != "gone":
                     yield provider, machine
 
     def _doubles(self) -> Iterator[Destroy]:

@@ -257,6 +257,24 @@ def test_a_ghost_that_nobody_hears_of_is_taken_away():
     assert [one.machine for one in later.destroy] == ["m-x"]
 
 
+def test_a_ghost_that_failed_or_stands_still_is_taken_away():
+    """It has a place in the quota; and not in every turn, for a cloud may take its time."""
+    for state in ("failed", "stopping", "pending"):
+        one = machine("x", state=state)
+        first = step([], seen(100, one))
+        later = step([], seen(100 + PATIENCE.ghost, one), first)
+        assert [d.machine for d in later.destroy] == ["m-x"]
+        soon = step([], seen(110 + PATIENCE.ghost, one), later)
+        assert not soon.destroy
+        assert step([], seen(100 + PATIENCE.ghost + PATIENCE.again, one), soon).destroy
+
+
+def test_a_machine_that_was_believed_to_be_gone_and_is_listed_as_failed():
+    """Is taken away too."""
+    settled = step([worker(stage="gone", since=1)], seen(100, machine(state="failed")))
+    assert stages(settled) == {"a": "stopping"}
+
+
 def test_a_second_machine_of_one_order_is_taken_away():
     """The cloud knew nothing of tokens."""
     double = Machine("m-b", Tags("s", "workers", "a"), "s-a", "running")
