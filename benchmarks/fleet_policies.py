@@ -55,12 +55,33 @@ def tasks(args: argparse.Namespace) -> Iterator[Task]:
                     yield name, boot, label, seed
 
 
-def table(rows: list[dict]) -> Iterator[str]:
-    """Yield a table in Markdown: medians over the seeds, with the least and the most of the cores paid."""
+def grouped(rows: list[dict]) -> dict[tuple[str, int], dict[str, list[dict]]]:
+    """Return the rows by trace and boot, and by policy."""
     sets: dict[tuple[str, int], dict[str, list[dict]]] = {}
-    for row in rows:
+    for row in sorted(
+        rows, key=lambda row: (TRACE_NAMES.index(row["task"][0]), row["task"][1], row["task"][3])
+    ):
         name, boot, label, _ = row["task"]
         sets.setdefault((name, boot), {}).setdefault(label, []).append(row)
+    return sets
+
+
+def short(rows: list[dict]) -> Iterator[str]:
+    """Yield a table in Markdown: mean cores paid, and per cent of the jobs that were late, medians over the seeds."""
+    yield f"| trace, boot | {' | '.join(POLICIES)} |"
+    yield f"|---|{'---|' * len(POLICIES)}"
+    for (name, boot), found in grouped(rows).items():
+        cells = []
+        for label in POLICIES:
+            some = found.get(label, [])
+            middle = [statistics.median(row[key] for row in some) for key in ("cores", "late") if some]
+            cells.append("{:.1f}, {:.3f} %".format(*middle) if some else "")
+        yield f"| {name}, {boot} s | {' | '.join(cells)} |"
+
+
+def table(rows: list[dict]) -> Iterator[str]:
+    """Yield a table in Markdown: medians over the seeds, with the least and the most of the cores paid."""
+    sets = grouped(rows)
     yield "| trace | boot | policy | seeds | cores paid (least-most) | to the oracle | late % | p99 late | used % |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for (name, boot), found in sorted(
@@ -101,7 +122,7 @@ def main() -> None:
             if args.keep:
                 with args.keep.open("a") as file:
                     file.write(json.dumps(row) + "\n")
-    print("\n".join(table(rows)))
+    print("\n".join([*short(rows), "", *table(rows)]))
 
 
 if __name__ == "__main__":
