@@ -50,17 +50,26 @@ command.add_command(simulate_)
     type=click.FloatRange(1, 300),
     help="Seconds between two turns.",
 )
-def run(file: Path, workspace: Path | None, policy: str, interval: float) -> None:
+@click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    default="",
+    help="Answer /metrics for Prometheus and /healthz there; without it, no port is opened.",
+)
+def run(file: Path, workspace: Path | None, policy: str, interval: float, metrics: str) -> None:
     """Look after the workers of the slice FILE until Ctrl-C. They stay then: `dynamo slice destroy` takes them away."""
     import signal
 
     from dynamo.fleet.lock import lock_slice
+    from dynamo.fleet.metrics_service import address
     from dynamo.fleet.policies.named import by_name
     from dynamo.fleet.session import Fleet
     from dynamo.fleet.slice_checks import load
 
     slice_ = load(file)
     by_name(policy)
+    if metrics:
+        address(metrics)
     place = _made(file, workspace)
     stop = threading.Event()
 
@@ -70,7 +79,7 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float) -> Non
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with lock_slice(place.root / "fleet", slice_.name):
-            Fleet(file, place, policy, interval, tell=_tell).run(stop)
+            Fleet(file, place, policy, interval, tell=_tell, metrics=metrics).run(stop)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -104,7 +113,7 @@ def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
             raise UserError(
                 f"nobody has looked after the slice {ledger.slice!r} yet: dynamo fleet run {file}"
             )
-        history = ledger.history()
+        history = ledger.history(last=3600, since=data["at"] - 3600.0)
         who = controller_of(place.root / "fleet", ledger.slice)
         if as_json:
             workers = [_worker(one) for one in ledger.workers()]

@@ -28,7 +28,7 @@ from dynamo.fleet.settle import Destroy, Ghost, settle
 from dynamo.fleet.slice import Slice, machine_name
 from dynamo.fleet.slice_offers import offer_of, price_machine, priced_group
 from dynamo.fleet.standing import Standing
-from dynamo.fleet.view import View
+from dynamo.fleet.view import Load, View
 from dynamo.fleet.view_json import decision_data, view_data
 from dynamo.fleet.viewing import view_workers
 
@@ -84,6 +84,8 @@ class Controller:
         #: Machines that the journal does not know, as if they were ours: they count against the limits.
         self._strangers: list[WorkerRecord] = []
         self.decision = Decision()
+        #: The queue as it was in the last turn, in classes.
+        self.loads: Sequence[Load] = ()
         self.paused = False
 
     def turn(self) -> None:
@@ -203,11 +205,12 @@ class Controller:
         live = self.roster.live
         trading = market(self.slice, self.clouds.catalogue, self.standing, self.roster.all, now)
         self._obey(trading, now)
+        self.loads = self.hearing.loads(now)
         if self.paused or self.hearing.reading is None:
             return
         view = View(
             now=now,
-            loads=self.hearing.loads(now),
+            loads=self.loads,
             workers=view_workers(live, self.hearing.heard(now), now),
             offers=list(trading.offers.values()),
             groups=trading.groups,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
+from dynamo.fleet.endings import Endings
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.predict import Predictor
 from dynamo.fleet.queue import Done, Reading
@@ -18,8 +18,8 @@ from dynamo.fleet.viewing import heard_of, loads_of
 
 __all__ = ["Hearing"]
 
-#: Seconds for which what was late counts, and between two times that what was learned is written down.
-_HOUR, _KEEP = 3600.0, 60.0
+#: Seconds between two times that what was learned is written down.
+_KEEP = 60.0
 
 
 class Hearing:
@@ -42,7 +42,7 @@ class Hearing:
         self._mark = str(kept.get("mark", ""))
         self._kept_at = 0.0
         self._call: Call | None = None
-        self._ended: deque[tuple[float, str, bool]] = deque()
+        self.endings = Endings()
         self._drains: dict[str, Call] = {}
         self.reading: Reading | None = None
         #: Since when it has answered without a break.
@@ -110,13 +110,7 @@ class Hearing:
 
     def lateness(self, now: float) -> dict[str, float]:
         """Return of each class the share of its jobs of the last hour that were late."""
-        while self._ended and now - self._ended[0][0] > _HOUR:
-            self._ended.popleft()
-        counts: dict[str, tuple[int, int]] = {}
-        for _, kind, late in self._ended:
-            all_, some = counts.get(kind, (0, 0))
-            counts[kind] = all_ + 1, some + late
-        return {kind: some / all_ for kind, (all_, some) in counts.items()}
+        return {kind: one.late / one.due for kind, one in self.endings.hour(now).items() if one.due}
 
     def drain(self, token: str) -> None:
         """Have a worker drained."""
@@ -125,11 +119,17 @@ class Hearing:
     def _learn(self, done: Sequence[Done]) -> None:
         for one in done:
             self.predictor.learn(one.kind, dict(one.features), one.core_seconds)
-            if one.due < float("inf"):
-                self._ended.append((one.ended, one.kind, one.ended > one.due))
+            self.endings.add(one)
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self, now: float) -> dict[str, Any]:
         """Return what is of interest to who looks at the fleet."""
         jobs = self.reading.jobs if self.reading else ()
         running = sum(one.state == "running" for one in jobs)
-        return {"waiting": len(jobs) - running, "running": running}
+        return {
+            "waiting": len(jobs) - running,
+            "running": running,
+            "overdue": sum(one.due < now for one in jobs),
+            "pool": self.heard(now) is not None,
+            "lateness": self.lateness(now),
+            "jobs": {kind: one._asdict() for kind, one in self.endings.hour(now).items()},
+        }

@@ -113,10 +113,11 @@ class Ledger(Opened):
         )
         return [DecisionRow(at, policy, orjson.loads(v), orjson.loads(d)) for at, policy, v, d in rows]
 
-    def history(self, *, last: int = 360) -> list[Mapping[str, Any]]:
-        """Return how the fleet stood in its last turns, the oldest first."""
+    def history(self, *, last: int = 360, since: float = 0.0) -> list[Mapping[str, Any]]:
+        """Return how the fleet stood in its last turns since a time (Unix seconds), the oldest first."""
         rows = self._db.execute(
-            "SELECT data FROM fleet_standing WHERE slice = ? ORDER BY id DESC LIMIT ?", (self.slice, last)
+            "SELECT data FROM fleet_standing WHERE slice = ? AND at >= ? ORDER BY id DESC LIMIT ?",
+            (self.slice, since, last),
         ).fetchall()
         return [orjson.loads(data) for (data,) in reversed(rows)]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dynamo.errors import DynamoError
 from dynamo.fleet import registry
@@ -21,6 +22,7 @@ from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import JoinService
 from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.metrics_service import MetricsService, address
 from dynamo.fleet.place import ReachedPool, reach
 from dynamo.fleet.policies.named import by_name
 from dynamo.fleet.provider import Driver, Provider
@@ -38,7 +40,9 @@ _PATIENCE = 3.0
 #: Seconds for which decisions, events and figures are kept.
 _KEPT = 14 * 86_400.0
 #: What charts show.
-_CHARTED = ("cores", "ready", "busy", "target", "waiting", "running", "usd_per_hour", "usd_today")
+_CHARTED = (
+    "cores", "ready", "busy", "target", "demand", "supply", "waiting", "running", "usd_per_hour", "usd_today",
+)  # fmt: skip
 
 Tell = Callable[[str], None]
 
@@ -65,6 +69,8 @@ class Fleet:
         Seconds between two turns.
     tell
         Is told what happens, in lines.
+    metrics
+        Where to answer who asks how it is, as ``HOST:PORT``; empty for nowhere.
     """
 
     path: Path
@@ -72,13 +78,17 @@ class Fleet:
     policy: str = "work"
     interval: float = 10.0
     tell: Tell = print
+    metrics: str = ""
 
     def run(self, stop: threading.Event, until: Callable[[Controller], bool] | None = None) -> None:
         """Look after the slice until `stop` is set, or `until` holds; the machines stay."""
         clock = steady_clock()
         slice_ = load(self.path)
         with ExitStack() as stack:
+            service = self._served(stack, slice_.name, clock)
             controller, starter = stack.enter_context(self._opened(slice_, clock))
+            if service is not None:
+                service.begin(controller, clock())
             state = _State(self.path.stat().st_mtime_ns, Asked())
             since = clock()
             while not stop.is_set():
@@ -90,12 +100,24 @@ class Fleet:
                 self._obey(controller, state, clock())
                 controller.turn()
                 starter.turn()
-                self._write(controller, clock())
+                data = self._write(controller, clock())
+                if service is not None:
+                    service.show(controller, data, clock())
                 since = self._tell_since(controller, since, clock())
                 if until is not None and until(controller):
                     break
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
             controller.hearing.keep(clock())
+
+    def _served(self, stack: ExitStack, slice_: str, clock: Callable[[], float]) -> MetricsService | None:
+        """Answer who asks how it is, before anything else: a port that is taken ends it before anything is bought."""
+        if not self.metrics:
+            return None
+        host, port = address(self.metrics)
+        made = MetricsService(host, port, slice_, clock=clock, interval=self.interval)
+        service = stack.enter_context(made)
+        self.tell(f"metrics at {service.url}/metrics, health at {service.url}/healthz")
+        return service
 
     @contextmanager
     def _opened(
@@ -167,13 +189,14 @@ class Fleet:
                 self.tell(f"{group} is in service again")
         state.asked = new
 
-    def _write(self, controller: Controller, now: float) -> None:
-        """Write down how it stands, and forget what is old."""
+    def _write(self, controller: Controller, now: float) -> dict[str, Any]:
+        """Write down how it stands, and forget what is old; return how it stands."""
         data = status_data(controller, now)
         with controller.ledger.change():
             controller.ledger.learn("status", data)
             controller.ledger.stands(now, {"at": now, **{key: data[key] for key in _CHARTED}})
             controller.ledger.forget(now - _KEPT)
+        return data
 
     def _tell_since(self, controller: Controller, since: float, now: float) -> float:
         """Tell what happened since the last time."""

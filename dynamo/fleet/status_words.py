@@ -12,23 +12,24 @@ __all__ = ["sparkline", "status_words"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
+#: What is drawn, and where it stands in a row of the history.
+_CHARTS = {"demand": "demand", "supply": "supply", "cost": "usd_per_hour"}
 
 
-def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
-    """Return a line of bars, the largest value the highest; of more values than `width`, the largest of some each.
+def sparkline(values: Sequence[float], width: int = _WIDTH, most: float = 0.0) -> str:
+    """Return a line of bars; of more values than `width`, the largest of some each.
+
+    The highest bar is the largest value, or `most` where that is larger.
 
     >>> sparkline([0, 1, 2, 4])
     '▁▂▄█'
     """
     if not values:
         return ""
-    step = max(len(values) / width, 1.0)
-    shown = [
-        max(values[int(n * step) : max(int((n + 1) * step), int(n * step) + 1)])
-        for n in range(int(len(values) / step))
-    ]
-    most = max(shown)
-    return "".join(_BARS[int(value / most * 7 + 0.5)] if most > 0 else _BARS[0] for value in shown)
+    bars, count = min(len(values), width), len(values)
+    shown = [max(values[n * count // bars : (n + 1) * count // bars]) for n in range(bars)]
+    most = max(most, *shown)
+    return "".join(_BARS[int(value / most * 7 + 0.5)] if value > 0 else _BARS[0] for value in shown)
 
 
 def status_words(
@@ -54,20 +55,10 @@ def _lines(
     ago = format_seconds(max(now - data["at"], 0.0))
     who = f"{controller} looks after it" if controller else "NOBODY looks after it"
     yield f"fleet {slice_}: {who}; this was so {ago} ago{', PAUSED' if data['paused'] else ''}"
-    yield (f"  queue     {data['waiting']} waiting, {data['running']} running")
-    yield (
-        f"  cores     {data['cores']} paid, {data['ready']} in the pool, {data['busy']} busy; "
-        f"{data['target']:.0f} wanted by {data['policy']}"
-    )
-    yield f"  cost      {data['usd_per_hour']:.2f} dollars an hour, {data['usd_today']:.2f} today (UTC)"
-    late = {kind: share for kind, share in data["lateness"].items() if share > 0}
-    yield "  late      " + (
-        ", ".join(f"{kind} {share:.0%}" for kind, share in late.items()) or "nothing in the last hour"
-    )
-    for name, key in (("demand", "target"), ("supply", "ready"), ("cost", "usd_per_hour")):
-        values = [float(one[key]) for one in history]
-        if values:
-            yield f"  {name:9} {sparkline(values)} {min(values):g} to {max(values):g}"
+    yield from _work(data)
+    yield from _money(data)
+    yield from _quality(data)
+    yield from _charts(history)
     for one in workers:
         stage = f"{one.stage} for {format_seconds(max(now - one.since, 0.0))}"
         yield f"  {one.name}  {stage}, {format_count(one.cores, 'core')} at {one.provider}: {one.why}"
@@ -77,3 +68,52 @@ def _lines(
         yield f"  ! {name} is out of service: {why} (dynamo fleet resume --group {name})"
     for name, (until, why) in data["rests"].items():
         yield f"  ! {name} is not asked for {format_seconds(max(until - now, 0.0))}: {why}"
+
+
+def _work(data: Mapping[str, Any]) -> Iterator[str]:
+    overdue = f", {data['overdue']:,} OVERDUE" if data["overdue"] else ""
+    yield (
+        f"  queue     {data['waiting']:,} waiting, {data['running']:,} running{overdue}; "
+        f"{data['work']:,.0f} core-seconds left"
+    )
+    yield (
+        f"  cores     {data['cores']:,} paid, {data['ready']:,} in the pool, {data['busy']:,} busy; "
+        f"{data['target']:,.0f} wanted by {data['policy']}, {data['demand']:,.1f} needed by the queue"
+    )
+
+
+def _money(data: Mapping[str, Any]) -> Iterator[str]:
+    limits = data["limits"]
+    hour, day = (f" of {limits[key]:.2f}" if key in limits else "" for key in ("usd_per_hour", "usd_per_day"))
+    yield f"  cost      {data['usd_per_hour']:.2f}{hour} dollars an hour, {data['usd_today']:.2f}{day} today (UTC)"
+
+
+def _quality(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was late, how long boots took, what failed, and how well supply followed demand."""
+    late = [f"{kind} {one['late']:,} of {one['due']:,}" for kind, one in data["jobs"].items() if one["late"]]
+    done = sum(one["done"] for one in data["jobs"].values())
+    yield f"  late      {', '.join(late) or 'nothing'} in the last hour; {format_count(done, 'job')} done"
+    for offer, (count, half, most) in data["boots"].items():
+        yield (
+            f"  boot      {offer}: half within {format_seconds(half)}, nine in ten within {format_seconds(most)}, "
+            f"of {count:,}"
+        )
+    failed = ", ".join(f"{group} {format_count(n, 'machine')}" for group, n in data["failures"].items())
+    yield f"  failed    {failed or 'nothing'} in the last day"
+    if said := data["elasticity"]:
+        yield (
+            f"  followed  theta_U {said['theta_u']:.0f}% missing, in {said['tau_u']:.0f}% of the last hour (tau_U); "
+            f"theta_O {said['theta_o']:.0f}% too much, in {said['tau_o']:.0f}% (tau_O)"
+        )
+
+
+def _charts(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the last hour in bars; those of demand and supply are of one scale."""
+    rows = [one for one in history if "demand" in one and "supply" in one]
+    if not rows:
+        return
+    charts = {name: [float(one[key]) for one in rows] for name, key in _CHARTS.items()}
+    most = max(*charts["demand"], *charts["supply"])
+    for name, values in charts.items():
+        bars = sparkline(values, most=most if name != "cost" else 0.0)
+        yield f"  {name:9} {bars} {min(values):g} to {max(values):g}"
