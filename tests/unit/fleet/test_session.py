@@ -1,0 +1,118 @@
+"""A fleet at work shows itself: the session opens the port first, writes each turn down, and closes it at the end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from dynamo.errors import UserError
+from dynamo.fleet import registry, session
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.offering import Offering
+from dynamo.fleet.place import ReachedPool
+from dynamo.fleet.session import Fleet
+from dynamo.fleet.trust import Trust
+from dynamo.fleet.worker_config import PoolPlace
+from dynamo.journal.workspace import Workspace
+from dynamo.testing import Cloud, MemoryPool
+from dynamo.testing.cloud import cloud_driver
+
+TEXT = """\
+slice: dfw
+providers: {c: {driver: memory, credentials: "env:RADAR"}}
+nodes: {workers: {provider: c, size: two, max: 4, warm: 1}}
+limits: {usd_per_hour: 3}
+"""
+
+
+class Manager:
+    """A central manager that does what it is told."""
+
+    def run(self, command):
+        """Do nothing."""
+        return ""
+
+    def write(self, path, text):
+        """Keep nothing."""
+
+
+@pytest.fixture
+def fleet(tmp_path, monkeypatch):
+    """Return what makes the fleet of a slice whose cloud and pool are in memory, and the lines that it tells."""
+    monkeypatch.setenv("RADAR_KEY", "s3cr3t-s3cr3t")
+    cloud = Cloud((Offering("two", 2, 2**32, usd_per_hour=1.0),), clock=time.time)
+    pool = MemoryPool(cloud, time.time)
+    place = PoolPlace("127.0.0.1:9618", "casa")
+    reached = ReachedPool("", Trust(Manager(), place), place, "127.0.0.1", 0, lambda _: None)
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    monkeypatch.setattr(session, "reach", lambda _: reached)
+    monkeypatch.setattr(session, "CondorPool", lambda *_: pool)
+    (tmp_path / "s.yaml").write_text(TEXT)
+    told: list[str] = []
+
+    def made(**more) -> Fleet:
+        return Fleet(
+            tmp_path / "s.yaml", Workspace.open(tmp_path / ".dynamo"), interval=1.0, tell=told.append, **more
+        )
+
+    return made, told, cloud
+
+
+def test_each_turn_is_shown_and_written_down(fleet, tmp_path):
+    """The same at the port and in the journal; afterwards nobody listens any more."""
+    made, told, _ = fleet
+    answers = {}
+
+    def look(_) -> bool:
+        (line,) = [one for one in told if one.startswith("metrics at ")]
+        for path in ("metrics", "healthz"):
+            with urllib.request.urlopen(f"{address_in(line)}/{path}", timeout=30) as answer:
+                answers[path] = answer.read().decode()
+        return True
+
+    made(metrics="127.0.0.1:0").run(threading.Event(), look)
+    assert json.loads(answers["healthz"]) == {"ok": True, "slice": "dfw", "troubles": []}
+    ordered = 'dynamo_fleet_machines_ordered_total{offer="workers/c/two/on-demand",slice="dfw"} '
+    (line,) = [one for one in answers["metrics"].splitlines() if one.startswith(ordered)]
+    with Ledger(tmp_path / ".dynamo" / "journal.db", "dfw") as ledger:
+        workers, data, (row,) = ledger.workers(), ledger.learned("status"), ledger.history()
+    assert float(line.removeprefix(ordered)) == len(workers) == 1
+    assert f'dynamo_fleet_cost_usd_per_hour{{slice="dfw"}} {data["usd_per_hour"]}' in answers["metrics"]
+    assert {"at", "demand", "supply", "usd_per_hour"} <= row.keys()
+    assert "s3cr3t" not in answers["metrics"] + json.dumps(data)
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address_in(told[0]) + "/healthz", timeout=30)
+
+
+def address_in(line: str) -> str:
+    return line.removeprefix("metrics at ").partition("/metrics")[0]
+
+
+def test_without_metrics_no_port_is_opened(fleet):
+    """By default."""
+    made, told, _ = fleet
+    made().run(threading.Event(), lambda _: True)
+    assert not [one for one in told if "http" in one]
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_asked(fleet):
+    """No cloud, and no pool."""
+    made, told, cloud = fleet
+    look = threading.Event()
+
+    def second(_) -> bool:
+        port = address_in(told[0]).rpartition(":")[2]
+        before = len(cloud.calls)
+        with pytest.raises(UserError, match="cannot listen on"):
+            made(metrics=f"127.0.0.1:{port}").run(look)
+        assert len(cloud.calls) == before
+        look.set()
+        return True
+
+    made(metrics="127.0.0.1:0").run(threading.Event(), second)
+    assert look.is_set()
