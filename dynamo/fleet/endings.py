@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from dynamo.fleet.queue import Done
@@ -39,8 +40,15 @@ class Endings:
         ended = Ended(1, int(due), int(due and one.ended > one.due))
         minute = self._minutes.setdefault(int(one.ended // _MINUTE), {})
         minute[one.kind] = minute.get(one.kind, Ended()).plus(ended)
-        kind = one.kind if one.kind in self.total or len(self.total) < CLASSES else OTHER
-        self.total[kind] = self.total.get(kind, Ended()).plus(ended)
+        self.expect([one.kind])
+        kind = one.kind if one.kind in self.total else OTHER
+        self.total[kind] = self.total[kind].plus(ended)
+
+    def expect(self, kinds: Iterable[str]) -> None:
+        """Begin to count classes of which no job has ended yet: else nobody sees the first increase."""
+        for kind in kinds:
+            if kind not in self.total:
+                self.total.setdefault(kind if len(self.total) < CLASSES else OTHER, Ended())
 
     def hour(self, now: float) -> dict[str, Ended]:
         """Return what ended in the hour before `now`, by class."""

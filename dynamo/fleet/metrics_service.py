@@ -97,7 +97,9 @@ class MetricsService:
         """Show how the fleet stands after a turn; `data` is that of `dynamo.fleet.status`."""
         tally = self._tally or Tally((), now)
         tally.look(controller.roster.all, now)
-        shown = Shown(data, deepcopy(tally.counts), dict(controller.hearing.endings.total))
+        endings = controller.hearing.endings
+        endings.expect(load.kind for load in controller.loads)
+        shown = Shown(data, deepcopy(tally.counts), dict(endings.total))
         self._tally, self._last = tally, (now, shown)
 
     def troubles(self) -> list[str]:

@@ -88,6 +88,9 @@ def test_the_numbers_are_those_of_a_burst(watched):
     watched.run(20)
     during = watched.numbers()
     assert during["queue_jobs", "waiting"] == 10
+    assert (
+        during["jobs_done_total", "lead"] == during["jobs_late_total", "slow"] == 0
+    )  # the first increase is seen
     assert during["overdue_jobs",] == 2
     assert during["queue_work_core_seconds",] > 0
     assert during["demand_cores",] > 0
