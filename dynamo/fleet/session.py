@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamo.errors import DynamoError
+from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.fleet import registry
 from dynamo.fleet.asked import Asked, asked
 from dynamo.fleet.calls import Calls
@@ -37,6 +37,8 @@ __all__ = ["Fleet", "steady_clock"]
 #: Seconds for which a turn waits for the pool and the clouds, so that it decides on what is so now.
 _PATIENCE = 3.0
 
+#: Under which the port of the join service is kept.
+_PORT = "join port"
 #: Seconds for which decisions, events and figures are kept.
 _KEPT = 14 * 86_400.0
 #: What charts show.
@@ -134,7 +136,7 @@ class Fleet:
             pool = Calls("the pool", lambda: CondorPool(reached.asked, reached.drain, clock), threads=1)
             stack.callback(pool.close)
             hearing = Hearing(pool, ledger, stale=3 * max(self.interval, _PATIENCE))
-            place = stack.enter_context(_joining(reached, self.workspace, clock))
+            place = stack.enter_context(_joining(reached, self.workspace, ledger, clock, self.tell))
             starter = WorkerStarter(
                 journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
             )
@@ -228,17 +230,26 @@ def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], fl
 
 
 @contextmanager
-def _joining(reached: ReachedPool, workspace: Workspace, clock: Callable[[], float]) -> Iterator[JoinPlace]:
-    """Let workers join."""
+def _joining(
+    reached: ReachedPool, workspace: Workspace, ledger: Ledger, clock: Callable[[], float], tell: Tell
+) -> Iterator[JoinPlace]:
+    """Let workers join, at the port where those that were ordered before a restart look for it."""
     certificate = join_certificate(workspace.root / "fleet", [reached.host])
-    service = JoinService(
-        lambda: JoinLedger(workspace.journal),
-        reached.trust,
-        reached.place,
-        certificate,
-        host=reached.host,
-        port=reached.port,
-        clock=clock,
-    )
-    with service:
+    ports = [reached.port] if reached.port else [int(ledger.learned(_PORT) or 0), 0]
+    with ExitStack() as stack:
+        service = None
+        for port in dict.fromkeys(ports):
+            made = JoinService(
+                lambda: JoinLedger(workspace.journal), reached.trust, reached.place, certificate,
+                host=reached.host, port=port, clock=clock,
+            )  # fmt: skip
+            try:
+                service = stack.enter_context(made)
+                break
+            except InfrastructureError as error:
+                if port == ports[-1]:
+                    raise
+                tell(f"{error.message}: machines that are booting cannot join, and end themselves")
+        assert service is not None
+        ledger.learn(_PORT, service.port)
         yield JoinPlace(service.url(), certificate.text)
