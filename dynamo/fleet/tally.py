@@ -94,5 +94,5 @@ class Tally:
                 counts.failures[one.group] += 1
             else:
                 counts.refusals[one.offer] += 1
-        elif not one.failed and stage in _BEFORE and one.stage not in _BEFORE:
+        elif stage in _BEFORE and one.stage not in _BEFORE:
             counts.releases[one.group] += 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dynamo.fleet.endings import CLASSES, Ended, Endings
 from dynamo.fleet.last_hour import elasticity_of
 from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.offering import Offering
 from dynamo.fleet.queue import Done
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.refusals import AuthError, NoCapacityError
@@ -22,6 +23,9 @@ from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice, SliceL
 from dynamo.fleet.status import status_data
 from dynamo.fleet.status_words import status_words
 from dynamo.fleet.tally import BOUNDS, Tally
+
+
+SIZES = (Offering("two", 2, 2**32, usd_per_hour=1.0), Offering("four", 4, 2**33, usd_per_hour=1.5))
 
 
 @pytest.fixture
@@ -81,6 +85,22 @@ def test_a_fleet_at_work(world):
     assert json.loads(json.dumps(data)) == data
     words = status_words("dfw", data, "", world.ledger.workers(), world.ledger.history(), world.now)
     assert "lead 6 of 6 in the last hour; 6 jobs done" in words
+
+
+def test_the_supply_is_of_cores_of_speed_1_that_are_in_the_pool(world):
+    """Those too that drain, for their jobs still run; not those that boot."""
+    world.controller.clouds.catalogue["c"] = [replace(one, speed=1.5) for one in SIZES]
+    key = "workers/c/two/on-demand"
+    for token, stage in enumerate(("requested", "booting", "joined", "draining", "stopping")):
+        world.ledger.put(WorkerRecord(f"t{token}", "dfw", "workers", "c", key, "n", stage, 1.0, 1.0, 2, 1))
+    world.ledger.put(
+        WorkerRecord("old", "dfw", "was", "c", "of/an/older/slice", "n", "joined", 1.0, 1.0, 4, 1)
+    )
+    world.controller.roster.read(world.now)
+    data = stand(world)
+    assert data["supply"] == 2 * 1.5 + 2 * 1.5 + 4
+    assert (data["cores"], data["ready"]) == (14, 6)
+    assert data["cores_of"]["was"] == {"joined": 4}
 
 
 def test_what_fails_is_told_by_its_group(world):
