@@ -22,7 +22,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH, most: float = 0.0) -
     The highest bar is the largest value, or `most` where that is larger.
 
     >>> sparkline([0, 1, 2, 4])
-    '▁▂▄█'
+    '▁▃▅█'
     """
     if not values:
         return ""

@@ -24,7 +24,6 @@ from dynamo.fleet.status import status_data
 from dynamo.fleet.status_words import status_words
 from dynamo.fleet.tally import BOUNDS, Tally
 
-
 SIZES = (Offering("two", 2, 2**32, usd_per_hour=1.0), Offering("four", 4, 2**33, usd_per_hour=1.5))
 
 
