@@ -46,10 +46,12 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     What is there and fits stays; twice changes nothing. Where a provider does not answer nothing is done. The exit code
     is 3 where something is lacking in the end.
     """
+    from dynamo.fleet.session import check_roles
     from dynamo.fleet.slice_plan import plan
     from dynamo.fleet.slice_words import plan_words
 
     slice_, world = _looked(file)
+    check_roles(slice_)
     found = plan(slice_, world)
     print(plan_words(found, slice_))
     if world.code:

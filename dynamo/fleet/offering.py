@@ -60,7 +60,7 @@ class Offering:
         >>> Offering("c", 1, 0, quantum=3600).billed(10)
         3600.0
         """
-        return max(math.ceil(seconds / self.quantum) * self.quantum, self.minimum)
+        return max(math.ceil(seconds / self.quantum) * float(self.quantum), self.minimum)
 
     def cost(self, seconds: float) -> float:
         """Return US dollars for a machine that was there for `seconds`; one without a price costs nothing here."""

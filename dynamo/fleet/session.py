@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamo.errors import DynamoError, InfrastructureError
+from dynamo.errors import DynamoError, InfrastructureError, UserError
 from dynamo.fleet import registry
 from dynamo.fleet.asked import Asked, asked
 from dynamo.fleet.calls import Calls
@@ -32,7 +32,7 @@ from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
 from dynamo.journal.workspace import Workspace
 
-__all__ = ["Fleet", "steady_clock"]
+__all__ = ["Fleet", "check_roles", "steady_clock"]
 
 #: Seconds for which a turn waits for the pool and the clouds, so that it decides on what is so now.
 _PATIENCE = 3.0
@@ -126,6 +126,7 @@ class Fleet:
         self, slice_: Slice, clock: Callable[[], float]
     ) -> Iterator[tuple[Controller, WorkerStarter]]:
         """Open all that a controller needs."""
+        check_roles(slice_)
         journal = self.workspace.journal
         drivers = {name: registry.driver(rule.driver) for name, rule in slice_.providers.items()}
         reached = reach(slice_.pool)
@@ -157,6 +158,7 @@ class Fleet:
                 return
             state.changed = changed
             new = load(self.path)
+            check_roles(new)
             if (
                 new.name != controller.slice.name
                 or new.providers != controller.slice.providers
@@ -215,6 +217,16 @@ class _State:
 
     changed: int
     asked: Asked
+
+
+def check_roles(slice_: Slice) -> None:
+    """Raise `UserError` where a node group is not of workers: nothing here starts others, or knows when they are up."""
+    for name, group in slice_.nodes.items():
+        if group.role != "worker":
+            raise UserError(
+                f"the node group {name!r} has the role {group.role!r}: only workers can be started as yet, so set that "
+                "machine up by other means, and take the group out of the slice"
+            )
 
 
 def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float]) -> Clouds:
