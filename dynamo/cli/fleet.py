@@ -149,6 +149,26 @@ def explain(file: Path, workspace: Path | None, last: int) -> None:
         )
 
 
+@command.command("chart")
+@_file
+@_workspace
+@click.option(
+    "-o", "--output", default="fleet.svg", show_default=True, type=click.Path(path_type=Path), help="Where."
+)
+@click.option(
+    "--hours", default=24.0, show_default=True, type=click.FloatRange(0.01, 336), help="How far back."
+)
+def chart(file: Path, workspace: Path | None, output: Path, hours: float) -> None:
+    """Draw what was needed, what was there and what it cost over time, as SVG, PNG or PDF."""
+    from dynamo.fleet.chart import draw
+
+    _, ledger = _opened(file, workspace)
+    with ledger:
+        rows = ledger.history(last=1_000_000, since=time.time() - hours * 3600)
+    draw(ledger.slice, rows, output)
+    print(output)
+
+
 @command.command("pause")
 @_file
 @_workspace

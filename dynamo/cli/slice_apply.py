@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from dynamo.errors import UserError
 
 if TYPE_CHECKING:
     from dynamo.fleet.controller import Controller
+    from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.provider import Provider
     from dynamo.fleet.slice import Slice
     from dynamo.fleet.slice_steps import Plan
@@ -46,9 +48,9 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     What is there and fits stays; twice changes nothing. Where a provider does not answer nothing is done. The exit code
     is 3 where something is lacking in the end.
     """
-    from dynamo.fleet.session import check_roles
     from dynamo.fleet.slice_plan import plan
     from dynamo.fleet.slice_words import plan_words
+    from dynamo.fleet.wishes import check_roles
 
     slice_, world = _looked(file)
     check_roles(slice_)
@@ -122,9 +124,7 @@ def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: floa
 
     timer.start()
     try:
-        Fleet(file, place, "least", interval=3.0, tell=lambda line: print(line, flush=True)).run(
-            stop, settled
-        )
+        Fleet(file, place, "least", 3.0, lambda line: print(line, flush=True), obeys=False).run(stop, settled)
     finally:
         timer.cancel()
 
@@ -157,6 +157,7 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     providers = _connectors(slice_)
     with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
         left = end(slice_.name, providers, ledger, print, patience=wait)
+        _revoke(place, ledger)
     if not left:
         print(
             f"nothing is left of {slice_.name!r}: {', '.join(providers)} list no machine and no network of it"
@@ -167,6 +168,19 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     for name, why in left.silent.items():
         print(f"not known: {name} does not say what is there: {why}", file=sys.stderr)
     return 3
+
+
+def _revoke(place: Workspace, ledger: Ledger) -> None:
+    """Have the workers that are gone believed no more; the next `dynamo fleet run` tells the central manager."""
+    from dynamo.fleet.join import JoinDesk
+    from dynamo.fleet.join_ledger import JoinLedger
+
+    now = time.time()
+    with JoinLedger(place.journal) as tickets:
+        desk = JoinDesk(tickets)
+        for one in ledger.workers(ended_after=now - 86_400.0):
+            if not one.live:
+                desk.revoke(one.name, now)
 
 
 def _confirm(question: str, *, yes: bool) -> None:

@@ -13,7 +13,7 @@ from dynamo.fleet.slice_offers import Catalogue, Priced, priced_group
 from dynamo.fleet.standing import BAD_BOOTS, Standing
 from dynamo.fleet.view import Group, Limits, Offer
 
-__all__ = ["Market", "market"]
+__all__ = ["Market", "lacking", "market"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,16 @@ class Market:
 
 
 def market(
-    slice_: Slice, catalogue: Catalogue, standing: Standing, workers: Sequence[WorkerRecord], now: float
+    slice_: Slice,
+    catalogue: Catalogue,
+    standing: Standing,
+    workers: Sequence[WorkerRecord],
+    now: float,
+    networks: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Market:
     """Return what can be bought now; `workers` are all that live, and those that ended today.
+
+    `networks` are those that there are, by provider and name: a machine is not bought before its networks are there.
 
     A price counts as the most that may be paid, so that no limit is exceeded when that of spot rises.
     """
@@ -58,6 +65,8 @@ def market(
             ):  # what nobody knows the price of has no place in a budget
                 continue
             if isinstance(priced.offer.size, str) and priced.offering is None:
+                continue
+            if lacking(slice_, name, priced.offer.provider, networks or {}):
                 continue
             offers[key] = _offer(key, name, priced, standing, counts[key])
             rules[key] = priced.offer
@@ -78,6 +87,12 @@ def market(
     asked = slice_.limits
     limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now))
     return Market(offers, rules, groups, limits)
+
+
+def lacking(slice_: Slice, group: str, provider: str, networks: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the networks of a node group that should be at a provider, and are not."""
+    wanted = [name for name in slice_.nodes[group].networks if provider in slice_.networks[name].spans]
+    return [name for name in wanted if name not in networks.get(provider, {})]
 
 
 def _one_more(workers: Sequence[WorkerRecord], group: str) -> int:

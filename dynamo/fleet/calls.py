@@ -20,6 +20,8 @@ __all__ = ["Call", "Calls"]
 
 #: Seconds after which a call is given up.
 LIMIT = 60.0
+#: A call that is not begun in so many limits is given up too.
+_WAITING = 3.0
 #: What changes something: nobody knows whether a call that was given up has done so.
 _CHANGING = frozenset({"create", "destroy", "create_network", "destroy_network"})
 
@@ -34,11 +36,17 @@ class Call:
         What is called.
     limit
         Seconds that it may take from when it is begun.
+    late
+        Called once, when it took too long.
+    asked, begun
+        When it was asked for, and begun, by `time.monotonic`.
     """
 
     verb: str
     arguments: tuple[Any, ...]
     limit: float
+    late: Callable[[], None] = lambda: None
+    asked: float = field(default_factory=time.monotonic)
     begun: float | None = None
     _result: Any = None
     _error: DynamoError | None = None
@@ -48,10 +56,18 @@ class Call:
     @property
     def done(self) -> bool:
         """Whether it has an outcome, or took too long."""
-        begun = self.begun
-        if begun is not None and time.monotonic() - begun > self.limit:
+        begun, now = self.begun, time.monotonic()
+        if begun is not None and now - begun > self.limit:
             kind = OutcomeUnknownError if self.verb in _CHANGING else UnavailableError
-            self.end(error=kind(f"no answer to {self.verb} in {self.limit:g} s"))
+            if self.end(error=kind(f"no answer to {self.verb} in {self.limit:g} s")):
+                self.late()
+        elif begun is None and now - self.asked > _WAITING * self.limit:
+            self.end(error=UnavailableError(f"{self.verb} was not begun in {_WAITING * self.limit:g} s"))
+        return self._done.is_set()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it took too long; what its thread is still at has no meaning any more."""
         return self._done.is_set()
 
     @property
@@ -66,11 +82,20 @@ class Call:
     def result(self) -> Any:
         """Wait until it is done, and return what the provider returned, or raise what it raised."""
         while not self.done:
-            left = self.limit if self.begun is None else self.begun + self.limit - time.monotonic()
-            self._done.wait(max(left, 0.0) + 0.01)
+            begun = self.begun
+            until = self.asked + _WAITING * self.limit if begun is None else begun + self.limit
+            self._done.wait(min(max(until - time.monotonic(), 0.0) + 0.01, self.limit))
         if self._error:
             raise self._error
         return self._result
+
+    def begin(self) -> bool:
+        """Begin it; false where it was given up before."""
+        with self._lock:
+            if self._done.is_set():
+                return False
+            self.begun = time.monotonic()
+            return True
 
     def end(self, result: Any = None, error: DynamoError | None = None) -> bool:
         """Give it an outcome; false where it has one already."""
@@ -110,18 +135,40 @@ class Calls:
 
     def call(self, verb: str, *arguments: Any) -> Call:
         """Have a verb called; returns at once."""
-        call = Call(verb, arguments, self._limit)
+        call = Call(verb, arguments, self._limit, self._replace)
+        self._check_late()
         with self._lock:
-            hung = [one for one in self._threads.values() if one is not None and one.done]
-            if len(hung) >= 2 * self._most:
-                call.end(error=UnavailableError(f"{self.name} answers no more: {len(hung)} calls of it hang"))
+            hung = self._hung()
+            if hung >= 2 * self._most:
+                call.end(error=UnavailableError(f"{self.name} answers no more: {hung} calls of it hang"))
                 return call
-            if len(self._threads) - len(hung) < self._most:
-                thread = threading.Thread(target=self._serve, name=f"provider-{self.name}", daemon=True)
-                self._threads[thread] = None
-                thread.start()
+            if len(self._threads) - hung < self._most:
+                self._start()
         self._waiting.put(call)
         return call
+
+    def _check_late(self) -> None:
+        """Give up calls that take too long."""
+        with self._lock:
+            under_way = [one for one in self._threads.values() if one is not None]
+        for one in under_way:
+            one.done  # noqa: B018 - asking is what gives it up
+
+    def _hung(self) -> int:
+        """How many threads are at a call that was given up."""
+        return sum(one is not None and one.given_up for one in self._threads.values())
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._serve, name=f"provider-{self.name}", daemon=True)
+        self._threads[thread] = None
+        thread.start()
+
+    def _replace(self) -> None:
+        """Have another thread take the place of one that hangs, where calls are waiting."""
+        with self._lock:
+            hung = self._hung()
+            if not self._waiting.empty() and len(self._threads) - hung < self._most and hung < 2 * self._most:
+                self._start()
 
     def close(self) -> None:
         """Have the threads end when they have nothing more to do; those that hang end with the process."""
@@ -133,23 +180,24 @@ class Calls:
         provider: Any = None
         me = threading.current_thread()
         while (call := self._waiting.get()) is not None:
-            call.begun = time.monotonic()
+            if not call.begin():
+                continue
             with self._lock:
                 self._threads[me] = call
             try:
                 provider = provider or self._connect()
-                kept = call.end(getattr(provider, call.verb)(*call.arguments))
+                call.end(getattr(provider, call.verb)(*call.arguments))
             except DynamoError as error:
-                kept = call.end(error=error)
+                call.end(error=error)
             except Exception as error:  # noqa: BLE001 - a fault of a provider stops nothing but this call
                 # Only the kind is told: the text of an error of a library may hold what must not be shown.
                 what = f"{self.name}: {call.verb} failed in a way that its provider does not know: {_kind(error)}"
                 known = OutcomeUnknownError if call.verb in _CHANGING else ProviderError
-                kept = call.end(error=known(what))
+                call.end(error=known(what))
                 provider = None
             with self._lock:
                 self._threads[me] = None
-                if not kept:  # it was given up, and another thread has taken the place of this one
+                if len(self._threads) - self._hung() > self._most:  # another has taken the place of this one
                     break
         with self._lock:
             del self._threads[me]

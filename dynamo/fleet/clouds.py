@@ -82,10 +82,10 @@ class Clouds:
                 if machines is not None:
                     self.listings[name] = listing(at, machines)
         for name, (_, call) in self._pricing.items():
-            if call.done and (sold := self._outcome(name, call, quiet=True)) is not None:
+            if call.done and (sold := self._outcome(f"{name} (what it sells)", call)) is not None:
                 self.catalogue[name] = sold
         for name, (_, call) in self._wiring.items():
-            if call.done and (found := self._outcome(name, call, quiet=True)) is not None:
+            if call.done and (found := self._outcome(f"{name} (networks)", call)) is not None:
                 self.networks[name] = {one.tags.group: one.id for one in found}
         for key, call in list(self._destroying.items()):
             if call.done:
@@ -126,16 +126,14 @@ class Clouds:
         for calls in self.calls.values():
             calls.close()
 
-    def _outcome(self, name: str, call: Call, *, quiet: bool = False) -> Any:
-        """Return what a call returned; None where it failed, which is noted unless `quiet`."""
+    def _outcome(self, name: str, call: Call) -> Any:
+        """Return what a call returned; None where it failed, which is noted under the name."""
         try:
             result = call.result()
         except DynamoError as error:
-            if not quiet:
-                self.troubles[name] = f"{call.verb}: {error.message}"
+            self.troubles[name] = f"{call.verb}: {error.message}"
             return None
-        if not quiet:
-            self.troubles.pop(name, None)
+        self.troubles.pop(name, None)
         return result
 
 
@@ -154,7 +152,7 @@ def listing(at: float, machines: Iterable[Machine]) -> Listing:
     for one in sorted(machines, key=lambda m: (not m.there, m.created or 0.0, m.id)):
         if one.tags.token not in found:
             found[one.tags.token] = one
-        elif one.there:
+        elif one.state != "gone":
             doubles.append(one)
     return Listing(at, found, tuple(doubles))
 

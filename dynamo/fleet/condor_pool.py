@@ -131,7 +131,7 @@ def jobs_of(ads: Iterable[Ad], tokens: Mapping[str, str], now: float) -> list[Jo
         ahead = now - _number(ad, "ServerTime", now)
         began = _number(ad, "JobCurrentStartExecutingDate") or _number(ad, "JobCurrentStartDate")
         running = ad.get("JobStatus") == 2
-        due = _number(ad, "DynamoDue", float("inf"))
+        due = _number(ad, "DynamoDue", float("inf")) + ahead
         jobs.append(
             Job(
                 id=_id(ad),

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dynamo.errors import DynamoError
+from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
+from dynamo.fleet.adoption import as_worker
 from dynamo.fleet.buying import Market, market
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.decision import Buy, Decision, Policy, Release
@@ -20,13 +21,14 @@ from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.life import Patience
 from dynamo.fleet.machine import Machine
+from dynamo.fleet.policies.fallback import decided
 from dynamo.fleet.record import WorkerRecord
-from dynamo.fleet.refusals import OutcomeUnknownError, ProviderError
+from dynamo.fleet.refusals import BadRequestError, OutcomeUnknownError, ProviderError, UnavailableError
 from dynamo.fleet.roster import Roster, Starter
 from dynamo.fleet.seen import Seen
-from dynamo.fleet.settle import Destroy, Ghost, settle
+from dynamo.fleet.settle import settle
+from dynamo.fleet.settled import Destroy, Ghost
 from dynamo.fleet.slice import Slice, machine_name
-from dynamo.fleet.slice_offers import offer_of, price_machine, priced_group
 from dynamo.fleet.standing import Standing
 from dynamo.fleet.view import Load, View
 from dynamo.fleet.view_json import decision_data, view_data
@@ -34,8 +36,10 @@ from dynamo.fleet.viewing import view_workers
 
 __all__ = ["Controller"]
 
-#: A listing or a word of the pool that is older than so many turns is not of now.
-_STALE = 3.0
+#: A listing that is older than so many turns, and so many seconds, is not of now.
+_STALE, _STALE_SECONDS = 3.0, 60.0
+#: Seconds between two decisions that are written down where nothing is bought or let go.
+_WRITTEN = 300.0
 
 
 class Controller:
@@ -80,6 +84,9 @@ class Controller:
         self.standing = Standing.of(ledger.learned("standing"))
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
         self._noticed: Mapping[str, float] = {}
+        self._written = 0.0
+        #: What is wrong with the policy; empty where nothing is.
+        self.trouble = ""
         self.roster = Roster(ledger, clouds, hearing, starter)
         #: Machines that the journal does not know, as if they were ours: they count against the limits.
         self._strangers: list[WorkerRecord] = []
@@ -144,12 +151,12 @@ class Controller:
                 self.ledger.tell(now, "unknown", answer.message, token)
 
     def _refused(self, one: WorkerRecord, error: ProviderError, now: float) -> None:
-        self.standing = self.standing.refused(one.offer, one.group, error, now)
+        self.standing = self.standing.refused(one.offer, error, now)
         self.roster.put([one.step("gone", now, error.message, failed=True)])
 
     def _settle(self, now: float) -> None:
         """Write down what became of workers, and have taken away what has no use."""
-        within = _STALE * self.interval
+        within = max(_STALE * self.interval, _STALE_SECONDS)
         fresh = self.clouds.fresh(within)
         seen = Seen(now, self.clouds.listings, fresh, self.hearing.heard(now), self.hearing.since)
         boots = {one.offer: self.standing.boot_limit(one.offer) for one in self.roster.all}
@@ -162,9 +169,8 @@ class Controller:
         for ghost in settled.ghosts:
             self._adopt(ghost, now)
         known = {one.token for one in self.roster.all}
-        self._strangers = [
-            self._as_worker(one, now)[0] for one in settled.unknown if one.machine.tags.token not in known
-        ]
+        new = [one for one in settled.unknown if one.machine.tags.token not in known]
+        self._strangers = [as_worker(one, self.slice, self.clouds.catalogue, now)[0] for one in new]
         self.roster.destroy(settled.destroy, now)
 
     def _learn_boot(self, before: WorkerRecord, one: WorkerRecord) -> None:
@@ -175,7 +181,9 @@ class Controller:
 
     def _adopt(self, ghost: Ghost, now: float) -> None:
         """Take a machine that the pool hears of for ours, where the slice has a place for it."""
-        record, priced = self._as_worker(ghost, now)
+        if ghost.provider not in self.clouds.catalogue:  # it has not said yet what it sells
+            return
+        record, priced = as_worker(ghost, self.slice, self.clouds.catalogue, now)
         trading = market(self.slice, self.clouds.catalogue, self.standing, self.roster.all, now)
         one = [Buy(record.offer, 1, "")] if priced and record.offer in trading.offers else []
         offers = {key: replace(offer, rests_until=0.0) for key, offer in trading.offers.items()}
@@ -185,41 +193,32 @@ class Controller:
         why = "a machine that the journal does not know, and the slice has no place for"
         self.roster.destroy([Destroy(ghost.provider, ghost.machine.id, record.token, why)], now)
 
-    def _as_worker(self, ghost: Ghost, now: float) -> tuple[WorkerRecord, bool]:
-        """Return a machine as if it were ours, and whether it is of an offer of the slice."""
-        machine, group = ghost.machine, ghost.machine.tags.group
-        offers = priced_group(self.slice, group, self.clouds.catalogue) if group in self.slice.nodes else []
-        own = offer_of(offers, ghost.provider, machine)
-        cores, usd = price_machine(self.slice, ghost.provider, machine, self.clouds.catalogue)
-        said = own.offering if own else None
-        record = WorkerRecord(
-            machine.tags.token, self.slice.name, group, ghost.provider, own.offer.key(group) if own else "",
-            machine.name, "joined", now, min(machine.created or now, now), cores, own.memory if own else 0,
-            (own.usd_most if own else usd) or 0.0, said.quantum if said else 1.0, said.minimum if said else 60.0,
-            machine.id, now, why="adopted: the journal did not know it, and the pool hears of it",
-        )  # fmt: skip
-        return record, own is not None
-
     def _decide(self, now: float) -> None:
         """Ask the policy, hold what it says against the limits, and act."""
         live = self.roster.live
-        trading = market(self.slice, self.clouds.catalogue, self.standing, self.roster.all, now)
+        trading = market(
+            self.slice, self.clouds.catalogue, self.standing, self.roster.all, now, self.clouds.networks
+        )
         self._obey(trading, now)
         self.loads = self.hearing.loads(now)
-        if self.paused or self.hearing.reading is None:
+        heard = self.hearing.heard(now)
+        if self.paused or heard is None:  # who cannot be heard of cannot join either
+            self.ledger.learn("standing", self.standing.data())
             return
         view = View(
             now=now,
             loads=self.loads,
-            workers=view_workers(live, self.hearing.heard(now), now),
+            workers=view_workers(self._expected(live, now), heard, now),
             offers=list(trading.offers.values()),
             groups=trading.groups,
             limits=trading.limits,
             trusted=self.hearing.trusted(live, now),
             lateness=self.hearing.lateness(now),
         )
-        decision = self.policy.decide(view, self._history)
+        decision, self.trouble = decided(self.policy, view, self._history)
         self._history = decision.history
+        if self.trouble:
+            self.ledger.tell(now, "policy failed", self.trouble)
         bought = guard.allowed_buys(
             decision.buys,
             [*self.roster.all, *self._strangers],
@@ -236,26 +235,44 @@ class Controller:
         self._buy(bought.buys, trading, now)
         self.roster.release(released, now)
 
+    def _expected(self, live: Sequence[WorkerRecord], now: float) -> list[WorkerRecord]:
+        """Return the workers that work can be planned with: not an order of which nobody has heard for long."""
+        patience = self._patience.requested
+        return [one for one in live if one.stage != "requested" or now - one.since <= patience]
+
     def _obey(self, trading: Market, now: float) -> None:
-        """Do what no policy is asked for: the budget of the day, and groups that the slice has no more."""
-        at_once = {one.token for one in guard.must_go(self.roster.all, trading.limits, now, ahead=60.0)}
+        """Do what no policy is asked for: budgets and bounds that are exceeded, and groups that are no more."""
+        ahead = max(60.0, 2 * self.interval)
+        at_once = {one.token for one in guard.must_go(self.roster.all, trading.limits, now, ahead=ahead)}
         for one in self.roster.live:
             if one.token in at_once and one.stage != "stopping":
                 self.roster.put([one.step("stopping", now, "the budget of the day is used up")])
-        self.roster.release(guard.must_go(self.roster.all, trading.limits, now), now)
+        self.roster.release(
+            guard.must_go(self.roster.all, trading.limits, now, ahead=guard.AHEAD + ahead), now
+        )
         orphans = [one for one in self.roster.live if one.group not in self.slice.nodes]
         self.roster.release(
             [Release(one.token, "the slice has no such node group any more") for one in orphans], now
+        )
+        most = {name: group.most for name, group in self.slice.nodes.items()}
+        over = guard.over_limits(self.roster.live, most, trading.limits)
+        self.roster.release(
+            guard.allowed_releases(
+                over, self.roster.live, {}, now, trusted=self.hearing.heard(now) is not None
+            ),
+            now,
         )
         self.roster.drain_again(now)
 
     def _write(self, view: View, now: float) -> None:
         """Write a decision down, with what it was made from: each that does something, and one now and then."""
-        name = f"policy/{self.policy.name}"
+        does = self.decision.buys or self.decision.releases
         with self.ledger.change():
-            self.ledger.learn(name, self.decision.history)
+            self.ledger.learn(f"policy/{self.policy.name}", self.decision.history)
             self.ledger.learn("standing", self.standing.data())
-            self.ledger.decided(now, self.policy.name, view_data(view), decision_data(self.decision))
+            if does or not 0 <= now - self._written < _WRITTEN:
+                self._written = now
+                self.ledger.decided(now, self.policy.name, view_data(view), decision_data(self.decision))
 
     def _buy(self, buys: Sequence[Buy], trading: Market, now: float) -> None:
         """Write orders down, then give them."""
@@ -265,8 +282,8 @@ class Controller:
             try:
                 spec = self.starter.spec(one, self.slice, trading)
             except DynamoError as error:
-                self.standing = self.standing.withdraw(one.group, error.message)
-                self.roster.put([one.step("gone", now, error.message, failed=True)])
+                wrong = BadRequestError if isinstance(error, UserError) else UnavailableError
+                self._refused(one, wrong(error.message), now)
                 continue
             self.clouds.order(one.provider, spec)
 

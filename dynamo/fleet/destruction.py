@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
 from dynamo.fleet.provider import NetworkProvider, Provider
-from dynamo.fleet.refusals import ProviderError
+from dynamo.graph.units import format_count
 
 __all__ = ["Left", "destroy"]
 
@@ -54,12 +56,15 @@ def destroy(
     What fails is tried again. The journal's workers are gone when their provider lists nothing any more.
     """
     calls = {name: Calls(name, _connector(connect)) for name, connect in providers.items()}
+    elsewhere = _elsewhere(ledger, providers)
     try:
         until, told = time.monotonic() + patience, set[str]()
         while True:
             left = _turn(slice_, calls, told, tell)
+            left = replace(left, silent={**left.silent, **elsewhere})
             _write_down(ledger, left, clock())
-            if not left or time.monotonic() > until:
+            done = not (left.machines or left.networks or left.silent.keys() - elsewhere.keys())
+            if done or time.monotonic() > until:
                 return left
             time.sleep(_PAUSE)
     finally:
@@ -76,7 +81,7 @@ class _All:
 
     def everything(self, slice_: str) -> tuple[Sequence[Machine], Sequence[Network]]:
         """Return the machines that may still cost money, and the networks."""
-        machines = [one for one in self._provider.list(slice_) if one.there]
+        machines = [one for one in self._provider.list(slice_) if one.state != "gone"]
         wired = self._provider.list_networks(slice_) if isinstance(self._provider, NetworkProvider) else ()
         return machines, wired
 
@@ -84,6 +89,15 @@ class _All:
         """Take a network away."""
         assert isinstance(self._provider, NetworkProvider)
         self._provider.destroy_network(id_)
+
+
+def _elsewhere(ledger: Ledger, providers: Mapping[str, object]) -> dict[str, str]:
+    """Return providers that the slice does not name any more, and that have workers: nobody can ask them."""
+    counts = Counter(one.provider for one in ledger.workers() if one.provider not in providers)
+    return {
+        name: f"it is not in the slice any more, and has {format_count(count, 'worker')}: put it back first"
+        for name, count in counts.items()
+    }
 
 
 def _connector(connect: Callable[[], Provider]) -> Callable[[], _All]:
@@ -96,16 +110,21 @@ def _turn(slice_: str, calls: Mapping[str, Calls], told: set[str], tell: Callabl
     networks: list[str] = []
     silent: dict[str, str] = {}
     ends: list[Call] = []
+    failed: list[tuple[str, Call]] = []
     listed = {name: one.call("everything", slice_) for name, one in calls.items()}
     for name, call in listed.items():
         try:
             found, wired = call.result()
-        except ProviderError as error:
+        except DynamoError as error:
             silent[name] = error.message
             continue
         for machine in found:
-            machines.append(f"{name}: {machine.name}")
-            ends.append(calls[name].call("destroy", machine.id))
+            end = calls[name].call("destroy", machine.id)
+            if machine.there:
+                machines.append(f"{name}: {machine.name}")
+                ends.append(end)
+            else:  # a cloud may list one that never came up for an hour after its end
+                failed.append((f"{name}: {machine.name}", end))
             _once(told, f"taking {machine.name} at {name} away", tell)
         for network in wired:
             networks.append(f"{name}: {network.tags.group} ({network.id})")
@@ -113,8 +132,13 @@ def _turn(slice_: str, calls: Mapping[str, Calls], told: set[str], tell: Callabl
                 ends.append(calls[name].call("destroy_network", network.id))
                 _once(told, f"taking the network {network.tags.group} at {name} away", tell)
     for end in ends:
-        with suppress(ProviderError):  # the next listing tells whether it is there
+        with suppress(DynamoError):  # the next listing tells whether it is there
             end.result()
+    for one, end in failed:
+        try:
+            end.result()
+        except DynamoError:
+            machines.append(one)
     return Left(tuple(machines), tuple(networks), silent)
 
 

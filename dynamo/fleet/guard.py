@@ -14,7 +14,16 @@ from dynamo.fleet.decision import Buy, Release
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.view import Group, Limits, Offer
 
-__all__ = ["AHEAD", "Allowed", "allowed_buys", "allowed_releases", "midnight", "must_go", "spent_today"]
+__all__ = [
+    "AHEAD",
+    "Allowed",
+    "allowed_buys",
+    "allowed_releases",
+    "midnight",
+    "must_go",
+    "over_limits",
+    "spent_today",
+]
 
 #: Seconds of what runs that must still be paid of a day's budget before anything more is bought, and within which what
 #: runs is let go: a worker needs some time to drain.
@@ -136,6 +145,37 @@ def allowed_releases(
         staying[one.group] -= 1
         allowed.append(release)
     return tuple(allowed)
+
+
+def over_limits(
+    workers: Sequence[WorkerRecord], most: Mapping[str, int], limits: Limits
+) -> tuple[Release, ...]:
+    """Return who is to go since a slice was edited to have less: the dearest first, of a group the youngest.
+
+    `workers` are all that live; who drains or stops is on his way, and counts no more. `most` is node group to how many
+    it may have.
+    """
+    staying = sorted(
+        (one for one in workers if one.stage not in {"draining", "stopping"}),
+        key=lambda one: (one.usd_per_hour, one.ordered),
+    )
+    going: list[Release] = []
+    counts: Counter[str] = Counter()
+    cores = rate = 0.0
+    for one in staying:  # the cheapest and oldest have a place first
+        why = ""
+        if counts[one.group] >= most.get(one.group, 10**9):
+            why = f"{one.group} may have {most[one.group]}"
+        elif cores + one.cores > limits.cores:
+            why = f"the slice may have {limits.cores:g} cores"
+        elif rate + one.usd_per_hour > limits.usd_per_hour + 1e-9:
+            why = f"the slice may cost {limits.usd_per_hour:g} dollars an hour"
+        if why:
+            going.append(Release(one.token, why))
+        else:
+            counts[one.group] += 1
+            cores, rate = cores + one.cores, rate + one.usd_per_hour
+    return tuple(going)
 
 
 def must_go(

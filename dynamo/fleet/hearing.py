@@ -33,10 +33,13 @@ class Hearing:
         Where what is learned is kept.
     stale
         Seconds after which what it said counts no more.
+    drains
+        In which it is told to drain; None for the same.
     """
 
-    def __init__(self, calls: Calls, ledger: Ledger, stale: float) -> None:
+    def __init__(self, calls: Calls, ledger: Ledger, stale: float, drains: Calls | None = None) -> None:
         self._calls, self._ledger, self._stale = calls, ledger, stale
+        self._draining = drains or calls
         kept = ledger.learned("costs") or {}
         self.predictor = Predictor.restore(kept.get("predictor", {}))
         self._mark = str(kept.get("mark", ""))
@@ -114,7 +117,7 @@ class Hearing:
 
     def drain(self, token: str) -> None:
         """Have a worker drained."""
-        self._drains[token] = self._calls.call("drain", token)
+        self._drains[token] = self._draining.call("drain", token)
 
     def _learn(self, done: Sequence[Done]) -> None:
         for one in done:

@@ -5,7 +5,8 @@
     requested -> booting -> joined -> draining -> stopping -> gone
 
 Any but the last may go to stopping at once, and to gone when the machine is there no more. One that was believed to be
-gone and is listed again goes back to joined where the pool hears of it, else to stopping.
+gone and is listed again goes back to joined where the pool hears of it, to booting where it may still join, else to
+stopping.
 
 Pure: what happens next is decided in `dynamo.fleet.settle`.
 """
@@ -29,7 +30,7 @@ TRANSITIONS: dict[LifeStage, frozenset[LifeStage]] = {
     "draining": frozenset({"stopping", "gone"}),
     "stopping": frozenset({"gone"}),
     # A machine that was believed to be gone, and is listed again.
-    "gone": frozenset({"joined", "stopping"}),
+    "gone": frozenset({"booting", "joined", "stopping"}),
 }
 #: Stages in which a machine may cost money.
 LIVE: frozenset[LifeStage] = frozenset({"requested", "booting", "joined", "draining", "stopping"})

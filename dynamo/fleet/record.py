@@ -79,6 +79,8 @@ class WorkerRecord:
 
     def cost(self, begin: float, end: float) -> float:
         """Return US dollars that it costs from `begin` to `end` (Unix seconds), in whole billing steps."""
+        if self.stage == "gone" and not self.machine:  # nothing came of the order
+            return 0.0
         until = min(end, self.ended if self.ended is not None else end)
         if until <= begin or until < self.ordered:
             return 0.0

@@ -12,7 +12,7 @@ from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import MachineSpec
 from dynamo.fleet.record import WorkerRecord
-from dynamo.fleet.settle import Destroy
+from dynamo.fleet.settled import Destroy
 from dynamo.fleet.slice import Slice
 
 __all__ = ["Roster", "Starter"]

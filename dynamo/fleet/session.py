@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamo.errors import DynamoError, InfrastructureError, UserError
+from dynamo.errors import InfrastructureError, UserError
 from dynamo.fleet import registry
-from dynamo.fleet.asked import Asked, asked
 from dynamo.fleet.calls import Calls
 from dynamo.fleet.certificate import join_certificate
 from dynamo.fleet.clouds import Clouds
@@ -30,13 +29,16 @@ from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
+from dynamo.fleet.wishes import Wishes, check_roles
 from dynamo.journal.workspace import Workspace
 
-__all__ = ["Fleet", "check_roles", "steady_clock"]
+__all__ = ["Fleet", "steady_clock"]
 
 #: Seconds for which a turn waits for the pool and the clouds, so that it decides on what is so now.
 _PATIENCE = 3.0
 
+#: Seconds after which what the pool said counts no more.
+_STALE = 60.0
 #: Under which the port of the join service is kept.
 _PORT = "join port"
 #: Seconds for which decisions, events and figures are kept.
@@ -50,9 +52,13 @@ Tell = Callable[[str], None]
 
 
 def steady_clock() -> Callable[[], float]:
-    """Return a clock of Unix seconds that goes on evenly from now, whatever somebody sets the machine's clock to."""
-    begin, ticks = time.time(), time.monotonic()
-    return lambda: begin + time.monotonic() - ticks
+    """Return a clock of Unix seconds that goes on evenly from now, whatever somebody sets the machine's clock to.
+
+    It goes on too while the machine sleeps, where its system tells for how long.
+    """
+    steady = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    begin, ticks = time.time(), time.clock_gettime(steady)
+    return lambda: begin + time.clock_gettime(steady) - ticks
 
 
 @dataclass
@@ -73,6 +79,8 @@ class Fleet:
         Is told what happens, in lines.
     metrics
         Where to answer who asks how it is, as ``HOST:PORT``; empty for nowhere.
+    obeys
+        Whether it does what a person has asked of it by `dynamo.fleet.asked`.
     """
 
     path: Path
@@ -81,35 +89,54 @@ class Fleet:
     interval: float = 10.0
     tell: Tell = print
     metrics: str = ""
+    obeys: bool = True
+    _told: float = 0.0
 
     def run(self, stop: threading.Event, until: Callable[[Controller], bool] | None = None) -> None:
         """Look after the slice until `stop` is set, or `until` holds; the machines stay."""
         clock = steady_clock()
+        wishes = Wishes(self.path, self.policy, self.tell)
         slice_ = load(self.path)
         with ExitStack() as stack:
             service = self._served(stack, slice_.name, clock)
             controller, starter = stack.enter_context(self._opened(slice_, clock))
             if service is not None:
                 service.begin(controller, clock())
-            state = _State(self.path.stat().st_mtime_ns, Asked())
-            since = clock()
+            self._told = clock()
             while not stop.is_set():
                 begun = time.monotonic()
-                controller.ask()
-                controller.hearing.wait(_PATIENCE)
-                controller.clouds.wait(max(_PATIENCE - (time.monotonic() - begun), 0.0))
-                self._read_again(controller, state)
-                self._obey(controller, state, clock())
-                controller.turn()
-                starter.turn()
-                data = self._write(controller, clock())
-                if service is not None:
-                    service.show(controller, data, clock())
-                since = self._tell_since(controller, since, clock())
-                if until is not None and until(controller):
-                    break
+                try:
+                    self._turn(controller, starter, service, wishes, clock)
+                    if until is not None and until(controller):
+                        break
+                except InfrastructureError as error:
+                    # A full disk, a journal that is locked: what is ordered is written down before, so nothing is lost.
+                    self.tell(f"this turn failed, the next may not: {error}")
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
             controller.hearing.keep(clock())
+
+    def _turn(
+        self,
+        controller: Controller,
+        starter: WorkerStarter,
+        service: MetricsService | None,
+        wishes: Wishes,
+        clock: Callable[[], float],
+    ) -> None:
+        """Look, decide, act, and tell of it."""
+        begun = time.monotonic()
+        controller.ask()
+        controller.hearing.wait(_PATIENCE)
+        controller.clouds.wait(max(_PATIENCE - (time.monotonic() - begun), 0.0))
+        wishes.read_again(controller)
+        if self.obeys:
+            wishes.obey(controller)
+        controller.turn()
+        starter.turn()
+        data = self._write(controller, clock())
+        if service is not None:
+            service.show(controller, data, clock())
+        self._told = self._tell_since(controller, self._told, clock())
 
     def _served(self, stack: ExitStack, slice_: str, clock: Callable[[], float]) -> MetricsService | None:
         """Answer who asks how it is, before anything else: a port that is taken ends it before anything is bought."""
@@ -132,11 +159,17 @@ class Fleet:
         reached = reach(slice_.pool)
         with ExitStack() as stack:
             ledger = stack.enter_context(Ledger(journal, slice_.name))
+            _check_known(ledger, slice_)
             clouds = _clouds(slice_, drivers, clock)
             stack.callback(clouds.close)
-            pool = Calls("the pool", lambda: CondorPool(reached.asked, reached.drain, clock), threads=1)
+            # A drain may take a minute: it is not to keep the pool from being heard.
+            pool, drains = (
+                Calls(name, lambda: CondorPool(reached.asked, reached.drain, clock), threads=1)
+                for name in ("the pool", "who drains workers")
+            )
             stack.callback(pool.close)
-            hearing = Hearing(pool, ledger, stale=3 * max(self.interval, _PATIENCE))
+            stack.callback(drains.close)
+            hearing = Hearing(pool, ledger, drains=drains, stale=max(3 * self.interval, _STALE))
             place = stack.enter_context(_joining(reached, self.workspace, ledger, clock, self.tell))
             starter = WorkerStarter(
                 journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
@@ -149,49 +182,6 @@ class Fleet:
                 ),
                 starter,
             )
-
-    def _read_again(self, controller: Controller, state: _State) -> None:
-        """Take the document as it is now; one that is faulty is told, and changes nothing."""
-        try:
-            changed = self.path.stat().st_mtime_ns
-            if changed == state.changed:
-                return
-            state.changed = changed
-            new = load(self.path)
-            check_roles(new)
-            if (
-                new.name != controller.slice.name
-                or new.providers != controller.slice.providers
-                or new.pool != controller.slice.pool
-            ):
-                self.tell(
-                    "the slice has another name, pool or providers now: end this and start it anew; the old one holds"
-                )
-                return
-            controller.edit(new)
-            self.tell(f"the slice {new.name} was read again")
-        except (OSError, DynamoError) as error:
-            self.tell(f"the slice cannot be read, so the old one holds: {error}")
-
-    def _obey(self, controller: Controller, state: _State, now: float) -> None:
-        """Do what a person has asked for meanwhile."""
-        new = asked(controller.ledger)
-        if new.paused != controller.paused:
-            self.tell("paused: nothing is bought or let go" if new.paused else "at work again")
-        controller.paused = new.paused
-        wanted = new.policy or self.policy
-        if wanted != controller.policy.name:
-            controller.use(by_name(wanted))
-            self.tell(f"the policy is {wanted} now")
-        if new.drain:
-            controller.release(
-                [one for one in controller.roster.live if one.token in new.drain], "somebody asked for it"
-            )
-        for group, at in new.restore:
-            if (group, at) not in state.asked.restore and at > now - 60:
-                controller.restore(group)
-                self.tell(f"{group} is in service again")
-        state.asked = new
 
     def _write(self, controller: Controller, now: float) -> dict[str, Any]:
         """Write down how it stands, and forget what is old; return how it stands."""
@@ -211,22 +201,14 @@ class Fleet:
         return now
 
 
-@dataclass
-class _State:
-    """When the document was changed that holds, and what was asked for already."""
-
-    changed: int
-    asked: Asked
-
-
-def check_roles(slice_: Slice) -> None:
-    """Raise `UserError` where a node group is not of workers: nothing here starts others, or knows when they are up."""
-    for name, group in slice_.nodes.items():
-        if group.role != "worker":
-            raise UserError(
-                f"the node group {name!r} has the role {group.role!r}: only workers can be started as yet, so set that "
-                "machine up by other means, and take the group out of the slice"
-            )
+def _check_known(ledger: Ledger, slice_: Slice) -> None:
+    """Raise `UserError` where workers are at a provider that the slice does not name any more: nobody could ask it."""
+    left = sorted({one.provider for one in ledger.workers() if one.provider not in slice_.providers})
+    if left:
+        raise UserError(
+            f"there are workers at {', '.join(left)}, which the slice does not name any more: put it back, and let "
+            "them go first"
+        )
 
 
 def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float]) -> Clouds:

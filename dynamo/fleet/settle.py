@@ -7,57 +7,14 @@ that lists nothing and says no error looks the same as an empty one, and so does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from dynamo.fleet.life import Patience
+from dynamo.fleet.life import LifeStage, Patience
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.seen import Heard, Seen
+from dynamo.fleet.settled import Destroy, Ghost, Settled
 
-__all__ = ["Destroy", "Ghost", "Settled", "settle"]
-
-
-@dataclass(frozen=True, slots=True)
-class Destroy:
-    """Take a machine away at its provider."""
-
-    provider: str
-    machine: str
-    token: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ghost:
-    """A machine that the journal does not know, but the pool hears of: it may be adopted."""
-
-    provider: str
-    machine: Machine
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What follows from what was seen.
-
-    Parameters
-    ----------
-    workers
-        Records that changed, as they are now.
-    destroy
-        What is to be taken away.
-    ghosts
-        What may be adopted.
-    unknown
-        All machines that the journal does not know, also those that are too young to act on.
-    noticed
-        What was noticed and is not believed yet, and since when; to be given the next time.
-    """
-
-    workers: tuple[WorkerRecord, ...] = ()
-    destroy: tuple[Destroy, ...] = ()
-    ghosts: tuple[Ghost, ...] = ()
-    unknown: tuple[Ghost, ...] = ()
-    noticed: Mapping[str, float] = field(default_factory=dict)
+__all__ = ["settle"]
 
 
 def settle(
@@ -99,6 +56,7 @@ class _Judge:
         self.under_way, self.before, self.boots, self.patience = under_way, before, boots, patience
         self.noticed: dict[str, float] = {}
         self.many = frozenset(self._many_missing())
+        self.crowd = self._crowd()
 
     def all(self) -> Settled:
         changed: list[WorkerRecord] = []
@@ -115,12 +73,26 @@ class _Judge:
             if self._long(f"ghost/{machine.id}", self.patience.ghost):
                 if machine.state == "running" and machine.tags.token in (self.seen.heard or {}):
                     ghosts.append(one)
-                elif not self._recent(f"again/{machine.id}", self.patience.again):
+                elif self._useless(one) and not self._recent(f"again/{machine.id}", self.patience.again):
                     self.noticed[f"again/{machine.id}"] = self.now
                     why = "a machine that the journal does not know, and the pool does not hear of"
                     destroy.append(Destroy(one.provider, machine.id, machine.tags.token, why))
         destroy += self._doubles()
         return Settled(tuple(changed), tuple(destroy), tuple(ghosts), unknown, self.noticed)
+
+    def _useless(self, ghost: Ghost) -> bool:
+        """Whether a machine that the journal does not know is none that works, and that the pool may yet hear of."""
+        if ghost.provider not in self.seen.fresh:
+            return False
+        if ghost.machine.state != "running":
+            return True
+        # After the loss of a journal, or of the collector's memory, all that work are as unknown as those that do not.
+        return self.seen.heard is not None and self.now - self.seen.since >= self.patience.unheard
+
+    def _crowd(self) -> bool:
+        """Whether the pool hears of most workers that have joined: one that was just restarted knows nobody."""
+        joined = [one.token for one in self.workers.values() if one.stage in {"joined", "draining"}]
+        return 2 * sum(token in (self.seen.heard or {}) for token in joined) >= len(joined)
 
     def _next(self, one: WorkerRecord) -> WorkerRecord:
         """Return a worker as it stands now; itself where nothing changed."""
@@ -169,7 +141,7 @@ class _Judge:
             return one.step("joined", self.now, "the pool hears of it", machine=machine.id)
         limit = self.boots.get(one.offer, self.patience.booting)
         # Nobody can join a pool that does not answer: only what was seen of it counts.
-        if self.seen.heard is not None and self.now - max(one.ordered, self.seen.since) > limit:
+        if self.seen.heard is not None and self.now - max(one.since, self.seen.since) > limit:
             return one.step(
                 "stopping", self.now, f"it did not join the pool within {limit:.0f} s", failed=True
             )
@@ -184,11 +156,8 @@ class _Judge:
             and not heard[one.token].busy
         ):
             return one.step("stopping", self.now, "its last job is done")
-        if (
-            heard is not None
-            and one.token not in heard
-            and self._long(f"left/{one.token}", self.patience.missing)
-        ):
+        wait = self.patience.missing if self.crowd else self.patience.unheard
+        if heard is not None and one.token not in heard and self._long(f"left/{one.token}", wait):
             return one.step("stopping", self.now, "it has left the pool")
         if self.now - one.since > self.patience.draining:
             why = f"it still has jobs after {self.patience.draining:.0f} s; they run again elsewhere"
@@ -203,7 +172,10 @@ class _Judge:
             return one
         if one.stage == "stopping":
             return self._stopped(one)
-        wait = self.patience.many_missing if one.token in self.many else self.patience.missing
+        sure = one.token not in self.many and (one.stage != "joined" or self.seen.heard is not None)
+        wait = self.patience.missing if sure else self.patience.many_missing
+        if one.stage == "booting":  # what was just made may be listed late
+            wait = max(wait, self.patience.requested)
         if heard and one.stage != "draining":
             # The pool remembers who is gone. Who was heard of after he was missing is there, whatever is listed.
             wait = max(wait, self.patience.said)
@@ -230,7 +202,14 @@ class _Judge:
             return one.step(
                 "joined", self.now, "it was believed to be gone, and is there", machine=machine.id
             )
-        return one.step("stopping", self.now, "it was believed to be gone, and is listed", machine=machine.id)
+        if self.seen.heard is None:  # it may work
+            return one
+        known = "it was believed to be gone, and is listed"
+        young = self.now - one.ordered <= self.boots.get(one.offer, self.patience.booting)
+        stage: LifeStage = (
+            "booting" if one.joined is None and young and one.machine and machine.there else "stopping"
+        )
+        return one.step(stage, self.now, known, machine=machine.id)
 
     def _destroys(self, one: WorkerRecord, new: WorkerRecord) -> Iterator[Destroy]:
         """Have a machine taken away when it begins to stop, and again while it is still listed."""
@@ -256,8 +235,9 @@ class _Judge:
     def _doubles(self) -> Iterator[Destroy]:
         for provider, listing in self.seen.listings.items():
             for machine in listing.doubles:
-                why = "a second machine of one order"
-                yield Destroy(provider, machine.id, machine.tags.token, why)
+                if not self._recent(f"again/{machine.id}", self.patience.again):
+                    self.noticed[f"again/{machine.id}"] = self.now
+                    yield Destroy(provider, machine.id, machine.tags.token, "a second machine of one order")
 
     def _many_missing(self) -> Iterator[str]:
         """Tokens of workers of providers that do not list more than half of what should be there."""

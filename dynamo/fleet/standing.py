@@ -5,7 +5,6 @@ Pure, and kept in the journal as JSON over a restart.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -45,7 +44,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Out:
-    """A node group for which nothing is bought until a time: infinite where somebody has to mend something first."""
+    """A node group for which nothing is bought until a time, and why."""
 
     why: str
     until: float
@@ -72,19 +71,19 @@ class Standing:
     bad: Mapping[str, int] = field(default_factory=dict)
     out: Mapping[str, Out] = field(default_factory=dict)
 
-    def refused(self, offer: str, group: str, error: ProviderError, now: float) -> Self:
+    def refused(self, offer: str, error: ProviderError, now: float) -> Self:
         """Return how things stand after an order was refused."""
         if isinstance(error, OutcomeUnknownError):
             return self
-        if isinstance(error, BadRequestError | AuthError):
-            return self.withdraw(group, error.message)
         before = self.rests.get(offer)
         if before and now < before.until:  # of several orders that were under way together
             return self
         times = before.times + 1 if before else 1
-        seconds = (
-            THROTTLED if isinstance(error, ThrottledError) else min(REST * 2 ** (times - 1), LONGEST_REST)
-        )
+        seconds = min(REST * 2 ** (times - 1), LONGEST_REST)
+        if isinstance(error, ThrottledError):
+            seconds = THROTTLED
+        elif isinstance(error, BadRequestError | AuthError):  # somebody must mend something first
+            seconds = LONGEST_REST
         return replace(self, rests={**self.rests, offer: Rest(now + seconds, times, error.message)})
 
     def booted(self, offer: str, group: str, seconds: float) -> Self:
@@ -92,7 +91,7 @@ class Standing:
         boots = (*self.boots.get(offer, ()), max(seconds, 0.0))[-KEPT:]
         rests = {key: rest for key, rest in self.rests.items() if key != offer}
         bad = {key: count for key, count in self.bad.items() if key != group}
-        out = {key: one for key, one in self.out.items() if key != group or one.until == math.inf}
+        out = {key: one for key, one in self.out.items() if key != group}
         return replace(self, rests=rests, boots={**self.boots, offer: boots}, bad=bad, out=out)
 
     def failed(self, group: str, why: str, now: float) -> Self:
@@ -105,7 +104,7 @@ class Standing:
             group, f"{count} machines in a row came to nothing, the last because {why}", now + OUT
         )
 
-    def withdraw(self, group: str, why: str, until: float = math.inf) -> Self:
+    def withdraw(self, group: str, why: str, until: float) -> Self:
         """Take a node group out of service."""
         return replace(self, out={**self.out, group: Out(why, until)})
 
@@ -141,9 +140,7 @@ class Standing:
             "rests": {key: [rest.until, rest.times, rest.why] for key, rest in self.rests.items()},
             "boots": {key: list(seconds) for key, seconds in self.boots.items()},
             "bad": dict(self.bad),
-            "out": {
-                key: [one.why, None if one.until == math.inf else one.until] for key, one in self.out.items()
-            },
+            "out": {key: [one.why, one.until] for key, one in self.out.items()},
         }
 
     @classmethod
@@ -155,8 +152,5 @@ class Standing:
             {key: Rest(*rest) for key, rest in data["rests"].items()},
             {key: tuple(seconds) for key, seconds in data["boots"].items()},
             data["bad"],
-            {
-                key: Out(why, math.inf if until is None else until)
-                for key, (why, until) in data["out"].items()
-            },
+            {key: Out(*out) for key, out in data["out"].items()},
         )

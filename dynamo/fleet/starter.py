@@ -22,6 +22,7 @@ __all__ = ["LONGEST", "JoinPlace", "WorkerStarter"]
 
 #: Seconds that a worker lives at most whose node group has no lifetime: its token of HTCondor must end some time.
 LONGEST = 30 * 86_400.0
+_HOUR = 3600.0
 #: Seconds that a worker stays without a job when nobody lets it go: longer than who decides takes, so that it is the
 #: last resort; and one that is kept warm.
 _IDLE, _WARM = 900.0, 7200.0
@@ -67,6 +68,7 @@ class WorkerStarter:
         self._place, self._drivers, self._networks, self._clock = place, drivers, networks, clock
         self._calls = Calls("the central manager", lambda: trust, threads=1)
         self._revoking: Call | None = None
+        self._forgot = 0.0
         self._again = True  # a central manager that was made anew has forgotten who was let go
 
     def spec(self, worker: WorkerRecord, slice_: Slice, trading: Market) -> MachineSpec:
@@ -86,6 +88,7 @@ class WorkerStarter:
             lifetime=dies - now, grace=grace, install=Install() if driver.prepared else STOCK_DEBIAN,
         )  # fmt: skip
         there = self._networks(worker.provider)
+        here = [name for name in group.networks if worker.provider in slice_.networks[name].spans]
         return MachineSpec(
             tags=Tags(slice_.name, worker.group, worker.token),
             name=worker.name,
@@ -96,7 +99,7 @@ class WorkerStarter:
             user_data=user_data(start),
             purchase=rule.bought,
             max_price=rule.max_price,
-            networks=tuple(there[name] for name in group.networks if name in there),
+            networks=tuple(there[name] for name in here),
             reservation=rule.reservation,
             lifetime=dies - now,
         )
@@ -116,6 +119,10 @@ class WorkerStarter:
             if self._revoking.failed:
                 self._again = True
         self._revoking = None
+        now = self._clock()
+        if now - self._forgot > _HOUR:
+            self._forgot = now
+            self._tickets.forget(now - _HOUR)
         if self._again:
             self._again = False
             self._revoking = self._calls.call("revoke", self._tickets.revoked(self._clock()))

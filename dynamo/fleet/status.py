@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dynamo.fleet.buying import market
+from dynamo.fleet.buying import lacking, market
 from dynamo.fleet.controller import Controller
 from dynamo.fleet.demand import Terms, demand
 from dynamo.fleet.guard import spent_today
@@ -80,7 +80,12 @@ def _wrong(controller: Controller, now: float) -> dict[str, Any]:
     standing, trouble = controller.standing, controller.hearing.trouble
     failed = [one for one in controller.roster.all if one.failed]
     return {
-        "troubles": {**controller.clouds.troubles, **({"pool": trouble} if trouble else {})},
+        "troubles": {
+            **controller.clouds.troubles,
+            **({"pool": trouble} if trouble else {}),
+            **({"policy": controller.trouble} if controller.trouble else {}),
+            **_lacking(controller),
+        },
         "out": standing.out_of_service(now),
         "rests": {key: [rest.until, rest.why] for key, rest in standing.rests.items() if rest.until > now},
         "failed": len(failed),
@@ -103,3 +108,13 @@ def _limits(controller: Controller) -> dict[str, float]:
 def _finite(numbers: Mapping[str, float]) -> dict[str, float]:
     """Leave out what JSON cannot hold."""
     return {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _lacking(controller: Controller) -> dict[str, str]:
+    """Return the networks that are not there, for want of which nothing is bought."""
+    found: dict[str, str] = {}
+    for name, group in controller.slice.nodes.items():
+        for provider in {one.provider for one in group.offers}:
+            for network in lacking(controller.slice, name, provider, controller.clouds.networks):
+                found[f"network {network}"] = f"it is not at {provider} (yet): dynamo slice apply"
+    return found

@@ -152,3 +152,40 @@ def test_a_fault_of_a_provider_is_told_without_its_text(make):
     assert "secret" not in str(caught.value)
     with pytest.raises(ProviderError, match="KeyError"):
         calls.call("list", "s").result()
+
+
+def test_a_call_that_waits_behind_one_that_hangs_is_made(make, hang):
+    """By a thread that takes its place as soon as that is given up; nobody need ask for anything else."""
+    cloud = Cloud()
+    hanging(cloud, "create", hang, times=1)
+    calls = make(cloud.provider, limit=0.05, threads=1)
+    late, waiting = calls.call("create", SPEC), calls.call("list", "s")
+    with pytest.raises(OutcomeUnknownError):
+        late.result()
+    assert waiting.result() == []
+
+
+def test_a_call_that_nobody_begins_is_given_up(make, hang):
+    """Where all threads hang; it is known then that nothing was done."""
+    cloud = Cloud()
+    hanging(cloud, "list", hang)
+    calls = make(cloud.provider, limit=0.05, threads=1)
+    asked = [calls.call("list", "s") for _ in range(2)]
+    last = calls.call("create", SPEC)
+    for call in asked:
+        with pytest.raises(UnavailableError):
+            call.result()
+    with pytest.raises(UnavailableError, match=r"create was not begun in 0\.15 s"):
+        last.result()
+    hang.set()
+    assert not cloud.there()
+
+
+def test_threads_do_not_become_more_and_more(make):
+    """However many calls there were."""
+    cloud = Cloud()
+    calls = make(cloud.provider, threads=2)
+    for _ in range(300):
+        for call in [calls.call("list", "s") for _ in range(3)]:
+            call.result()
+    assert len(calls._threads) <= 4

@@ -233,14 +233,14 @@ def test_a_cloud_with_no_room_is_asked_seldom(make):
 
 
 def test_what_somebody_must_mend_is_asked_once(make):
-    """Wrong credentials take the group out of service until it is brought back."""
+    """Wrong credentials: the offer rests for half an hour, or until somebody has mended them and says so."""
     world = make()
     world.run(30)
     with world.cloud.failing("create", AuthError("the key is not valid")):
         world.pool.submit("lead", 60, count=2)
         world.run(600)
     assert world.cloud.calls.count("create") == 1
-    assert world.controller.standing.out_of_service(world.now) == {"workers": "the key is not valid"}
+    assert [rest.why for rest in world.controller.standing.rests.values()] == ["the key is not valid"]
     world.kill()
     world.run(60)
     assert world.cloud.calls.count("create") == 1
@@ -311,7 +311,7 @@ def test_a_machine_that_nobody_knows_is_taken_away_or_adopted(make):
     stranger = world.cloud.ghost(Tags("other", "workers", "stranger"))
     busy = world.cloud.ghost(Tags("dfw", "workers", "busy"))
     world.cloud.machines[busy.id] = replace(busy, size="two")
-    world.run(180)
+    world.run(800)
     assert {one.tags.token for one in world.there} <= {"busy", "stranger"}
     assert next(event.why for event in world.ledger.events(token="busy")).startswith("adopted")
     world.run(300)
@@ -328,7 +328,8 @@ def test_a_machine_that_nobody_knows_counts_against_the_limits(make):
     world.pool.submit("lead", 600, count=6)
     world.run(60)
     assert sorted(one.size for one in world.there) == ["four", "two"]
-    world.run(200)
+    world.pool.submit("lead", 1200, count=6)
+    world.run(800)
     assert sorted(one.size for one in world.there) == ["two"] * 3
 
 
@@ -489,6 +490,124 @@ def come(world):
 def fail(verb, times, error=None, *, done=False):
     """Return what has calls of a verb fail."""
     return lambda world: world.cloud.fail(verb, error, times=times, done=done)
+
+
+def test_a_policy_that_fails_does_not_stop_the_fleet(make):
+    """Plain queue depth decides as long as it does, and it is told."""
+    world = make()
+    world.run(20)
+
+    class Broken:
+        name = "broken"
+
+        def decide(self, view, history):
+            raise ZeroDivisionError("no cores")
+
+    good = world.controller.policy
+    world.controller.policy = Broken()
+    world.pool.submit("lead", 100, count=2)
+    world.run(60)
+    assert len(world.there) == 1
+    assert "the policy broken failed (ZeroDivisionError: no cores)" in world.controller.trouble
+    assert any(event.what == "policy failed" for event in world.ledger.events())
+    world.controller.policy = good
+    all_done(world)
+    assert world.controller.trouble == ""
+
+
+def test_a_slice_that_may_have_less_lets_the_rest_go(make):
+    """Also while there is work: five in a minute, and their jobs are done first."""
+    world = make(a_slice(SliceLimits(usd_per_hour=8.0)))
+    world.pool.submit("lead", 2000, count=16)
+    world.run(120)
+    assert len(world.there) == 8
+    world.slice = a_slice(SliceLimits(usd_per_hour=8.0), workers=group(max=2))
+    world.controller.edit(world.slice)
+    world.run(30)
+    assert world.stages().count("draining") == 5
+    world.run(120)
+    assert world.stages().count("joined") == 2
+    all_done(world, 14_400)
+    assert all(one.starts == 1 for one in world.pool.jobs.values())
+
+
+def test_one_key_that_is_not_valid_does_not_stop_other_clouds(make):
+    """The next offer is asked at once."""
+    there = replace(group("two").offers[0], provider="d")
+    both = replace(group("two"), offers=(group().offers[0], there))
+    world = make(a_slice(providers=("c", "d"), workers=both))
+    world.run(30)
+    world.pool.cloud = world.clouds["d"]
+    with world.clouds["c"].failing("create", AuthError("the key is not valid")):
+        world.pool.submit("lead", 60, count=2)
+        world.run(60)
+        assert len(world.clouds["d"].there()) == 1
+
+
+def test_orders_of_which_nobody_hears_are_no_supply(make):
+    """The cloud that has them is down: work is bought elsewhere, though they still count against the limits."""
+    there = replace(group("two").offers[0], provider="d")
+    both = replace(group("two"), offers=(group().offers[0], there))
+    world = make(a_slice(providers=("c", "d"), workers=both))
+    world.run(30)
+    world.pool.cloud = world.clouds["d"]
+    world.clouds["c"].fail("create", OutcomeUnknownError("no answer"))
+    world.pool.submit("lead", 60, count=2)
+    world.run(20)
+    with world.clouds["c"].down():
+        world.run(400)
+        assert world.clouds["d"].calls.count("create") >= 1
+        assert not world.pool.waiting()
+
+
+def test_a_machine_that_is_listed_late_is_bought_once(make):
+    """The cloud said that it made it, and lists it a minute later."""
+    world = make()
+    world.run(30)
+    world.cloud.hidden = 60.0
+    world.pool.submit("lead", 300, count=2)
+    world.run(150)
+    assert len(world.there) == 1
+    assert world.cloud.calls.count("create") == 1
+    all_done(world)
+
+
+def test_a_lost_journal_and_a_pool_that_is_down_take_nobody_away(make):
+    """All are unknown, and nobody says who works: they are left alone until somebody does."""
+    world = make()
+    world.pool.submit("lead", 2500, count=6)
+    world.run(120)
+    machines = {one.id for one in world.there}
+    world.settle()
+    world.ledger.close()
+    for path in world.path.parent.glob("journal.db*"):
+        path.unlink()
+    world.pool.down = True
+    world.start()
+    world.run(400)
+    assert {one.id for one in world.there} == machines
+    world.pool.down = False
+    world.pool.restarted = world.now
+    world.run(300)
+    assert {one.id for one in world.there} == machines
+    assert not world.unknown()
+    all_done(world, 7200)
+    assert all(one.starts == 1 for one in world.pool.jobs.values())
+
+
+def test_an_empty_listing_while_the_pool_is_down_exceeds_no_limit(make):
+    """Nothing is bought for those who are missed, and they go on when all answer again."""
+    world = make(a_slice(SliceLimits(cores=4)))
+    world.pool.submit("lead", 900, count=4)
+    world.run(120)
+    machines = {one.id for one in world.there}
+    world.cloud.vanish, world.pool.down = 12, True
+    world.run(120)
+    world.pool.down = False
+    world.run(60)
+    assert {one.id for one in world.there} == machines
+    all_done(world)
+    assert all(one.starts == 1 for one in world.pool.jobs.values())
 
 
 FAULTS = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dynamo.errors import UserError
 from dynamo.fleet import destruction
 from dynamo.fleet.destruction import destroy
 from dynamo.fleet.ledger import Ledger
@@ -117,3 +120,39 @@ def test_a_slice_of_which_nothing_is_there(ledger):
     left, told = end({"a": cloud}, ledger)
     assert not left
     assert told == []
+
+
+def test_machines_that_failed_go_too(ledger):
+    """They have a place in the quota; one whose end was accepted may still be listed for a while."""
+    cloud = Cloud()
+    fill(cloud, count=2, network=False)
+    first, second = list(cloud.machines)
+    for id_ in (first, second):
+        cloud.machines[id_] = replace(cloud.machines[id_], state="failed")
+    left, _ = end({"a": cloud}, ledger)
+    assert not left
+    assert not cloud.machines
+
+
+def test_workers_of_a_provider_that_is_not_in_the_slice_any_more_are_not_forgotten(ledger):
+    """Nobody can ask it: it is said, the rest goes, and the journal keeps them."""
+    cloud = Cloud()
+    fill(cloud, count=1)
+    ledger.put(WorkerRecord("t", "s", "workers", "b", "o", "s-t", "joined", 1.0, 1.0, 1, 0))
+    left, _ = end({"a": cloud}, ledger)
+    assert dict(left.silent) == {"b": "it is not in the slice any more, and has 1 worker: put it back first"}
+    assert not cloud.there()
+    assert [one.stage for one in ledger.workers()] == ["stopping"]
+
+
+def test_a_provider_that_cannot_be_reached_for_want_of_settings_stops_no_other(ledger):
+    """It is said; what is elsewhere goes."""
+    cloud = Cloud()
+    fill(cloud, count=1)
+
+    def connect():
+        raise UserError("no credentials")
+
+    left = destroy("s", {"a": cloud.provider, "b": connect}, ledger, lambda line: None, patience=0.5)
+    assert dict(left.silent) == {"b": "no credentials"}
+    assert not cloud.there()

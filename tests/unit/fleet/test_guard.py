@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.fleet.decision import Buy, Release
-from dynamo.fleet.guard import AHEAD, allowed_buys, allowed_releases, must_go, spent_today
+from dynamo.fleet.guard import AHEAD, allowed_buys, allowed_releases, must_go, over_limits, spent_today
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.view import Group, Limits, Offer
 
@@ -20,7 +20,7 @@ OFFERS, GROUPS = {OFFER.key: OFFER}, {"workers": Group("workers", max=100)}
 
 def worker(token="a", stage="joined", ordered=DAY, **more) -> WorkerRecord:
     """Return a worker of four cores that costs a dollar an hour."""
-    made = {"usd_per_hour": 1.0, "since": ordered, **more}
+    made = {"usd_per_hour": 1.0, "since": ordered, "machine": f"m-{token}", **more}
     return WorkerRecord(
         token, "s", "workers", "aws", OFFER.key, token, stage, ordered=ordered, cores=4, memory=0, **made
     )
@@ -115,6 +115,24 @@ def test_what_was_spent_today():
     assert spent_today([ended], DAY + 9999) == pytest.approx(0.1)
     assert spent_today([worker("c", ordered=DAY, quantum=3600.0)], DAY + 5) == pytest.approx(1.0)
     assert spent_today([worker("d", "gone", ordered=DAY - 7200, ended=DAY - 3600)], DAY + 5) == 0
+
+
+def test_an_order_of_which_nothing_came_costs_nothing():
+    """However its machines are billed."""
+    refused = worker("a", "gone", machine="", ended=DAY, quantum=3600.0)
+    assert spent_today([refused] * 50, DAY + 5) == 0
+
+
+def test_who_must_go_where_the_slice_has_less_now():
+    """The dearest, and of those that cost the same the youngest; who is on his way counts no more."""
+    old, young = worker("old"), worker("young", ordered=DAY + 5)
+    dear, gone = worker("dear", usd_per_hour=5.0), worker("gone", "draining")
+    everybody = [dear, young, gone, old]
+    assert not over_limits(everybody, {"workers": 3}, Limits())
+    assert [one.token for one in over_limits(everybody, {"workers": 1}, Limits())] == ["young", "dear"]
+    assert [one.token for one in over_limits(everybody, {}, Limits(cores=8))] == ["dear"]
+    assert [one.token for one in over_limits(everybody, {}, Limits(usd_per_hour=2.0))] == ["dear"]
+    assert "1 dollars an hour" in over_limits(everybody, {}, Limits(usd_per_hour=1.0))[0].why
 
 
 def test_who_must_go_before_the_budget_is_exceeded():

@@ -99,7 +99,7 @@ def test_what_a_worker_costs_is_counted_in_billing_steps():
     assert one.cost(0, 11) == 120
     assert one.cost(0, 10.5 + 121) == 180
     assert one.cost(10.5 + 60, 10.5 + 121) == 60
-    ended = one.step("gone", 10.5 + 30, "")
+    ended = one.step("gone", 10.5 + 30, "", machine="i-1")
     assert ended.cost(0, 1e6) == 120
     assert ended.cost(10.5 + 30, 1e6) == 0
     assert one.paid_until(10.5 + 125) == 10.5 + 180

@@ -9,7 +9,8 @@ from dynamo.fleet.life import Patience
 from dynamo.fleet.machine import Machine, Tags
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.seen import Heard, Listing, Seen
-from dynamo.fleet.settle import Settled, settle
+from dynamo.fleet.settle import settle
+from dynamo.fleet.settled import Settled
 
 PATIENCE = Patience()
 CORES = 2
@@ -95,7 +96,7 @@ def test_an_order_of_which_no_machine_came_is_given_up():
 
 def test_a_machine_that_comes_after_its_order_was_given_up_is_taken_away():
     """Its token is known, and its worker gone."""
-    settled = step([worker(stage="gone", since=200)], seen(400, machine()))
+    settled = step([worker(stage="gone", since=200, machine="")], seen(400, machine()))
     assert stages(settled) == {"a": "stopping"}
     assert [d.machine for d in settled.destroy] == ["m-a"]
 
@@ -104,11 +105,12 @@ def test_a_machine_that_boots_and_never_joins_is_taken_away():
     """After the time that its offering takes, or the usual one; it counts as failed."""
     one = worker(stage="booting", since=10)
     assert not step([one], seen(300, machine())).workers
+    assert not step([one], seen(210, machine()), boots={"offer": 200.0}).workers
     settled = step([one], seen(300, machine()), boots={"offer": 200.0})
     assert stages(settled) == {"a": "stopping"}
     assert settled.workers[0].failed
     assert "did not join the pool within 200 s" in settled.destroy[0].why
-    assert stages(step([one], seen(901, machine()))) == {"a": "stopping"}
+    assert stages(step([one], seen(911, machine()))) == {"a": "stopping"}
 
 
 def test_nobody_can_join_a_pool_that_does_not_answer():
@@ -218,8 +220,34 @@ def test_a_worker_that_drains_ends_itself():
     before = step([one], seen(100))
     (gone,) = step([one], seen(131), before).workers
     assert (gone.stage, gone.failed) == ("gone", False)
-    before = step([one], seen(100, machine()))
-    assert stages(step([one], seen(131, machine()), before)) == {"a": "stopping"}
+    both = [one, worker("b")], [machine(), machine("b")]
+    before = step(both[0], seen(100, *both[1], heard="b"))
+    assert stages(step(both[0], seen(131, *both[1], heard="b"), before)) == {"a": "stopping"}
+
+
+def test_a_collector_that_was_restarted_takes_no_job_of_who_drains():
+    """He has not left the pool: nobody is heard of."""
+    one = worker(stage="draining")
+    before = step([one, worker("b")], seen(100, machine(), machine("b")))
+    later = step([one, worker("b")], seen(99 + PATIENCE.unheard, machine(), machine("b")), before)
+    assert not later.workers
+
+
+def test_a_machine_that_is_listed_late_is_not_bought_again():
+    """It was made, and no listing has it for a while."""
+    one = worker(stage="booting", since=10)
+    first = step([one], seen(20))
+    assert not step([one], seen(19 + PATIENCE.requested), first).workers
+    assert stages(step([one], seen(21 + PATIENCE.requested), first)) == {"a": "gone"}
+    assert stages(step([worker(stage="gone", since=200)], seen(400, machine()))) == {"a": "booting"}
+
+
+def test_nobody_is_believed_to_be_gone_so_soon_while_the_pool_does_not_answer():
+    """Nor taken away when he is listed again: he may work."""
+    first = step([worker()], seen(100, heard=None))
+    assert not step([worker()], seen(99 + PATIENCE.many_missing, heard=None), first).workers
+    assert stages(step([worker()], seen(100 + PATIENCE.many_missing, heard=None), first)) == {"a": "gone"}
+    assert not step([worker(stage="gone", ended=9.0, joined=1.0)], seen(400, machine(), heard=None)).workers
 
 
 def test_what_is_still_listed_is_taken_away_again():
@@ -251,10 +279,16 @@ def test_a_ghost_that_is_heard_of_may_be_adopted():
 
 
 def test_a_ghost_that_nobody_hears_of_is_taken_away():
-    """It costs money and does nothing."""
+    """It costs money and does nothing; but not before the pool had time to hear of it, nor where it does not answer."""
     first = step([], seen(100, machine("x")))
     later = step([], seen(100 + PATIENCE.ghost, machine("x")), first)
     assert [one.machine for one in later.destroy] == ["m-x"]
+    for what in (
+        seen(100 + PATIENCE.ghost, machine("x"), heard=None),
+        seen(100 + PATIENCE.ghost, machine("x"), fresh=False),
+        seen(100 + PATIENCE.ghost, machine("x"), since=100 + PATIENCE.ghost - PATIENCE.unheard + 1),
+    ):
+        assert not step([], what, first).destroy
 
 
 def test_a_ghost_that_failed_or_stands_still_is_taken_away():

@@ -14,7 +14,7 @@ from dynamo.fleet.refusals import (
     QuotaError,
     ThrottledError,
 )
-from dynamo.fleet.standing import BAD_BOOTS, OUT, Standing
+from dynamo.fleet.standing import BAD_BOOTS, OUT, Rest, Standing
 
 OFFER = "workers/aws/c7i/spot"
 
@@ -23,7 +23,7 @@ def test_an_offer_rests_longer_after_each_refusal_and_not_at_all_after_a_boot():
     """Three minutes, six, twelve, at most half an hour."""
     standing, now, rested = Standing(), 0.0, []
     for kind in (QuotaError, NoCapacityError, QuotaError, QuotaError, QuotaError):
-        standing = standing.refused(OFFER, "workers", kind("no"), now)
+        standing = standing.refused(OFFER, kind("no"), now)
         rested.append(standing.rests[OFFER].until - now)
         now = standing.rests[OFFER].until
     assert rested == [180, 360, 720, 1440, 1800]
@@ -32,25 +32,26 @@ def test_an_offer_rests_longer_after_each_refusal_and_not_at_all_after_a_boot():
 
 def test_refusals_of_orders_that_were_under_way_together_are_one():
     """Ten orders at once do not make a rest of half an hour."""
-    standing = Standing().refused(OFFER, "workers", QuotaError("no"), 0)
-    assert standing.refused(OFFER, "workers", QuotaError("no"), 2) == standing
+    standing = Standing().refused(OFFER, QuotaError("no"), 0)
+    assert standing.refused(OFFER, QuotaError("no"), 2) == standing
 
 
 def test_a_provider_with_too_many_calls_is_asked_again_soon():
     """In half a minute."""
-    assert Standing().refused(OFFER, "workers", ThrottledError("slow"), 10).rests[OFFER].until == 40
+    assert Standing().refused(OFFER, ThrottledError("slow"), 10).rests[OFFER].until == 40
 
 
 def test_an_order_whose_outcome_is_unknown_is_no_refusal():
     """The listing will tell."""
-    assert Standing().refused(OFFER, "workers", OutcomeUnknownError("?"), 0) == Standing()
+    assert Standing().refused(OFFER, OutcomeUnknownError("?"), 0) == Standing()
 
 
 @pytest.mark.parametrize("kind", [AuthError, BadRequestError])
-def test_what_somebody_must_mend_takes_the_group_out_of_service(kind):
-    """Asking again would change nothing."""
-    standing = Standing().refused(OFFER, "workers", kind("there is no image x"), 0)
-    assert standing.out_of_service(1e12) == {"workers": "there is no image x"}
+def test_what_somebody_must_mend_is_asked_again_seldom(kind):
+    """Each half hour, and only what it is about: other offers of the group are bought."""
+    standing = Standing().refused(OFFER, kind("there is no image x"), 10)
+    assert standing.rests == {OFFER: Rest(1810, 1, "there is no image x")}
+    assert not standing.out_of_service(11)
     assert standing.restore("workers") == Standing()
 
 
@@ -74,12 +75,6 @@ def test_a_group_is_tried_again_after_an_hour():
     assert standing.booted(OFFER, "workers", 9) == Standing().booted(OFFER, "workers", 9)
 
 
-def test_what_somebody_must_mend_is_not_well_because_a_machine_joined():
-    """It was ordered before."""
-    standing = Standing().refused(OFFER, "workers", AuthError("no"), 0).booted(OFFER, "workers", 9)
-    assert standing.out_of_service(1)
-
-
 def test_boots_are_learned():
     """From the usual guess to half and nine tenths of the last fifty; five are needed for a limit of its own."""
     standing = Standing()
@@ -94,11 +89,7 @@ def test_boots_are_learned():
 def test_it_is_the_same_after_a_restart():
     """As JSON."""
     standing = (
-        Standing()
-        .refused(OFFER, "workers", QuotaError("no"), 5)
-        .failed("workers", "x", 3)
-        .withdraw("big", "y")
-        .withdraw("small", "z", 9.0)
+        Standing().refused(OFFER, QuotaError("no"), 5).failed("workers", "x", 3).withdraw("small", "z", 9.0)
     )
     standing = standing.booted("other", "workers2", 30.5)
     assert Standing.of(json.loads(json.dumps(standing.data()))) == standing

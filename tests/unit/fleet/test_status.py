@@ -114,7 +114,10 @@ def test_what_fails_is_told_by_its_group(world):
     with world.cloud.failing("create", AuthError("the key is not valid")):
         world.pool.submit("lead", 600, count=20)
         world.run(30)
-    assert stand(world)["out"] == {"workers": "the key is not valid"}
+    assert "the key is not valid" in [why for _, why in stand(world)["rests"].values()]
+    assert stand(world)["out"] == {}
+    world.controller.standing = world.controller.standing.withdraw("workers", "nothing boots", world.now + 9)
+    assert stand(world)["out"] == {"workers": "nothing boots"}
 
 
 def test_a_paused_fleet_still_tells_its_queue(world):

@@ -1,0 +1,96 @@
+"""A chart of how a fleet followed its work: cores needed and cores there, jobs, and dollars, over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynamo.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw"]
+
+#: What a figure can be saved as here.
+_FORMS = (".svg", ".png", ".pdf")
+#: Seconds between two turns beyond which nobody looked: the line is broken.
+_GAP = 900.0
+
+
+def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw how a fleet stood over time, as SVG, PNG or PDF by the end of the name.
+
+    Parameters
+    ----------
+    name
+        Of the slice.
+    rows
+        As `dynamo.fleet.ledger.Ledger.history` returns them, the oldest first.
+    path
+        Where.
+
+    Raises
+    ------
+    UserError
+        There is nothing to draw, the name has another end, or the file cannot be written.
+    """
+    if path.suffix not in _FORMS:
+        raise UserError(f"{path} should end in {', '.join(_FORMS)}")
+    if len(rows) < 2:
+        raise UserError(f"of the slice {name!r} nothing is known over time yet: dynamo fleet run")
+    from matplotlib import dates, rc_context
+    from matplotlib.figure import Figure
+
+    untyped: Any = dates
+    times = [float(untyped.date2num(datetime.fromtimestamp(row["at"], UTC))) for row in rows]
+    with rc_context({"svg.hashsalt": "dynamo", "font.size": 9}):
+        figure = Figure(figsize=(9, 6), layout="constrained")
+        cores, jobs, money = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1.5))
+        figure.suptitle(f"{name}: what was needed, what was there, what it cost", x=0.01, ha="left")
+        _area(cores, times, rows, "demand", "needed by the queue")
+        for key, label, colour in (
+            ("cores", "paid", "C3"),
+            ("ready", "in the pool", "C0"),
+            ("busy", "busy", "C2"),
+        ):
+            _line(cores, times, rows, key, label, colour)
+        cores.set_ylabel("cores")
+        _area(jobs, times, rows, "waiting", "waiting")
+        _line(jobs, times, rows, "running", "running", "C2")
+        jobs.set_ylabel("jobs")
+        _line(money, times, rows, "usd_per_hour", "dollars an hour", "C3")
+        _line(money, times, rows, "usd_today", "dollars today (UTC)", "0.3")
+        money.set_ylabel("US dollars")
+        money.xaxis.axis_date()
+        money.xaxis.set_major_formatter(untyped.ConciseDateFormatter(money.xaxis.get_major_locator()))
+        money.set_xlabel("UTC")
+        for axes in (cores, jobs, money):
+            axes.set_ylim(bottom=0)
+            axes.margins(x=0)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.legend(loc="upper right", frameon=False, ncols=4)
+        try:
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _area(
+    axes: Axes, times: Sequence[float], rows: Sequence[Mapping[str, Any]], key: str, label: str
+) -> None:
+    axes.fill_between(
+        times, [row.get(key) or 0.0 for row in rows], step="post", color="0.82", lw=0, label=label
+    )
+
+
+def _line(
+    axes: Axes, times: Sequence[float], rows: Sequence[Mapping[str, Any]], key: str, label: str, colour: str
+) -> None:
+    values: list[float] = []
+    for row, before in zip(rows, [rows[0], *rows], strict=False):
+        broken = row["at"] - before["at"] > _GAP
+        values.append(float("nan") if broken else float(row.get(key) or 0.0))
+    axes.step(times, values, where="post", color=colour, lw=1.3, label=label)
