@@ -116,11 +116,9 @@ class Controller:
 
     def edit(self, slice_: Slice) -> None:
         """Have another slice from the next turn on; what it does not name any more is drained."""
-        brought_back = [
-            name for name in self.standing.out if slice_.nodes.get(name) != self.slice.nodes.get(name)
-        ]
-        for name in brought_back:
-            self.standing = self.standing.restore(name)
+        for name, group in slice_.nodes.items():
+            if group != self.slice.nodes.get(name):
+                self.standing = self.standing.restore(name)
         self.slice = slice_
 
     def use(self, policy: Policy) -> None:

@@ -244,7 +244,8 @@ def test_what_somebody_must_mend_is_asked_once(make):
     world.kill()
     world.run(60)
     assert world.cloud.calls.count("create") == 1
-    world.controller.restore("workers")
+    world.slice = a_slice(workers=group(max=7))
+    world.controller.edit(world.slice)  # somebody mended it, and saved it
     all_done(world)
 
 
@@ -257,7 +258,6 @@ def test_a_machine_that_boots_and_never_joins_is_taken_away(make):
     assert world.cloud.calls.count("create") == 3
     assert not world.there
     world.pool.submit("lead", 60, count=8)
-    world.controller.edit(world.slice)
     world.run(3600)
     assert world.cloud.calls.count("create") == 4
     assert "4 machines in a row came to nothing" in world.controller.standing.out["workers"].why
