@@ -59,7 +59,8 @@ def test_a_docker_elsewhere_that_does_not_answer_is_named(monkeypatch):
     ("asked", "told"),
     [
         ({"name": "My Pool"}, "cannot be the name"),
-        ({"workers": 0}, "needs workers"),
+        ({"workers": -1}, "has workers with cores: -1 of 1"),
+        ({"cores": 0}, "has workers with cores: 2 of 0"),
         ({"cores": 4, "memory": 2**20}, "128 MiB"),
         ({"mounts": (Path("/no/such/folder"),)}, "no folder"),
     ],
