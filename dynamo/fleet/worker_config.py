@@ -15,6 +15,8 @@ __all__ = ["PoolPlace", "worker_config"]
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]+")
 #: What may stand in an ad: nothing that HTCondor's configuration takes for more than a text.
 _TEXT = re.compile(r"[A-Za-z0-9 ._/:+@-]*")
+#: Seconds for which the collector keeps an ad of a worker that says nothing any more.
+_REMEMBERED = 180
 #: The same settings as the execution points of `dynamo pool` have.
 _FRAGMENTS = ("security.conf", "ep.conf", "latency-ep.conf")
 
@@ -63,8 +65,11 @@ def worker_config(place: PoolPlace, ticket: Ticket) -> str:
         f"DynamoToken = {json.dumps(ticket.order)}",
         f"DynamoGroup = {json.dumps(ticket.group)}",
         f"DynamoOffer = {json.dumps(ticket.offer)}",
-        "STARTD_ATTRS = $(STARTD_ATTRS) DynamoToken DynamoGroup DynamoOffer",
-        "MASTER_ATTRS = $(MASTER_ATTRS) DynamoToken",
+        # Three of its updates: jobs are matched with a machine that is gone as long as the collector has its ads (15
+        # minutes by default), and wait for it.
+        f"ClassAdLifetime = {_REMEMBERED}",
+        "STARTD_ATTRS = $(STARTD_ATTRS) DynamoToken DynamoGroup DynamoOffer ClassAdLifetime",
+        "MASTER_ATTRS = $(MASTER_ATTRS) DynamoToken ClassAdLifetime",
         f"STARTD_NOCLAIM_SHUTDOWN = {int(ticket.idle)}",
         # When it is told to end, it takes no new job, and those that run have this long.
         f"MAXJOBRETIREMENTTIME = {int(ticket.grace)}",

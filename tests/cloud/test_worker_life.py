@@ -71,6 +71,7 @@ class Yard:
     service: JoinService
     certificate: Any
     place: PoolPlace
+    names: list[str] = field(default_factory=list)
 
     @property
     def provider(self):
@@ -94,6 +95,7 @@ class Yard:
         spec = MachineSpec(
             Tags(_SLICE, "workers", order), name, cores=1, memory=_GIB, user_data=text, networks=networks
         )
+        self.names.append(name)
         return Worker(self.provider.create(spec), order, token, text)
 
     def ads(self, worker: Worker) -> list[dict[str, Any]]:
@@ -146,6 +148,7 @@ def yard(pool, docker, fleet_image, tmp_path_factory):
                 made.provider.destroy(machine.id)
             for network in made.provider.list_networks(_SLICE):
                 made.provider.destroy_network(network.id)
+            trust.revoke(made.names)  # or jobs of later tests wait for machines whose ads are still there
             trust.revoke([])
             left = docker.containers.list(all=True, filters={"label": f"dynamo-slice={_SLICE}"})
             assert left == []
@@ -166,6 +169,7 @@ def test_a_worker_says_what_it_is(yard, worker):
     (ad,) = yard.ads(worker)
     assert ad["DynamoGroup"] == "workers"
     assert ad["DynamoOffer"] == "workers/here//on-demand"
+    assert ad["ClassAdLifetime"] == 180
     assert (ad["Cpus"], ad["Memory"], ad["TotalSlots"]) == (1, 1024, 1)
     assert ad["AuthenticatedIdentity"] == f"worker-{worker.name}@{yard.pool.settings.domain}"
     assert yard.service.counts.joined >= 1
