@@ -76,6 +76,13 @@ class World:
         self.ledger.close()
         self.start()
 
+    def lose_journal(self) -> None:
+        """End the controller, and have nothing of what it wrote; the next is started by `start`."""
+        self.settle()
+        self.ledger.close()
+        for path in self.path.parent.glob("journal.db*"):
+            path.unlink()
+
     def settle(self) -> None:
         """Wait until all that was asked is answered, in the true time of the machine."""
         clouds, hearing = self.controller.clouds, self.controller.hearing

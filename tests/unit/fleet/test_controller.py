@@ -339,10 +339,7 @@ def test_a_journal_that_was_lost(make):
     world.pool.submit("lead", 900, count=6)
     world.run(120)
     machines = {one.id for one in world.there}
-    world.settle()
-    world.ledger.close()
-    for path in world.path.parent.glob("journal.db*"):
-        path.unlink()
+    world.lose_journal()
     world.start()
     world.run(300)
     assert machines <= {one.id for one in world.there}
@@ -578,10 +575,7 @@ def test_a_lost_journal_and_a_pool_that_is_down_take_nobody_away(make):
     world.pool.submit("lead", 2500, count=6)
     world.run(120)
     machines = {one.id for one in world.there}
-    world.settle()
-    world.ledger.close()
-    for path in world.path.parent.glob("journal.db*"):
-        path.unlink()
+    world.lose_journal()
     world.pool.down = True
     world.start()
     world.run(400)
