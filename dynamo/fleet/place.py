@@ -62,9 +62,8 @@ def reach(rule: PoolRule) -> ReachedPool:
     manager = LocalManager()
     place = PoolPlace(rule.central_manager, rule.trust_domain)
     host, port = _split(rule.join)
-    return ReachedPool(
-        rule.central_manager, Trust(manager, place), place, host, port, lambda slot: _drain(manager.run, slot)
-    )
+    trust = Trust(manager, place, fragment=manager.fragment())
+    return ReachedPool(rule.central_manager, trust, place, host, port, lambda slot: _drain(manager.run, slot))
 
 
 def _in_containers(rule: PoolRule) -> ReachedPool:

@@ -64,7 +64,20 @@ class PoolManager:
 
 
 class LocalManager:
-    """The central manager is this machine: `dynamo fleet run` runs on it, as root."""
+    """The central manager is this machine: `dynamo fleet run` runs on it, as who runs HTCondor here (root, mostly)."""
+
+    def fragment(self) -> str:
+        """Return where the workers that were let go are named: in the folder that HTCondor's configuration names last.
+
+        Raises `UserError` where it names none.
+        """
+        folders = self.run(["condor_config_val", "LOCAL_CONFIG_DIR"]).replace(",", " ").split()
+        if not folders:
+            raise UserError(
+                "HTCondor's configuration on this machine names no LOCAL_CONFIG_DIR, in which the fleet says which "
+                "workers were let go: set it to a folder"
+            )
+        return str(Path(folders[-1]) / Path(_FRAGMENT).name)
 
     def run(self, command: Sequence[str]) -> str:
         """Run a command here."""
@@ -112,12 +125,17 @@ class Trust:
         Where the pool is, and what its domain is called.
     key
         Name of the key that tokens are signed with, as ``condor_token_create -key`` takes it.
+    fragment
+        The file of its configuration in which workers that were let go are named.
     """
 
-    def __init__(self, manager: CentralManager, place: PoolPlace, key: str = "POOL") -> None:
+    def __init__(
+        self, manager: CentralManager, place: PoolPlace, key: str = "POOL", fragment: str = _FRAGMENT
+    ) -> None:
         self._manager = manager
         self._place = place
         self._key = key
+        self._fragment = fragment
 
     def sign(self, worker: str, lifetime: float) -> str:
         """Return a token with which `worker` can offer slots for so many seconds, and do nothing else."""
@@ -138,7 +156,7 @@ class Trust:
         (`dynamo.fleet.join.JoinStore.revoked`). Say them again when the fleet starts: a central manager that was made
         anew has forgotten.
         """
-        self._manager.write(_FRAGMENT, revocation(self._place, workers))
+        self._manager.write(self._fragment, revocation(self._place, workers))
         self._manager.run(["condor_reconfig"])
         for begin in range(0, len(workers), _AT_ONCE):
             members = ",".join(self._place.identity(one) for one in workers[begin : begin + _AT_ONCE])

@@ -449,3 +449,18 @@ def test_a_central_manager_on_this_machine_is_asked_here(tmp_path):
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("fragment.conf", "A = 2\n")]
     with pytest.raises(InfrastructureError, match="cannot write"):
         manager.write(str(tmp_path / "no-folder" / "x"), "")
+
+
+def test_workers_let_go_are_named_where_htcondor_of_this_machine_looks(tmp_path, monkeypatch):
+    """The fragment is in the last folder of its configuration, whoever runs it; where it names none, that is told."""
+    says = tmp_path / "condor_config_val"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    says.write_text("#!/bin/sh\necho /usr/share/condor/config.d, /home/me/config.d\n")
+    says.chmod(0o755)
+    assert LocalManager().fragment() == "/home/me/config.d/90-dynamo-revoked.conf"
+    manager = _Manager()
+    Trust(manager, _PLACE, fragment=LocalManager().fragment()).revoke(["w-1"])
+    assert list(manager.written) == ["/home/me/config.d/90-dynamo-revoked.conf"]
+    says.write_text("#!/bin/sh\necho\n")
+    with pytest.raises(UserError, match="names no LOCAL_CONFIG_DIR"):
+        LocalManager().fragment()
