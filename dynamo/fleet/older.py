@@ -114,7 +114,7 @@ def _limit(slice_: dict[str, Any], lost: list[Lost]) -> None:
     """Limit the cores to what the requests add up to, where all of them say it."""
     groups = slice_["nodes"].values()
     reason = "the older form had none: give `limits` of cores and of US dollars"
-    if all(isinstance(one["size"], dict) for one in groups):
+    if groups and all(isinstance(one["size"], dict) for one in groups):
         slice_["limits"] = {"cores": sum(one["count"] * one["size"]["cores"] for one in groups)}
         reason = "the older form had none: `cores` is what the requests add up to; give a budget too"
     lost.append(Lost("all", "limits", reason))

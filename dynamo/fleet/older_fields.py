@@ -38,7 +38,8 @@ _DRIVERS = {
     "chameleon": "openstack", "jetstream": "openstack", "mos": "openstack", "moc": "openstack", "kvm": "openstack",
     "openstack": "openstack", "aws": "ec2", "ec2": "ec2", "amazon": "ec2", "docker": "docker", "local": "docker",
 }  # fmt: skip
-_ROLES = {"submit": "submit", "master": "manager", "manager": "manager"}
+#: What is in the name of a machine that is no worker; a slice has no central managers.
+_SUBMIT, _MANAGERS = "submit", ("master", "manager")
 
 
 def carry(request: Mapping[str, Any], to: Carried, count: int) -> None:
@@ -46,15 +47,21 @@ def carry(request: Mapping[str, Any], to: Carried, count: int) -> None:
     prefix = to.text("hostNamePrefix", request.get("hostNamePrefix"))
     if not prefix:
         to.lose("hostNamePrefix", "is missing; its group is called `node`")
+    if any(word in prefix.lower() for word in _MANAGERS):
+        to.lose(
+            "hostNamePrefix",
+            f"{prefix!r} is a central manager by its name, and a slice makes none: it joins a pool that is there, "
+            "which `pool` names",
+        )
+        return
     name = _free(host_name(prefix, "node"), to.slice["nodes"])
     if prefix and name != prefix:
         to.lose("hostNamePrefix", f"its group is called {name!r}")
     provider = _provider(request, to)
     group: dict[str, Any] = {"provider": provider, "count": count}
-    role = next((role for word, role in _ROLES.items() if word in prefix.lower()), "worker")
-    if role != "worker":
-        group["role"] = role
-        to.lose("hostNamePrefix", f"the role {role!r} of {name!r} is guessed by its name")
+    if _SUBMIT in prefix.lower():
+        group["role"] = "submit"
+        to.lose("hostNamePrefix", f"the role 'submit' of {name!r} is guessed by its name")
     group["size"] = _size(request, to, to.slice["providers"][provider]["driver"])
     image = to.text("imageName", request.get("imageName"))
     if image:

@@ -30,8 +30,8 @@ __all__ = [
     "machine_name",
 ]
 
-#: What the machines of a group are to the pool: they run jobs, take them in, or manage it.
-Role: TypeAlias = Literal["worker", "submit", "manager"]
+#: What the machines of a group are to the pool: they run jobs, or take them in.
+Role: TypeAlias = Literal["worker", "submit"]
 
 #: How much of a token stands in the name of a machine.
 TOKEN_SHOWN = 8

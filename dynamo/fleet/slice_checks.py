@@ -74,9 +74,6 @@ def check(
         check_groups_networks(draft, slice_, name, group)
         for index, offer in enumerate(group.offers):
             _check_offer(draft, slice_, draft.offer_at(name, index), offer, drivers)
-    managers = [name for name, group in slice_.nodes.items() if group.role == "manager" and group.most]
-    for name in managers[1:]:
-        draft.tell(("nodes", name, "role"), f"a pool has one manager, which is {managers[0]!r} already")
     check_least(draft)
     return drivers
 

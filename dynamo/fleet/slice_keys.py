@@ -48,6 +48,17 @@ def _size(value: Any, at: At, tell: Tell) -> Any:
     return text(value, at, tell)
 
 
+def _role(value: Any, at: At, tell: Tell) -> Any:
+    if value == "manager":
+        tell(
+            at,
+            "a slice joins a pool that is there, and makes no central manager: `dynamo pool up` makes a pool on this "
+            "machine, and `pool` names the one to join; leave this group out",
+        )
+        return "submit"
+    return choice(_ROLES)(value, at, tell)
+
+
 def _group(value: Any, at: At, tell: Tell) -> Any:
     """Read a group; what stands beside it of one offer is the only one."""
     if not isinstance(value, dict):
@@ -167,7 +178,7 @@ KEYS.update(
         },
         NodeGroup: {
             "role": Key(
-                choice(_ROLES),
+                _role,
                 {"enum": list(_ROLES), "default": "worker"},
                 "What its machines are to the pool.",
             ),

@@ -84,6 +84,15 @@ def test_what_is_lost_is_named_with_the_reason():
     assert "hunter2-pw" not in told
 
 
+def test_a_central_manager_is_not_carried_over():
+    """A slice joins a pool that is there; the machine is named, so that nobody looks for it."""
+    found = convert([WORKER, SUBMIT | {"hostNamePrefix": "radar-master"}], "casa")
+    assert list(found.slice["nodes"]) == ["worker"]
+    assert lost_of(found)["2", "hostNamePrefix"].startswith("'radar-master' is a central manager by its name")
+    alone = convert([SUBMIT | {"hostNamePrefix": "manager"}], "casa").slice
+    assert (alone["nodes"], "limits" in alone) == ({}, False)
+
+
 def test_every_field_of_the_older_form_goes_somewhere():
     """What is not in the slice is told: none is passed over."""
     odd = dict.fromkeys(FIELDS, "x1")

@@ -162,7 +162,12 @@ def test_a_typo_is_told_with_the_key_that_was_meant(key, typo):
         (
             "role: submit",
             "role: §sbmit",
-            "role: expected 'worker' or 'submit' or 'manager', not 'sbmit' (did you mean",
+            "role: expected 'worker' or 'submit', not 'sbmit' (did you mean",
+        ),
+        (
+            "role: submit",
+            "role: §manager",
+            "role: a slice joins a pool that is there, and makes no central manager: `dynamo pool up` makes",
         ),
         (
             "500 Mb/s",
