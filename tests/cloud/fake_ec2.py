@@ -62,7 +62,8 @@ class Fault:
     """What happens to a call: it is answered by this, or not carried out, or carried out and its answer is lost.
 
     A status of 0 closes the connection without an answer; `hang` leaves it open, and says nothing; `location` is where
-    an answer sends the caller to.
+    an answer sends the caller to. One that is `answered` gets the server's own answer; `then` is called when all that
+    was done.
     """
 
     status: int = 0
@@ -70,6 +71,8 @@ class Fault:
     done: bool = False
     hang: bool = False
     location: str = ""
+    answered: bool = False
+    then: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -100,26 +103,26 @@ class Between:
         params = dict(parse_qsl(body.decode(), keep_blank_values=True))
         call = Call(params.get("Action", ""), params, dict(handler.headers), handler.path, body)
         self.calls.append(call)
-        fault = self.fault(call)
-        status, answer = 0, b""
-        if fault is None or fault.done:
-            status, answer = self._pass_on(call)
-        if fault and fault.hang:
-            self.over.wait()
-        elif fault:
+        fault = self.fault(call) or Fault(done=True, answered=True)
+        status, answer = self.pass_on(call) if fault.done else (0, b"")
+        if not fault.answered:
             status, answer = fault.status, fault.body.encode()
+        if status:
+            handler.send_response(status)
+            handler.send_header("Content-Type", "text/xml")
+            if fault.location:
+                handler.send_header("Location", fault.location)
+            handler.send_header("Content-Length", str(len(answer)))
+            handler.end_headers()
+            handler.wfile.write(answer)
+        fault.then()
+        if fault.hang:
+            self.over.wait()
         if not status:
             handler.close_connection = True
-            return
-        handler.send_response(status)
-        handler.send_header("Content-Type", "text/xml")
-        if fault and fault.location:
-            handler.send_header("Location", fault.location)
-        handler.send_header("Content-Length", str(len(answer)))
-        handler.end_headers()
-        handler.wfile.write(answer)
 
-    def _pass_on(self, call: Call) -> tuple[int, bytes]:
+    def pass_on(self, call: Call) -> tuple[int, bytes]:
+        """Have the server carry a call out, and return its answer."""
         headers = {name: value for name, value in call.headers.items() if name.lower() != "accept-encoding"}
         return posted(self.to + call.path, call.body, headers)
 
