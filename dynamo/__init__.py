@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dynamo.api import plan, run
     from dynamo.engine import LocalEngine, Summary
-    from dynamo.graph import File, Graph, Input, Output, Task, command, fuse, task, workflow
+    from dynamo.graph import File, Graph, Input, Output, Task, command, fuse, task, tell, workflow
     from dynamo.planning import Plan, Selection
 
 __version__ = "0.1.0"
@@ -32,6 +32,7 @@ __all__ = [
     "plan",
     "run",
     "task",
+    "tell",
     "workflow",
 ]
 
@@ -40,7 +41,7 @@ _HOME = {
     **dict.fromkeys(("LocalEngine", "Summary"), "dynamo.engine"),
     **dict.fromkeys(("Plan", "Selection"), "dynamo.planning"),
     **dict.fromkeys(
-        ("File", "Graph", "Input", "Output", "Task", "command", "fuse", "task", "workflow"), "dynamo.graph"
+        ("File", "Graph", "Input", "Output", "Task", "command", "fuse", "task", "tell", "workflow"), "dynamo.graph"
     ),
 }
 

@@ -37,7 +37,8 @@ def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> 
     """
     units = pack(graph, Packing(slots=options.slots, seconds=run.journal.durations(graph.name)))
     digests = {name: run.files.digests[name] for name in graph.sources}
-    options = replace(options, sizes={name: run.files.size(name) for name in graph.sources})
+    facts = run.journal.facts(run.id, graph.name, run.request.settings.get("runfile"))
+    options = replace(options, sizes={name: run.files.size(name) for name in graph.sources}, facts=facts)
     calls = dict.fromkeys(task.call for task in graph.tasks.values())
     code = {call: run.facts.code(call) for call in calls}
     carried = carry(calls, run.facts.code_states())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +54,18 @@ def write(folder: Path, name: str, job: str) -> None:
             link = folder / compiled.paths[source]
             link.unlink(missing_ok=True)
             link.symlink_to(path)
-    add_dag(folder, node, compiled, digests, replace(known.options, sizes=sizes), final=False)
+    options = replace(known.options, sizes=sizes, facts={**known.options.facts, **_told(jobs.values())})
+    add_dag(folder, node, compiled, digests, options, final=False)
+
+
+def _told(jobs: Iterable[DagJob]) -> dict[str, float]:
+    """Return what the tasks of this run told so far; of several that told one name, the largest."""
+    found: dict[str, float] = {}
+    for one in jobs:
+        for tried in one.returned().tried:
+            for name, value in tried.report.facts.items():
+                found[name] = max(value, found.get(name, value))
+    return found
 
 
 def _described(job: DagJob) -> Graph:

@@ -7,6 +7,7 @@ Goes wrong: `WorkflowError` with the line of the user's file where the fault is.
 
 from dynamo.graph.authoring import Command, TaskFunction, Workflow, command, fuse, task, workflow
 from dynamo.graph.build import File
+from dynamo.graph.facts import tell
 from dynamo.graph.model import Graph, Needs, Task
 from dynamo.graph.signature import Input, Output, Signature
 
@@ -24,5 +25,6 @@ __all__ = [
     "command",
     "fuse",
     "task",
+    "tell",
     "workflow",
 ]

@@ -16,7 +16,7 @@ import orjson
 
 from dynamo.errors import UserError, WorkflowError, nearest
 from dynamo.graph.model import Graph
-from dynamo.journal.database import Opened
+from dynamo.journal.experience import Experience, packed_facts
 from dynamo.journal.packed import packed, unpacked
 from dynamo.journal.records import (
     Attempt,
@@ -42,8 +42,8 @@ _START = (
     " VALUES (?, ?, ?, ?, ?, 'running', ?, ?)"
 )
 _END = (
-    "UPDATE attempts SET started = ?, ended = ?, outcome = ?, error = ?, exit = ?, cpu = ?, peak = ?, logged = ?"
-    " WHERE run = ? AND task = ? AND n = ?"
+    "UPDATE attempts SET started = ?, ended = ?, outcome = ?, error = ?, exit = ?, cpu = ?, peak = ?, logged = ?,"
+    " facts = ? WHERE run = ? AND task = ? AND n = ?"
 )
 _SET_TASK = "INSERT OR REPLACE INTO tasks (run, task, step, state, reason, key) VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_RESULT = "INSERT OR REPLACE INTO results (key, run, task, made, at, used) VALUES (?, ?, ?, ?, ?, ?)"
@@ -63,7 +63,7 @@ _WRITES = (
 )  # fmt: skip
 
 
-class Journal(Opened):
+class Journal(Experience):
     """The durable record of one workspace; opened by each process for itself."""
 
     def __init__(self, path: Path) -> None:
@@ -139,15 +139,6 @@ class Journal(Opened):
         """Record where a run stands that another scheduler has."""
         self._db.write(_SET_SUBMISSION, (run, orjson.dumps(data).decode()))
 
-    def durations(self, workflow: str, latest: int = 20) -> dict[str, float]:
-        """Return how many seconds a task of each step took on average, in the latest runs of a workflow."""
-        rows = self._db.execute(
-            "SELECT step, avg(ended - started) FROM attempts WHERE outcome = 'ok' AND run IN"
-            " (SELECT id FROM runs WHERE workflow = ? ORDER BY created DESC LIMIT ?) GROUP BY step",
-            (workflow, latest),
-        )
-        return dict(rows.fetchall())
-
     def remove_run(self, run: str) -> None:
         """Forget a run, its tasks and attempts; its results stay, and so does where its products are to be removed."""
         self._db.execute(_FORGOTTEN, (run,))
@@ -194,7 +185,7 @@ class Journal(Opened):
         self._db.write(
             _END,
             (report.started, report.ended, outcome, report.error, report.exit_code, report.cpu, report.peak,
-             report.logged, run, report.task, n),
+             report.logged, packed_facts(report), run, report.task, n),
         )  # fmt: skip
 
     def lose_attempts(self, run: str, now: float) -> list[str]:

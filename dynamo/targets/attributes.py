@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from statistics import fmean
+from types import MappingProxyType
 
 from dynamo.targets.jobs import Compiled, TargetJob
 
@@ -31,7 +32,13 @@ _LONGEST = 100
 _LEAD, _NO_LEAD = "lead", 1e9
 
 
-def attributes(compiled: Compiled, job: TargetJob, began: float, sizes: Mapping[str, int]) -> dict[str, str]:
+def attributes(
+    compiled: Compiled,
+    job: TargetJob,
+    began: float,
+    sizes: Mapping[str, int],
+    facts: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, str]:
     """Return the values of a job, by the variables of `LINES`.
 
     Parameters
@@ -40,11 +47,15 @@ def attributes(compiled: Compiled, job: TargetJob, began: float, sizes: Mapping[
         When its run began, in Unix seconds; 0 where that is not known.
     sizes
         Bytes of files that are there before its DAG runs, by their name in the graph.
+    facts
+        What tasks told that ran before, as the echo area a minute ago: see `dynamo.graph.facts`.
     """
     deadline = job.needs.deadline
+    told = {name: f"{value:.6g}" for name, value in facts.items()}
+    features = {**told, **_features(compiled, job, sizes)}
     return {
         "kind": _kind(compiled, job),
-        "features": ";".join(f"{name}={value}" for name, value in _features(compiled, job, sizes).items()),
+        "features": ";".join(f"{name}={value}" for name, value in features.items()),
         "due": str(math.floor(began + deadline)) if began and deadline else "undefined",
     }
 

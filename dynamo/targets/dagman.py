@@ -79,6 +79,8 @@ class DagOptions:
         When the run began, in Unix seconds; 0 where a DAG is compiled for no run.
     sizes
         Bytes of the files that come from outside, by their name in the graph; what is not known is left out.
+    facts
+        What tasks told that ran before: of this run, or of the latest one before it; see `dynamo.graph.facts`.
     """
 
     worker: str = WORKER
@@ -93,6 +95,7 @@ class DagOptions:
     slots: int = 8
     began: float = 0.0
     sizes: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def kind_of(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
@@ -174,7 +177,7 @@ def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
 def variables(compiled: Compiled, job: TargetJob, options: DagOptions) -> dict[str, str]:
     """Return what the submit description of a job's kind asks for, as values of VARS."""
     values = {"cores": str(job.needs.cores), "memory": str(_megabytes(job.needs))}
-    values |= attributes(compiled, job, options.began, options.sizes)
+    values |= attributes(compiled, job, options.began, options.sizes, options.facts)
     if is_direct(compiled, job, options.container):
         return values | direct.variables(compiled, job)
     return values | ({} if options.shared else {"inputs": ", ".join(_inputs(job, compiled, options))})

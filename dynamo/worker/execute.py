@@ -20,6 +20,7 @@ import orjson
 
 from dynamo.errors import UserError
 from dynamo.graph.callee import Callee, Workflow
+from dynamo.graph.facts import told
 from dynamo.graph.units import format_bytes
 from dynamo.worker.job import Job, Made, Order, Outcome, Report
 from dynamo.worker.loading import load_object
@@ -74,6 +75,7 @@ class Runner:
 
     def _run(self, order: Order, store: str, made: dict[str, str]) -> Report:
         self._peak.reset()
+        told()  # what was told before is of no task
         cpu, started = _cpu(), time.time()
         files: dict[str, Made] = {}
         outcome: Outcome = "ok"
@@ -88,7 +90,8 @@ class Runner:
         logged = self._log.close(order.log)
         ended, used = time.time(), _cpu() - cpu
         peak = self._peak.read(ended - started)
-        return Report(order.id, outcome, started, ended, error, exit_code, files, used, peak, logged)
+        facts = told() if outcome == "ok" else {}
+        return Report(order.id, outcome, started, ended, error, exit_code, files, used, peak, logged, facts)
 
 
 def _perform(order: Order, sandbox: Sandbox, store: str, made: dict[str, str], peak: Peak) -> dict[str, Made]:

@@ -130,6 +130,8 @@ class Report:
         Largest resident memory while it ran, bytes; 0 where the system cannot tell.
     logged
         Bytes that the task wrote to its log.
+    facts
+        What it told of what it made, see `dynamo.graph.facts`; only where it ended well.
     """
 
     task: str
@@ -142,6 +144,7 @@ class Report:
     cpu: float = 0.0
     peak: int = 0
     logged: int = 0
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:

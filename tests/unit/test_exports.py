@@ -24,7 +24,7 @@ def test_the_public_names_are_these():
     """A change of the public interface is a change of this list."""
     assert sorted(dynamo.__all__) == [
         "File", "Graph", "Input", "LocalEngine", "Output", "Plan", "Selection", "Summary", "Task",
-        "command", "fuse", "plan", "run", "task", "workflow",
+        "command", "fuse", "plan", "run", "task", "tell", "workflow",
     ]  # fmt: skip
 
 

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from dynamo.radar.grid import Geometry, Grid
 
 __all__ = [
-    "Named", "area_geometry", "files_at", "has_something", "not_ahead", "one_each", "sweeps_up_to", "with_absent",
+    "Named", "area_geometry", "echo_km2", "files_at", "has_something", "not_ahead", "one_each", "sweeps_up_to",
+    "with_absent",
 ]  # fmt: skip
 
 #: How far a clock may be ahead of this machine's.
 AHEAD = timedelta(minutes=10)
+
+#: dBZ from which on an echo counts: what is weaker makes no work.
+SEEN = 20.0
 
 #: Of a frame's time, the files it was made of, as they stand in a message: " (scan.nc)", or nothing.
 Named: TypeAlias = Callable[[datetime], str]
@@ -111,6 +115,14 @@ def has_something(newest: Grid, area: Sequence[float] | None, named: Named) -> N
         f"the newest frame, of {newest.time:%Y-%m-%d %H:%M} UTC{named(newest.time)}, holds no usable cell{where}: "
         f"0 of {newest.status.size} are known, {missing:.0%} missing, {1 - missing:.0%} out of range; {todo}"
     )
+
+
+def echo_km2(grid: Grid) -> float:
+    """Return square kilometres with an echo of `SEEN` or more; cells count for as much as the middle one."""
+    import numpy as np
+
+    width, height = grid.geometry.cell_size_km()
+    return int(np.count_nonzero(grid.values >= np.float32(SEEN))) * width * height
 
 
 def with_absent(frames: list[Grid], sweeps: Iterable[Grid]) -> tuple[list[Grid], str]:

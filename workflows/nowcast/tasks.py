@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dynamo.workflows.nowcast.frames import (
     area_geometry,
+    echo_km2,
     files_at,
     has_something,
     not_ahead,
@@ -26,7 +27,7 @@ from dynamo.workflows.nowcast.kept import Identity, carrier, field_of, keep
 from dynamo.workflows.nowcast.readable import read_readable
 
 from dynamo.errors import DataError
-from dynamo.graph import Input, Output, task
+from dynamo.graph import Input, Output, task, tell
 
 __all__ = [
     "animate", "contour", "estimate_motion", "extrapolate", "ingest", "legend", "plot", "sheet", "take",
@@ -104,6 +105,7 @@ def ingest(
     grids = [to_reflectivity(g) for i, g in enumerate(grids, 1) if g.time >= oldest or i > len(grids) - 3]
     if damaged:
         grids = [replace(g, attributes={**g.attributes, "damaged_files": ", ".join(damaged)}) for g in grids]
+    tell(echo_km2=echo_km2(grids[-1]))
     write_frames(sequence, grids)
     write_grid(latest, grids[-1])
 

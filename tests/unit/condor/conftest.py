@@ -149,6 +149,7 @@ class MadeUp:
 
     root: Path
     events: list[Event] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
 
     def submit(self, text: str, *units: Sequence[str]) -> Follower:
         """Write a workflow, compile it with these tasks in each job, and follow it."""
@@ -199,7 +200,10 @@ class MadeUp:
     def send(
         self, job: str, again: bool = False, error: str = "", damaged: Sequence[str] = (), /, **ended: str
     ) -> None:
-        """Have a job send back its report, with these endings of its tasks (``_`` for ``-``), and what they made."""
+        """Have a job send back its report, with these endings of its tasks (``_`` for ``-``), and what they made.
+
+        Each that is ok tells `facts`.
+        """
         folder = self.folder.job(job).folder
         path = folder / "out" / f"{job}.report.json"
         told = Returned.read(path) if again else Returned(job)
@@ -211,7 +215,10 @@ class MadeUp:
             made = dict(self._make(job, task, damaged)) if how == "ok" else {}
             at = BEGAN + 100 * told.rounds + len(told.tried)
             why = "" if how == "ok" else f"{task.id} {how}"
-            report = Report(task.id, "ok" if how == "ok" else "failed", at, at + 0.5, why, made=made)
+            facts = self.facts if how == "ok" else {}
+            report = Report(
+                task.id, "ok" if how == "ok" else "failed", at, at + 0.5, why, made=made, facts=facts
+            )
             (folder / "out/logs").mkdir(exist_ok=True)
             (folder / f"out/logs/{task.id}.{n}.log").write_text(f"log {n} of {task.id}")
             told = told.with_one(Tried(n, how, report, f"out/logs/{task.id}.{n}.log", told.rounds))

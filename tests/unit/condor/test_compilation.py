@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from dynamo.condor.compilation import compile_run, dag_options
 from dynamo.condor.options import PoolOptions
+from dynamo.condor.run import PoolRun
 from dynamo.condor.unfold import write
+from dynamo.planning.select import Selection
 from dynamo.worker.loading import load_object
 
 FLOW = """
@@ -62,8 +65,9 @@ def test_jobs_tell_sizes_of_inputs_and_when_they_are_due(compiled):
 
 
 def test_jobs_that_are_described_while_it_runs_tell_it_too(compiled):
-    """Sizes of what was made before are known by then; they are due when their workflow is, or when they say."""
+    """What was made before, and told of it, is known by then; they are due when their workflow is, or when they say."""
     folder = compiled.folder
+    compiled.facts = {"echo_km2": 80.5}
     compiled.send("copy", copy="ok")
     graph = load_object(f"{compiled.root}/flow.py:more").expand(
         "more", {"source": ("a", folder.path / "jobs/copy/out/a")}, {"outs": ["b"]}, {}
@@ -73,6 +77,27 @@ def test_jobs_that_are_described_while_it_runs_tell_it_too(compiled):
     write(folder.path, "flow", "more")
     size = len("a of copy")
     assert list(told(folder.path / "more__more.dag").values()) == [
-        ["flow/more/copy", f"bytes={size};tasks=1", "1800000060"],
-        ["flow/more/copy+more/urgent", f"bytes={7 + size};tasks=2", "1800000040"],
+        ["flow/more/copy", f"echo_km2=80.5;bytes={size};tasks=1", "1800000060"],
+        ["flow/more/copy+more/urgent", f"echo_km2=80.5;bytes={7 + size};tasks=2", "1800000040"],
     ]
+
+
+def test_jobs_carry_what_the_run_before_told(pool, tmp_path):
+    """A task of the cycle before told it, and this cycle cannot know better when it is submitted."""
+    pool.submit("@workflow\ndef flow():\n    copy(make(out='a'), out='b')\n", ("make", "copy"))
+    pool.facts = {"echo_km2": 812.25}
+    pool.log.submitted("make-to-copy")
+    pool.log.began("make-to-copy")
+    pool.send("make-to-copy", make="ok", copy="ok")
+    pool.log.ended("make-to-copy")
+    pool.followed(pool.run)
+    assert pool.states() == {"make": "done", "copy": "done"}
+    pool.request = replace(pool.request, run="r2", selection=Selection(force=("make", "copy")))
+    run = pool.run = PoolRun(
+        pool.request, pool.workspace, pool.journal, pool.run.facts, lambda graph: None, time.time()
+    )
+    with run.journal.change():
+        run.open()
+        graph = run.settle(time.time())
+    folder, _ = compile_run(run, graph, tmp_path / "dag", dag_options(run, PoolOptions(), 2, here=True))
+    assert [features for _, features, _ in told(folder.dag).values()] == ["echo_km2=812.25;tasks=2"]

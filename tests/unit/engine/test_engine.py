@@ -837,3 +837,34 @@ def test_code_edited_between_two_runs_of_one_engine_is_the_code_that_runs(lab, w
         assert engine.run(lab.request(lab.graph())).ran == 1
         assert lab.published() == {"x": "two first" if where == "task" else "one second"}
         assert engine.run(lab.request(lab.graph())).reused == 1
+
+
+def test_what_a_task_tells_is_kept_with_it_alone(lab):
+    """In one process: nothing of a task that failed, nor of the one before; the next run knows it, and reuses it."""
+    text = """
+        from dynamo import tell
+
+        @task
+        def measure(source: Input, out: Output, *, area: float):
+            tell(echo_km2=area)
+            if area > 1000:
+                raise ValueError('too much')
+            Path(out).write_text('measured')
+
+        @workflow
+        def flow():
+            source = make(out='a')
+            with fuse('all'):
+                copy(measure(source, out='b', area=812.5), out='c')
+                measure(source, out='d', area=5000.0)
+                copy(source, out='e')
+    """
+    summary = lab.run(text)
+    assert [failure.task for failure in summary.failures] == ["measure-1"]
+    with lab.journal() as journal:
+        assert journal.facts("next", "flow", None) == {"echo_km2": 812.5}
+        rows = journal._db.execute("SELECT task FROM attempts WHERE facts != ''").fetchall()
+        assert rows == [("measure-0",)]
+        again = lab.run(select={"force": ("copy",)})
+        assert again.reused > 0
+        assert journal.facts(again.run, "of no run", None) == {"echo_km2": 812.5}

@@ -349,6 +349,41 @@ def test_a_submission_is_kept_with_its_run(workspace, journal):
     assert journal.durations(GRAPH.name) == {}
 
 
+def telling(journal: Journal, run: str, at: float, runfile: str | None, **tasks: dict[str, float]) -> None:
+    """Record a run whose tasks told something, with their results."""
+    with journal.change():
+        journal.add_run(run, GRAPH, {"runfile": runfile} if runfile else {}, at)
+        for n, (task, facts) in enumerate(tasks.items()):
+            journal.start_attempt(run, task, 1, "w", at, "step", "")
+            journal.end_attempt(run, 1, "ok", Report(task, "ok", at, at + n, facts=facts))
+            journal.set_task(run, task, "step", "done", "", f"{run}-{task}")
+            journal.add_result(Result(f"{run}-{task}", run, task, {}), at)
+
+
+def test_what_tasks_told_is_known_to_the_next_run_of_the_same_run_file(journal):
+    """Of each name, what the latest run that told it told at most; another run file or workflow tells it nothing."""
+    telling(journal, "a", 1.0, "/now.yaml", t={"echo_km2": 10.0, "storms": 4.0})
+    telling(journal, "b", 2.0, "/now.yaml", t={"echo_km2": 7.0}, u={"echo_km2": 9.0}, v={})
+    telling(journal, "c", 3.0, "/hail.yaml", t={"echo_km2": 99.0})
+    assert journal.facts("d", "flow", "/now.yaml") == {"echo_km2": 9.0, "storms": 4.0}
+    assert journal.facts("d", "flow", "/hail.yaml") == {"echo_km2": 99.0}
+    assert journal.facts("d", "flow", None) == {}
+    assert journal.facts("d", "other", "/now.yaml") == {}
+    journal.remove_run("b")
+    assert journal.facts("d", "flow", "/now.yaml") == {"echo_km2": 10.0, "storms": 4.0}
+
+
+def test_what_a_run_has_already_is_newer_than_what_another_told(journal):
+    """That is what it made itself before, and what it reuses of an older run."""
+    telling(journal, "old", 1.0, "/now.yaml", t={"echo_km2": 5.0, "storms": 2.0})
+    telling(journal, "latest", 2.0, "/now.yaml", t={"echo_km2": 70.0}, u={"storms": 8.0})
+    telling(journal, "own", 3.0, "/now.yaml")
+    assert journal.facts("own", "flow", "/now.yaml") == {"echo_km2": 70.0, "storms": 8.0}
+    with journal.change():
+        journal.set_task("own", "t", "step", "reused", "", "old-t")
+    assert journal.facts("own", "flow", "/now.yaml") == {"echo_km2": 5.0, "storms": 2.0}
+
+
 def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):
     """Old runs and results go with the files that no kept result names; a dry run only counts."""
     made = fill(workspace, journal)

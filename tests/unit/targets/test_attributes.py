@@ -78,6 +78,16 @@ def test_features_are_what_is_known_before_the_job_runs():
     assert told(one_job(both))["features"] == "tasks=1"
 
 
+def test_what_tasks_told_before_is_a_feature():
+    """Beside what is known of the job itself, in digits that cost no room in the queue."""
+    compiled = one_job(task(0, params={"lead": 5}))
+    (job,) = compiled.jobs.values()
+    said = attributes(compiled, job, BEGAN, {"scan": 120}, {"echo_km2": 12345.678, "storms": -3.0})
+    assert said["features"] == "echo_km2=12345.7;storms=-3;bytes=120;lead=5;tasks=1"
+    (seen,) = jobs_of([{"DynamoFeatures": said["features"], "JobStatus": 1}], {}, 0.0)
+    assert seen.features == {"echo_km2": 12345.7, "storms": -3, "bytes": 120, "lead": 5, "tasks": 1}
+
+
 @pytest.mark.parametrize(
     ("began", "deadlines", "due"),
     [
@@ -147,6 +157,6 @@ def test_other_signs_are_other_kinds():
 
 def test_what_is_described_at_run_time_is_compiled_as_its_run_was(tmp_path):
     """When the run began is known there too."""
-    options = DagOptions(began=BEGAN, sizes={"scan": 120})
+    options = DagOptions(began=BEGAN, sizes={"scan": 120}, facts={"echo_km2": 7.5})
     Unfolding("nowcast", {}, {}, options).write(tmp_path, "nowcast")
     assert Unfolding.read(tmp_path, "nowcast").options == options

@@ -13,7 +13,8 @@ from dynamo.workflows.nowcast import nowcast, split
 from PIL import Image
 
 import dynamo
-from dynamo.radar.grid import Geometry
+from dynamo.journal import Journal
+from dynamo.radar.grid import Cell, Geometry
 from dynamo.radar.netcdf import read_grid, write_frames, write_grid
 from dynamo.radar.storm import storm
 
@@ -93,3 +94,21 @@ def test_a_forecast_of_the_casa_network_is_split_with_previews(tmp_path):
     assert names == of_leads(0, 1, 2) | {"nowcast.gif", "nowcast.png", "legend.png"}
     with Image.open(tmp_path / "products" / "nowcast.gif") as film:
         assert film.n_frames == 3
+
+
+def test_a_nowcast_tells_how_large_the_echo_is(tmp_path, observed):
+    """Square kilometres of the newest frame at 20 dBZ or more; cells of which nothing is known are none."""
+    latest = observed[-1]
+    values = latest.values.copy()
+    values[:5, :] = np.nan
+    status = np.where(np.isnan(values), np.uint8(Cell.MISSING), latest.status)
+    frames = [*observed[:-1], replace(latest, values=values, status=status)]
+    for number, grid in enumerate(frames):
+        write_grid(tmp_path / f"{number}.nc", grid)
+    graph = nowcast([str(tmp_path / f"{n}.nc") for n in range(3)], horizon=0, levels=[35.0], previews=False)
+    published(graph, tmp_path)
+    width, height = 0.01 * 111.195 * np.cos(np.radians(32.705)), 0.01 * 111.195
+    expected = (values >= 20.0).sum() * width * height
+    assert expected > 100
+    with Journal(tmp_path / "space" / "journal.db") as journal:
+        assert journal.facts("", graph.name, None) == {"echo_km2": pytest.approx(expected, rel=1e-3)}
