@@ -56,18 +56,25 @@ command.add_command(simulate_)
     default="",
     help="Answer /metrics for Prometheus and /healthz there; without it, no port is opened.",
 )
-def run(file: Path, workspace: Path | None, policy: str, interval: float, metrics: str) -> None:
+@click.option(
+    "--shadow",
+    metavar="NAME[:SETTING=VALUE,...]",
+    default="",
+    help="Have this policy decide beside it on trial: `status` tells what it would have cost, nothing of it is done.",
+)
+def run(file: Path, workspace: Path | None, policy: str, interval: float, metrics: str, shadow: str) -> None:
     """Look after the workers of the slice FILE until Ctrl-C. They stay then: `dynamo slice destroy` takes them away."""
     import signal
 
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.metrics_service import address
     from dynamo.fleet.policies.named import by_name
+    from dynamo.fleet.policies.shadow import beside
     from dynamo.fleet.session import Fleet
     from dynamo.fleet.slice_checks import load
 
     slice_ = load(file)
-    by_name(policy)
+    beside(by_name(policy), shadow)
     if metrics:
         address(metrics)
     place = _made(file, workspace)
@@ -79,7 +86,7 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float, metric
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with lock_slice(place.root / "fleet", slice_.name):
-            Fleet(file, place, policy, interval, tell=_tell, metrics=metrics).run(stop)
+            Fleet(file, place, policy, interval, tell=_tell, metrics=metrics, shadow=shadow).run(stop)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -218,10 +225,14 @@ def drain(file: Path, workers: tuple[str, ...], workspace: Path | None, *, every
     """Let WORKERS go, named as `status` does: their jobs end, they take no more, and are gone."""
     if bool(workers) == everybody:
         raise UserError("name workers, or say --all")
+    from dynamo.fleet.asked import asked
+
     _, ledger = _opened(file, workspace)
     with ledger:
-        tokens = _named(ledger, workers) if workers else [one.token for one in ledger.workers()]
-    _ask(file, workspace, drain=tuple(tokens))
+        live = [one.token for one in ledger.workers()]
+        # Who was named a moment ago, and was not seen to yet, is to go too.
+        tokens = {*_named(ledger, workers), *asked(ledger).drain} if workers else set(live)
+    _ask(file, workspace, drain=tuple(token for token in live if token in tokens))
 
 
 def _named(ledger: Ledger, workers: tuple[str, ...]) -> list[str]:

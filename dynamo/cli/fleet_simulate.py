@@ -184,22 +184,14 @@ def _seconds(text: str) -> list[float]:
 
 
 def _wanted(policies: Sequence[str]) -> list[Wanted]:
-    """Return the policies that were named, or all of them; a setting is a number, or else a word."""
+    """Return the policies that were named, or all of them."""
     from dynamo.fleet.compare import Wanted
     from dynamo.fleet.policies.named import FORESEEING, NAMES
+    from dynamo.fleet.policies.written import written
 
     found = []
     for text in policies or [name for name in (*NAMES, *FORESEEING) if name not in {"static", "least"}]:
-        name, _, rest = text.partition(":")
-        settings: dict[str, Any] = {}
-        for each in filter(None, rest.split(",")):
-            key, equals, value = each.partition("=")
-            if not equals:
-                raise UserError(f"A setting of a policy is written NAME=VALUE, not {each!r}.")
-            try:
-                settings[key] = int(value) if value.lstrip("-").isdigit() else float(value)
-            except ValueError:
-                settings[key] = value
+        name, settings = written(text)
         found.append(Wanted(name, settings, text))
     return found
 

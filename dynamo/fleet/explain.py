@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dynamo.fleet.decision import Decision
+from dynamo.fleet.policies.shadow import SHADOW
 from dynamo.fleet.view import Load, View
 
 __all__ = ["explain"]
@@ -32,9 +33,28 @@ def _lines(decision: Decision, view: View) -> Iterator[str]:
     if not decision.buys and not decision.releases:
         yield "Nothing is bought, and nothing is let go."
     yield from _limits(view)
+    yield from _trial(decision)
     figures = [f"{name} {_number(value)}" for name, value in sorted(decision.figures.items()) if value]
     if figures:
         yield f"Figures: {', '.join(figures)}."
+
+
+def _trial(decision: Decision) -> Iterator[str]:
+    """Yield what a policy on trial would have done then, with a fleet of its own."""
+    shadow = decision.history.get(SHADOW)
+    if not shadow:
+        return
+    if shadow.get("failed"):
+        yield f"On trial, {shadow['name']} failed: {shadow['failed']}. Nothing else comes of it."
+        return
+    does, trial = shadow["does"], shadow["trial"]["candidate"]
+    done = [f"buy {count:,} x {offer}" for offer, count in does["buys"].items()]
+    done += [f"let {does['releases']:,} go"] if does["releases"] else []
+    said = (
+        f"{' and '.join(done) or 'do nothing'}{': ' if does['reasons'] else '.'}{' '.join(does['reasons'])}"
+    )
+    own = f"with {_number(trial['cores'])} cores of its own"
+    yield f"On trial, {shadow['name']} {own} wants {_number(does['target'])}, and would {said}"
 
 
 def _queue(view: View) -> Iterator[str]:

@@ -24,6 +24,7 @@ from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.metrics_service import MetricsService, address
 from dynamo.fleet.place import ReachedPool, reach
 from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.policies.shadow import SHADOW, beside
 from dynamo.fleet.provider import Driver, Provider
 from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
@@ -81,6 +82,8 @@ class Fleet:
         Where to answer who asks how it is, as ``HOST:PORT``; empty for nowhere.
     obeys
         Whether it does what a person has asked of it by `dynamo.fleet.asked`.
+    shadow
+        What decides beside it on trial, see `dynamo.fleet.policies.shadow.beside`; empty for nothing.
     """
 
     path: Path
@@ -90,12 +93,14 @@ class Fleet:
     tell: Tell = print
     metrics: str = ""
     obeys: bool = True
+    shadow: str = ""
     _told: float = 0.0
+    _failed: str = ""
 
     def run(self, stop: threading.Event, until: Callable[[Controller], bool] | None = None) -> None:
         """Look after the slice until `stop` is set, or `until` holds; the machines stay."""
         clock = steady_clock()
-        wishes = Wishes(self.path, self.policy, self.tell)
+        wishes = Wishes(self.path, self.policy, self.tell, self.shadow)
         slice_ = load(self.path)
         with ExitStack() as stack:
             service = self._served(stack, slice_.name, clock)
@@ -175,7 +180,7 @@ class Fleet:
                 journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
             )
             stack.callback(starter.close)
-            policy = by_name(self.policy)
+            policy = beside(by_name(self.policy), self.shadow)
             yield (
                 Controller(
                     slice_, ledger, clouds, hearing, policy, starter, clock=clock, interval=self.interval
@@ -193,7 +198,11 @@ class Fleet:
         return data
 
     def _tell_since(self, controller: Controller, since: float, now: float) -> float:
-        """Tell what happened since the last time."""
+        """Tell what happened since the last time, and once what a policy on trial fails by."""
+        failed = str(controller.decision.history.get(SHADOW, {}).get("failed", ""))
+        if failed and failed != self._failed:
+            self.tell(f"the policy on trial failed ({failed}): nothing else comes of it")
+        self._failed = failed
         names = {one.token: one.name for one in controller.roster.all}
         for event in controller.ledger.events(since=since):
             if event.what != "destroy" and since < event.at <= now:

@@ -12,6 +12,7 @@ from dynamo.fleet.controller import Controller
 from dynamo.fleet.demand import Terms, demand
 from dynamo.fleet.guard import spent_today
 from dynamo.fleet.last_hour import elasticity_of
+from dynamo.fleet.policies.shadow import SHADOW
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.standing import Standing
 from dynamo.fleet.view import Offer
@@ -53,6 +54,7 @@ def status_data(controller: Controller, now: float) -> dict[str, Any]:
         "providers": sorted(controller.slice.providers),
         **_wrong(controller, now),
         "boots": _boots(controller.standing),
+        "shadow": _shadow(controller),
         "elasticity": elasticity_of(rows, now, max(_MISSED * controller.interval, _LATE)),
     }
 
@@ -90,6 +92,25 @@ def _wrong(controller: Controller, now: float) -> dict[str, Any]:
         "rests": {key: [rest.until, rest.why] for key, rest in standing.rests.items() if rest.until > now},
         "failed": len(failed),
         "failures": dict(Counter(one.group for one in failed)),
+    }
+
+
+def _shadow(controller: Controller) -> dict[str, Any]:
+    """Return what a policy on trial would have done and cost until now; empty where there is none."""
+    kept = controller.decision.history.get(SHADOW)
+    if not kept:
+        return {}
+    sides = {
+        side: {key: kept["trial"][side][key] for key in ("usd", "orders", "core_seconds", "missing", "cores")}
+        for side in ("acting", "candidate")
+    }
+    seconds = {key: kept["trial"][key] for key in ("since", "seconds")}
+    return {
+        "name": kept["name"],
+        "failed": kept.get("failed", ""),
+        **seconds,
+        **sides,
+        **kept.get("does", {}),
     }
 
 

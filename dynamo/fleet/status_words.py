@@ -59,6 +59,7 @@ def _lines(
     yield from _money(data)
     yield from _quality(data)
     yield from _charts(history)
+    yield from _trial(data.get("shadow") or {}, data["policy"], now)
     for one in workers:
         stage = f"{one.stage} for {format_seconds(max(now - one.since, 0.0))}"
         yield f"  {one.name}  {stage}, {format_count(one.cores, 'core')} at {one.provider}: {one.why}"
@@ -105,6 +106,29 @@ def _quality(data: Mapping[str, Any]) -> Iterator[str]:
             f"  followed  theta_U {said['theta_u']:.0f}% missing, in {said['tau_u']:.0f}% of the last hour (tau_U); "
             f"theta_O {said['theta_o']:.0f}% too much, in {said['tau_o']:.0f}% (tau_O)"
         )
+
+
+def _trial(shadow: Mapping[str, Any], acting: str, now: float) -> Iterator[str]:
+    """Yield what a policy on trial would have done, against the one that decides."""
+    if not shadow:
+        return
+    name, ours, other = shadow["name"], shadow["acting"], shadow["candidate"]
+    if shadow["failed"]:
+        yield f"  shadow    {name} FAILED: {shadow['failed']}; nothing else comes of it"
+    since = format_seconds(max(now - shadow["since"], 0.0))
+    if not shadow["seconds"]:
+        yield f"  shadow    {name} decides on trial from now on"
+        return
+    whole = shadow["seconds"]
+    yield (
+        f"  shadow    {name} would pay {other['cores']:,.0f} cores now, {acting} pays {ours['cores']:,.0f}; in {since} "
+        f"{other['usd']:.2f} dollars against {ours['usd']:.2f}"
+    )
+    yield (
+        f"            {other['core_seconds'] / whole:,.1f} cores against {ours['core_seconds'] / whole:,.1f}, "
+        f"{other['orders']:,} machines ordered against {ours['orders']:,}, too few cores in "
+        f"{100 * other['missing'] / whole:.0f}% of the time against {100 * ours['missing'] / whole:.0f}%"
+    )
 
 
 def _charts(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:

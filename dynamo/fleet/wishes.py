@@ -9,6 +9,7 @@ from dynamo.errors import DynamoError, UserError
 from dynamo.fleet.asked import Asked, asked
 from dynamo.fleet.controller import Controller
 from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.policies.shadow import beside
 from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 
@@ -29,10 +30,12 @@ class Wishes:
         Name of what decides where nobody has asked for another.
     tell
         Is told what is done.
+    shadow
+        What decides on trial beside whatever decides; empty for nothing.
     """
 
-    def __init__(self, path: Path, policy: str, tell: Callable[[str], None]) -> None:
-        self._path, self._policy, self._tell = path, policy, tell
+    def __init__(self, path: Path, policy: str, tell: Callable[[str], None], shadow: str = "") -> None:
+        self._path, self._policy, self._tell, self._shadow = path, policy, tell, shadow
         self._seen = _changed(path)
         self._asked = Asked()
         self._unknown = ""
@@ -69,7 +72,7 @@ class Wishes:
         wanted = new.policy or self._policy
         if wanted not in {controller.policy.name, self._unknown}:
             try:
-                controller.use(by_name(wanted))
+                controller.use(beside(by_name(wanted), self._shadow))
                 self._tell(f"the policy is {wanted} now")
             except UserError as error:  # another dynamo knew it
                 self._unknown = wanted

@@ -1,31 +1,49 @@
-"""A policy on trial: it decides beside the acting one, on the same views, and nothing that it decides is done."""
+"""A policy on trial: it decides beside the acting one, on a fleet that is not there, and nothing of it is done."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from dynamo.fleet.decision import Decision, Policy
+from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.policies.phantom import Phantom
+from dynamo.fleet.policies.trial import Trial
+from dynamo.fleet.policies.written import written
 from dynamo.fleet.view import View
 
-__all__ = ["RECORDS", "Shadow"]
+__all__ = ["SHADOW", "Shadow", "beside"]
 
-#: Records of the candidate's decisions that are kept: those that would have done something.
-RECORDS = 50
+#: Where in the history of the acting policy that of the candidate stands, which the acting one takes no notice of.
+SHADOW = "shadow"
+#: Seconds without a decision after which the trial begins anew: what was there meanwhile is not known.
+_GAP = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """Decides as `acting` does, and keeps what `candidate` would have done in the history and the figures.
+    """Decides as `acting` does, and keeps in the history what `candidate` would have done.
 
-    The candidate sees the workers that the acting policy has, so each of its decisions is what it would do next, from
-    there; what would come of many in a row only a simulation can tell. One that fails is recorded, and stops nothing.
+    The candidate has the real queue and workers of its own, which begin as those that there are. What it buys within
+    the limits boots as long as such machines do, costs what they cost, and is let go when it says so. Whatever goes
+    wrong with it is kept, and stops nothing.
+
+    Parameters
+    ----------
+    acting, candidate
+        Who decides, and who is on trial.
+    label
+        What the candidate is called, with its settings; its name where none is given.
     """
 
     acting: Policy
     candidate: Policy
+    label: str = ""
 
     @property
     def name(self) -> str:
@@ -34,50 +52,71 @@ class Shadow:
 
     def decide(self, view: View, history: Mapping[str, Any]) -> Decision:
         """Return what the acting policy decides."""
-        made = self.acting.decide(view, history.get("acting", {}))
-        records = list(history.get("records", []))
-        kept: Mapping[str, Any] = history.get("candidate", {})
-        figures = dict(made.figures)
+        made = self.acting.decide(view, history)
+        label = self.label or self.candidate.name
+        kept = _Kept.of(history.get(SHADOW), label, view)
         try:
-            other = self.candidate.decide(view, kept)
+            new = self._beside(view, kept)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a candidate is no matter of the fleet
-            records.append({"at": view.now, "failed": f"{type(error).__name__}: {error}"})
-            figures["shadow_failed"] = 1.0
-        else:
-            kept = other.history
-            figures |= {f"shadow_{name}": value for name, value in _figures(other, view).items()}
-            if other.buys or other.releases:
-                records.append(_record(other, made, view))
-        ours = {"acting": dict(made.history), "candidate": dict(kept), "records": records[-RECORDS:]}
-        return replace(made, figures=figures, history=ours)
+            new = kept.data() | {"failed": f"{type(error).__name__}: {error}"[:500]}
+        return replace(made, history={**made.history, SHADOW: {"name": label, "at": view.now, **new}})
+
+    def _beside(self, view: View, kept: _Kept) -> dict[str, Any]:
+        """Return what is kept of the candidate after this decision."""
+        fleet = kept.fleet.after(view)
+        seen = fleet.seen(view)
+        wanted = self.candidate.decide(seen, kept.history)
+        if not math.isfinite(wanted.target):
+            raise ValueError(f"it wants {wanted.target} cores")
+        fleet, done = fleet.obey(wanted, seen)
+        new = _Kept(fleet, kept.trial.after(view, seen), wanted.history).data() | {"does": _does(done)}
+        orjson.dumps(new)  # what cannot be kept would end the turn in which it is written down
+        return new
 
 
-def _figures(decision: Decision, view: View) -> dict[str, float]:
-    cores = {offer.key: offer.cores for offer in view.offers}
-    prices = {offer.key: offer.usd_per_hour for offer in view.offers}
-    return {
-        "target": decision.target,
-        "buy_cores": float(sum(buy.count * cores.get(buy.offer, 0) for buy in decision.buys)),
-        "buy_usd_per_hour": sum(buy.count * prices.get(buy.offer, 0.0) for buy in decision.buys),
-        "releases": float(len(decision.releases)),
-    }
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a candidate from one decision to the next."""
+
+    fleet: Phantom
+    trial: Trial
+    history: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, data: Any, label: str, view: View) -> _Kept:
+        """Return it as it was kept; a trial that begins where it is another candidate's, too old, or not understood."""
+        try:
+            if data["name"] == label and 0.0 <= view.now - data["at"] < _GAP:
+                return cls(Phantom.restore(data["fleet"]), Trial.restore(data["trial"]), data["history"])
+        except (KeyError, TypeError, ValueError):  # there was none, or another dynamo wrote it
+            pass
+        return cls(Phantom.like(view), Trial(view.now), {})
+
+    def data(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"fleet": self.fleet.state(), "trial": self.trial.state(), "history": dict(self.history)}
 
 
-def _record(decision: Decision, acting: Decision, view: View) -> dict[str, Any]:
-    return {
-        "at": view.now,
-        "target": decision.target,
-        "acting_target": acting.target,
-        "buys": _counts(decision),
-        "acting_buys": _counts(acting),
-        "releases": len(decision.releases),
-        "acting_releases": len(acting.releases),
-        "reasons": list(decision.reasons[:3]),
-    }
+def beside(acting: Policy, candidate: str) -> Policy:
+    """Return the acting policy with a candidate in its shadow, which is written ``NAME[:SETTING=VALUE,...]``.
+
+    Where the text is empty that is the acting policy itself. Raises `UserError` where there is no such policy or
+    setting.
+    """
+    if not candidate:
+        return acting
+    name, settings = written(candidate)
+    return Shadow(acting, by_name(name, **settings), candidate)
 
 
-def _counts(decision: Decision) -> dict[str, int]:
-    counts: Counter[str] = Counter()
+def _does(decision: Decision) -> dict[str, Any]:
+    """Return what a candidate would have done, as JSON values."""
+    buys: Counter[str] = Counter()
     for buy in decision.buys:
-        counts[buy.offer] += buy.count
-    return dict(counts)
+        buys[buy.offer] += buy.count
+    return {
+        "target": decision.target,
+        "buys": dict(buys),
+        "releases": len(decision.releases),
+        "reasons": [str(reason) for reason in decision.reasons[:3]],
+    }

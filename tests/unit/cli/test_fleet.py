@@ -268,6 +268,9 @@ def test_workers_are_drained_by_their_names(capsys, ledger):
     assert asked(ledger) == Asked()
     assert call(capsys, "drain", "s.yaml", TWO.name)[0] == 0
     assert asked(ledger).drain == (TWO.token,)
+    assert call(capsys, "drain", "s.yaml", ONE.name)[0] == 0
+    assert asked(ledger).drain == (ONE.token, TWO.token), "who was named before goes too"
+    ask(ledger, drain=())
     assert call(capsys, "drain", "s.yaml", "--all")[0] == 0
     assert asked(ledger).drain == (ONE.token, TWO.token)
 
@@ -305,6 +308,8 @@ def test_a_second_controller_is_told_who_the_first_is(capsys, here):
     ("option", "said"),
     [
         (["--policy", "wrok"], "There is no policy 'wrok' (did you mean 'work'?)"),
+        (["--shadow", "kedda"], "There is no policy 'kedda' (did you mean 'keda'?)"),
+        (["--shadow", "keda:speed=2"], "The policy keda has no setting 'speed'"),
         (["--metrics", "9619"], "--metrics takes HOST:PORT"),
         (["--interval", "0"], "0.0 is not in the range"),
     ],

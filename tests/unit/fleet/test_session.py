@@ -12,6 +12,7 @@ import pytest
 
 from dynamo.errors import UserError
 from dynamo.fleet import registry, session
+from dynamo.fleet.asked import ask
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.offering import Offering
 from dynamo.fleet.place import ReachedPool
@@ -40,6 +41,10 @@ class Manager:
     def write(self, path, text):
         """Keep nothing."""
 
+    def fragment(self, slice_):
+        """Have a place for it."""
+        return f"revoked-{slice_}.conf"
+
 
 @pytest.fixture
 def fleet(tmp_path, monkeypatch):
@@ -48,9 +53,9 @@ def fleet(tmp_path, monkeypatch):
     cloud = Cloud((Offering("two", 2, 2**32, usd_per_hour=1.0),), clock=time.time)
     pool = MemoryPool(cloud, time.time)
     place = PoolPlace("127.0.0.1:9618", "casa")
-    reached = ReachedPool("", Trust(Manager(), place), place, "127.0.0.1", 0, lambda _: None)
+    reached = ReachedPool("", Trust(Manager(), place, "dfw"), place, "127.0.0.1", 0, lambda _: None)
     monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
-    monkeypatch.setattr(session, "reach", lambda _: reached)
+    monkeypatch.setattr(session, "reach", lambda *_: reached)
     monkeypatch.setattr(session, "CondorPool", lambda *_: pool)
     (tmp_path / "s.yaml").write_text(TEXT)
     told: list[str] = []
@@ -116,3 +121,22 @@ def test_a_port_that_is_taken_is_told_before_anything_is_asked(fleet):
 
     made(metrics="127.0.0.1:0").run(threading.Event(), second)
     assert look.is_set()
+
+
+def test_a_policy_on_trial_stays_where_another_decides(fleet, tmp_path):
+    """Its fault is told once, not in each turn; and who decides is changed beside it."""
+    made, told, _ = fleet
+    seen = []
+
+    def look(controller) -> bool:
+        seen.append((controller.policy.name, controller.decision.history["shadow"]["name"]))
+        if len(seen) == 2:
+            ask(controller.ledger, policy="queue_depth")
+        return len(seen) == 4
+
+    made(shadow="keda:queue_length=nobody").run(threading.Event(), look)
+    assert seen == [
+        (name, "keda:queue_length=nobody") for name in ("work", "work", "queue_depth", "queue_depth")
+    ]
+    (line,) = [one for one in told if "on trial" in one]
+    assert line.startswith("the policy on trial failed (TypeError: ")

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from dynamo.fleet.demand import Terms
 from dynamo.fleet.explain import explain
 from dynamo.fleet.forecast import Rhythm
-from dynamo.fleet.policies.queue_depth import QueueDepth
-from dynamo.fleet.policies.shadow import RECORDS, Shadow
 from dynamo.fleet.policies.work import WorkPerDeadline
 from dynamo.fleet.view import Coming, Group, Limits, Load, Offer, View, Worker
 
@@ -296,37 +294,6 @@ def test_the_history_is_bounded():
     ]
     sizes = [len(json.dumps(one.history)) for one in run(WorkPerDeadline(), views)]
     assert sizes[-1] < 1.3 * sizes[100]
-
-
-def test_a_shadow_acts_as_the_acting_policy_and_records_the_other():
-    """With its own history, and no more than so many records."""
-    shadow = Shadow(PLAIN, QueueDepth())
-    view = View(0.0, loads=[load(100.0, 1000.0, jobs=60)], offers=[OFFER], groups=GROUPS)
-    decisions = run(shadow, [replace(view, now=10.0 * n) for n in range(RECORDS + 5)])
-    acting = run(PLAIN, [view])[0]
-    assert shadow.name == "work"
-    assert decisions[0].buys == acting.buys
-    assert decisions[0].figures["shadow_target"] == 60.0
-    assert decisions[0].figures["shadow_buy_cores"] == 60.0
-    records = decisions[-1].history["records"]
-    assert len(records) == RECORDS
-    assert records[0]["buys"] == {OFFER.key: 30}
-    assert decisions[0].history["records"][0]["acting_buys"] == {OFFER.key: 5}
-
-
-def test_a_candidate_that_fails_stops_nothing():
-    """The record says what was wrong."""
-
-    class Broken:
-        name = "broken"
-
-        def decide(self, view, history):
-            raise ZeroDivisionError("by nought")
-
-    view = View(0.0, loads=[load(100.0, 1000.0)], offers=[OFFER], groups=GROUPS)
-    decision = Shadow(PLAIN, Broken()).decide(view, {})
-    assert decision.buys
-    assert decision.history["records"] == [{"at": 0.0, "failed": "ZeroDivisionError: by nought"}]
 
 
 def test_a_decision_is_explained_in_words():

@@ -1,0 +1,28 @@
+"""A policy with settings as a person writes it: ``work:hold=300,margin=1.2``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynamo.errors import UserError
+
+__all__ = ["written"]
+
+
+def written(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the settings; raises `UserError` where a setting has no value.
+
+    >>> written("work:hold=300,margin=1.2")
+    ('work', {'hold': 300, 'margin': 1.2})
+    """
+    name, _, rest = text.partition(":")
+    settings: dict[str, Any] = {}
+    for each in filter(None, rest.split(",")):
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise UserError(f"A setting of a policy is written NAME=VALUE, not {each!r}.")
+        try:
+            settings[key] = int(value) if value.lstrip("-").isdigit() else float(value)
+        except ValueError:
+            settings[key] = value
+    return name, settings
