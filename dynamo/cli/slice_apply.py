@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +156,7 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     providers = _connectors(slice_)
     with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
         left = end(slice_.name, providers, ledger, print, patience=wait)
-        _revoke(place, ledger)
+        _revoke(place, ledger, slice_)
     if not left:
         print(
             f"nothing is left of {slice_.name!r}: {', '.join(providers)} list no machine and no network of it"
@@ -170,17 +169,20 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     return 3
 
 
-def _revoke(place: Workspace, ledger: Ledger) -> None:
-    """Have the workers that are gone believed no more; the next `dynamo fleet run` tells the central manager."""
-    from dynamo.fleet.join import JoinDesk
+def _revoke(place: Workspace, ledger: Ledger, slice_: Slice) -> None:
+    """Have the workers that are gone believed no more, and say so where the central manager could not be told."""
+    from dynamo.fleet.destruction import disbelieve
     from dynamo.fleet.join_ledger import JoinLedger
+    from dynamo.fleet.place import reach
 
-    now = time.time()
     with JoinLedger(place.journal) as tickets:
-        desk = JoinDesk(tickets)
-        for one in ledger.workers(ended_after=now - 86_400.0):
-            if not one.live:
-                desk.revoke(one.name, now)
+        wrong = disbelieve(ledger, tickets, lambda: reach(slice_.pool, slice_.name).trust)
+    if wrong:
+        print(
+            f"not told: the central manager still believes the tokens of {wrong}; dynamo fleet run tells it when it "
+            "is started next",
+            file=sys.stderr,
+        )
 
 
 def _confirm(question: str, *, yes: bool) -> None:

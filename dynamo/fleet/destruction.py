@@ -10,13 +10,19 @@ from dataclasses import dataclass, field, replace
 
 from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
+from dynamo.fleet.join import JoinDesk
+from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
 from dynamo.fleet.provider import NetworkProvider, Provider
+from dynamo.fleet.trust import Trust
 from dynamo.graph.units import format_count
 
-__all__ = ["Left", "destroy"]
+__all__ = ["Left", "destroy", "disbelieve"]
+
+#: Seconds for which a worker that is gone is looked for, to have it believed no more.
+_REMEMBERED = 30 * 86_400.0
 
 #: Seconds between two listings, while something is left.
 _PAUSE = 2.0
@@ -70,6 +76,23 @@ def destroy(
     finally:
         for one in calls.values():
             one.close()
+
+
+def disbelieve(
+    ledger: Ledger, tickets: JoinLedger, trust: Callable[[], Trust], *, clock: Callable[[], float] = time.time
+) -> str:
+    """Have the workers that are gone believed no more; return why the central manager was not told, or nothing."""
+    now, desk = clock(), JoinDesk(tickets)
+    for one in ledger.workers(ended_after=now - _REMEMBERED):
+        if not one.live:
+            desk.revoke(one.name, now)
+    gone = tickets.revoked(now)
+    try:
+        trust().revoke(gone)
+    except DynamoError as error:
+        if gone:
+            return f"{format_count(len(gone), 'worker')} that had joined: {error.message}"
+    return ""
 
 
 class _All:

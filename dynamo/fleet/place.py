@@ -46,13 +46,13 @@ class ReachedPool:
     drain: Callable[[str], None]
 
 
-def reach(rule: PoolRule) -> ReachedPool:
-    """Return the pool that a slice names; raises `UserError` where that does not say enough.
+def reach(rule: PoolRule, slice_: str) -> ReachedPool:
+    """Return the pool that a slice names, for its workers; raises `UserError` where that does not say enough.
 
     For a pool of ``dynamo pool up`` all is known; HTCondor's clients in this process are then configured for it.
     """
     if rule.name:
-        return _in_containers(rule)
+        return _in_containers(rule, slice_)
     if not (rule.central_manager and rule.trust_domain and rule.join):
         raise UserError(
             "a fleet must know which pool its workers join: in the slice `pool: {central_manager: ..., trust_domain: "
@@ -62,11 +62,11 @@ def reach(rule: PoolRule) -> ReachedPool:
     manager = LocalManager()
     place = PoolPlace(rule.central_manager, rule.trust_domain)
     host, port = _split(rule.join)
-    trust = Trust(manager, place, fragment=manager.fragment())
+    trust = Trust(manager, place, slice_)
     return ReachedPool(rule.central_manager, trust, place, host, port, lambda slot: _drain(manager.run, slot))
 
 
-def _in_containers(rule: PoolRule) -> ReachedPool:
+def _in_containers(rule: PoolRule, slice_: str) -> ReachedPool:
     docker = connect()
     pool = Pool(docker, rule.name)
     config = pool.state.client_config
@@ -79,7 +79,7 @@ def _in_containers(rule: PoolRule) -> ReachedPool:
     domain = f"{rule.name}.dynamo"
     place = PoolPlace(f"manager.{domain}:9618", domain)
     host, port = _split(rule.join) if rule.join else (gateway, 0)
-    return ReachedPool("", Trust(manager, place), place, host, port, lambda slot: _drain(manager.run, slot))
+    return ReachedPool("", Trust(manager, place, slice_), place, host, port, lambda slot: _drain(manager.run, slot))
 
 
 def _drain(run: Callable[[list[str]], str], slot: str) -> None:

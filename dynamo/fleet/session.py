@@ -161,7 +161,7 @@ class Fleet:
         check_roles(slice_)
         journal = self.workspace.journal
         drivers = {name: registry.driver(rule.driver) for name, rule in slice_.providers.items()}
-        reached = reach(slice_.pool)
+        reached = reach(slice_.pool, slice_.name)
         with ExitStack() as stack:
             ledger = stack.enter_context(Ledger(journal, slice_.name))
             _check_known(ledger, slice_)

@@ -25,7 +25,9 @@ __all__ = ["CentralManager", "LocalManager", "PoolManager", "Signer", "Trust", "
 
 #: What a worker may do: say that it is there, and ask whether the pool knows it.
 AUTHORIZATIONS = ("ADVERTISE_STARTD", "ADVERTISE_MASTER", "READ")
-_FRAGMENT = "/etc/condor/config.d/90-dynamo-revoked.conf"
+_FOLDER = "/etc/condor/config.d"
+#: Of each slice its own: two that join one pool do not take each other's word away.
+_FRAGMENT = "90-dynamo-revoked-{}.conf"
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _PATIENCE = 30.0
 #: Workers that are named in one command, whose length has a bound.
@@ -40,6 +42,9 @@ class CentralManager(Protocol):
 
     def write(self, path: str, text: str) -> None:
         """Write a file, whole or not at all; raises `InfrastructureError` where that fails."""
+
+    def fragment(self, slice_: str) -> str:
+        """Return the file of its configuration in which workers of a slice that were let go are named."""
 
 
 class PoolManager:
@@ -62,12 +67,16 @@ class PoolManager:
         if not self._pool.container("manager").put_archive(str(Path(path).parent), packed.getvalue()):
             raise InfrastructureError(f"cannot write {path} on the central manager")
 
+    def fragment(self, slice_: str) -> str:
+        """Return where the workers of a slice that were let go are named."""
+        return f"{_FOLDER}/{_FRAGMENT.format(slice_)}"
+
 
 class LocalManager:
     """The central manager is this machine: `dynamo fleet run` runs on it, as who runs HTCondor here (root, mostly)."""
 
-    def fragment(self) -> str:
-        """Return where the workers that were let go are named: in the folder that HTCondor's configuration names last.
+    def fragment(self, slice_: str) -> str:
+        """Return where those of a slice that were let go are named: in the folder that its configuration names last.
 
         Raises `UserError` where it names none.
         """
@@ -77,7 +86,7 @@ class LocalManager:
                 "HTCondor's configuration on this machine names no LOCAL_CONFIG_DIR, in which the fleet says which "
                 "workers were let go: set it to a folder"
             )
-        return str(Path(folders[-1]) / Path(_FRAGMENT).name)
+        return str(Path(folders[-1]) / _FRAGMENT.format(slice_))
 
     def run(self, command: Sequence[str]) -> str:
         """Run a command here."""
@@ -123,19 +132,17 @@ class Trust:
         Its central manager.
     place
         Where the pool is, and what its domain is called.
+    slice_
+        Whose workers they are.
     key
         Name of the key that tokens are signed with, as ``condor_token_create -key`` takes it.
-    fragment
-        The file of its configuration in which workers that were let go are named.
     """
 
-    def __init__(
-        self, manager: CentralManager, place: PoolPlace, key: str = "POOL", fragment: str = _FRAGMENT
-    ) -> None:
+    def __init__(self, manager: CentralManager, place: PoolPlace, slice_: str, key: str = "POOL") -> None:
         self._manager = manager
         self._place = place
         self._key = key
-        self._fragment = fragment
+        self._fragment = manager.fragment(slice_)
 
     def sign(self, worker: str, lifetime: float) -> str:
         """Return a token with which `worker` can offer slots for so many seconds, and do nothing else."""
@@ -156,7 +163,10 @@ class Trust:
         (`dynamo.fleet.join.JoinStore.revoked`). Say them again when the fleet starts: a central manager that was made
         anew has forgotten.
         """
-        self._manager.write(self._fragment, revocation(self._place, workers))
+        if workers:
+            self._manager.write(self._fragment, revocation(self._place, workers))
+        else:
+            self._manager.run(["rm", "-f", self._fragment])
         self._manager.run(["condor_reconfig"])
         for begin in range(0, len(workers), _AT_ONCE):
             members = ",".join(self._place.identity(one) for one in workers[begin : begin + _AT_ONCE])
@@ -176,8 +186,6 @@ def revocation(place: PoolPlace, workers: Sequence[str]) -> str:
     has set itself stays.
     """
     head = "# Workers that were let go before their tokens expired, written by dynamo fleet.\n"
-    if not workers:
-        return head
     identities = sorted({place.identity(_checked(one)) for one in workers})
     members = ",".join(identities)
     before = "$(SEC_TOKEN_REVOCATION_EXPR:false)"

@@ -19,6 +19,7 @@ from dynamo.fleet.certificate import join_certificate
 from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, Ticket, digest
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import Allowance, JoinService
+from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.trust import LocalManager, Trust, revocation
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
@@ -191,7 +192,7 @@ class _Signer:
         self.signed = []
         self.fails = False
 
-    def sign(self, worker, lifetime):
+    def sign(self, worker, lifetime, role):
         if self.fails:
             raise InfrastructureError("condor_token_create failed in a place that only we know")
         self.signed.append((worker, lifetime))
@@ -228,8 +229,9 @@ class _Served:
 
 def _serve(folder, certificate, signer, **more):
     return JoinService(
-        lambda: JoinLedger(folder / "journal.db"), signer, _PLACE, certificate, host="127.0.0.1", **more
-    )
+        lambda: JoinLedger(folder / "journal.db"), signer, _PLACE, certificate,
+        QueueKeys(folder, _PLACE.trust_domain), host="127.0.0.1", **more
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -399,11 +401,14 @@ class _Manager:
     def write(self, path, text):
         self.written[path] = text
 
+    def fragment(self, slice_):
+        return f"/revoked-{slice_}"
+
 
 def test_a_worker_s_token_is_for_offering_slots():
     """What is signed names one worker, ends, and allows no more than to be there and to ask."""
     manager = _Manager("a.b.c\n")
-    assert Trust(manager, _PLACE).sign("w-1", 90.5) == "a.b.c"
+    assert Trust(manager, _PLACE, "s").sign("w-1", 90.5) == "a.b.c"
     (command,) = manager.ran
     assert command[command.index("-identity") + 1] == "worker-w-1@example"
     assert command[command.index("-lifetime") + 1] == "90"
@@ -414,22 +419,31 @@ def test_a_worker_s_token_is_for_offering_slots():
 def test_a_manager_that_signs_nothing_is_told():
     """An answer that is no token is an error, and not sent to a worker."""
     with pytest.raises(InfrastructureError, match="gave no token"):
-        Trust(_Manager("what?"), _PLACE).sign("w-1", 90)
+        Trust(_Manager("what?"), _PLACE, "s").sign("w-1", 90)
 
 
-def test_nobody_revoked_leaves_an_empty_fragment():
-    """The fragment is written anew as a whole, so a list that became empty refuses nobody."""
+def test_nobody_revoked_leaves_no_fragment():
+    """A list that became empty refuses nobody."""
     manager = _Manager()
-    Trust(manager, _PLACE).revoke([])
-    assert not any("=" in text for text in manager.written.values())
-    assert manager.ran == [["condor_reconfig"]]
+    Trust(manager, _PLACE, "s").revoke([])
+    assert not manager.written
+    assert manager.ran == [["rm", "-f", "/revoked-s"], ["condor_reconfig"]]
+
+
+def test_two_slices_with_one_central_manager_keep_their_word():
+    """Each has a fragment of its own."""
+    manager = _Manager()
+    Trust(manager, _PLACE, "dfw").revoke(["w-1"])
+    Trust(manager, _PLACE, "chi").revoke(["w-2"])
+    assert "worker-w-1@" in manager.written["/revoked-dfw"]
+    assert "worker-w-2@" in manager.written["/revoked-chi"]
 
 
 def test_many_that_were_let_go_are_named_in_several_commands():
     """No argument comes near the 128 KiB that Linux takes; each worker is named in one of them, and in the fragment."""
     manager = _Manager()
     names = [f"a-slice-of-some-length-workers-{n:08x}" for n in range(3000)]
-    Trust(manager, _PLACE).revoke(names)
+    Trust(manager, _PLACE, "s").revoke(names)
     said = [command[-1] for command in manager.ran if "INVALIDATE_STARTD_ADS" in command]
     assert max(map(len, said)) < 64 * 1024
     assert all(sum(f"worker-{name}@" in one for one in said) == 1 for name in names)
@@ -457,10 +471,7 @@ def test_workers_let_go_are_named_where_htcondor_of_this_machine_looks(tmp_path,
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     says.write_text("#!/bin/sh\necho /usr/share/condor/config.d, /home/me/config.d\n")
     says.chmod(0o755)
-    assert LocalManager().fragment() == "/home/me/config.d/90-dynamo-revoked.conf"
-    manager = _Manager()
-    Trust(manager, _PLACE, fragment=LocalManager().fragment()).revoke(["w-1"])
-    assert list(manager.written) == ["/home/me/config.d/90-dynamo-revoked.conf"]
+    assert LocalManager().fragment("dfw") == "/home/me/config.d/90-dynamo-revoked-dfw.conf"
     says.write_text("#!/bin/sh\necho\n")
     with pytest.raises(UserError, match="names no LOCAL_CONFIG_DIR"):
-        LocalManager().fragment()
+        LocalManager().fragment("dfw")

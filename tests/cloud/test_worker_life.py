@@ -25,6 +25,7 @@ from dynamo.fleet.join_service import JoinService
 from dynamo.fleet.machine import Machine, MachineSpec, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.provider import ProviderSettings
+from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.trust import PoolManager, Trust
 from dynamo.fleet.userdata import WorkerStart, user_data
 from dynamo.fleet.worker_config import PoolPlace
@@ -136,10 +137,11 @@ def yard(pool, docker, fleet_image, tmp_path_factory):
     subnet = docker.networks.get(pool.pool.prefix).attrs["IPAM"]["Config"][0]["Subnet"]
     host = str(ipaddress.ip_network(subnet)[1])
     place = PoolPlace(f"manager.{pool.settings.domain}:9618", pool.settings.domain)
-    trust = Trust(PoolManager(pool.pool), place)
+    trust = Trust(PoolManager(pool.pool), place, _SLICE)
     journal = folder / "journal.db"
     certificate = join_certificate(folder / "keys", [host])
-    with JoinService(lambda: JoinLedger(journal), trust, place, certificate, host=host) as service:
+    keys = QueueKeys(folder, place.trust_domain)
+    with JoinService(lambda: JoinLedger(journal), trust, place, certificate, keys, host=host) as service:
         made = Yard(pool, docker, journal, trust, service, certificate, place)
         try:
             yield made
@@ -354,15 +356,17 @@ def test_a_worker_survives_that_the_service_is_away(yard, until, tmp_path):
     """The controller is dead while the machine boots: it asks until somebody answers, and joins."""
     certificate = join_certificate(yard.journal.parent / "keys", [])
     host = yard.service.url().split("/")[2].rsplit(":", 1)[0]
+    keys = QueueKeys(tmp_path, yard.place.trust_domain)
     with JoinService(
-        lambda: JoinLedger(yard.journal), yard.trust, yard.place, certificate, host=host
+        lambda: JoinLedger(yard.journal), yard.trust, yard.place, certificate, keys, host=host
     ) as service:
         url = service.url()
     worker = yard.order(join_url=url)
     until(lambda: "again in" in yard.docker.containers.get(worker.machine.id).logs().decode(), "it asks")
     with JoinService(
-        lambda: JoinLedger(yard.journal), yard.trust, yard.place, certificate, host=host, port=service.port
-    ):
+        lambda: JoinLedger(yard.journal), yard.trust, yard.place, certificate, keys, host=host,
+        port=service.port,
+    ):  # fmt: skip
         until(lambda: yard.ads(worker), "the worker is in the pool")
     yard.provider.destroy(worker.machine.id)
 

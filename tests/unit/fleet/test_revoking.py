@@ -1,0 +1,80 @@
+"""When a slice is destroyed its workers are believed no more, at once; and where that cannot be told, it is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamo.errors import InfrastructureError
+from dynamo.fleet.destruction import disbelieve
+from dynamo.fleet.join import JoinDesk, JoinRequest, Ticket
+from dynamo.fleet.join_ledger import JoinLedger
+from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.trust import Trust
+from dynamo.fleet.worker_config import PoolPlace
+
+
+class Manager:
+    """A central manager with the files of its configuration."""
+
+    def __init__(self):
+        self.files = {}
+
+    def run(self, command):
+        """Take a file away; do nothing else."""
+        if command[0] == "rm":
+            self.files.pop(command[-1], None)
+        return ""
+
+    def write(self, path, text):
+        """Keep a file."""
+        self.files[path] = text
+
+    def fragment(self, slice_):
+        """Say which file it is."""
+        return slice_
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return the ledger and the tickets of a slice, of whose three workers two have joined and one lives."""
+    with Ledger(tmp_path / "journal.db", "dfw") as ledger, JoinLedger(tmp_path / "journal.db") as tickets:
+        desk = JoinDesk(tickets)
+        for name, stage, joins in (("a", "gone", True), ("b", "gone", False), ("c", "stopping", True)):
+            ledger.put(
+                WorkerRecord(
+                    name, "dfw", "workers", "c", "o", name, stage, 50.0, 1.0, 1, 0,
+                    ended=50.0 if stage == "gone" else None,
+                )
+            )  # fmt: skip
+            token = desk.issue(Ticket(name, name, "workers", "o", until=1000.0, dies=5000.0))
+            if joins:
+                request = JoinRequest(name, name, token, "n" * 64)
+                desk.spend(desk.admit(request, 10.0), request, 10.0)
+        yield ledger, tickets
+
+
+def test_the_central_manager_is_told_at_once(place):
+    """Of those that had joined and are gone; and has nothing left of it when their tokens have expired."""
+    ledger, tickets = place
+    manager = Manager()
+    trust = Trust(manager, PoolPlace("cm:9618", "casa"), "dfw")
+    assert disbelieve(ledger, tickets, lambda: trust, clock=lambda: 100.0) == ""
+    assert "worker-a@casa" in manager.files["dfw"]
+    assert not any(f"worker-{one}@" in manager.files["dfw"] for one in "bc")
+    assert disbelieve(ledger, tickets, lambda: trust, clock=lambda: 6000.0) == ""
+    assert manager.files == {}
+
+
+def test_where_it_cannot_be_told_that_is_said(place):
+    """How many, and why; and nothing where there is nobody to tell of."""
+    ledger, tickets = place
+
+    def nobody():
+        raise InfrastructureError("the pool is down")
+
+    assert disbelieve(ledger, tickets, nobody, clock=lambda: 100.0) == (
+        "1 worker that had joined: the pool is down"
+    )
+    assert tickets.revoked(100.0) == ["a"]
+    assert disbelieve(ledger, tickets, nobody, clock=lambda: 6000.0) == ""
