@@ -6,10 +6,17 @@ import hashlib
 
 from dynamo.fleet.machine import Tags
 
-__all__ = ["NAME", "name_of"]
+__all__ = ["NAME", "PROVIDER", "name_of", "of_slice"]
 
 #: Label with the name that was asked for; that of Docker comes of the token.
 NAME = "dynamo-name"
+#: Label with the provider's name in the slice: one Docker may be two of its clouds.
+PROVIDER = "dynamo-provider"
+
+
+def of_slice(slice_: str, provider: str) -> dict[str, list[str]]:
+    """Return the filters by which Docker lists what a provider has of a slice."""
+    return {"label": [f"dynamo-slice={slice_}", f"{PROVIDER}={provider}"]}
 
 
 def name_of(tags: Tags) -> str:

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynamo.provisioners.docker_errors import status_of
-from dynamo.provisioners.docker_names import name_of
+from dynamo.provisioners.docker_names import PROVIDER, name_of
 
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import Network, NetworkSpec
 from dynamo.fleet.refusals import BadRequestError, UnavailableError
 from dynamo.pool.image import WORKER_IMAGE
 
-__all__ = ["connect", "make", "of_slice", "remove", "shape"]
+__all__ = ["connect", "listed", "make", "remove", "shape"]
 
 _BANDWIDTH = "dynamo-bandwidth"
 #: Bytes that may pass at once: what a bucket holds, 20 ms of the bandwidth and never less than a few full packets.
@@ -42,7 +42,7 @@ tc filter replace dev "$device" parent ffff: protocol all prio 1 handle 800::800
 """
 
 
-def make(docker: Any, spec: NetworkSpec) -> Network:
+def make(docker: Any, spec: NetworkSpec, provider: str) -> Network:
     """Make a network; the same order is carried out once. Raises `BadRequestError` for addresses that cannot be."""
     from docker import types
 
@@ -52,7 +52,7 @@ def make(docker: Any, spec: NetworkSpec) -> Network:
         raise BadRequestError(f"{spec.cidr!r} are no addresses of a network: {error}") from None
     if (found := _of_token(docker, spec.tags)) is not None:
         return found
-    labels = spec.tags.written()
+    labels = {**spec.tags.written(), PROVIDER: provider}
     if spec.bandwidth:
         labels[_BANDWIDTH] = str(int(spec.bandwidth))
     plan = types.IPAMConfig(pool_configs=[types.IPAMPool(subnet=subnet)])
@@ -69,9 +69,9 @@ def make(docker: Any, spec: NetworkSpec) -> Network:
     return made
 
 
-def of_slice(docker: Any, slice_: str) -> Sequence[Network]:
-    """Return the networks of a slice."""
-    found = docker.api.networks(filters={"label": [f"dynamo-slice={slice_}"]})
+def listed(docker: Any, filters: Mapping[str, Sequence[str]]) -> Sequence[Network]:
+    """Return the networks of a slice that Docker lists with such filters."""
+    found = docker.api.networks(filters=dict(filters))
     return [network for one in found if (network := _network(one)) is not None]
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Role",
     "Slice",
     "SliceLimits",
+    "TunnelRule",
     "machine_name",
 ]
 
@@ -96,11 +97,30 @@ class ProviderRule:
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelRule:
+    """How machines of a network come to the pool where nothing else leads there: through a tunnel (WireGuard).
+
+    Parameters
+    ----------
+    hub
+        Where machines reach the central manager, its end of the tunnel, by UDP: ``host:port``.
+    providers
+        Those whose machines come through it; empty for all that the network spans.
+    to
+        What they reach through it beside the hub, as CIDRs: the pool's access points.
+    """
+
+    hub: str
+    providers: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkRule:
     """A network of the slice, which may span several providers.
 
-    `bandwidth` is in bits a second, None for no limit; `ports` and `udp` are what machines of the slice may reach on
-    each other, and `peers` from which other addresses they may.
+    `bandwidth` is in bits a second, None for no limit, and that of the `tunnel` where there is one; `ports` and `udp`
+    are what machines of the slice may reach on each other, and `peers` from which other addresses they may.
     """
 
     cidr: str
@@ -109,6 +129,21 @@ class NetworkRule:
     ports: tuple[int, ...] = (9618,)
     udp: tuple[int, ...] = ()
     peers: tuple[str, ...] = ()
+    tunnel: TunnelRule | None = None
+
+    def tunnelled(self, provider: str) -> bool:
+        """Return whether machines of a provider come through the tunnel."""
+        return self.tunnel is not None and provider in (self.tunnel.providers or self.spans)
+
+    def overlay(self) -> str:
+        """Return the addresses of the tunnel: a part like those of the providers, behind them.
+
+        Raises `UserError` where there are too few.
+
+        >>> NetworkRule("10.0.0.0/24", ("a", "b"), tunnel=TunnelRule("hub:51820")).overlay()
+        '10.0.0.128/26'
+        """
+        return self._cut()[len(self.spans)]
 
     def parts(self) -> dict[str, str]:
         """Return the addresses of each provider: equal parts, as between them it is routed, in the order of `spans`.
@@ -118,14 +153,18 @@ class NetworkRule:
         >>> NetworkRule("10.0.0.0/24", ("a", "b", "c")).parts()
         {'a': '10.0.0.0/26', 'b': '10.0.0.64/26', 'c': '10.0.0.128/26'}
         """
-        more = (len(self.spans) - 1).bit_length()
+        return dict(zip(self.spans, self._cut(), strict=False))
+
+    def _cut(self) -> list[str]:
+        more = (len(self.spans) + (self.tunnel is not None) - 1).bit_length()
         whole = ipaddress.IPv4Network(self.cidr)
         if whole.prefixlen + more > 28:  # the smallest that all clouds make
+            tunnel = " and a tunnel" if self.tunnel else ""
             raise UserError(
-                f"{self.cidr} has too few addresses for {format_count(len(self.spans), 'provider')}: each takes a "
-                f"part of 16 at least, so give a /{28 - more} or larger"
+                f"{self.cidr} has too few addresses for {format_count(len(self.spans), 'provider')}{tunnel}: each "
+                f"takes a part of 16 at least, so give a /{28 - more} or larger"
             )
-        return dict(zip(self.spans, map(str, whole.subnets(more)), strict=False))
+        return [str(one) for one in whole.subnets(more)]
 
 
 @dataclass(frozen=True, slots=True)

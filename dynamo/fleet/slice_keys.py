@@ -17,6 +17,7 @@ from dynamo.fleet.slice import (
     Role,
     Slice,
     SliceLimits,
+    TunnelRule,
 )
 from dynamo.fleet.slice_values import each, memory, named, option, parse_bandwidth, port, tuple_of, usd, whole
 from dynamo.graph.units import parse_duration
@@ -150,6 +151,25 @@ KEYS.update(
                 "Where its credentials are: env:PREFIX, profile:NAME or cloud:NAME; never a secret itself.",
             ),
         },
+        TunnelRule: {
+            "hub": Key(
+                text,
+                TEXT,
+                "Where machines reach the central manager by UDP, as host:port: its end of the tunnel.",
+            ),
+            "from": Key(
+                tuple_of(texts),
+                one_of(TEXT, TEXTS),
+                "Providers whose machines come through it; all of `spans` by default.",
+                "providers",
+            ),
+            "to": Key(
+                tuple_of(texts),
+                one_of(TEXT, TEXTS),
+                "What they reach through it beside the hub, as CIDRs: access points of the pool. One of `dynamo pool` "
+                "is known.",
+            ),
+        },
         NetworkRule: {
             "cidr": Key(text, TEXT, "Its addresses, private ones, like 192.168.10.0/24."),
             "spans": Key(
@@ -170,6 +190,11 @@ KEYS.update(
                 tuple_of(texts),
                 one_of(TEXT, TEXTS),
                 "Addresses outside of the slice that may reach those ports, as CIDRs.",
+            ),
+            "tunnel": Key(
+                rule(TunnelRule),
+                form_of(TunnelRule),
+                "How machines come to the pool where nothing else leads there; `bandwidth` is then that of the tunnel.",
             ),
         },
         NodeOffer: {
@@ -231,6 +256,7 @@ NEEDED.update(
     {
         Measure: ("cores", "memory"),
         ProviderRule: ("driver",),
+        TunnelRule: ("hub",),
         NetworkRule: ("cidr", "spans"),
         NodeOffer: ("provider", "size"),
         Slice: ("slice", "providers", "nodes"),

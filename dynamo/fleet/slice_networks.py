@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from itertools import combinations
 
 from dynamo.errors import UserError, nearest
-from dynamo.fleet.slice import NetworkRule, NodeGroup, Slice
+from dynamo.fleet.slice import NetworkRule, NodeGroup, Slice, TunnelRule
 from dynamo.fleet.slice_file import SliceDraft
 
 __all__ = ["check_groups_networks", "check_networks"]
@@ -16,13 +17,17 @@ _PRIVATE = [
     ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 ]
 
+_HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*:(\d{1,5})")
+
 
 def check_networks(draft: SliceDraft, slice_: Slice) -> None:
     """Tell all that is wrong with the networks."""
     good = {}
     for name, rule in slice_.networks.items():
         _check_spans(draft, slice_, name, rule)
-        _check_peers(draft, name, rule)
+        _check_cidrs(draft, ("networks", name, "peers"), rule.peers)
+        if rule.tunnel:
+            _check_tunnel(draft, slice_, name, rule.tunnel)
         network = _network(draft, name, rule)
         if network:
             good[name] = network
@@ -65,19 +70,51 @@ def _check_spans(draft: SliceDraft, slice_: Slice, name: str, rule: NetworkRule)
             draft.tell(at, f"{provider!r} stands here twice")
 
 
-def _check_peers(draft: SliceDraft, name: str, rule: NetworkRule) -> None:
-    for index, peer in enumerate(rule.peers):
+def _check_cidrs(draft: SliceDraft, at: tuple[str, ...], cidrs: tuple[str, ...]) -> None:
+    for index, one in enumerate(cidrs):
         try:
-            ipaddress.ip_network(peer)
+            ipaddress.ip_network(one)
         except ValueError:
             draft.tell(
-                ("networks", name, "peers", index),
-                f"{peer!r} is no network like 198.51.100.0/24, or 198.51.100.7/32",
+                (*at, index),
+                f"{one!r} is no network like 198.51.100.0/24, or 198.51.100.7/32",
             )
 
 
+def _check_tunnel(draft: SliceDraft, slice_: Slice, name: str, tunnel: TunnelRule) -> None:
+    """Tell what is wrong with a tunnel; each needs a port of the hub for itself."""
+    at = ("networks", name, "tunnel")
+    match = _HUB.fullmatch(tunnel.hub)
+    if not match or not 0 < int(match[1]) < 65536:
+        draft.tell(
+            (*at, "hub"), f"{tunnel.hub!r} is no place like 198.51.100.7:51820, or cm.example.org:51820"
+        )
+    for other, rule in slice_.networks.items():
+        if other == name:
+            break
+        if match and rule.tunnel and rule.tunnel.hub.endswith(f":{match[1]}"):
+            draft.tell(
+                (*at, "hub"), f"port {match[1]} is that of the tunnel of {other!r}: each takes one for itself"
+            )
+    spans = slice_.networks[name].spans
+    for index, provider in enumerate(tunnel.providers):
+        if provider not in spans:
+            draft.tell(
+                (*at, "from", index), f"the network does not span {provider!r}{nearest(provider, spans)}"
+            )
+    _check_cidrs(draft, (*at, "to"), tunnel.to)
+    if not (tunnel.to or slice_.pool.name):
+        draft.tell(
+            (*at, "to"), "should name the access points of the pool, which machines must reach, as CIDRs"
+        )
+
+
 def check_groups_networks(draft: SliceDraft, slice_: Slice, name: str, group: NodeGroup) -> None:
-    """Tell networks of a group that there are not, or not where the group is."""
+    """Tell networks of a group that there are not, or not where the group is, or more than one with a tunnel."""
+    tunnels = [one for one in group.networks if one in slice_.networks and slice_.networks[one].tunnel]
+    for network in tunnels[1:]:
+        at = ("nodes", name, "networks", group.networks.index(network))
+        draft.tell(at, f"a machine has one tunnel, which is that of {tunnels[0]!r}")
     for index, network in enumerate(group.networks):
         at = ("nodes", name, "networks", index)
         if network not in slice_.networks:

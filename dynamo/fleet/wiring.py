@@ -33,7 +33,7 @@ def network_specs(slice_: Slice) -> Iterator[tuple[str, NetworkSpec]]:
                     cidr,
                     rule.ports,
                     rule.udp,
-                    rule.bandwidth,
+                    None if rule.tunnelled(provider) else rule.bandwidth,
                     (*rule.peers, *others),
                 ),
             )

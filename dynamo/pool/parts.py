@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from dynamo.pool.config import Role, role_config
 from dynamo.pool.settings import PoolSettings
 
-__all__ = ["FUSE", "Part", "execute_volume", "manager", "owner", "submit", "worker"]
+__all__ = ["FUSE", "TUN", "Part", "execute_volume", "manager", "owner", "submit", "worker"]
 
 #: The number that the user `dynamo` has in the image.
 _OWNER = 1000
@@ -18,6 +18,9 @@ _OWNER = 1000
 #: that; and to mount a ``.sif`` file without rights, the device of file systems in user space.
 _FOR_APPTAINER = ("seccomp=unconfined",)
 FUSE = "/dev/fuse"
+#: What the hub of a tunnel needs: interfaces, routes and filters of its own network, which is not this machine's.
+TUN = "/dev/net/tun"
+_FOR_TUNNEL = ("NET_ADMIN",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Part:
         What Docker is told of the container's rights, beyond the usual.
     devices
         Paths of devices of this machine that it has too.
+    capabilities
+        Rights of the kernel beyond those that every container of the pool has.
+    udp
+        Address and port of this machine that lead to the same UDP port of the container; empty for none.
     """
 
     name: str
@@ -45,6 +52,8 @@ class Part:
     mounts: tuple[tuple[str, str], ...] = ()
     security: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    udp: str = ""
 
     def made_from(self, image: str, owner: int) -> str:
         """Return a digest that tells whether a container was made from this, the image and the owner of jobs."""
@@ -57,8 +66,11 @@ def owner() -> int:
 
 
 def manager(settings: PoolSettings, key: str) -> Part:
-    """Return the central manager, which checks tokens, so it holds the key."""
-    return _part(settings, "manager", "manager", (_keyed(key),))
+    """Return the central manager, which checks tokens, so it holds the key; it is the hub of tunnels too."""
+    part = _part(settings, "manager", "manager", (_keyed(key),))
+    if settings.tunnel:
+        return replace(part, devices=(TUN,), capabilities=_FOR_TUNNEL, udp=settings.tunnel)
+    return part
 
 
 def submit(settings: PoolSettings, key: str, token: str) -> Part:

@@ -189,8 +189,10 @@ class Pool:
         for source, _ in part.mounts:
             if not source.startswith("/"):
                 self._docker.volumes.create(source, labels=self._labels())
+        udp = _udp(part)
         made = self._docker.api.create_container(
             image,
+            ports=list(udp),
             name=part.name,
             hostname=part.host,
             detach=True,
@@ -201,7 +203,8 @@ class Pool:
                 binds=[f"{source}:{target}" for source, target in part.mounts],
                 devices=[f"{device}:{device}:rwm" for device in part.devices],
                 cap_drop=["ALL"],
-                cap_add=CAPABILITIES,
+                cap_add=[*CAPABILITIES, *part.capabilities],
+                port_bindings={f"{port}/udp": where for (port, _), where in udp.items()},
                 security_opt=["no-new-privileges", *part.security],
                 network_mode=self.prefix,
             ),
@@ -234,6 +237,14 @@ class Pool:
             f"{queues} of 1 queue are there. {trouble}\nits logs: docker exec {self.prefix}-submit "
             f"tail -n 50 /var/log/condor/MasterLog (or -manager, -worker-1)"
         )
+
+
+def _udp(part: Part) -> dict[tuple[int, str], tuple[str, int]]:
+    """Return the port that a container opens, and the address and port of this machine that lead to it."""
+    if not part.udp:
+        return {}
+    address, _, port = part.udp.rpartition(":")
+    return {(int(port), "udp"): (address, int(port))}
 
 
 def _packed(files: Sequence[tuple[str, str]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ class PoolSettings:
         What the workers run jobs in containers with: ``docker``, ``apptainer``, or both.
     images
         Folders with images of Apptainer, which the workers see at the same path, to be read only.
+    tunnel
+        Address of this machine and UDP port, as ``203.0.113.7:51820``, at which the central manager is the hub of
+        tunnels that machines elsewhere come through; empty for none.
 
     Raises `UserError` that says what does not fit.
     """
@@ -48,6 +52,7 @@ class PoolSettings:
     containers: tuple[str, ...] = ()
     images: tuple[Path, ...] = ()
     shared: bool = False
+    tunnel: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -63,6 +68,11 @@ class PoolSettings:
         for folder in (*self.mounts, *self.images):
             if not folder.is_absolute() or not folder.is_dir():
                 raise UserError(f"cannot mount {folder}: it is no folder of this machine")
+        if self.tunnel and not _is_place(self.tunnel):
+            raise UserError(
+                f"{self.tunnel!r} is no place for a tunnel: an IPv4 address of this machine and a UDP port, like "
+                "203.0.113.7:51820; 0.0.0.0 would be every address that it has"
+            )
 
     @property
     def domain(self) -> str:
@@ -73,3 +83,12 @@ class PoolSettings:
     def prefix(self) -> str:
         """What the names of its containers, volumes and its network begin with."""
         return f"dynamo-{self.name}"
+
+
+def _is_place(text: str) -> bool:
+    address, _, port = text.rpartition(":")
+    try:
+        known = not ipaddress.IPv4Address(address).is_unspecified
+    except ValueError:
+        return False
+    return known and port.isdecimal() and 0 < int(port) < 65536
