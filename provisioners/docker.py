@@ -18,7 +18,7 @@ from typing import Any
 
 from dynamo.provisioners import docker_networks
 from dynamo.provisioners.docker_errors import refusals, status_of
-from dynamo.provisioners.docker_names import NAME, name_of
+from dynamo.provisioners.docker_names import NAME, PROVIDER, name_of, of_slice
 
 from dynamo.errors import UserError
 from dynamo.fleet.machine import Machine, MachineSpec, MachineState, Tags
@@ -27,6 +27,7 @@ from dynamo.fleet.offering import Offering
 from dynamo.fleet.provider import Driver, ProviderSettings
 from dynamo.fleet.refusals import BadRequestError, GoneError, OutcomeUnknownError, ProviderError
 from dynamo.pool.image import WORKER_IMAGE
+from dynamo.pool.parts import TUN
 from dynamo.pool.pool import CAPABILITIES
 
 __all__ = ["DockerProvider", "driver"]
@@ -58,7 +59,7 @@ class DockerProvider:
     """A Docker engine; see `dynamo.fleet.provider.NetworkProvider` for what the verbs do."""
 
     def __init__(self, settings: ProviderSettings) -> None:
-        options = settings.options
+        options, self._name = settings.options, settings.name
         self._image = options.get("image", "") or WORKER_IMAGE
         self._network = options.get("network", "")
         self._host = options.get("host", "") or os.environ.get("DOCKER_HOST", "")
@@ -84,8 +85,7 @@ class DockerProvider:
     def list(self, slice_: str) -> Sequence[Machine]:
         """Return the containers of a slice, in one call."""
         with self._docker("list machines") as docker:
-            mine = {"label": [f"dynamo-slice={slice_}"]}
-            found = docker.api.containers(all=True, filters=mine)
+            found = docker.api.containers(all=True, filters=of_slice(slice_, self._name))
         return [machine for one in found if (machine := _machine(one)) is not None]
 
     def describe(self, id_: str) -> Machine:
@@ -113,12 +113,12 @@ class DockerProvider:
     def create_network(self, spec: NetworkSpec) -> Network:
         """Make a network of Docker."""
         with self._docker("make a network", changes=True) as docker:
-            return docker_networks.make(docker, spec)
+            return docker_networks.make(docker, spec, self._name)
 
     def list_networks(self, slice_: str) -> Sequence[Network]:
         """Return the networks of a slice."""
         with self._docker("list networks") as docker:
-            return docker_networks.of_slice(docker, slice_)
+            return docker_networks.listed(docker, of_slice(slice_, self._name))
 
     def destroy_network(self, id_: str) -> None:
         """Remove a network."""
@@ -153,12 +153,13 @@ class DockerProvider:
                 name=name,
                 hostname=spec.name,
                 detach=True,
-                labels={**spec.tags.written(), NAME: spec.name},
+                labels={**spec.tags.written(), NAME: spec.name, PROVIDER: self._name},
                 host_config=api.create_host_config(
                     init=True,
                     auto_remove=True,
                     cap_drop=["ALL"],
-                    cap_add=CAPABILITIES,
+                    cap_add=[*CAPABILITIES, *(["NET_ADMIN"] if spec.tunnel else [])],
+                    devices=[f"{TUN}:{TUN}:rwm"] if spec.tunnel else [],
                     security_opt=["no-new-privileges"],
                     network_mode=primary or None,
                     **_bounds(docker, spec),

@@ -72,6 +72,12 @@ def command() -> None:
     help="A folder of Apptainer's images that workers see at the same path; may be given again.",
 )
 @click.option("--shared", is_flag=True, help="Workers see those folders too, for `transfer: shared`.")
+@click.option(
+    "--tunnel",
+    default="",
+    metavar="ADDRESS:PORT",
+    help="An address of this machine and a UDP port, at which workers of other clouds come through a tunnel.",
+)
 @_base
 def up(
     name: str,
@@ -81,6 +87,7 @@ def up(
     mounts: tuple[Path, ...],
     containers: tuple[str, ...],
     images: tuple[Path, ...],
+    tunnel: str,
     base: str | None,
     *,
     shared: bool,
@@ -95,7 +102,9 @@ def up(
         size = parse_bytes(memory)
     except ValueError as error:
         raise UserError(f"--memory: {error}") from None
-    settings = PoolSettings(name, workers, cores, size, mounts or (Path.cwd(),), containers, images, shared)
+    settings = PoolSettings(
+        name, workers, cores, size, mounts or (Path.cwd(),), containers, images, shared, tunnel
+    )
     client = connect()
     image = build(client, print, base)
     pool = Pool(client, name)

@@ -71,6 +71,8 @@ class MachineSpec:
         Id of what was reserved before, where it is part of that.
     lifetime
         Seconds after which the machine ends itself, where the provider can see to that too.
+    tunnel
+        Whether it builds a tunnel, for which it must be let change its own network.
     """
 
     tags: Tags
@@ -85,6 +87,7 @@ class MachineSpec:
     networks: tuple[str, ...] = ()
     reservation: str = ""
     lifetime: float = 0.0
+    tunnel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
