@@ -5,9 +5,11 @@
 #   deadman.sh check   looks once (by a timer of systemd)
 #   deadman.sh watch   looks again and again (where there is no systemd)
 set -u
+# A worker that is no machine of its own has all below a folder.
+root=${DYNAMO_ROOT:-}
 # shellcheck source=/dev/null
-. /etc/dynamo/worker.conf
-state=/var/lib/dynamo-worker
+. "$root/etc/dynamo/worker.conf"
+state=$root/var/lib/dynamo-worker
 mkdir -p "$state"
 
 say() { echo "dead-man switch: $*"; }
@@ -30,21 +32,28 @@ known() {
   [ -n "$found" ]
 }
 
-master() { pgrep -o -x condor_master > /dev/null; }
+# The number of HTCondor's master, where it runs; others' masters on the same machine are none of a worker's business.
+master() {
+  if [ -z "$root" ]; then
+    pgrep -o -x condor_master
+  else
+    read -r one < "$state/master" && grep -qzxF "DYNAMO_ROOT=$root" "/proc/$one/environ" 2> /dev/null && echo "$one"
+  fi
+}
 
 # No new job; those that run have a while to end; then the machine is off.
 end() {
   say "$1: no new jobs, and off"
-  if master; then
-    pkill -TERM -o -x condor_master
+  if one=$(master); then
+    kill -TERM "$one"
     left=$DYNAMO_GRACE
-    while master && [ "$left" -gt 0 ]; do
+    while master > /dev/null && [ "$left" -gt 0 ]; do
       sleep 1
       left=$((left - 1))
     done
-    if master; then
+    if one=$(master); then
       say "jobs were still running after $DYNAMO_GRACE s"
-      pkill -QUIT -o -x condor_master
+      kill -QUIT "$one"
       sleep 3
     fi
   fi
@@ -58,7 +67,7 @@ check() {
   [ ! -s "$state/heard" ] || read -r heard < "$state/heard"
   [ "$lived" -lt "$DYNAMO_LIFETIME" ] || end "this machine is $lived s old, and was to live $DYNAMO_LIFETIME s"
   if [ -e "$state/joined" ]; then
-    master || end "HTCondor has ended, as it does without a job for long enough"
+    master > /dev/null || end "HTCondor has ended, as it does without a job for long enough"
     if known; then
       heard=$lived
       echo "$heard" > "$state/heard"

@@ -2,12 +2,14 @@
 # Have this machine join its pool: its join token, good once and for a short time, is exchanged for HTCondor's
 # configuration and a token with which it can offer its slots, and nothing else. Then HTCondor is started.
 set -u
+# A worker that is no machine of its own (the provider "local") has all below a folder.
+root=${DYNAMO_ROOT:-}
 # shellcheck source=/dev/null
-. /etc/dynamo/worker.conf
+. "$root/etc/dynamo/worker.conf"
 umask 077
-state=/var/lib/dynamo-worker
-token=/etc/dynamo/join.token
-call=/run/dynamo-join.curl
+state=$root/var/lib/dynamo-worker
+token=$root/etc/dynamo/join.token
+call=$root/run/dynamo-join.curl
 mkdir -p "$state"
 
 say() { echo "join: $*"; }
@@ -28,7 +30,7 @@ exchange() {
   pause=1
   while :; do
     rm -f "$state/answer"
-    code=$(curl --silent --config "$call" --cacert /etc/dynamo/join.pem --proto '=https' --max-time 30 \
+    code=$(curl --silent --config "$call" --cacert "$root/etc/dynamo/join.pem" --proto '=https' --max-time 30 \
       --max-filesize 65536 --output "$state/answer" --write-out '%{http_code}' "$DYNAMO_JOIN_URL") || code="000 curl $?"
     case $code in
       200) break ;;
@@ -50,18 +52,19 @@ exchange() {
 
 # The first line is the token, all others are the configuration. What another pool's package laid down goes.
 settle() {
-  install -d -m 0755 /etc/condor/config.d
-  install -d -m 0700 /etc/condor/tokens.d
-  rm -f /etc/condor/config.d/* /etc/condor/tokens.d/*
-  head -n 1 "$state/answer" > /etc/condor/tokens.d/dynamo
-  tail -n +2 "$state/answer" > /etc/condor/config.d/50-dynamo.conf
+  conf=$root/etc/condor
+  install -d -m 0755 "$conf/config.d"
+  install -d -m 0700 "$conf/tokens.d"
+  rm -f "$conf"/config.d/* "$conf"/tokens.d/*
+  head -n 1 "$state/answer" > "$conf/tokens.d/dynamo"
+  tail -n +2 "$state/answer" > "$conf/config.d/50-dynamo.conf"
   rm -f "$state/answer"
   # Of several addresses, the pool is told the one that it can reach: that from which this machine reaches it.
   place=$(condor_config_val COLLECTOR_HOST)
   there=$(getent ahostsv4 "${place%:*}" | awk '{print $1; exit}')
   here=$(ip -4 route get "$there" 2> /dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
-  [ -z "$here" ] || echo "NETWORK_INTERFACE = $here" > /etc/condor/config.d/60-address.conf
-  chmod 0644 /etc/condor/config.d/*
+  [ -z "$here" ] || echo "NETWORK_INTERFACE = $here" > "$conf/config.d/60-address.conf"
+  chmod 0644 "$conf"/config.d/*
 }
 
 if [ ! -e "$state/joined" ]; then
@@ -74,7 +77,10 @@ if [ ! -e "$state/joined" ]; then
   exchange
   settle
 fi
-if [ -d /run/systemd/system ]; then
+if [ -n "$root" ]; then
+  condor_master -f > /dev/null 2>&1 &
+  echo $! > "$state/master"
+elif [ -d /run/systemd/system ]; then
   systemctl enable --quiet condor
   systemctl restart condor
 else
