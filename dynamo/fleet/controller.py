@@ -83,7 +83,7 @@ class Controller:
         self.interval, self._patience = interval, patience or Patience()
         self.standing = Standing.of(ledger.learned("standing"))
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
-        self._noticed: Mapping[str, float] = {}
+        self._noticed: Mapping[str, float] = ledger.noticed(clock())
         self._written = 0.0
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
@@ -159,6 +159,8 @@ class Controller:
         seen = Seen(now, self.clouds.listings, fresh, self.hearing.heard(now), self.hearing.since)
         boots = {one.offer: self.standing.boot_limit(one.offer) for one in self.roster.all}
         settled = settle(self.roster.all, seen, self.clouds.under_way, self._noticed, boots, self._patience)
+        if settled.noticed or self._noticed:
+            self.ledger.notice(now, settled.noticed)
         self._noticed = settled.noticed
         before = {one.token: one for one in self.roster.all}
         for one in settled.workers:

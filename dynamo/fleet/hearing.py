@@ -20,6 +20,8 @@ __all__ = ["Hearing"]
 
 #: Seconds between two times that what was learned is written down.
 _KEEP = 60.0
+#: Under which it is kept when the pool was last heard, and since when.
+_HEARD = "heard"
 
 
 class Hearing:
@@ -78,12 +80,19 @@ class Hearing:
             self.trouble = error.message
             return
         if self.heard(now) is None:
-            self.since = now
+            self.since = self._since(now)
         self.reading, self.trouble = reading, ""
+        self._ledger.learn(_HEARD, [now, self.since])
         self._learn(reading.done)
         self._mark = reading.mark
         if now - self._kept_at > _KEEP:
             self.keep(now)
+
+    def _since(self, now: float) -> float:
+        """Return since when it answers: who was started anew goes on where the one before him was just now."""
+        at, since = self._ledger.learned(_HEARD) or (now, now)
+        known = self.reading is None and 0 <= now - at <= self._stale
+        return float(since) if known else now
 
     def keep(self, now: float) -> None:
         """Write down what was learned, and up to where."""

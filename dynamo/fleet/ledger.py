@@ -20,7 +20,17 @@ _EVENT = "INSERT INTO fleet_events (slice, token, at, what, why) VALUES (?, ?, ?
 _DECIDED = "INSERT INTO fleet_decisions (slice, at, policy, view, decision) VALUES (?, ?, ?, ?, ?)"
 _LEARNED = "INSERT OR REPLACE INTO fleet_memory (slice, name, data) VALUES (?, ?, ?)"
 _STANDS = "INSERT INTO fleet_standing (slice, at, data) VALUES (?, ?, ?)"
+_UNDECIDED = (
+    "DELETE FROM fleet_decisions WHERE id = (SELECT max(id) FROM fleet_decisions WHERE slice = ?) "
+    "AND json_array_length(decision, '$.buys') + json_array_length(decision, '$.releases') = 0"
+)
 _WRITES = (_PUT, _EVENT, _DECIDED, _LEARNED, _STANDS)
+
+
+#: Under which it is kept what was noticed at machines, and when that was.
+_NOTICED = "noticed"
+#: Seconds for which nobody may look, as while a controller is started anew, and what was so is believed to be so still.
+_UNSEEN = 60.0
 
 
 class Event(NamedTuple):
@@ -66,12 +76,23 @@ class Ledger(Opened):
         self._db.write(_EVENT, (self.slice, token, at, what, why))
 
     def decided(self, at: float, policy: str, view: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
-        """Write down a decision, with what it was decided from."""
+        """Write down a decision, with what it was decided from, in the place of a last one that did nothing."""
+        self._db.execute(_UNDECIDED, (self.slice,))
         self._db.write(_DECIDED, (self.slice, at, policy, _text(view), _text(decision)))
 
     def learn(self, name: str, data: Any) -> None:
         """Keep something that was learned, in the place of what stood there."""
         self._db.write(_LEARNED, (self.slice, name, _text(data)))
+
+    def notice(self, now: float, noticed: Mapping[str, float]) -> None:
+        """Keep what was noticed at machines, and since when."""
+        self.learn(_NOTICED, [now, dict(noticed)])
+
+    def noticed(self, now: float) -> dict[str, float]:
+        """Return what was noticed, as if time had not passed in which nobody looked for long."""
+        at, noticed = self.learned(_NOTICED) or (now, {})
+        unseen = 0.0 if 0 <= now - at <= _UNSEEN else now - at
+        return {what: since + unseen for what, since in noticed.items()}
 
     def learned(self, name: str) -> Any:
         """Return what was kept under a name; None where nothing was."""

@@ -348,6 +348,24 @@ def test_a_journal_that_was_lost(make):
     assert all(one.starts == 1 for one in world.pool.jobs.values())
 
 
+def test_a_controller_that_dies_again_and_again_still_sees_what_is_wrong(make):
+    """A machine that nobody knows, and one that is gone: what it noticed before counts, though it begins anew."""
+    world = make()
+    world.pool.submit("lead", 3000, count=2)
+    world.run(120)
+    (one,) = world.there
+    world.cloud.lose(one.id)
+    ghost = world.cloud.ghost(Tags("dfw", "workers", "ghost"))
+    world.pool.never.add(ghost.id)
+    for _ in range(100):
+        world.turn()
+        world.kill()
+    events = [(event.token, event.what) for event in world.ledger.events()]
+    assert (one.tags.token, "gone") in events
+    assert ghost.id not in {there.id for there in world.there}
+    assert len(world.there) == 1
+
+
 def test_a_spot_market_that_takes_everything_back(make):
     """Each machine is gone at once, again and again: jobs are done in the end."""
     world = make()

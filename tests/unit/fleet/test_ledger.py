@@ -79,6 +79,30 @@ def test_decisions_are_kept_with_what_they_were_made_from(path):
         assert ledger.learned("boots") == [1, 2]
 
 
+def test_of_decisions_that_do_nothing_the_last_is_kept(path):
+    """Those that do something stay, each after what was decided before it; of other slices nothing is touched."""
+    idle, buys, lets_go = ({"buys": b, "releases": r} for b, r in (([], []), ([1], []), ([], [1])))
+    with Ledger(path, "other") as ledger:
+        ledger.decided(0, "work", {}, idle)
+    with Ledger(path, "dfw") as ledger:
+        for at, decision in enumerate((idle, idle, buys, idle, idle, lets_go, buys, idle, idle)):
+            ledger.decided(at, "work", {}, decision)
+        assert [row.at for row in ledger.decisions(last=20)] == [8, 6, 5, 2]
+    with Ledger(path, "other") as ledger:
+        assert len(ledger.decisions(last=5)) == 1
+
+
+def test_what_was_noticed_is_as_old_as_it_was(path):
+    """Time in which nobody looked does not count, but for a minute, nor does a clock that was set back meanwhile."""
+    with Ledger(path, "dfw") as ledger:
+        assert ledger.noticed(100) == {}
+        ledger.notice(100, {"missing/a": 75.0})
+    with Ledger(path, "dfw") as ledger:
+        assert ledger.noticed(160) == {"missing/a": 75.0}
+        assert ledger.noticed(5000) == {"missing/a": 4975.0}
+        assert ledger.noticed(50) == {"missing/a": 25.0}
+
+
 def test_what_is_old_is_forgotten_but_not_what_lives(path):
     """A worker that was ordered long ago and is there stays."""
     with Ledger(path, "dfw") as ledger:
