@@ -41,14 +41,15 @@ def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         raise UserError(f"{path} should end in {', '.join(_FORMS)}")
     if len(rows) < 2:
         raise UserError(f"of the slice {name!r} nothing is known over time yet: dynamo fleet run")
-    from matplotlib import dates, rc_context
+    from matplotlib import dates, rc_context, ticker
     from matplotlib.figure import Figure
 
     untyped: Any = dates
     times = [float(untyped.date2num(datetime.fromtimestamp(row["at"], UTC))) for row in rows]
     with rc_context({"svg.hashsalt": "dynamo", "font.size": 9}):
-        figure = Figure(figsize=(9, 6), layout="constrained")
+        figure = Figure(figsize=(9, 6.3), layout="constrained")
         cores, jobs, money = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1.5))
+        today = money.twinx()
         figure.suptitle(f"{name}: what was needed, what was there, what it cost", x=0.01, ha="left")
         _area(cores, times, rows, "demand", "needed by the queue")
         for key, label, colour in (
@@ -62,16 +63,20 @@ def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         _line(jobs, times, rows, "running", "running", "C2")
         jobs.set_ylabel("jobs")
         _line(money, times, rows, "usd_per_hour", "dollars an hour", "C3")
-        _line(money, times, rows, "usd_today", "dollars today (UTC)", "0.3")
+        _line(today, times, rows, "usd_today", "dollars today (UTC), on the right", "0.3")
         money.set_ylabel("US dollars")
         money.xaxis.axis_date()
         money.xaxis.set_major_formatter(untyped.ConciseDateFormatter(money.xaxis.get_major_locator()))
         money.set_xlabel("UTC")
-        for axes in (cores, jobs, money):
+        for axes in (cores, jobs, money, today):
             axes.set_ylim(bottom=0)
             axes.margins(x=0)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(loc="upper right", frameon=False, ncols=4)
+            # Above the axes, where no line runs through it.
+            place = ("lower right", (1.0, 0.98)) if axes is today else ("lower left", (0.0, 0.98))
+            axes.legend(loc=place[0], bbox_to_anchor=place[1], frameon=False, ncols=4, borderaxespad=0.0)
+        for axes in (cores, jobs):
+            axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
         try:
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
         except OSError as error:
@@ -90,7 +95,10 @@ def _line(
     axes: Axes, times: Sequence[float], rows: Sequence[Mapping[str, Any]], key: str, label: str, colour: str
 ) -> None:
     values: list[float] = []
+    width = 3.0 if key == "cores" else 1.3  # it is seen behind those that are as high
     for row, before in zip(rows, [rows[0], *rows], strict=False):
         broken = row["at"] - before["at"] > _GAP
         values.append(float("nan") if broken else float(row.get(key) or 0.0))
-    axes.step(times, values, where="post", color=colour, lw=1.3, label=label)
+    axes.step(
+        times, values, where="post", color=colour, lw=width, alpha=0.5 if width > 2 else 1.0, label=label
+    )
