@@ -65,6 +65,8 @@ def dag_options(run: PoolRun, said: PoolOptions, slots: int, *, here: bool) -> D
         run=run.id,
         slots=said.slots or slots or SLOTS,
         began=run.began,
+        feed=str(run.request.settings.get("runfile", "")),
+        clock=str(run.request.settings.get("clock", "")),
     )
 
 

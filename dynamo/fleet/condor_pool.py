@@ -26,7 +26,7 @@ _QUEUE = "(JobStatus == 1 || JobStatus == 2) && JobUniverse != 7 && JobUniverse 
 _JOB = [
     "ClusterId", "ProcId", "JobStatus", "RequestCpus", "RequestMemory", "QDate", "JobCurrentStartExecutingDate",
     "JobCurrentStartDate", "RemoteHost", "Owner", "Cmd", "DynamoKind", "DynamoFeatures", "DynamoDue", "DynamoRun",
-    "ServerTime",
+    "DynamoFeed", "DynamoClock", "ServerTime",
 ]  # fmt: skip
 _ENDED = [*_JOB, "CompletionDate", "RemoteWallClockTime"]
 _WORKER = [
@@ -187,7 +187,7 @@ def _done(ad: Ad) -> Done | None:
     return Done(
         id=_id(ad),
         kind=_kind(ad),
-        core_seconds=seconds * max(_number(ad, "RequestCpus", 1), 1),
+        core_seconds=seconds * cores,
         ended=ended,
         due=_number(ad, "DynamoDue", float("inf")),
         features=_features(str(ad.get("DynamoFeatures", ""))),
@@ -207,6 +207,8 @@ def _features(text: str) -> dict[str, float]:
     """Return what ``bytes=123;tasks=9`` says; what cannot be read is left out."""
     found = {}
     for part in text.split(";"):
+                feed=str(ad.get("DynamoFeed", "")),
+                clock=str(ad.get("DynamoClock", "")),
         name, _, value = part.partition("=")
         try:
             found[name] = float(value)
@@ -219,3 +221,9 @@ def _number(ad: Ad, name: str, default: float = 0.0) -> float:
     """Return a number of an ad; one that is undefined, or an expression, is the default."""
     value = ad.get(name)
     return float(value) if isinstance(value, (int, float)) else default
+    cores = max(int(_number(ad, "RequestCpus", 1)), 1)
+        cores=cores,
+        run=str(ad.get("DynamoRun", "")),
+        queued=_number(ad, "QDate"),
+        feed=str(ad.get("DynamoFeed", "")),
+        clock=str(ad.get("DynamoClock", "")),

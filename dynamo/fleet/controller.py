@@ -211,6 +211,7 @@ class Controller:
             workers=view_workers(self._expected(live, now), heard, now),
             offers=list(trading.offers.values()),
             groups=trading.groups,
+            coming=self.hearing.coming(now, trading.offers.values()),
             limits=trading.limits,
             trusted=self.hearing.trusted(live, now),
             lateness=self.hearing.lateness(now),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,9 +81,14 @@ class Rhythm:
         """Seconds of the longest of the latest jobs."""
         return max((one.longest for rows in self.batches.values() for one in rows[-3:]), default=0.0)
 
-    def coming(self, now: float, until: float) -> list[Coming]:
-        """Return the jobs that are expected from now until then."""
-        return [one for kind, rows in self.batches.items() for one in _expected(kind, rows, now, until)]
+    def coming(self, now: float, until: float, without: Collection[str] = ()) -> list[Coming]:
+        """Return the jobs that are expected from now until then, without those of some classes."""
+        return [
+            one
+            for kind, rows in self.batches.items()
+            if kind not in without
+            for one in _expected(kind, rows, now, until)
+        ]
 
 
 def _batch(row: Sequence[float]) -> Batch:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
+from dynamo.fleet.clocks import Clocks
 from dynamo.fleet.endings import Endings
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.predict import Predictor
 from dynamo.fleet.queue import Done, Reading
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.seen import Heard
-from dynamo.fleet.view import Load
+from dynamo.fleet.view import Coming, Load, Offer
 from dynamo.fleet.viewing import heard_of, loads_of
 
 __all__ = ["Hearing"]
@@ -22,6 +23,10 @@ __all__ = ["Hearing"]
 _KEEP = 60.0
 #: Under which it is kept when the pool was last heard, and since when.
 _HEARD = "heard"
+#: Seconds beyond a boot for which it is told what comes: a policy may order earlier than it must.
+_BEYOND = 120.0
+#: Of how many clocks it is told when they start a run.
+_TOLD = 5
 
 
 class Hearing:
@@ -44,6 +49,7 @@ class Hearing:
         self._draining = drains or calls
         kept = ledger.learned("costs") or {}
         self.predictor = Predictor.restore(kept.get("predictor", {}))
+        self._clocks = Clocks.restore(kept.get("clocks", {}))
         self._mark = str(kept.get("mark", ""))
         self._kept_at = 0.0
         self._call: Call | None = None
@@ -84,6 +90,7 @@ class Hearing:
         self.reading, self.trouble = reading, ""
         self._ledger.learn(_HEARD, [now, self.since])
         self._learn(reading.done)
+        self._clocks.hear(reading)
         self._mark = reading.mark
         if now - self._kept_at > _KEEP:
             self.keep(now)
@@ -97,7 +104,8 @@ class Hearing:
     def keep(self, now: float) -> None:
         """Write down what was learned, and up to where."""
         self._kept_at = now
-        self._ledger.learn("costs", {"predictor": self.predictor.state(), "mark": self._mark})
+        kept = {"predictor": self.predictor.state(), "clocks": self._clocks.state(), "mark": self._mark}
+        self._ledger.learn("costs", kept)
 
     def heard(self, now: float) -> Mapping[str, Heard] | None:
         """Return what the pool says of its workers; None where it does not answer."""
@@ -108,6 +116,11 @@ class Hearing:
     def loads(self, now: float) -> Sequence[Load]:
         """Return its queue as it was last known."""
         return loads_of(self.reading.jobs, self.predictor, now) if self.reading else ()
+
+    def coming(self, now: float, offers: Iterable[Offer] = ()) -> Sequence[Coming]:
+        """Return what the clocks of run files start before the slowest of these offers could serve, and what next."""
+        until = now + max((offer.boot_high for offer in offers), default=0.0) + _BEYOND
+        return self._clocks.coming(now, until, self.predictor)
 
     def trusted(self, workers: Sequence[WorkerRecord], now: float) -> bool:
         """Whether the pool answers, and knows most of the workers that have joined it.
@@ -142,6 +155,15 @@ class Hearing:
             "running": running,
             "overdue": sum(one.due < now for one in jobs),
             "pool": self.heard(now) is not None,
+            "coming": [[one.at, one.work, one.why] for one in _next(self.coming(now))],
             "lateness": self.lateness(now),
             "jobs": {kind: one._asdict() for kind, one in self.endings.hour(now).items()},
         }
+
+
+def _next(coming: Iterable[Coming]) -> list[Coming]:
+    """Return the next run of each clock, of a few."""
+    first: dict[str, Coming] = {}
+    for one in coming:
+        first.setdefault(one.why, one)
+    return list(first.values())[:_TOLD]

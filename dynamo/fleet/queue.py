@@ -36,6 +36,8 @@ class Job:
         Which run it is of; empty for none of ours.
     queued
         When it came, in Unix seconds.
+    feed, clock
+        Run file by which a clock starts runs like its own, and that clock (`dynamo.triggers.clock`); else empty.
     """
 
     id: str
@@ -49,6 +51,8 @@ class Job:
     worker: str = ""
     run: str = ""
     queued: float = 0.0
+    feed: str = ""
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Done:
 
     Parameters
     ----------
-    id, kind, features, due
+    id, kind, features, due, cores, run, queued, feed, clock
         As of `Job`.
     core_seconds
         Seconds that it ran, times its cores.
@@ -71,6 +75,11 @@ class Done:
     ended: float
     due: float = float("inf")
     features: Mapping[str, float] = field(default_factory=dict)
+    cores: int = 1
+    run: str = ""
+    queued: float = 0.0
+    feed: str = ""
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)

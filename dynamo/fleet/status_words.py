@@ -81,6 +81,9 @@ def _work(data: Mapping[str, Any]) -> Iterator[str]:
         f"  cores     {data['cores']:,} paid, {data['ready']:,} in the pool, {data['busy']:,} busy; "
         f"{data['target']:,.0f} wanted by {data['policy']}, {data['demand']:,.1f} needed by the queue"
     )
+    for at, work, why in data.get("coming", ()):
+        soon = format_seconds(max(at - data["at"], 0.0))
+        yield f"  next      {work:,.0f} core-seconds in {soon}: {why}"
 
 
 def _money(data: Mapping[str, Any]) -> Iterator[str]:

@@ -70,6 +70,8 @@ class Coming:
         As in `Load`, and how many cores they can use at the same time.
     why
         What they are expected from, in words.
+    kinds
+        The classes of the jobs: nothing else of these is to be expected. Empty for all that there are.
     """
 
     at: float
@@ -78,6 +80,7 @@ class Coming:
     high: float
     cores: int
     why: str = ""
+    kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,3 +235,8 @@ class View:
     limits: Limits = Limits()
     trusted: bool = True
     lateness: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def foretold(self) -> bool:
+        """Whether `coming` is all that comes, and not only what clocks start."""
+        return any(not one.kinds for one in self.coming)

@@ -40,7 +40,9 @@ def view_of(data: Mapping[str, Any]) -> View:
         workers=[Worker(**_values(one)) for one in data["workers"]],
         offers=[Offer(**_values(one)) for one in data["offers"]],
         groups={one.name: one for one in groups},
-        coming=[Coming(**_values(one)) for one in data["coming"]],
+        coming=[
+            Coming(**{**_values(one), "kinds": frozenset(one.get("kinds", ()))}) for one in data["coming"]
+        ],
         limits=Limits(**_values(data["limits"])),
         trusted=data["trusted"],
         lateness=data["lateness"],

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from dynamo.targets.jobs import Compiled, TargetJob
 
-__all__ = ["LINES", "attributes"]
+__all__ = ["LINES", "attributes", "clock_lines"]
 
 #: The lines of a submit description.
 LINES = (
@@ -25,6 +25,8 @@ LINES = (
     "My.DynamoDue = $(due)",
 )
 _OTHERS = re.compile(r"[^A-Za-z0-9._/+-]+")
+#: What a clock is written with.
+_CLOCK = re.compile(r"[A-Za-z0-9 ._+*,/?#-]+")
 #: Of the calls of a workflow in a workflow, or at run time: how many there are differs from cycle to cycle.
 _NUMBER = re.compile(r"-\d+/")
 _LONGEST = 100
@@ -58,6 +60,13 @@ def attributes(
         "features": ";".join(f"{name}={value}" for name, value in features.items()),
         "due": str(math.floor(began + deadline)) if began and deadline else "undefined",
     }
+
+
+def clock_lines(feed: str, clock: str) -> list[str]:
+    """Return the lines of a submit description that tell which run file, and which clock, starts the next run."""
+    if not (feed and _CLOCK.fullmatch(clock)):
+        return []
+    return [f'My.DynamoFeed = "{_plain(feed)}"', f'My.DynamoClock = "{clock}"']
 
 
 def _kind(compiled: Compiled, job: TargetJob) -> str:

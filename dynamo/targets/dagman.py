@@ -81,6 +81,8 @@ class DagOptions:
         Bytes of the files that come from outside, by their name in the graph; what is not known is left out.
     facts
         What tasks told that ran before: of this run, or of the latest one before it; see `dynamo.graph.facts`.
+    feed, clock
+        Run file by which a clock starts runs again and again, and that clock (`dynamo.triggers.clock`); else empty.
     """
 
     worker: str = WORKER
@@ -96,6 +98,8 @@ class DagOptions:
     began: float = 0.0
     sizes: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
+    feed: str = ""
+    clock: str = ""
 
 
 def kind_of(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:

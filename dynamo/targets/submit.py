@@ -72,8 +72,9 @@ def submit_text(compiled: Compiled, job: TargetJob, options: DagOptions) -> str:
 
 
 def _run(options: DagOptions) -> list[str]:
-    """Return what tells of which run a job is, where it is of one."""
-    return [f'My.DynamoRun = "{options.run}"'] if options.run else []
+    """Return what tells of which run a job is, and what starts the next, where that is known."""
+    lines = [f'My.DynamoRun = "{options.run}"'] if options.run else []
+    return lines + attributes.clock_lines(options.feed, options.clock)
 
 
 def _universe(job: TargetJob, options: DagOptions) -> list[str]:

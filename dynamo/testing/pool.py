@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dynamo.errors import InfrastructureError
 from dynamo.fleet.machine import Machine
@@ -27,6 +28,10 @@ class MemoryJob:
     ended: float | None = None
     machine: str = ""
     starts: int = 0
+    run: str = ""
+    feed: str = ""
+    clock: str = ""
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,12 +67,14 @@ class MemoryPool:
     draining: set[str] = field(default_factory=set)
     idle: dict[str, float] = field(default_factory=dict)
 
-    def submit(self, kind: str, seconds: float, count: int = 1, *, within: float = float("inf")) -> None:
-        """Have jobs come, to be done within so many seconds."""
+    def submit(
+        self, kind: str, seconds: float, count: int = 1, *, within: float = float("inf"), **more: Any
+    ) -> None:
+        """Have jobs come, to be done within so many seconds; `more` are fields of `MemoryJob`."""
         now = self.clock()
         for _ in range(count):
             id_ = f"{len(self.jobs) + 1}.0"
-            self.jobs[id_] = MemoryJob(id_, kind, seconds, now + within, queued=now)
+            self.jobs[id_] = MemoryJob(id_, kind, seconds, now + within, queued=now, **more)
 
     def port(self) -> MemoryPool:
         """Return what a controller asks: this pool."""
@@ -125,7 +132,7 @@ class MemoryPool:
             now,
             [self._job(one) for one in self.jobs.values() if one.ended is None],
             workers,
-            [Done(one.id, one.kind, one.seconds * one.cores, one.ended or now, one.due) for one in done],
+            [self._done(one, now) for one in done],
             " ".join(sorted(seen | {one.id for one in done})),
         )
 
@@ -148,5 +155,12 @@ class MemoryPool:
     def _job(one: MemoryJob) -> Job:
         return Job(
             one.id, one.kind, "waiting" if one.began is None else "running", one.due, one.cores, began=one.began,
-            worker=one.machine, queued=one.queued,
+            worker=one.machine, queued=one.queued, run=one.run, feed=one.feed, clock=one.clock, features=one.features,
+        )  # fmt: skip
+
+    @staticmethod
+    def _done(one: MemoryJob, now: float) -> Done:
+        return Done(
+            one.id, one.kind, one.seconds * one.cores, one.ended or now, one.due, one.features, one.cores, one.run,
+            one.queued, one.feed, one.clock,
         )  # fmt: skip

@@ -7,6 +7,7 @@ the machine slept or was off, are one: the latest. Goes wrong: a schedule that m
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from dynamo.errors import UserError, nearest
 
-__all__ = ["Cron", "Every", "Schedule", "due"]
+__all__ = ["Cron", "Every", "Schedule", "due", "schedule_of"]
 
 #: Some schedules have no tick for years (29 February); this one has none at all.
 _NEVER = "means no time that ever comes"
@@ -28,6 +29,9 @@ class Schedule(Protocol):
 
     def until(self, moment: datetime) -> datetime:
         """Return the last tick at or before `moment`."""
+
+    def __str__(self) -> str:
+        """Return it as text, of which `schedule_of` makes it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,14 @@ class Every:
     def __post_init__(self) -> None:
         if not (0 < self.seconds < math.inf and math.isfinite(self.offset)):
             raise UserError(f"every {self.seconds:g} s is no interval; give more than 0 seconds")
+
+    def __str__(self) -> str:
+        """Return it as text.
+
+        >>> str(Every(300))
+        'every 300 s'
+        """
+        return f"every {self.seconds:.15g} s" + (f" + {self.offset:.15g} s" if self.offset else "")
 
     def _tick(self, n: int) -> datetime:
         return datetime.fromtimestamp(n * self.seconds + self.offset, UTC)
@@ -88,6 +100,14 @@ class Cron:
                 "weekday, like '*/5 * * * *'"
             ) from None
 
+    def __str__(self) -> str:
+        """Return it as text.
+
+        >>> str(Cron("*/5 6-18 * * *"))
+        'cron */5 6-18 * * * in UTC'
+        """
+        return f"cron {self.expression} in {self.zone}"
+
     def _zone(self) -> tzinfo:
         if self.zone == "UTC":
             return UTC  # needs no data of time zones
@@ -117,6 +137,18 @@ class Cron:
     def until(self, moment: datetime) -> datetime:
         """Return the last tick at or before `moment`."""
         return self._tick(moment.replace(microsecond=0) + timedelta(seconds=1), reverse=True)
+
+
+def schedule_of(text: str) -> Schedule | None:
+    """Return the schedule that this is the text of; None where it is of none."""
+    try:
+        if found := re.fullmatch(r"every (\S+) s(?: \+ (\S+) s)?", text):
+            return Every(float(found[1]), float(found[2] or 0.0))
+        if found := re.fullmatch(r"cron (.+) in (\S+)", text):
+            return Cron(found[1], found[2])
+    except (UserError, ValueError):
+        return None
+    return None
 
 
 def due(schedule: Schedule, last: datetime, now: datetime) -> datetime | None:

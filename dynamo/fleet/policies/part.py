@@ -55,6 +55,7 @@ class Part:
         coming = self._coming(rhythm, now + min(boots) + policy.ahead)
         later = self._coming(rhythm, now + max(boots) + policy.ahead)
         self.queue = demand(loads, (), now, policy.terms, self.soonest, seen)
+        self.coming = coming
         self.both = demand(loads, coming, now, policy.terms, self.soonest, seen, rhythm.longest)
         self.forecast = demand((), coming, now, policy.terms, longest=rhythm.longest)
         self.warm = _warm(view) if self.every else 0.0
@@ -72,10 +73,12 @@ class Part:
         self.ready, self.booting = supply(view, keys, loads, self.by)
 
     def _coming(self, rhythm: Rhythm, until: float) -> list[Coming]:
-        """Return what comes until then: as the view tells, or else as the rhythm of the jobs does."""
+        """Return what comes until then: as the view tells, and of classes of which it does not as their rhythm does."""
         if not self.every:
             return []
-        return [one for one in self.view.coming or rhythm.coming(self.view.now, until) if one.at <= until]
+        told = {kind for one in self.view.coming for kind in one.kinds}
+        others = [] if self.view.foretold else rhythm.coming(self.view.now, until, without=told)
+        return [one for one in (*self.view.coming, *others) if one.at <= until]
 
     def _target(self, need: Demand, coming: Sequence[Coming]) -> float:
         runnable = sum(load.runnable for load in self.loads) + sum(one.cores for one in coming)
@@ -114,7 +117,14 @@ class Part:
     def words(self) -> str:
         """Say what is needed and what is there."""
         there = f"{self.ready:,.0f} there, {self.booting:,.0f} booting"
-        return f"{_need(self.both, self.view.now)}; {there}"
+        return f"{_need(self.both, self.view.now)}{self._source()}; {there}"
+
+    def _source(self) -> str:
+        """Say from what the jobs are expected that decide, where they are not there yet."""
+        if self.both.start <= self.view.now:
+            return ""
+        why = dict.fromkeys(one.why for one in self.coming if one.at == self.both.start and one.why)
+        return f" ({', '.join(why)})" if why else ""
 
 
 def _need(need: Demand, now: float) -> str:

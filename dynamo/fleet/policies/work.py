@@ -106,7 +106,7 @@ class WorkPerDeadline:
 
     def _hold(self, steps: Sequence[Sequence[float]], view: View, target: float) -> list[list[float]]:
         """Return the largest target of each step of the hold, this one's too."""
-        hold = self.hold if view.coming else self.blind_hold
+        hold = self.hold if view.foretold else self.blind_hold
         step = max(hold / _STEPS, 1.0)
         at = math.floor(view.now / step) * step
         kept = [[float(a), float(b)] for a, b in steps if view.now - hold <= a <= view.now]

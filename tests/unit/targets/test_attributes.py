@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamo.fleet.condor_pool import jobs_of
+from dynamo.fleet.condor_pool import _done, jobs_of
 from dynamo.graph.model import Graph, Needs, Task
 from dynamo.images.image import Image
 from dynamo.targets.ahead import ahead
-from dynamo.targets.attributes import attributes
+from dynamo.targets.attributes import attributes, clock_lines
 from dynamo.targets.dagman import DagOptions, dag_text
 from dynamo.targets.jobs import Compiled, compile_jobs
 from dynamo.targets.submit import submit_text
@@ -160,3 +160,34 @@ def test_what_is_described_at_run_time_is_compiled_as_its_run_was(tmp_path):
     options = DagOptions(began=BEGAN, sizes={"scan": 120}, facts={"echo_km2": 7.5})
     Unfolding("nowcast", {}, {}, options).write(tmp_path, "nowcast")
     assert Unfolding.read(tmp_path, "nowcast").options == options
+
+
+@pytest.mark.parametrize("clock", ["every 300 s", "cron */5 6-18 * * 1#2 in Europe/Berlin"])
+def test_jobs_tell_which_clock_starts_the_next_run(clock):
+    """With the run file, by HTCondor itself, to the fleet."""
+    compiled = one_job(task(0))
+    (job,) = compiled.jobs.values()
+    options = DagOptions(feed="/etc/dynamo/nowcast.yaml", clock=clock, run="r1")
+    found = htcondor2.Submit(submit_text(compiled, job, options))
+    ad = {f"Dynamo{name}": found.expand(f"My.Dynamo{name}").strip('"') for name in ("Feed", "Clock", "Run")}
+    (seen,) = jobs_of([{**ad, "JobStatus": 1, "QDate": 50}], {}, 60.0)
+    assert (seen.feed, seen.clock, seen.run, seen.queued) == (options.feed, clock, "r1", 50.0)
+    ended = {**ad, "JobCurrentStartDate": 60, "CompletionDate": 70, "QDate": 50, "RequestCpus": 2}
+    done = _done(ended)
+    assert (done.feed, done.clock, done.run, done.queued, done.cores) == (options.feed, clock, "r1", 50.0, 2)
+    assert done.core_seconds == 20.0
+
+
+@pytest.mark.parametrize(("feed", "clock"), [("", "every 9 s"), ("/a.yaml", ""), ("/a.yaml", 'every "9" s')])
+def test_a_run_that_no_clock_starts_tells_of_none(feed, clock):
+    """Nor does one whose clock could not be written."""
+    compiled = one_job(task(0))
+    (job,) = compiled.jobs.values()
+    assert "DynamoClock" not in submit_text(compiled, job, DagOptions(feed=feed, clock=clock))
+
+
+def test_the_run_file_of_a_clock_has_no_sign_that_breaks_a_line():
+    """What is left of its path is told apart by its end."""
+    first, second = (clock_lines(f'/data/a "{name}"$.yaml', "every 9 s")[0] for name in "xy")
+    assert re.fullmatch(r'My.DynamoFeed = "/data/a_x_.yaml-[0-9a-f]{8}"', first)
+    assert first != second

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.errors import UserError
-from dynamo.triggers.clock import Cron, Every, due
+from dynamo.triggers.clock import Cron, Every, due, schedule_of
 
 YEARS = (datetime(2000, 1, 1), datetime(2050, 1, 1))  # noqa: DTZ001 - Hypothesis adds none
 START = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
@@ -87,3 +87,31 @@ def test_a_schedule_that_means_no_time_is_refused(make, words):
     """The message says what is wrong and shows a right one."""
     with pytest.raises(UserError, match=words):
         make()
+
+
+@given(
+    st.one_of(
+        st.builds(Every, st.floats(0.1, 1e6), st.floats(-1e3, 1e3)),
+        st.builds(
+            Cron,
+            st.sampled_from(["*/5 * * * *", "0 6-18 * * 1#2", "30 0 12 L * ?".replace("?", "MON-FRI")]),
+            st.sampled_from(["UTC", "Europe/Berlin", "Etc/GMT+3"]),
+        ),
+    )
+)
+def test_a_schedule_is_read_back_from_its_text(schedule):
+    """In digits enough for ticks at the same microsecond; no sign in it ends a string of HTCondor."""
+    again = schedule_of(str(schedule))
+    assert again is not None
+    assert str(again) == str(schedule)
+    assert abs(again.after(START) - schedule.after(START)) <= timedelta(milliseconds=1)
+    assert not set(str(schedule)) & set('"\\$\n')
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "every", "every x s", "every 0 s", "every nan s", "cron", "cron 99 * * * * in UTC", "now and then"],
+)
+def test_what_is_no_text_of_a_schedule_is_none(text):
+    """Another dynamo may have written it."""
+    assert schedule_of(text) is None
