@@ -145,6 +145,8 @@ def jobs_of(ads: Iterable[Ad], tokens: Mapping[str, str], now: float) -> list[Jo
                 worker=tokens.get(str(ad.get("RemoteHost", "")), "") if running else "",
                 run=str(ad.get("DynamoRun", "")),
                 queued=_number(ad, "QDate") + ahead,
+                feed=str(ad.get("DynamoFeed", "")),
+                clock=str(ad.get("DynamoClock", "")),
             )
         )
     return jobs
@@ -184,6 +186,7 @@ def _done(ad: Ad) -> Done | None:
     if not began or ended < began:
         return None
     seconds = max(ended - began, 0.5)  # they are whole seconds
+    cores = max(int(_number(ad, "RequestCpus", 1)), 1)
     return Done(
         id=_id(ad),
         kind=_kind(ad),
@@ -191,6 +194,11 @@ def _done(ad: Ad) -> Done | None:
         ended=ended,
         due=_number(ad, "DynamoDue", float("inf")),
         features=_features(str(ad.get("DynamoFeatures", ""))),
+        cores=cores,
+        run=str(ad.get("DynamoRun", "")),
+        queued=_number(ad, "QDate"),
+        feed=str(ad.get("DynamoFeed", "")),
+        clock=str(ad.get("DynamoClock", "")),
     )
 
 
@@ -207,8 +215,6 @@ def _features(text: str) -> dict[str, float]:
     """Return what ``bytes=123;tasks=9`` says; what cannot be read is left out."""
     found = {}
     for part in text.split(";"):
-                feed=str(ad.get("DynamoFeed", "")),
-                clock=str(ad.get("DynamoClock", "")),
         name, _, value = part.partition("=")
         try:
             found[name] = float(value)
@@ -221,9 +227,3 @@ def _number(ad: Ad, name: str, default: float = 0.0) -> float:
     """Return a number of an ad; one that is undefined, or an expression, is the default."""
     value = ad.get(name)
     return float(value) if isinstance(value, (int, float)) else default
-    cores = max(int(_number(ad, "RequestCpus", 1)), 1)
-        cores=cores,
-        run=str(ad.get("DynamoRun", "")),
-        queued=_number(ad, "QDate"),
-        feed=str(ad.get("DynamoFeed", "")),
-        clock=str(ad.get("DynamoClock", "")),
