@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo.cli.slice_adopt import adopt
 from dynamo.cli.slice_apply import apply, destroy
 from dynamo.errors import UserError
 
@@ -28,6 +29,7 @@ def command() -> None:
     """Check, plan and show slices: machines and networks of several clouds, as one document in JSON or YAML says."""
 
 
+command.add_command(adopt)
 command.add_command(apply)
 command.add_command(destroy)
 

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from dynamo.fleet.slice_world import World
     from dynamo.journal.workspace import Workspace
 
-__all__ = ["apply", "destroy"]
+__all__ = ["apply", "confirm", "destroy", "file_", "looked", "made", "workspace_", "yes_"]
 
-_file = click.argument("file", type=click.Path(path_type=Path))
-_workspace = click.option(
+file_ = click.argument("file", type=click.Path(path_type=Path))
+workspace_ = click.option(
     "--workspace",
     type=click.Path(path_type=Path),
     help="Whose journal keeps it; .dynamo beside FILE by default.",
 )
-_yes = click.option("--yes", is_flag=True, help="Do it without asking.")
+yes_ = click.option("--yes", is_flag=True, help="Do it without asking.")
 #: Seconds that destroy takes at most by default: a cloud may take minutes for one machine.
 _PATIENCE = 600.0
 
 
 @click.command("apply")
-@_file
-@_workspace
-@_yes
+@file_
+@workspace_
+@yes_
 @click.option(
     "--wait", default=1800.0, show_default=True, metavar="SECONDS", help="How long to wait for machines."
 )
@@ -51,7 +51,7 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     from dynamo.fleet.slice_words import plan_words
     from dynamo.fleet.wishes import check_roles
 
-    slice_, world = _looked(file)
+    slice_, world = looked(file)
     check_roles(slice_)
     found = plan(slice_, world)
     print(plan_words(found, slice_))
@@ -61,9 +61,10 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     if not found.changes:
         return 0
     _refuse(found)
-    _confirm("do this?", yes=yes)
+    _refuse_others(file, workspace, slice_, world)
+    confirm("do this?", yes=yes)
     _carry_out(file, workspace, slice_, found, wait)
-    slice_, world = _looked(file)
+    slice_, world = looked(file)
     left = plan(slice_, world)
     print(plan_words(left, slice_))
     return 3 if left.changes or world.code else 0
@@ -83,11 +84,21 @@ def _refuse(found: Plan) -> None:
             )
 
 
+def _refuse_others(file: Path, workspace: Path | None, slice_: Slice, world: World) -> None:
+    """Refuse to do anything beside machines that were ordered from elsewhere."""
+    from dynamo.fleet.ledger import Ledger
+    from dynamo.fleet.owner import Owner, refuse_foreign
+
+    place = made(file, workspace)
+    with Ledger(place.journal, slice_.name) as ledger:
+        refuse_foreign(slice_.name, Owner(place.root, ledger).foreign(world.machines))
+
+
 def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, wait: float) -> None:
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.wiring import wire
 
-    place = _made(file, workspace)
+    place = made(file, workspace)
     with lock_slice(place.root / "fleet", slice_.name):
         providers = {name: connect() for name, connect in _connectors(slice_).items()}
         for name, network in wire(slice_, providers):
@@ -136,9 +147,9 @@ def _remove_network(provider: Provider, id_: str) -> None:
 
 
 @click.command("destroy")
-@_file
-@_workspace
-@_yes
+@file_
+@workspace_
+@yes_
 @click.option("--wait", default=_PATIENCE, show_default=True, metavar="SECONDS", help="How long to try.")
 def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     """Take all machines and networks of FILE away, and list until nothing is left. Jobs on them run again elsewhere.
@@ -148,14 +159,16 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     from dynamo.fleet.destruction import destroy as end
     from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.lock import lock_slice
+    from dynamo.fleet.owner import Owner
     from dynamo.fleet.slice_checks import load
 
     slice_ = load(file)
-    place = _made(file, workspace)
-    _confirm(f"take all machines and networks of {slice_.name!r} away?", yes=yes)
+    place = made(file, workspace)
+    confirm(f"take all machines and networks of {slice_.name!r} away?", yes=yes)
     providers = _connectors(slice_)
     with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
-        left = end(slice_.name, providers, ledger, print, patience=wait)
+        owner = Owner(place.root, ledger)
+        left = end(slice_.name, providers, ledger, print, patience=wait, owner=owner)
         _revoke(place, ledger, slice_)
     if not left:
         print(
@@ -185,7 +198,8 @@ def _revoke(place: Workspace, ledger: Ledger, slice_: Slice) -> None:
         )
 
 
-def _confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask whoever sits there, unless he has said `yes`."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -205,13 +219,15 @@ def _connectors(slice_: Slice) -> dict[str, Callable[[], Provider]]:
     return {name: connector(name) for name in slice_.providers}
 
 
-def _looked(file: Path) -> tuple[Slice, World]:
-    from dynamo.cli.slice import looked
+def looked(file: Path) -> tuple[Slice, World]:
+    """Return a slice without faults, and what its clouds say."""
+    from dynamo.cli import slice as cli
 
-    return looked(str(file), costs=True)
+    return cli.looked(str(file), costs=True)
 
 
-def _made(file: Path, workspace: Path | None) -> Workspace:
+def made(file: Path, workspace: Path | None) -> Workspace:
+    """Return the workspace of a slice."""
     from dynamo.journal.workspace import Workspace
 
     return Workspace.open(workspace or file.absolute().parent / ".dynamo")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.machine import Machine, MachineSpec
 from dynamo.fleet.offering import Offering
+from dynamo.fleet.owner import Owner, foreign_words, refuse_foreign
 from dynamo.fleet.refusals import BadRequestError, ProviderError, UnavailableError
 from dynamo.fleet.seen import Listing
 
@@ -32,6 +34,8 @@ class Clouds:
         The time, in Unix seconds.
     networked
         Providers at which the slice has networks.
+    owner
+        Whose its machines are; None where all are.
     """
 
     def __init__(
@@ -40,17 +44,20 @@ class Clouds:
         calls: Mapping[str, Calls],
         clock: Callable[[], float],
         networked: Collection[str] = (),
+        owner: Owner | None = None,
     ) -> None:
         self._slice = slice_
         self.calls = dict(calls)
         self._clock = clock
-        self._networked = networked
+        self._networked, self._owner = networked, owner
         self._asked: dict[str, tuple[float, Call]] = {}
         self._pricing: dict[str, tuple[float, Call]] = {}
         self._wiring: dict[str, tuple[float, Call]] = {}
         self._destroying: dict[tuple[str, str], Call] = {}
         self._orders: dict[str, Call] = {}
         self.listings: dict[str, Listing] = {}
+        #: Provider to machines of a slice of this name that are not ours.
+        self.foreign: dict[str, list[Machine]] = {}
         self.catalogue: dict[str, Sequence[Offering]] = {}
         #: Provider to the ids of its networks of the slice, by their names.
         self.networks: dict[str, dict[str, str]] = {}
@@ -80,9 +87,14 @@ class Clouds:
                 del self._asked[name]
                 machines = self._outcome(name, call)
                 if machines is not None:
-                    self.listings[name] = listing(at, machines)
+                    self._list(name, at, machines)
         for name, (_, call) in self._pricing.items():
-            if call.done and (sold := self._outcome(f"{name} (what it sells)", call)) is not None:
+            # Nothing is bought where nobody knows what there is.
+            if (
+                call.done
+                and name in self.listings
+                and (sold := self._outcome(f"{name} (what it sells)", call)) is not None
+            ):
                 self.catalogue[name] = sold
         for name, (_, call) in self._wiring.items():
             if call.done and (found := self._outcome(f"{name} (networks)", call)) is not None:
@@ -92,6 +104,21 @@ class Clouds:
                 del self._destroying[key]
                 self._outcome(key[0], call)
 
+    def _list(self, name: str, at: float, machines: Sequence[Machine]) -> None:
+        """Take a listing, but leave out what is not ours."""
+        others = (self._owner.foreign({name: machines}) if self._owner else {}).get(name, [])
+        self.listings[name] = listing(at, [one for one in machines if one not in others])
+        self.foreign.pop(name, None)
+        self.troubles.pop(f"{name} (machines of others)", None)
+        if others:
+            self.foreign[name] = others
+            self.troubles[f"{name} (machines of others)"] = foreign_words(self._slice, {name: others})
+
+    def check_ours(self, *, busy: bool) -> None:
+        """Raise `UserError` where there are machines of others, unless we are `busy`: then they are left alone."""
+        if not busy:
+            refuse_foreign(self._slice, self.foreign)
+
     def fresh(self, within: float) -> frozenset[str]:
         """Return the providers whose last listing is not older than so many seconds."""
         now = self._clock()
@@ -99,6 +126,8 @@ class Clouds:
 
     def order(self, provider: str, spec: MachineSpec) -> None:
         """Order a machine, whose intent is written down already."""
+        whose = replace(spec.tags, owner=self._owner.name if self._owner else "")
+        spec = replace(spec, tags=whose)
         self._orders[spec.tags.token] = self.calls[provider].call("create", spec)
 
     def answers(self) -> list[tuple[str, Machine | ProviderError]]:

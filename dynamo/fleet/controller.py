@@ -101,6 +101,7 @@ class Controller:
         self.clouds.collect()
         self.hearing.collect(now)
         self.roster.read(now)
+        self.clouds.check_ours(busy=bool(self.roster.live))
         self._take_answers(now)
         self._settle(now)
         self._decide(now)

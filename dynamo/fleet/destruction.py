@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
@@ -15,6 +16,7 @@ from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
+from dynamo.fleet.owner import Owner, refuse_foreign
 from dynamo.fleet.provider import NetworkProvider, Provider
 from dynamo.fleet.trust import Trust
 from dynamo.graph.units import format_count
@@ -56,17 +58,19 @@ def destroy(
     *,
     patience: float = 600.0,
     clock: Callable[[], float] = time.time,
+    owner: Owner | None = None,
 ) -> Left:
     """Take away all that providers list of a slice, until they list nothing, for so many seconds; return what is left.
 
-    What fails is tried again. The journal's workers are gone when their provider lists nothing any more.
+    What fails is tried again. The journal's workers are gone when their provider lists nothing any more. Raises
+    `UserError` where there are machines that are not of `owner`; nothing is taken away then.
     """
     calls = {name: Calls(name, _connector(connect)) for name, connect in providers.items()}
     elsewhere = _elsewhere(ledger, providers)
     try:
         until, told = time.monotonic() + patience, set[str]()
         while True:
-            left = _turn(slice_, calls, told, tell)
+            left = _turn(slice_, calls, owner, told, tell)
             left = replace(left, silent={**left.silent, **elsewhere})
             _write_down(ledger, left, clock())
             done = not (left.machines or left.networks or left.silent.keys() - elsewhere.keys())
@@ -95,6 +99,9 @@ def disbelieve(
     return ""
 
 
+_Everything: TypeAlias = tuple[Sequence[Machine], Sequence[Network]]
+
+
 class _All:
     """A provider with all that it lists of a slice as one answer, also one that makes no networks."""
 
@@ -102,7 +109,7 @@ class _All:
         self._provider = provider
         self.destroy = provider.destroy
 
-    def everything(self, slice_: str) -> tuple[Sequence[Machine], Sequence[Network]]:
+    def everything(self, slice_: str) -> _Everything:
         """Return the machines that may still cost money, and the networks."""
         machines = [one for one in self._provider.list(slice_) if one.state != "gone"]
         wired = self._provider.list_networks(slice_) if isinstance(self._provider, NetworkProvider) else ()
@@ -127,20 +134,30 @@ def _connector(connect: Callable[[], Provider]) -> Callable[[], _All]:
     return lambda: _All(connect())
 
 
-def _turn(slice_: str, calls: Mapping[str, Calls], told: set[str], tell: Callable[[str], None]) -> Left:
+def _listed(slice_: str, calls: Mapping[str, Calls]) -> tuple[dict[str, _Everything], dict[str, str]]:
+    """Ask each provider what there is; return what they said, and why others did not."""
+    answers: dict[str, _Everything] = {}
+    silent: dict[str, str] = {}
+    for name, call in {name: one.call("everything", slice_) for name, one in calls.items()}.items():
+        try:
+            answers[name] = call.result()
+        except DynamoError as error:
+            silent[name] = error.message
+    return answers, silent
+
+
+def _turn(
+    slice_: str, calls: Mapping[str, Calls], owner: Owner | None, told: set[str], tell: Callable[[str], None]
+) -> Left:
     """Ask each provider what there is, and have it taken away."""
     machines: list[str] = []
     networks: list[str] = []
-    silent: dict[str, str] = {}
     ends: list[Call] = []
     failed: list[tuple[str, Call]] = []
-    listed = {name: one.call("everything", slice_) for name, one in calls.items()}
-    for name, call in listed.items():
-        try:
-            found, wired = call.result()
-        except DynamoError as error:
-            silent[name] = error.message
-            continue
+    answers, silent = _listed(slice_, calls)
+    if owner is not None:
+        refuse_foreign(slice_, owner.foreign({name: found for name, (found, _) in answers.items()}))
+    for name, (found, wired) in answers.items():
         for machine in found:
             end = calls[name].call("destroy", machine.id)
             if machine.there:

@@ -24,25 +24,30 @@ class Tags:
         Whose it is: the slice's name, and that of its node group or network.
     token
         Which order it came of: the same token is never bought twice.
+    owner
+        From where it was ordered, see `dynamo.fleet.owner`; empty where nobody said.
     """
 
     slice: str
     group: str
     token: str
+    owner: str = ""
 
     def written(self) -> dict[str, str]:
         """Return the tags as clouds keep them: names and values."""
-        return {"dynamo-slice": self.slice, "dynamo-group": self.group, "dynamo-token": self.token}
+        whose = {"dynamo-owner": self.owner} if self.owner else {}
+        return {"dynamo-slice": self.slice, "dynamo-group": self.group, "dynamo-token": self.token, **whose}
 
     @classmethod
     def read(cls, tags: Mapping[str, str]) -> Self | None:
         """Return what `written` wrote; None where that is not ours.
 
         >>> Tags.read(Tags("dfw", "workers", "7f").written() | {"Name": "x"})
-        Tags(slice='dfw', group='workers', token='7f')
+        Tags(slice='dfw', group='workers', token='7f', owner='')
         """
         found = [tags.get(name) for name in ("dynamo-slice", "dynamo-group", "dynamo-token")]
-        return cls(*(str(one) for one in found)) if all(found) else None
+        slice_, group, token = map(str, found)
+        return cls(slice_, group, token, str(tags.get("dynamo-owner") or "")) if all(found) else None
 
 
 @dataclass(frozen=True, slots=True)

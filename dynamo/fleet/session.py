@@ -22,6 +22,7 @@ from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import JoinService
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.metrics_service import MetricsService, address
+from dynamo.fleet.owner import Owner
 from dynamo.fleet.place import ReachedPool, reach
 from dynamo.fleet.policies.named import by_name
 from dynamo.fleet.policies.shadow import SHADOW, beside
@@ -165,7 +166,7 @@ class Fleet:
         with ExitStack() as stack:
             ledger = stack.enter_context(Ledger(journal, slice_.name))
             _check_known(ledger, slice_)
-            clouds = _clouds(slice_, drivers, clock)
+            clouds = _clouds(slice_, drivers, clock, Owner(self.workspace.root, ledger))
             stack.callback(clouds.close)
             # A drain may take a minute: it is not to keep the pool from being heard.
             pool, drains = (
@@ -220,7 +221,9 @@ def _check_known(ledger: Ledger, slice_: Slice) -> None:
         )
 
 
-def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float]) -> Clouds:
+def _clouds(
+    slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float], owner: Owner
+) -> Clouds:
     """Return the providers of a slice, each with threads of its own."""
     settings = {name: rule.settings(name) for name, rule in slice_.providers.items()}
 
@@ -229,7 +232,7 @@ def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], fl
 
     calls = {name: Calls(name, connector(name)) for name in slice_.providers}
     networked = {name for network in slice_.networks.values() for name in network.spans}
-    return Clouds(slice_.name, calls, clock, networked)
+    return Clouds(slice_.name, calls, clock, networked, owner)
 
 
 @contextmanager

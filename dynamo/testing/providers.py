@@ -96,7 +96,7 @@ class ProviderBench:
         token = uuid.uuid4().hex
         return replace(
             self.spec,
-            tags=Tags(slice_, group, token),
+            tags=Tags(slice_, group, token, "somewhere:/srv/suite"),
             name=f"{slice_}-{group}-{token[:8]}",
             user_data=self.spec.user_data or f"#cloud-config\n# {MARK}\n",
         )

@@ -186,3 +186,23 @@ def test_convert_prints_a_slice_and_what_was_lost(capsys, tmp_path):
 def test_schema_prints_what_is_published(capsys):
     """For an editor."""
     assert call(capsys, "schema")[1] == schema_text()
+
+
+def test_machines_of_another_workspace_are_adopted_only_where_somebody_says_so(capsys, clouds):
+    """Before, they are not taken away, and nothing is made beside them; afterwards they are ours."""
+    clouds["one"].ghost(Tags("dfw", "workers", "t1", "radar:/srv/dfw/.dynamo"))
+    for verb in ("apply", "destroy"):
+        code, _, err = call(capsys, verb, "s.yaml", "--yes")
+        assert (code, "1 at a, from radar:/srv/dfw/.dynamo" in err) == (2, True), err
+        assert "dynamo slice adopt makes them yours" in err
+    assert len(clouds["one"].there()) == 1
+    assert not clouds["two"].there()
+    code, out, err = call(capsys, "adopt", "s.yaml")
+    assert (code, "say --yes" in err) == (2, True)
+    code, out, _ = call(capsys, "adopt", "s.yaml", "--yes")
+    assert (code, out.splitlines()[-1]) == (0, "they are ours now")
+    code, out, _ = call(capsys, "adopt", "s.yaml", "--yes")
+    assert (code, "all of 'dfw' are looked after from here" in out) == (0, True)
+    code, out, err = call(capsys, "destroy", "s.yaml", "--yes")
+    assert (code, "nothing is left of 'dfw'" in out) == (0, True), err
+    assert not clouds["one"].there()

@@ -14,8 +14,10 @@ from dynamo.errors import UserError
 from dynamo.fleet import registry, session
 from dynamo.fleet.asked import ask
 from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.machine import Tags
 from dynamo.fleet.offering import Offering
 from dynamo.fleet.place import ReachedPool
+from dynamo.fleet.refusals import UnavailableError
 from dynamo.fleet.session import Fleet
 from dynamo.fleet.trust import Trust
 from dynamo.fleet.worker_config import PoolPlace
@@ -60,9 +62,9 @@ def fleet(tmp_path, monkeypatch):
     (tmp_path / "s.yaml").write_text(TEXT)
     told: list[str] = []
 
-    def made(**more) -> Fleet:
+    def made(place: str = ".dynamo", **more) -> Fleet:
         return Fleet(
-            tmp_path / "s.yaml", Workspace.open(tmp_path / ".dynamo"), interval=1.0, tell=told.append, **more
+            tmp_path / "s.yaml", Workspace.open(tmp_path / place), interval=1.0, tell=told.append, **more
         )
 
     return made, told, cloud
@@ -110,12 +112,15 @@ def test_a_port_that_is_taken_is_told_before_anything_is_asked(fleet):
     made, told, cloud = fleet
     look = threading.Event()
 
+    def asked() -> list[str]:
+        return [one for one in cloud.calls if one != "create"]  # of the first, which is under way
+
     def second(_) -> bool:
         port = address_in(told[0]).rpartition(":")[2]
-        before = len(cloud.calls)
+        before = asked()
         with pytest.raises(UserError, match="cannot listen on"):
             made(metrics=f"127.0.0.1:{port}").run(look)
-        assert len(cloud.calls) == before
+        assert asked() == before
         look.set()
         return True
 
@@ -140,3 +145,27 @@ def test_a_policy_on_trial_stays_where_another_decides(fleet, tmp_path):
     ]
     (line,) = [one for one in told if "on trial" in one]
     assert line.startswith("the policy on trial failed (TypeError: ")
+
+
+def test_machines_of_another_workspace_are_left_alone(fleet, tmp_path):
+    """Who comes second buys nothing and is told whose they are; the first goes on beside a stranger, and says so."""
+    made, _, cloud = fleet
+    made().run(threading.Event(), lambda _: cloud.there())
+    (first,) = cloud.there()
+    with pytest.raises(UserError, match=r"not ordered from here: 1 at c, from .*/\.dynamo\. Look after"):
+        made("second").run(threading.Event(), lambda _: len(cloud.calls) > 100)
+    assert cloud.there() == [first]
+    stranger = cloud.ghost(Tags("dfw", "workers", "theirs", "radar:/srv/dfw"))
+    made().run(threading.Event(), lambda controller: bool(controller.clouds.foreign))
+    assert {one.id for one in cloud.there()} == {first.id, stranger.id}
+    with Ledger(tmp_path / ".dynamo" / "journal.db", "dfw") as ledger:
+        assert "1 at c, from radar:/srv/dfw" in ledger.learned("status")["troubles"]["c (machines of others)"]
+
+
+def test_nothing_is_bought_where_nobody_knows_what_there_is(fleet):
+    """A cloud that says what it sells, but not what there is."""
+    made, _, cloud = fleet
+    with cloud.failing("list", UnavailableError("not now")):
+        made().run(threading.Event(), lambda _: cloud.calls.count("list") > 3)
+    assert "offerings" in cloud.calls
+    assert not cloud.there()
