@@ -87,8 +87,11 @@ def _silent(what: str, error: Exception, *, changes: bool) -> ProviderError:
         return AuthError(
             f"Docker cannot be asked to {what}: its socket is closed to this user, who must join the group docker"
         )
-    never = _caused_by(error, FileNotFoundError) or _caused_by(error, ConnectionRefusedError)
-    kind = OutcomeUnknownError if changes and not never else UnavailableError
+    if _caused_by(error, FileNotFoundError) or _caused_by(error, ConnectionRefusedError):
+        return UnavailableError(
+            f"Docker cannot be asked to {what}: none runs there; start it, or mend DOCKER_HOST or its `host`"
+        )
+    kind = OutcomeUnknownError if changes else UnavailableError
     return kind(f"Docker did not answer when asked to {what} ({type(error).__name__})")
 
 

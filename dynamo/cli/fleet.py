@@ -86,6 +86,7 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float, metric
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with lock_slice(place.root / "fleet", slice_.name):
+            _tell(f"looking after {slice_.name}, every {interval:g} s, until Ctrl-C")
             Fleet(file, place, policy, interval, tell=_tell, metrics=metrics, shadow=shadow).run(stop)
     finally:
         for number, handler in before.items():
@@ -274,7 +275,12 @@ def _opened(file: Path, workspace: Path | None) -> tuple[Workspace, Ledger]:
     from dynamo.journal.workspace import Workspace
 
     slice_ = load(file)
-    place = Workspace.find(workspace or file.absolute().parent / ".dynamo")
+    place = Workspace((workspace or file.parent / ".dynamo").absolute())
+    if not place.journal.is_file():
+        raise UserError(
+            f"nobody has looked after the slice {slice_.name!r} from here, for there is no workspace {place.root}; "
+            f"name one with --workspace, or begin: dynamo fleet run {file}"
+        )
     return place, Ledger(place.journal, slice_.name)
 
 

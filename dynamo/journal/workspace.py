@@ -37,6 +37,8 @@ class Workspace:
         try:
             for folder in (workspace.store, workspace.sandboxes, workspace.runs):
                 folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)}: whose is it?")
         except OSError as error:
             raise WorkspaceError(
                 f"cannot use the workspace {workspace.root}: {error.strerror}; "

@@ -117,7 +117,7 @@ def test_without_a_workspace_nothing_is_known(capsys, here, verb):
     """It says which one it looked for, and makes none; another may be named."""
     code, out, err = call(capsys, *words(verb))
     assert (code, out) == (2, "")
-    assert f"there is no workspace {here / '.dynamo'}; name one with --workspace" in err
+    assert f"there is no workspace {here / '.dynamo'}; name one with --workspace, or begin: " in err
     assert not (here / ".dynamo").exists()
     assert call(capsys, *words(verb, "s.yaml", "--workspace", "elsewhere"))[0] == 2
 

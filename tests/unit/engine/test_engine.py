@@ -809,6 +809,14 @@ def test_a_workspace_that_cannot_be_written_is_named(tmp_path):
         Workspace.open(tmp_path / "file")
 
 
+def test_a_workspace_of_another_user_is_named(tmp_path, monkeypatch):
+    """Its folders are there, and closed: said at once, not where the first run would be written."""
+    Workspace.open(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path / "runs")
+    with pytest.raises(WorkspaceError, match=r"cannot use the workspace .*Permission denied: whose is it"):
+        Workspace.open(tmp_path)
+
+
 @pytest.mark.parametrize("inline", [False, True])
 @pytest.mark.parametrize("where", ["task", "neighbour"])
 def test_code_edited_between_two_runs_of_one_engine_is_the_code_that_runs(lab, where, inline):
