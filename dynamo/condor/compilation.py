@@ -35,10 +35,12 @@ def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> 
     Returns that, and the descriptions of the jobs that may be submitted with it (`targets.ahead`). Tasks are packed by
     the seconds that those of each step took before. Raises as `write_dag` does.
     """
-    units = pack(graph, Packing(slots=options.slots, seconds=run.journal.durations(graph.name)))
+    seconds = run.journal.durations(graph.name)
+    units = pack(graph, Packing(slots=options.slots, seconds=seconds))
     digests = {name: run.files.digests[name] for name in graph.sources}
     facts = run.journal.facts(run.id, graph.name, run.request.settings.get("runfile"))
-    options = replace(options, sizes={name: run.files.size(name) for name in graph.sources}, facts=facts)
+    sizes = {name: run.files.size(name) for name in graph.sources}
+    options = replace(options, sizes=sizes, facts=facts, seconds=seconds)
     calls = dict.fromkeys(task.call for task in graph.tasks.values())
     code = {call: run.facts.code(call) for call in calls}
     carried = carry(calls, run.facts.code_states())

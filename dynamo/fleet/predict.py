@@ -1,7 +1,9 @@
 """How many core-seconds a job will take, learned of those that are done.
 
 Enters: features that are known before it runs, and afterwards what it took. Leaves: an `Estimate`. Nothing goes wrong:
-a class that is not known gets a guess that says so, a value that makes no sense is left out.
+a class that is not known gets a guess that says so, a value that makes no sense is left out. Where a job tells what its
+tasks took in other jobs, that is the estimate until three of its class are done: jobs are packed otherwise as it
+becomes known how long tasks take, and are another class then.
 
 Each class keeps `WINDOW` samples, and a law fitted to them (`dynamo.fleet.regression`). What is kept is the latest of
 each size of job (a factor of two in echo area, or bytes), so that a week of calm does not drive out what the last storm
@@ -38,6 +40,9 @@ _ALIKE = 0.25  # the share of what jobs of one class miss that they miss togethe
 
 #: Before anything is known: a minute's job. (p50, p90, mean)
 GUESS = (20.0, 120.0, 45.0)
+#: Of a class of which too little is known, where the job tells what its tasks took in other jobs (``usual``): seconds
+#: that a job costs beside its tasks, and p90 and mean over p50.
+_USUAL, _BESIDE, _WIDE, _ABOVE = "usual", 3.0, 2.0, 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,8 @@ class Predictor:
     def predict(self, kind: str, features: Mapping[str, float | None] | None = None) -> Estimate:
         """Return what a job of this class is expected to take."""
         found = self._kinds.get(kind)
+        if (found is None or found.count < _KNOWN) and (usual := _usual(features)):
+            return usual
         if found is None or not found.rows:
             p50, p90, mean = self._guess
             return Estimate(p50, p90, mean, known=False)
@@ -199,6 +206,15 @@ def _row(features: Mapping[str, float | None] | None) -> list[float]:
     given = features or {}
     values = [given.get(name) for name in FEATURES]
     return [float(v) if v is not None and math.isfinite(v) and v >= 0.0 else math.nan for v in values]
+
+
+def _usual(features: Mapping[str, float | None] | None) -> Estimate | None:
+    """Return what a job says that its tasks took in other jobs; None where it does not."""
+    seconds = (features or {}).get(_USUAL)
+    if seconds is None or not (math.isfinite(seconds) and seconds > 0.0):
+        return None
+    p50 = seconds + _BESIDE
+    return Estimate(p50, _WIDE * p50, _ABOVE * p50)
 
 
 def _usable(found: _Kind, row: list[float]) -> tuple[int, ...]:

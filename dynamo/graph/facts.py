@@ -14,7 +14,7 @@ from dynamo.errors import UserError
 __all__ = ["tell", "told"]
 
 #: What is known of a job without anybody telling it: see `dynamo.targets.attributes`.
-RESERVED = ("bytes", "lead", "tasks")
+RESERVED = ("bytes", "lead", "tasks", "usual")
 #: How many a task may tell: they travel with each job of the cycles to come.
 MOST = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")

@@ -40,6 +40,7 @@ def attributes(
     began: float,
     sizes: Mapping[str, int],
     facts: Mapping[str, float] = MappingProxyType({}),
+    seconds: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the values of a job, by the variables of `LINES`.
 
@@ -51,10 +52,13 @@ def attributes(
         Bytes of files that are there before its DAG runs, by their name in the graph.
     facts
         What tasks told that ran before, as the echo area a minute ago: see `dynamo.graph.facts`.
+    seconds
+        Step to the seconds that one of its tasks took lately; of a job all of whose steps are known it is told what
+        that comes to, for who knows nothing of jobs that are packed like this.
     """
     deadline = job.needs.deadline
     told = {name: f"{value:.6g}" for name, value in facts.items()}
-    features = {**told, **_features(compiled, job, sizes)}
+    features = {**told, **_features(compiled, job, sizes), **_usual(compiled, job, seconds)}
     return {
         "kind": _kind(compiled, job),
         "features": ";".join(f"{name}={value}" for name, value in features.items()),
@@ -99,6 +103,14 @@ def _features(compiled: Compiled, job: TargetJob, sizes: Mapping[str, int]) -> d
     if leads := list(_leads(compiled, job)):
         found[_LEAD] = f"{fmean(leads):.6g}"
     return {**found, "tasks": str(len(job.tasks))}
+
+
+def _usual(compiled: Compiled, job: TargetJob, seconds: Mapping[str, float]) -> dict[str, str]:
+    """Return the core-seconds that the tasks of the job took lately, one after the other, where that is known."""
+    steps = [compiled.graph.tasks[task].step for task in job.tasks]
+    if not all(step in seconds for step in steps):
+        return {}
+    return {"usual": f"{job.needs.cores * sum(seconds[step] for step in steps):.4g}"}
 
 
 def _leads(compiled: Compiled, job: TargetJob) -> Iterator[float]:

@@ -81,6 +81,8 @@ class DagOptions:
         Bytes of the files that come from outside, by their name in the graph; what is not known is left out.
     facts
         What tasks told that ran before: of this run, or of the latest one before it; see `dynamo.graph.facts`.
+    seconds
+        Step to the seconds that one of its tasks took lately, as far as known.
     feed, clock
         Run file by which a clock starts runs again and again, and that clock (`dynamo.triggers.clock`); else empty.
     """
@@ -98,6 +100,7 @@ class DagOptions:
     began: float = 0.0
     sizes: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
     feed: str = ""
     clock: str = ""
 
@@ -181,7 +184,7 @@ def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
 def variables(compiled: Compiled, job: TargetJob, options: DagOptions) -> dict[str, str]:
     """Return what the submit description of a job's kind asks for, as values of VARS."""
     values = {"cores": str(job.needs.cores), "memory": str(_megabytes(job.needs))}
-    values |= attributes(compiled, job, options.began, options.sizes, options.facts)
+    values |= attributes(compiled, job, options.began, options.sizes, options.facts, options.seconds)
     if is_direct(compiled, job, options.container):
         return values | direct.variables(compiled, job)
     return values | ({} if options.shared else {"inputs": ", ".join(_inputs(job, compiled, options))})

@@ -100,4 +100,4 @@ def test_jobs_carry_what_the_run_before_told(pool, tmp_path):
         run.open()
         graph = run.settle(time.time())
     folder, _ = compile_run(run, graph, tmp_path / "dag", dag_options(run, PoolOptions(), 2, here=True))
-    assert [features for _, features, _ in told(folder.dag).values()] == ["echo_km2=812.25;tasks=2"]
+    assert [features for _, features, _ in told(folder.dag).values()] == ["echo_km2=812.25;tasks=2;usual=1"]

@@ -53,6 +53,19 @@ def test_a_class_is_known_from_the_third_job_on():
     assert predictor.predict("a").p90 > 10.0
 
 
+def test_a_class_is_taken_for_what_its_tasks_took_elsewhere_until_it_is_known():
+    """Jobs that are packed otherwise than before are no guess; three that are done say more than that."""
+    predictor = Predictor()
+    features = {"usual": 7.0, "tasks": 96.0}
+    for _ in range(3):
+        made = predictor.predict("a", features)
+        assert (made.p50, made.p90, made.mean, made.known) == (10.0, 20.0, 12.0, True)
+        predictor.learn("a", features, 40.0)
+    assert predictor.predict("a", features).p50 == pytest.approx(40.0, rel=0.1)
+    for nonsense in (None, math.nan, math.inf, 0.0, -1.0):
+        assert not predictor.predict("b", {"usual": nonsense}).known
+
+
 @pytest.mark.parametrize("law", [lambda area: 0.4 + area / 300, lambda area: 0.05 * area**0.75])
 def test_seconds_that_range_two_hundredfold_are_within_p90_nine_times_in_ten(law):
     """For work that grows with the echo area, and for work that grows less; the error is near the noise of 1.22."""

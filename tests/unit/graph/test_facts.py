@@ -25,7 +25,7 @@ def test_what_is_told_is_there_once():
     assert told() == {}
 
 
-@pytest.mark.parametrize("name", ["bytes", "lead", "tasks", "Echo", "9", "a b", "a;b", "a" * 33, ""])
+@pytest.mark.parametrize("name", ["bytes", "lead", "tasks", "usual", "Echo", "9", "a b", "a;b", "a" * 33, ""])
 def test_a_name_that_no_job_can_carry_is_refused(name):
     """With the name; and nothing is kept of it."""
     with pytest.raises(UserError, match=f"{name!r} cannot be the name of a fact"):

@@ -88,6 +88,15 @@ def test_what_tasks_told_before_is_a_feature():
     assert seen.features == {"echo_km2": 12345.7, "storms": -3, "bytes": 120, "lead": 5, "tasks": 1}
 
 
+def test_what_its_tasks_took_lately_is_a_feature():
+    """Of all of them, on the cores that the job has; nothing where one of the steps was never run."""
+    needs = [Needs(cores=cores) for cores in (1, 2, 1)]
+    compiled = one_job(*(task(n, step, needs=needs[n]) for n, step in enumerate(("plot", "contour", "plot"))))
+    (job,) = compiled.jobs.values()
+    for seconds, usual in (({"plot": 1.25, "contour": 0.5}, ";usual=6"), ({"plot": 1.25}, ""), ({}, "")):
+        assert attributes(compiled, job, BEGAN, {}, {}, seconds)["features"] == f"tasks=3{usual}"
+
+
 @pytest.mark.parametrize(
     ("began", "deadlines", "due"),
     [
@@ -157,7 +166,7 @@ def test_other_signs_are_other_kinds():
 
 def test_what_is_described_at_run_time_is_compiled_as_its_run_was(tmp_path):
     """When the run began is known there too."""
-    options = DagOptions(began=BEGAN, sizes={"scan": 120}, facts={"echo_km2": 7.5})
+    options = DagOptions(began=BEGAN, sizes={"scan": 120}, facts={"echo_km2": 7.5}, seconds={"plot": 2.5})
     Unfolding("nowcast", {}, {}, options).write(tmp_path, "nowcast")
     assert Unfolding.read(tmp_path, "nowcast").options == options
 
