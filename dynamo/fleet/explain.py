@@ -27,7 +27,8 @@ def _lines(decision: Decision, view: View) -> Iterator[str]:
     yield f"Wanted: {_number(decision.target)} cores of speed 1."
     yield from (f"Why: {reason}" for reason in decision.reasons)
     for buy in decision.buys:
-        yield f"Buy {buy.count} x {buy.offer}: {buy.why}"
+        said = any(reason.startswith(buy.why) for reason in decision.reasons)
+        yield f"Buy {buy.count} x {buy.offer}{'.' if said else f': {buy.why}'}"
     gone = Counter(release.why for release in decision.releases)
     yield from (f"Let {count} go: {why}" for why, count in gone.most_common(_SHOWN))
     if not decision.buys and not decision.releases:
@@ -79,7 +80,7 @@ def _load(load: Load, now: float) -> str:
         due = f"due in {_number(load.due - now)} s"
     known = "" if load.known else "; how long they take is a guess"
     return (
-        f"{load.waiting:,} jobs of {load.kind} wait and {load.running:,} run, {due}, with {_number(load.work)} "
+        f"{load.kind}: {load.waiting:,} waiting, {load.running:,} running, {due}, with {_number(load.work)} "
         f"core-seconds left ({_number(load.high)} at most, nine times in ten){known}"
     )
 

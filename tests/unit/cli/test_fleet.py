@@ -205,7 +205,7 @@ def test_explain_tells_the_last_decisions_in_order(capsys, ledger):
     assert out.splitlines()[0] == "1970-01-01 00:03:00 UTC, by the policy work:"
     assert "  Wanted: 6 cores of speed 1." in out
     assert "  Buy 1 x workers/c/two/on-demand: work waits" in out
-    assert "  Queue: 3 jobs of lead wait and 0 run, due in 60 s" in out
+    assert "  Queue: lead: 3 waiting, 0 running, due in 60 s" in out
     _, out, _ = call(capsys, "explain", "s.yaml", "--last", 2)
     assert [line for line in out.splitlines() if "UTC" in line] == [
         f"1970-01-01 00:0{minute}:00 UTC, by the policy work:" for minute in (2, 3)

@@ -314,16 +314,16 @@ def test_a_decision_is_explained_in_words():
     text = explain(PLAIN.decide(view, {}), view)
     for line in (
         (
-            "Queue: 500 jobs of tile wait and 0 run, due in 100 s, with 2,140 core-seconds left (3,000 at most, "
+            "Queue: tile: 500 waiting, 0 running, due in 100 s, with 2,140 core-seconds left (3,000 at most, "
             "nine times in ten)"
         ),
         (
-            "Queue: 1 jobs of tile wait and 0 run, due 5 s ago, with 10 core-seconds left (10 at most, nine "
+            "Queue: tile: 1 waiting, 0 running, due 5 s ago, with 10 core-seconds left (10 at most, nine "
             "times in ten); how long they take is a guess"
         ),
         "Forecast: 12.50 core-seconds in 30 s (storm)",
         "Workers: 2 ready; 2 of 4 cores have a job.",
-        "Buy 2 x w/chameleon/m: ",
+        "Buy 2 x w/chameleon/m.\n",
         "Limits: 8 cores, 10 dollars a day, of which 2.50 are spent.",
         "After a refusal these are not asked for a while: w/aws/x.",
     ):
