@@ -178,7 +178,7 @@ class Controller:
         if one.stage == "joined" and before.joined is None:
             self.standing = self.standing.booted(one.offer, one.group, one.since - one.ordered)
         elif one.failed and not before.failed and before.stage == "booting":
-            self.standing = self.standing.failed(one.group, one.why, one.since)
+            self.standing = self.standing.failed(one.offer, one.group, one.why, one.since)
 
     def _adopt(self, ghost: Ghost, now: float) -> None:
         """Take a machine that the pool hears of for ours, where the slice has a place for it."""

@@ -76,7 +76,7 @@ def allowed_buys(
     for buy in buys:
         offer = offers[buy.offer]
         group = groups[offer.group]
-        count, why = buy.count, ""
+        count, why = max(buy.count, 0), ""
         for room, limit in (
             (0 if group.out else buy.count, f"{group.name} is out of service: {group.out}"),
             (0 if offer.rests_until > now else buy.count, f"{offer.key} rests after a refusal"),

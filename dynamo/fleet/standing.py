@@ -22,6 +22,8 @@ __all__ = ["BAD_BOOTS", "OUT", "Out", "Rest", "Standing"]
 
 #: Seconds that an offer rests after the first refusal; twice as long after each further one, up to the second.
 REST, LONGEST_REST = 180.0, 1800.0
+#: More refusals in a row make no rest longer.
+_MOST_TIMES = 10
 #: Seconds that an offer rests where its provider had too many calls.
 THROTTLED = 30.0
 #: So many machines in a row that came to nothing take a node group out of service, for so many seconds; then one more
@@ -78,10 +80,10 @@ class Standing:
         before = self.rests.get(offer)
         if before and now < before.until:  # of several orders that were under way together
             return self
-        times = before.times + 1 if before else 1
+        times = min(before.times + 1 if before else 1, _MOST_TIMES)
         seconds = min(REST * 2 ** (times - 1), LONGEST_REST)
-        if isinstance(error, ThrottledError):
-            seconds = THROTTLED
+        if isinstance(error, ThrottledError):  # it says nothing of what is left
+            seconds, times = THROTTLED, before.times if before else 0
         elif isinstance(error, BadRequestError | AuthError):  # somebody must mend something first
             seconds = LONGEST_REST
         return replace(self, rests={**self.rests, offer: Rest(now + seconds, times, error.message)})
@@ -94,13 +96,18 @@ class Standing:
         out = {key: one for key, one in self.out.items() if key != group}
         return replace(self, rests=rests, boots={**self.boots, offer: boots}, bad=bad, out=out)
 
-    def failed(self, group: str, why: str, now: float) -> Self:
-        """Return how things stand after a machine came to nothing before it joined."""
+    def failed(self, offer: str, group: str, why: str, now: float) -> Self:
+        """Return how things stand after a machine came to nothing before it joined.
+
+        After some in a row nothing that was learned of boots is believed: where they take longer than they did, each
+        machine would be given up just before it joins.
+        """
         count = self.bad.get(group, 0) + 1
         new = replace(self, bad={**self.bad, group: count})
         if count < BAD_BOOTS:
             return new
-        return new.withdraw(
+        boots = {key: seconds for key, seconds in self.boots.items() if key != offer}
+        return replace(new, boots=boots).withdraw(
             group, f"{count} machines in a row came to nothing, the last because {why}", now + OUT
         )
 

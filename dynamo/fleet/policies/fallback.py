@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from dynamo.fleet.decision import Decision, Policy
 from dynamo.fleet.policies.queue_depth import QueueDepth
 from dynamo.fleet.view import View
+from dynamo.fleet.view_json import decision_data
 
 __all__ = ["decided"]
 
@@ -16,8 +18,20 @@ __all__ = ["decided"]
 def decided(policy: Policy, view: View, history: Mapping[str, Any]) -> tuple[Decision, str]:
     """Return what a policy decides, and an empty text; or what plain queue depth would, and what is wrong."""
     try:
-        return policy.decide(view, history), ""
+        return _checked(policy.decide(view, history), view), ""
     except Exception as error:  # noqa: BLE001 - a fault of a policy stops nothing
         why = f"the policy {policy.name} failed ({type(error).__name__}: {error}): queue depth decided"
     made = QueueDepth().decide(view, {})
     return replace(made, reasons=(why, *made.reasons), history=history), why
+
+
+def _checked(decision: Decision, view: View) -> Decision:
+    """Return a decision that can be carried out and written down; raises what it is wrong by."""
+    known = {offer.key for offer in view.offers}
+    for buy in decision.buys:
+        if buy.offer not in known:
+            raise ValueError(f"it buys {buy.offer!r}, which nobody offers")
+        if not isinstance(buy.count, int) or buy.count < 0:
+            raise ValueError(f"it buys {buy.count!r} x {buy.offer}")
+    json.dumps(decision_data(decision))
+    return decision

@@ -39,6 +39,12 @@ def test_without_limits_all_is_bought():
     assert buy(7) == (7, "")
 
 
+def test_less_than_nothing_makes_no_room():
+    """A policy that buys -100 and then 50 buys what there is room for."""
+    asked = [Buy(OFFER.key, -100, ""), Buy(OFFER.key, 50, "")]
+    assert allowed_buys(asked, [], OFFERS, GROUPS, Limits(cores=8), DAY).buys == (Buy(OFFER.key, 2, ""),)
+
+
 def test_cores_of_the_slice_are_not_exceeded():
     """Those that boot and those that drain count."""
     there = [worker("a", "booting"), worker("b", "draining"), worker("c", "gone")]

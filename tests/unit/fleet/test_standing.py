@@ -60,18 +60,23 @@ def test_three_bad_boots_in_a_row_take_the_group_out_of_service():
     standing = Standing()
     for n in range(BAD_BOOTS):
         assert not standing.out
-        standing = standing.failed("workers", f"reason {n}", 100)
+        standing = standing.failed(OFFER, "workers", f"reason {n}", 100)
     assert "3 machines in a row came to nothing, the last because reason 2" in standing.out["workers"].why
-    mixed = Standing().failed("workers", "x", 1).failed("workers", "x", 2).booted(OFFER, "workers", 9)
-    assert not mixed.failed("workers", "x", 3).out
+    mixed = (
+        Standing()
+        .failed(OFFER, "workers", "x", 1)
+        .failed(OFFER, "workers", "x", 2)
+        .booted(OFFER, "workers", 9)
+    )
+    assert not mixed.failed(OFFER, "workers", "x", 3).out
 
 
 def test_a_group_is_tried_again_after_an_hour():
     """With one machine: if that comes to nothing too, it is another hour; if it joins, all is well."""
-    standing = Standing(bad={"workers": BAD_BOOTS - 1}).failed("workers", "x", 100)
+    standing = Standing(bad={"workers": BAD_BOOTS - 1}).failed(OFFER, "workers", "x", 100)
     assert standing.out_of_service(100 + OUT - 1)
     assert not standing.out_of_service(100 + OUT)
-    assert standing.failed("workers", "y", 9000).out_of_service(9000 + OUT - 1)
+    assert standing.failed(OFFER, "workers", "y", 9000).out_of_service(9000 + OUT - 1)
     assert standing.booted(OFFER, "workers", 9) == Standing().booted(OFFER, "workers", 9)
 
 
@@ -89,8 +94,38 @@ def test_boots_are_learned():
 def test_it_is_the_same_after_a_restart():
     """As JSON."""
     standing = (
-        Standing().refused(OFFER, QuotaError("no"), 5).failed("workers", "x", 3).withdraw("small", "z", 9.0)
+        Standing()
+        .refused(OFFER, QuotaError("no"), 5)
+        .failed(OFFER, "workers", "x", 3)
+        .withdraw("small", "z", 9.0)
     )
     standing = standing.booted("other", "workers2", 30.5)
     assert Standing.of(json.loads(json.dumps(standing.data()))) == standing
     assert Standing.of(None) == Standing()
+
+
+def test_a_rest_is_never_longer_than_the_longest_however_often_it_was_refused():
+    """A quota that is full for a month, asked each half hour."""
+    standing, now = Standing(), 0.0
+    for _ in range(2000):
+        standing = standing.refused(OFFER, QuotaError("full"), now)
+        now = standing.rests[OFFER].until
+    assert standing.refused(OFFER, QuotaError("full"), now).rests[OFFER].until == now + 1800
+
+
+def test_a_provider_with_too_many_calls_makes_no_rest_after_a_refusal_longer():
+    """A night of throttling says nothing of what is left."""
+    standing = Standing()
+    for n in range(1100):
+        standing = standing.refused(OFFER, ThrottledError("slow"), 60.0 * n)
+    assert standing.refused(OFFER, QuotaError("full"), 90_000).rests[OFFER] == Rest(90_180, 1, "full")
+
+
+def test_boots_that_were_learned_are_not_believed_where_machines_come_to_nothing():
+    """A cloud that boots in 200 s since today, and did in 35: each would be given up after 120 s for ever."""
+    standing = Standing(boots={OFFER: (35.0,) * 9, "other": (40.0,)})
+    assert standing.boot_limit(OFFER) == 120
+    for _ in range(BAD_BOOTS):
+        standing = standing.failed(OFFER, "workers", "it did not join", 100)
+    assert standing.boot_limit(OFFER) == Standing().boot_limit(OFFER) == 900
+    assert standing.boots == {"other": (40.0,)}
