@@ -49,10 +49,8 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     """
     from dynamo.fleet.slice_plan import plan
     from dynamo.fleet.slice_words import plan_words
-    from dynamo.fleet.wishes import check_roles
 
     slice_, world = looked(file)
-    check_roles(slice_)
     found = plan(slice_, world)
     print(plan_words(found, slice_))
     if world.code:
@@ -164,7 +162,9 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
 
     slice_ = load(file)
     place = made(file, workspace)
-    confirm(f"take all machines and networks of {slice_.name!r} away?", yes=yes)
+    points = any(one.role == "submit" for one in slice_.nodes.values())
+    lost = ", and what is in the queues of its access points" if points else ""
+    confirm(f"take all machines and networks of {slice_.name!r} away{lost}?", yes=yes)
     providers = _connectors(slice_)
     with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
         owner = Owner(place.root, ledger)

@@ -7,19 +7,23 @@ ClassAd attributes".
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import PurePath
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
 import orjson
 
 from dynamo.condor.refusal import refusal
 from dynamo.errors import InfrastructureError, UserError
 from dynamo.fleet.queue import Done, Job, PoolWorker, Reading
+from dynamo.fleet.queue_key import QueueKeys
 
-__all__ = ["CondorPool", "jobs_of", "workers_of"]
+__all__ = ["CondorPool", "access_points_of", "jobs_of", "workers_of"]
 
 #: Jobs that run or can run, on a worker: not DAGMan (7) nor what runs on the access point itself (12).
 _QUEUE = "(JobStatus == 1 || JobStatus == 2) && JobUniverse != 7 && JobUniverse != 12"
@@ -30,21 +34,28 @@ _JOB = [
 ]  # fmt: skip
 _ENDED = [*_JOB, "CompletionDate", "RemoteWallClockTime"]
 _WORKER = [
-    "Name",
-    "DynamoToken",
-    "Cpus",
-    "State",
-    "Activity",
-    "EnteredCurrentActivity",
-    "Draining",
-    "MyCurrentTime",
+    "Name", "DynamoToken", "Cpus", "State", "Activity", "EnteredCurrentActivity", "Draining", "MyCurrentTime",
     "LastHeardFrom",
-]
+]  # fmt: skip
 #: Jobs of the history that are read at one time at most.
 _MOST = 10_000
 _MEGABYTE = 2**20
 
+#: Seconds after which an access point that says nothing, which it does every few seconds, is not asked.
+_SILENT = 30.0
+#: Where HTCondor looks for tokens: a setting of the whole process, so only one at a time has it changed.
+_FOLDER, _TOKENS = "SEC_TOKEN_DIRECTORY", threading.Lock()
+
 Ad = Mapping[str, Any]
+
+
+class _Queue(NamedTuple):
+    """What a schedd said: its jobs, those that ended, and up to when."""
+
+    name: str
+    jobs: list[Ad]
+    done: list[Done]
+    mark: int
 
 
 class CondorPool:
@@ -56,12 +67,18 @@ class CondorPool:
         As ``host:port``; empty for the configured one.
     drain
         Has the machine of a slot drained: its jobs end, and it takes no more.
+    keys
+        Those of access points that the fleet started: none other is read by them.
     clock
         The time, in Unix seconds.
     """
 
     def __init__(
-        self, central_manager: str, drain: Callable[[str], None], clock: Callable[[], float] = time.time
+        self,
+        central_manager: str,
+        drain: Callable[[str], None],
+        keys: QueueKeys,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         try:
             import htcondor2
@@ -70,7 +87,8 @@ class CondorPool:
                 "a fleet needs HTCondor's Python bindings: pip install 'dynamo-weather[fleet]'"
             ) from None
         self._condor: Any = htcondor2
-        self._manager, self._drain, self._clock = central_manager, drain, clock
+        self._manager, self._drain, self._keys, self._clock = central_manager, drain, keys, clock
+        self._last: dict[str, list[Ad]] = {}
 
     def read(self, mark: str) -> Reading:
         """Return the queue of all schedds, the workers, and the jobs that ended since `mark`."""
@@ -79,13 +97,19 @@ class CondorPool:
             collector = self._condor.Collector(self._manager or None)
             slots = collector.query(self._condor.AdType.Startd, "DynamoToken =!= undefined", _WORKER)
             schedds = collector.query(self._condor.AdType.Schedd)
-            queues = [(ad, self._condor.Schedd(ad)) for ad in schedds]
-            jobs = [one for _, schedd in queues for one in schedd.query(_QUEUE, _JOB)]
             since: dict[str, int] = orjson.loads(mark) if mark else {}
-            ended, marks = self._ended(queues, since, int(now))
+            newest = max((_number(ad, "LastHeardFrom") for ad in (*slots, *schedds)), default=0.0)
+            queues = [self._queue(ad, since, int(now), newest) for ad in schedds]
+        self._last = {one.name: one.jobs for one in queues}
+        jobs = [job for one in queues for job in one.jobs]
+        ended = [done for one in queues for done in one.done]
         tokens = {str(ad.get("Name", "")): str(ad.get("DynamoToken", "")) for ad in slots}
         return Reading(
-            now, jobs_of(jobs, tokens, now), workers_of(slots, now), ended, orjson.dumps(marks).decode()
+            now,
+            jobs_of(jobs, tokens, now),
+            {**workers_of(slots, now), **access_points_of(schedds)},
+            ended,
+            orjson.dumps({one.name: one.mark for one in queues}).decode(),
         )
 
     def drain(self, token: str) -> None:
@@ -93,27 +117,49 @@ class CondorPool:
         with self._asking("drain a worker"):
             collector = self._condor.Collector(self._manager or None)
             which = f'DynamoToken == "{token}"'
-            slots = collector.query(self._condor.AdType.Startd, which, ["Name", "Machine"])
+            with _TOKENS:
+                slots = collector.query(self._condor.AdType.Startd, which, ["Name", "Machine"])
         # One slot of each machine stands for it: its name is found in the collector, that of the machine in no DNS.
         for slot in {str(ad["Machine"]): str(ad["Name"]) for ad in slots}.values():
             self._drain(slot)
 
-    def _ended(
-        self, queues: Sequence[tuple[Ad, Any]], since: Mapping[str, int], now: int
-    ) -> tuple[list[Done], dict[str, int]]:
-        """Return the jobs that ended well since they were last asked for; at first, none."""
-        done: list[Done] = []
-        marks: dict[str, int] = {}
-        for ad, schedd in queues:
-            name = str(ad.get("Name", ""))
-            begin, marks[name] = since.get(name, now), now
-            if begin >= now:
-                continue
-            # Of whole seconds, those that are not over yet are left for the next time.
-            which = f"CompletionDate >= {begin} && CompletionDate < {now} && JobStatus == 4 && ExitCode =?= 0"
-            found = schedd.history(f"({which}) && JobUniverse != 7 && JobUniverse != 12", _ENDED, match=_MOST)
-            done += [one for one in map(_done, found) if one is not None]
-        return done, marks
+    def _queue(self, ad: Ad, since: Mapping[str, int], now: int, newest: float) -> _Queue:
+        """Return what is in the queue of a schedd, and what ended since it was last asked; at first, nothing.
+
+        An access point of the fleet may be gone at any time, and its ad is there for minutes: of one that has said
+        nothing for a while, by the collector's clock, or does not answer, what it last said counts.
+        """
+        name = str(ad.get("Name", ""))
+        begin = since.get(name, now)
+        last = _Queue(name, self._last.get(name, []), [], begin)
+        if "DynamoToken" in ad and newest - _number(ad, "LastHeardFrom") > _SILENT:
+            return last
+        with self._reading(ad):
+            try:
+                schedd = self._condor.Schedd(ad)
+                jobs = list(schedd.query(_QUEUE, _JOB))
+                return _Queue(name, jobs, _ended(schedd, begin, now), now)
+            except (self._condor.HTCondorException, OSError, RuntimeError):
+                if "DynamoToken" not in ad:
+                    raise
+                return last
+
+    @contextmanager
+    def _reading(self, ad: Ad) -> Iterator[None]:
+        """Read the queue of an access point of the fleet by its own key; it knows no other of the pool."""
+        token, param = ad.get("DynamoToken"), self._condor.param
+        if not token:
+            yield
+            return
+        with _TOKENS, tempfile.TemporaryDirectory(prefix="dynamo-queue-") as folder:
+            file, before = Path(folder) / "token", param.get(_FOLDER)
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(self._keys.token(str(token), self._clock()))
+            param[_FOLDER] = folder
+            try:
+                yield
+            finally:
+                param[_FOLDER] = before or ""
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
@@ -122,6 +168,15 @@ class CondorPool:
         except (self._condor.HTCondorException, OSError, RuntimeError, ValueError) as error:
             tokens = str(self._condor.param.get("SEC_TOKEN_DIRECTORY") or "~/.condor/tokens.d")
             raise InfrastructureError(refusal(what, str(error), tokens, reached=False)) from error
+
+
+def _ended(schedd: Any, begin: int, now: int) -> list[Done]:
+    """Return the jobs of a schedd that ended well in a time of whole seconds; what is not over is for the next time."""
+    if begin >= now:
+        return []
+    which = f"CompletionDate >= {begin} && CompletionDate < {now} && JobStatus == 4 && ExitCode =?= 0"
+    found = schedd.history(f"({which}) && JobUniverse != 7 && JobUniverse != 12", _ENDED, match=_MOST)
+    return [one for one in map(_done, found) if one is not None]
 
 
 def jobs_of(ads: Iterable[Ad], tokens: Mapping[str, str], now: float) -> list[Job]:
@@ -158,6 +213,17 @@ def workers_of(ads: Iterable[Ad], now: float) -> dict[str, PoolWorker]:
     for ad in ads:
         slots.setdefault(str(ad["DynamoToken"]), []).append(ad)
     return {token: _worker(some, now) for token, some in slots.items()}
+
+
+def access_points_of(ads: Iterable[Ad]) -> dict[str, PoolWorker]:
+    """Return the access points of the fleet by the ads of all schedds."""
+    return {
+        str(ad["DynamoToken"]): PoolWorker(
+            cores=0, at=_number(ad, "LastHeardFrom", float("inf")), queue=int(_number(ad, "TotalJobAds"))
+        )
+        for ad in ads
+        if "DynamoToken" in ad
+    }
 
 
 def _worker(slots: Sequence[Ad], now: float) -> PoolWorker:

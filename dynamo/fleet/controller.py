@@ -13,6 +13,7 @@ from typing import Any
 
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
+from dynamo.fleet.access_points import access_points, lacking_points, planned_with, without_points
 from dynamo.fleet.adoption import as_worker
 from dynamo.fleet.buying import Market, market
 from dynamo.fleet.clouds import Clouds
@@ -159,7 +160,10 @@ class Controller:
         fresh = self.clouds.fresh(within)
         seen = Seen(now, self.clouds.listings, fresh, self.hearing.heard(now), self.hearing.since)
         boots = {one.offer: self.standing.boot_limit(one.offer) for one in self.roster.all}
-        settled = settle(self.roster.all, seen, self.clouds.under_way, self._noticed, boots, self._patience)
+        settled = settle(
+            self.roster.all, seen, self.clouds.under_way, self._noticed, boots, self._patience,
+            access_points(self.slice),
+        )  # fmt: skip
         if settled.noticed or self._noticed:
             self.ledger.notice(now, settled.noticed)
         self._noticed = settled.noticed
@@ -206,14 +210,16 @@ class Controller:
         if self.paused or heard is None:  # who cannot be heard of cannot join either
             self.ledger.learn("standing", self.standing.data())
             return
+        points = access_points(self.slice)
+        work, since = without_points(points, trading, live), now - self._patience.requested
         view = View(
             now=now,
             loads=self.loads,
-            workers=view_workers(self._expected(live, now), heard, now),
-            offers=list(trading.offers.values()),
-            groups=trading.groups,
-            coming=self.hearing.coming(now, trading.offers.values()),
-            limits=trading.limits,
+            workers=view_workers(planned_with(live, points, since), heard, now),
+            offers=list(work.offers.values()),
+            groups=work.groups,
+            coming=self.hearing.coming(now, work.offers.values()),
+            limits=work.limits,
             trusted=self.hearing.trusted(live, now),
             lateness=self.hearing.lateness(now),
         )
@@ -222,13 +228,9 @@ class Controller:
         if self.trouble:
             self.ledger.tell(now, "policy failed", self.trouble)
         bought = guard.allowed_buys(
-            decision.buys,
-            [*self.roster.all, *self._strangers],
-            trading.offers,
-            trading.groups,
-            trading.limits,
-            now,
-        )
+            (*lacking_points(points, trading, live, now), *decision.buys), [*self.roster.all, *self._strangers],
+            trading.offers, trading.groups, trading.limits, now,
+        )  # fmt: skip
         released = guard.allowed_releases(decision.releases, live, trading.groups, now, trusted=view.trusted)
         self.decision = replace(
             decision, buys=bought.buys, releases=released, reasons=(*decision.reasons, *bought.against)
@@ -236,11 +238,6 @@ class Controller:
         self._write(view, now)
         self._buy(bought.buys, trading, now)
         self.roster.release(released, now)
-
-    def _expected(self, live: Sequence[WorkerRecord], now: float) -> list[WorkerRecord]:
-        """Return the workers that work can be planned with: not an order of which nobody has heard for long."""
-        patience = self._patience.requested
-        return [one for one in live if one.stage != "requested" or now - one.since <= patience]
 
     def _obey(self, trading: Market, now: float) -> None:
         """Do what no policy is asked for: budgets and bounds that are exceeded, and groups that are no more."""

@@ -27,7 +27,8 @@ live() {
 
 # The pool knows this worker, and heard of it just now: by the pool's own clock.
 known() {
-  found=$(timeout 20 condor_status -limit 1 -af Name -constraint \
+  # shellcheck disable=SC2086  # empty for a worker, -schedd for an access point
+  found=$(timeout 20 condor_status $DYNAMO_ADS -limit 1 -af Name -constraint \
     "DynamoToken == \"$DYNAMO_ORDER\" && time() - LastHeardFrom < 180" 2> /dev/null)
   [ -n "$found" ]
 }
@@ -66,7 +67,9 @@ check() {
   heard=0
   [ ! -s "$state/heard" ] || read -r heard < "$state/heard"
   [ "$lived" -lt "$DYNAMO_LIFETIME" ] || end "this machine is $lived s old, and was to live $DYNAMO_LIFETIME s"
+  silence=$DYNAMO_SILENT
   if [ -e "$state/joined" ]; then
+    silence=$DYNAMO_PATIENT
     master > /dev/null || end "HTCondor has ended, as it does without a job for long enough"
     if known; then
       heard=$lived
@@ -74,7 +77,7 @@ check() {
     fi
   fi
   silent=$((lived - heard))
-  [ "$silent" -lt "$DYNAMO_SILENT" ] || end "no contact with the pool for $silent s"
+  [ "$silent" -lt "$silence" ] || end "no contact with the pool for $silent s"
 }
 
 case ${1:-} in

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynamo.errors import InfrastructureError
+from dynamo.fleet.slice import Role
 
 __all__ = [
     "TOKEN_LIFETIME",
@@ -48,7 +49,8 @@ class Ticket:
     cores, memory
         What it offers, in cores and bytes; 0 for what HTCondor finds there.
     idle, grace
-        Seconds without a job after which HTCondor ends there; and that jobs have to end when it is told to.
+        Seconds without a job after which HTCondor ends there, 0 for an access point, which takes jobs in and runs none;
+        and that jobs have to end when it is told to.
     spent
         When it was exchanged; None where it was not.
     nonce
@@ -71,6 +73,11 @@ class Ticket:
     spent: float | None = None
     nonce: str = ""
     revoked: float | None = None
+
+    @property
+    def role(self) -> Role:
+        """What the machine is to the pool."""
+        return "worker" if self.idle else "submit"
 
 
 class JoinStore(Protocol):

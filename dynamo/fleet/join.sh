@@ -50,13 +50,23 @@ exchange() {
   rm -f "$token" "$call"
 }
 
-# The first line is the token, all others are the configuration. What another pool's package laid down goes.
+# The first line is the token; of an access point also the key that its queue is read by, and a token with which who
+# submits there can ask what the pool has. All others are the configuration. What another pool's package laid down goes.
 settle() {
   conf=$root/etc/condor
   install -d -m 0755 "$conf/config.d"
   install -d -m 0700 "$conf/tokens.d"
   rm -f "$conf"/config.d/* "$conf"/tokens.d/*
-  head -n 1 "$state/answer" > "$conf/tokens.d/dynamo"
+  read -r pool queue asking < "$state/answer"
+  echo "$pool" > "$conf/tokens.d/dynamo"
+  if [ -n "$queue" ]; then
+    install -d -m 0700 "$conf/passwords.d"
+    echo "$queue" | base64 -d > "$conf/passwords.d/queue"
+    home=$(getent passwd "$DYNAMO_OWNER" | cut -d : -f 6)
+    install -d -o "$DYNAMO_OWNER" -m 0700 "$home/.condor" "$home/.condor/tokens.d"
+    echo "$asking" > "$home/.condor/tokens.d/pool"
+    chown "$DYNAMO_OWNER" "$home/.condor/tokens.d/pool"
+  fi
   tail -n +2 "$state/answer" > "$conf/config.d/50-dynamo.conf"
   rm -f "$state/answer"
   # Of several addresses, the pool is told the one that it can reach: that from which this machine reaches it.

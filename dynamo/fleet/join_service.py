@@ -1,8 +1,9 @@
 """The join service: where workers exchange their join tokens, over HTTPS, with a certificate that they know.
 
 Enters: ``POST /join`` with a bearer token and a small form (``worker``, ``order``, ``nonce``). Leaves: 200 with the
-token of HTCondor on the first line and its configuration below. Goes wrong: what is told to who asked, in words: 403
-refused, 413, 429 too often, 503 when the pool cannot sign; nothing is raised.
+token of HTCondor on the first line, behind it for an access point the key of its queue and a token for who submits
+there, and the configuration below. Goes wrong: what is told to who asked, in words: 403 refused, 413, 429 too often,
+503 when the pool cannot sign; nothing is raised.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from aiohttp import web
 from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.fleet.certificate import Certificate
 from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, JoinStore, Ticket
-from dynamo.fleet.trust import Signer
+from dynamo.fleet.queue_key import QueueKeys
+from dynamo.fleet.trust import ASKING, AUTHORIZATIONS, Signer
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
 __all__ = ["Allowance", "JoinCounts", "JoinService"]
@@ -86,6 +88,8 @@ class JoinService:
         The pool that is joined.
     certificate
         Of the service.
+    keys
+        Makes the keys by which the fleet reads the queues of access points.
     host, port
         Where it listens; port 0 is one that is free.
     clock
@@ -98,12 +102,13 @@ class JoinService:
         signer: Signer,
         place: PoolPlace,
         certificate: Certificate,
+        keys: QueueKeys,
         *,
         host: str,
         port: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._open_store, self._signer, self._place = open_store, signer, place
+        self._open_store, self._signer, self._place, self._keys = open_store, signer, place, keys
         self._certificate, self._host, self.port = certificate, host, port
         self._clock = clock
         self._allowance = Allowance()
@@ -203,7 +208,10 @@ class JoinService:
 
     def _sign(self, ticket: Ticket) -> tuple[str, str]:
         left = ticket.dies - self._clock() + ticket.grace
-        return self._signer.sign(ticket.worker, left), worker_config(self._place, ticket)
+        token = self._signer.sign(ticket.worker, left, AUTHORIZATIONS[ticket.role])
+        if ticket.role == "submit":
+            token += f" {self._keys.file(ticket.order)} {self._signer.sign(ticket.worker, left, ASKING)}"
+        return token, worker_config(self._place, ticket)
 
     def _refuse(self, why: str, status: int) -> web.Response:
         self.counts.refused[why] = self.counts.refused.get(why, 0) + 1

@@ -54,6 +54,8 @@ class Patience:
         One that is missing, and of which the pool still knows: longer than workers take to say that they are there.
     unheard
         A worker that the pool does not hear of; above the time after which it ends itself.
+    unheard_queue
+        An access point likewise: its queue is lost with it.
     ghost
         A machine that the journal does not know, before it is adopted or taken away.
     draining
@@ -68,6 +70,7 @@ class Patience:
     many_missing: float = 300.0
     said: float = 90.0
     unheard: float = 720.0
+    unheard_queue: float = 3600.0
     ghost: float = 120.0
     draining: float = 3600.0
     again: float = 60.0

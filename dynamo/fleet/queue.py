@@ -96,6 +96,9 @@ class PoolWorker:
         Whether it takes no new job.
     at
         When it was last heard of, in Unix seconds: a pool remembers for a while who is gone.
+    queue
+        Of an access point, how many jobs are in its queue, also those that are done and not fetched yet; None for what
+        runs jobs.
     """
 
     cores: int
@@ -103,6 +106,7 @@ class PoolWorker:
     idle_since: float | None = None
     draining: bool = False
     at: float = float("inf")
+    queue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Heard:
         Whether it takes no new job.
     at
         When it was last heard of.
+    queue
+        Of an access point, how many jobs are in its queue; None for what runs jobs.
     """
 
     cores: int
@@ -47,6 +49,7 @@ class Heard:
     urgent: bool = False
     draining: bool = False
     at: float = float("inf")
+    queue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

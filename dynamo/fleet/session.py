@@ -27,11 +27,12 @@ from dynamo.fleet.place import ReachedPool, reach
 from dynamo.fleet.policies.named import by_name
 from dynamo.fleet.policies.shadow import SHADOW, beside
 from dynamo.fleet.provider import Driver, Provider
+from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
-from dynamo.fleet.wishes import Wishes, check_roles
+from dynamo.fleet.wishes import Wishes
 from dynamo.journal.workspace import Workspace
 
 __all__ = ["Fleet", "steady_clock"]
@@ -159,10 +160,10 @@ class Fleet:
         self, slice_: Slice, clock: Callable[[], float]
     ) -> Iterator[tuple[Controller, WorkerStarter]]:
         """Open all that a controller needs."""
-        check_roles(slice_)
         journal = self.workspace.journal
         drivers = {name: registry.driver(rule.driver) for name, rule in slice_.providers.items()}
         reached = reach(slice_.pool, slice_.name)
+        keys = QueueKeys(self.workspace.root / "fleet", reached.place.trust_domain)
         with ExitStack() as stack:
             ledger = stack.enter_context(Ledger(journal, slice_.name))
             _check_known(ledger, slice_)
@@ -170,13 +171,13 @@ class Fleet:
             stack.callback(clouds.close)
             # A drain may take a minute: it is not to keep the pool from being heard.
             pool, drains = (
-                Calls(name, lambda: CondorPool(reached.asked, reached.drain, clock), threads=1)
+                Calls(name, lambda: CondorPool(reached.asked, reached.drain, keys, clock), threads=1)
                 for name in ("the pool", "who drains workers")
             )
             stack.callback(pool.close)
             stack.callback(drains.close)
             hearing = Hearing(pool, ledger, drains=drains, stale=max(3 * self.interval, _STALE))
-            place = stack.enter_context(_joining(reached, self.workspace, ledger, clock, self.tell))
+            place = stack.enter_context(_joining(reached, self.workspace, keys, ledger, clock, self.tell))
             starter = WorkerStarter(
                 journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
             )
@@ -237,7 +238,12 @@ def _clouds(
 
 @contextmanager
 def _joining(
-    reached: ReachedPool, workspace: Workspace, ledger: Ledger, clock: Callable[[], float], tell: Tell
+    reached: ReachedPool,
+    workspace: Workspace,
+    keys: QueueKeys,
+    ledger: Ledger,
+    clock: Callable[[], float],
+    tell: Tell,
 ) -> Iterator[JoinPlace]:
     """Let workers join, at the port where those that were ordered before a restart look for it."""
     certificate = join_certificate(workspace.root / "fleet", [reached.host])
@@ -247,7 +253,7 @@ def _joining(
         for port in dict.fromkeys(ports):
             made = JoinService(
                 lambda: JoinLedger(workspace.journal), reached.trust, reached.place, certificate,
-                host=reached.host, port=port, clock=clock,
+                keys, host=reached.host, port=port, clock=clock,
             )  # fmt: skip
             try:
                 service = stack.enter_context(made)

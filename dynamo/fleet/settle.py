@@ -6,7 +6,7 @@ that lists nothing and says no error looks the same as an empty one, and so does
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from dynamo.fleet.life import LifeStage, Patience
 from dynamo.fleet.machine import Machine
@@ -24,6 +24,7 @@ def settle(
     noticed: Mapping[str, float],
     boots: Mapping[str, float],
     patience: Patience,
+    points: Collection[str] = (),
 ) -> Settled:
     """Return what became of workers, live ones and those that ended not long ago.
 
@@ -35,8 +36,10 @@ def settle(
         As the last time returned it.
     boots
         Offer to the seconds that its workers may take until they join.
+    points
+        Node groups of access points, which are not given up as soon: their queue is lost with them.
     """
-    judge = _Judge(workers, seen, under_way, noticed, boots, patience)
+    judge = _Judge(workers, seen, under_way, noticed, boots, patience, points)
     return judge.all()
 
 
@@ -51,9 +54,11 @@ class _Judge:
         before: Mapping[str, float],
         boots: Mapping[str, float],
         patience: Patience,
+        points: Collection[str],
     ) -> None:
         self.workers, self.seen, self.now = {one.token: one for one in workers}, seen, seen.now
         self.under_way, self.before, self.boots, self.patience = under_way, before, boots, patience
+        self.points = points
         self.noticed: dict[str, float] = {}
         self.many = frozenset(self._many_missing())
         self.crowd = self._crowd()
@@ -114,8 +119,9 @@ class _Judge:
 
     def _joined(self, one: WorkerRecord, heard: Heard | None) -> WorkerRecord:
         if heard is None:
-            if self.seen.heard is not None and self._long(f"unheard/{one.token}", self.patience.unheard):
-                why = f"the pool has not heard of it for {self.patience.unheard:.0f} s"
+            wait = self.patience.unheard_queue if one.group in self.points else self.patience.unheard
+            if self.seen.heard is not None and self._long(f"unheard/{one.token}", wait):
+                why = f"the pool has not heard of it for {wait:.0f} s"
                 return one.step("stopping", self.now, why, failed=True)
             return one
         if heard.draining:
@@ -149,18 +155,15 @@ class _Judge:
 
     def _draining(self, one: WorkerRecord) -> WorkerRecord:
         heard = self.seen.heard
-        if (
-            heard is not None
-            and one.token in heard
-            and heard[one.token].draining
-            and not heard[one.token].busy
-        ):
+        said = (heard or {}).get(one.token)
+        if said is not None and (said.draining and not said.busy if said.queue is None else said.queue == 0):
             return one.step("stopping", self.now, "its last job is done")
         wait = self.patience.missing if self.crowd else self.patience.unheard
         if heard is not None and one.token not in heard and self._long(f"left/{one.token}", wait):
             return one.step("stopping", self.now, "it has left the pool")
         if self.now - one.since > self.patience.draining:
-            why = f"it still has jobs after {self.patience.draining:.0f} s; they run again elsewhere"
+            lost = "are lost with its queue" if said and said.queue is not None else "run again elsewhere"
+            why = f"it still has jobs after {self.patience.draining:.0f} s; they {lost}"
             return one.step("stopping", self.now, why)
         return one
 
@@ -184,7 +187,8 @@ class _Judge:
         if not self._long(missing, wait):
             return one
         expected = one.stage == "draining"
-        why = "it ended itself" if expected else "its provider does not list it any more; its jobs run again"
+        lost = "its queue is lost" if one.group in self.points else "its jobs run again"
+        why = "it ended itself" if expected else f"its provider does not list it any more; {lost}"
         return one.step("gone", self.now, why, failed=not expected)
 
     def _stopped(self, one: WorkerRecord) -> WorkerRecord:

@@ -22,6 +22,8 @@ __all__ = ["LONGEST", "JoinPlace", "WorkerStarter"]
 
 #: Seconds that a worker lives at most whose node group has no lifetime: its token of HTCondor must end some time.
 LONGEST = 30 * 86_400.0
+#: The same of an access point, whose queue ends with it.
+LONGEST_QUEUE = 365 * 86_400.0
 _HOUR = 3600.0
 #: Seconds that a worker stays without a job when nobody lets it go: longer than who decides takes, so that it is the
 #: last resort; and one that is kept warm.
@@ -74,18 +76,19 @@ class WorkerStarter:
     def spec(self, worker: WorkerRecord, slice_: Slice, trading: Market) -> MachineSpec:
         """Return the order of a worker; raises `UserError` where it cannot be started so."""
         rule, group, now = trading.rules[worker.offer], slice_.nodes[worker.group], self._clock()
-        dies = worker.dies if worker.dies is not None else now + LONGEST
+        longest = LONGEST if group.role == "worker" else LONGEST_QUEUE
+        dies = worker.dies if worker.dies is not None else now + longest
         grace = Patience().draining
         ticket = Ticket(
             worker.name, worker.token, worker.group, worker.offer, now + TOKEN_LIFETIME, dies,
             cores=worker.cores if not isinstance(rule.size, str) else 0,
             memory=worker.memory if not isinstance(rule.size, str) else 0,
-            idle=idle_limit(group), grace=grace,
+            idle=idle_limit(group) if group.role == "worker" else 0.0, grace=grace,
         )  # fmt: skip
         driver = self._drivers[worker.provider]
         start = WorkerStart(
             worker.name, worker.token, self._place.url, self._place.certificate, self._desk.issue(ticket),
-            lifetime=dies - now, grace=grace, install=Install() if driver.prepared else STOCK_DEBIAN,
+            lifetime=dies - now, grace=grace, install=Install() if driver.prepared else STOCK_DEBIAN, role=group.role,
         )  # fmt: skip
         there = self._networks(worker.provider)
         here = [name for name in group.networks if worker.provider in slice_.networks[name].spans]

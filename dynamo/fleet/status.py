@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from dynamo.fleet.access_points import access_points
 from dynamo.fleet.buying import lacking, market
 from dynamo.fleet.controller import Controller
 from dynamo.fleet.demand import Terms, demand
@@ -40,7 +41,7 @@ def status_data(controller: Controller, now: float) -> dict[str, Any]:
         "interval": controller.interval,
         "policy": controller.policy.name,
         "paused": controller.paused,
-        **_supply(controller.roster.live, offers),
+        **_supply(controller.roster.live, offers, access_points(controller.slice)),
         "busy": sum(one.busy for one in heard.values()),
         "target": controller.decision.target,
         "demand": demand(controller.loads, (), now, Terms()).cores,
@@ -59,8 +60,11 @@ def status_data(controller: Controller, now: float) -> dict[str, Any]:
     }
 
 
-def _supply(live: Sequence[WorkerRecord], offers: Mapping[str, Offer]) -> dict[str, Any]:
-    """Return what there is and costs; the supply is of cores of speed 1 that are in the pool."""
+def _supply(
+    live: Sequence[WorkerRecord], offers: Mapping[str, Offer], points: Collection[str]
+) -> dict[str, Any]:
+    """Return what there is and costs; the supply is of cores of speed 1 that are in the pool, and run jobs."""
+    working = [one for one in live if one.group not in points]
     cores: dict[str, Counter[str]] = {}
     for one in live:
         cores.setdefault(one.group, Counter())[one.stage] += one.cores
@@ -69,9 +73,9 @@ def _supply(live: Sequence[WorkerRecord], offers: Mapping[str, Offer]) -> dict[s
         "stages": dict(Counter(one.stage for one in live)),
         "cores": sum(one.cores for one in live),
         "cores_of": {group: dict(stages) for group, stages in cores.items()},
-        "ready": sum(one.cores for one in live if one.stage == "joined"),
+        "ready": sum(one.cores for one in working if one.stage == "joined"),
         "supply": sum(
-            one.cores * speeds.get(one.offer, 1.0) for one in live if one.stage in {"joined", "draining"}
+            one.cores * speeds.get(one.offer, 1.0) for one in working if one.stage in {"joined", "draining"}
         ),
         "usd_per_hour": sum(one.usd_per_hour for one in live),
     }

@@ -11,20 +11,39 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet.slice import Role
 from dynamo.fleet.worker_config import PoolPlace
 
 if TYPE_CHECKING:
     from dynamo.pool.pool import Pool
 
-__all__ = ["CentralManager", "LocalManager", "PoolManager", "Signer", "Trust", "revocation"]
+__all__ = [
+    "ASKING",
+    "AUTHORIZATIONS",
+    "CentralManager",
+    "LocalManager",
+    "PoolManager",
+    "Signer",
+    "Trust",
+    "revocation",
+]
 
-#: What a worker may do: say that it is there, and ask whether the pool knows it.
-AUTHORIZATIONS = ("ADVERTISE_STARTD", "ADVERTISE_MASTER", "READ")
+#: What a machine may do: say that it is there, and ask whether the pool knows it. Who matches the jobs of an access
+#: point comes by a session that the collector hands on, and who runs them by that of the match: neither needs more.
+AUTHORIZATIONS: Mapping[Role, Sequence[str]] = {
+    "worker": ("ADVERTISE_STARTD", "ADVERTISE_MASTER", "READ"),
+    "submit": ("ADVERTISE_SCHEDD", "ADVERTISE_MASTER", "READ"),
+}
+#: What who submits at an access point may do elsewhere: ask what the pool has.
+ASKING = ("READ",)
+_ALL = sorted({one for some in AUTHORIZATIONS.values() for one in some})
+#: What a machine says of itself, in the collector.
+_ADS = ("STARTD", "MASTER", "SCHEDD", "SUBMITTOR")
 _FOLDER = "/etc/condor/config.d"
 #: Of each slice its own: two that join one pool do not take each other's word away.
 _FRAGMENT = "90-dynamo-revoked-{}.conf"
@@ -119,8 +138,8 @@ class LocalManager:
 class Signer(Protocol):
     """Signs what a worker proves itself with."""
 
-    def sign(self, worker: str, lifetime: float) -> str:
-        """Return a token for a worker, good for `lifetime` seconds; raises `InfrastructureError`."""
+    def sign(self, worker: str, lifetime: float, allowed: Sequence[str]) -> str:
+        """Return a token of a machine for what is `allowed`, for `lifetime` s; raises `InfrastructureError`."""
 
 
 class Trust:
@@ -144,12 +163,12 @@ class Trust:
         self._key = key
         self._fragment = manager.fragment(slice_)
 
-    def sign(self, worker: str, lifetime: float) -> str:
-        """Return a token with which `worker` can offer slots for so many seconds, and do nothing else."""
+    def sign(self, worker: str, lifetime: float, allowed: Sequence[str] = AUTHORIZATIONS["worker"]) -> str:
+        """Return a token with which `worker` can do what is `allowed` for so many seconds, and nothing else."""
         identity = self._place.identity(_checked(worker))
         command = ["condor_token_create", "-identity", identity, "-key", self._key]
         command += ["-lifetime", str(max(int(lifetime), 1))]
-        for one in AUTHORIZATIONS:
+        for one in allowed:
             command += ["-authz", one]
         token = self._manager.run(command).strip()
         if token.count(".") != 2:
@@ -175,8 +194,9 @@ class Trust:
     def _forget(self, which: str) -> None:
         """Take what such workers said of themselves out of the collector: for a quarter of an hour it believes it."""
         query = f'MyType = "Query"\nTargetType = "Machine"\nRequirements = {which}\n'
-        for kind in ("INVALIDATE_STARTD_ADS", "INVALIDATE_MASTER_ADS"):
-            self._manager.run(["sh", "-c", 'printf %s "$1" | condor_advertise "$0" -', kind, query])
+        for kind in _ADS:
+            verb = f"INVALIDATE_{kind}_ADS"
+            self._manager.run(["sh", "-c", 'printf %s "$1" | condor_advertise "$0" -', verb, query])
 
 
 def revocation(place: PoolPlace, workers: Sequence[str]) -> str:
@@ -190,7 +210,7 @@ def revocation(place: PoolPlace, workers: Sequence[str]) -> str:
     members = ",".join(identities)
     before = "$(SEC_TOKEN_REVOCATION_EXPR:false)"
     expression = f'SEC_TOKEN_REVOCATION_EXPR = ({before}) || stringListMember(sub, "{members}")'
-    denied = [f"DENY_{one} = $(DENY_{one}), {', '.join(identities)}" for one in AUTHORIZATIONS]
+    denied = [f"DENY_{one} = $(DENY_{one}), {', '.join(identities)}" for one in _ALL]
     return head + "\n".join([expression, *denied, ""])
 
 

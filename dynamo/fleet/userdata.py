@@ -15,11 +15,14 @@ from typing import Any
 import yaml
 
 from dynamo.errors import UserError
+from dynamo.fleet.slice import Role
 
-__all__ = ["STOCK_DEBIAN", "USER_DATA_LIMIT", "Install", "WorkerStart", "user_data"]
+__all__ = ["SILENT_QUEUE", "STOCK_DEBIAN", "USER_DATA_LIMIT", "Install", "WorkerStart", "user_data"]
 
 #: Bytes that EC2 takes, the least of all clouds.
 USER_DATA_LIMIT = 16 * 1024
+#: Seconds without a word of the pool after which an access point that has joined ends itself.
+SILENT_QUEUE = 7200.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+~=<>,\[\]-]*")
 _OWNER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -117,6 +120,9 @@ class WorkerStart:
         Whom jobs run as: the user who submits them, made where the image does not know him.
     install
         What the image lacks.
+    role
+        What it is to the pool. An access point holds a queue: once it has joined, it outlives a pool that is silent for
+        `SILENT_QUEUE` seconds.
     """
 
     name: str
@@ -130,10 +136,11 @@ class WorkerStart:
     check: float = 30.0
     owner: str = "dynamo"
     install: Install = Install()
+    role: Role = "worker"
 
 
 def user_data(start: WorkerStart) -> str:
-    """Return the user data of a worker.
+    """Return the user data of a worker, or an access point.
 
     Raises `UserError` where something of it cannot be: a name with other signs, times that are not above 0, more than
     16 KiB in all.
@@ -182,6 +189,9 @@ def _settings(start: WorkerStart) -> str:
         "JOIN_URL": start.join_url,
         "LIFETIME": int(start.lifetime),
         "SILENT": int(start.silent),
+        "PATIENT": int(start.silent if start.role == "worker" else max(start.silent, SILENT_QUEUE)),
+        "OWNER": start.owner,
+        "ADS": "" if start.role == "worker" else "-schedd",
         "GRACE": int(start.grace),
         "CHECK": int(start.check),
     }

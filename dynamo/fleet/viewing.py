@@ -89,6 +89,7 @@ def _heard(one: PoolWorker, jobs: Sequence[tuple[Job, float]]) -> Heard:
         urgent=any(end <= job.due < float("inf") for job, end in jobs),
         draining=one.draining,
         at=one.at,
+        queue=one.queue,
     )
 
 

@@ -10,10 +10,9 @@ from dynamo.fleet.asked import Asked, asked
 from dynamo.fleet.controller import Controller
 from dynamo.fleet.policies.named import by_name
 from dynamo.fleet.policies.shadow import beside
-from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 
-__all__ = ["Wishes", "check_roles"]
+__all__ = ["Wishes"]
 
 #: Under which it is kept which node groups were brought back.
 _RESTORED = "restored"
@@ -48,7 +47,6 @@ class Wishes:
                 return
             self._seen = changed
             new = load(self._path)
-            check_roles(new)
             if (
                 new.name != controller.slice.name
                 or new.providers != controller.slice.providers
@@ -91,16 +89,6 @@ class Wishes:
         if new.restore != self._asked.restore:
             controller.ledger.learn(_RESTORED, [list(one) for one in new.restore])
         self._asked = new
-
-
-def check_roles(slice_: Slice) -> None:
-    """Raise `UserError` where a node group is not of workers: nothing here starts others, or knows when they are up."""
-    for name, group in slice_.nodes.items():
-        if group.role != "worker":
-            raise UserError(
-                f"the node group {name!r} has the role {group.role!r}: only workers can be started as yet, so set that "
-                "machine up by other means, and take the group out of the slice"
-            )
 
 
 def _changed(path: Path) -> int:

@@ -1,14 +1,16 @@
-"""HTCondor's configuration of a worker, as it is sent to one that joins."""
+"""HTCondor's configuration of a worker or an access point, as it is sent to one that joins."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from dynamo.errors import UserError
 from dynamo.fleet.join import Ticket
+from dynamo.fleet.slice import Role
 
 __all__ = ["PoolPlace", "worker_config"]
 
@@ -17,8 +19,13 @@ _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]+")
 _TEXT = re.compile(r"[A-Za-z0-9 ._/:+@-]*")
 #: Seconds for which the collector keeps an ad of a worker that says nothing any more.
 _REMEMBERED = 180
-#: The same settings as the execution points of `dynamo pool` have.
-_FRAGMENTS = ("security.conf", "ep.conf", "latency-ep.conf")
+#: The same settings as the execution points and the access point of `dynamo pool` have.
+_FRAGMENTS: Mapping[Role, Sequence[str]] = {
+    "worker": ("security.conf", "ep.conf", "latency-ep.conf"),
+    "submit": ("security.conf", "ap.conf", "latency-ap.conf"),
+}
+#: What an access point says of itself.
+_QUEUES = ("SCHEDD_ATTRS = $(SCHEDD_ATTRS) DynamoToken DynamoGroup DynamoOffer ClassAdLifetime",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,10 @@ class PoolPlace:
 
 
 def worker_config(place: PoolPlace, ticket: Ticket) -> str:
-    """Return the configuration of one worker, complete, so that its image needs none.
+    """Return the configuration of one worker or access point, complete, so that its image needs none.
 
     In its ads it says which order it came of (``DynamoToken``), its node group (``DynamoGroup``) and its offer
-    (``DynamoOffer``). Where no job came for `Ticket.idle` seconds HTCondor ends, and the machine with it.
+    (``DynamoOffer``). Where no job came to a worker for `Ticket.idle` seconds HTCondor ends, and the machine with it.
     Raises `UserError` where a name of it cannot stand there.
     """
     for text in (ticket.worker, ticket.order, ticket.group, ticket.offer):
@@ -56,7 +63,7 @@ def worker_config(place: PoolPlace, ticket: Ticket) -> str:
     )
     collector = place.central_manager if _has_port(place.central_manager) else f"{host}:9618"
     lines = [
-        f"# The worker {ticket.worker}, written when it joined.",
+        f"# The {ticket.role} machine {ticket.worker}, written when it joined.",
         f"CONDOR_HOST = {host}",
         f"COLLECTOR_HOST = {collector}",
         f"UID_DOMAIN = {place.trust_domain}",
@@ -68,17 +75,24 @@ def worker_config(place: PoolPlace, ticket: Ticket) -> str:
         # Three of its updates: jobs are matched with a machine that is gone as long as the collector has its ads (15
         # minutes by default), and wait for it.
         f"ClassAdLifetime = {_REMEMBERED}",
-        "STARTD_ATTRS = $(STARTD_ATTRS) DynamoToken DynamoGroup DynamoOffer ClassAdLifetime",
         "MASTER_ATTRS = $(MASTER_ATTRS) DynamoToken ClassAdLifetime",
+        *(_offers(ticket) if ticket.role == "worker" else _QUEUES),
+    ]
+    folder = files("dynamo.containers") / "pool" / "config.d"
+    fragments = [(folder / name).read_text() for name in _FRAGMENTS[ticket.role]]
+    return "\n".join([*lines, "", *fragments])
+
+
+def _offers(ticket: Ticket) -> list[str]:
+    """Return what a worker offers, and when it ends."""
+    return [
+        "STARTD_ATTRS = $(STARTD_ATTRS) DynamoToken DynamoGroup DynamoOffer ClassAdLifetime",
         f"STARTD_NOCLAIM_SHUTDOWN = {int(ticket.idle)}",
         # When it is told to end, it takes no new job, and those that run have this long.
         f"MAXJOBRETIREMENTTIME = {int(ticket.grace)}",
         *([f"NUM_CPUS = {ticket.cores}"] if ticket.cores else []),
         *([f"MEMORY = {ticket.memory // 2**20}"] if ticket.memory else []),
     ]
-    folder = files("dynamo.containers") / "pool" / "config.d"
-    fragments = [(folder / name).read_text() for name in _FRAGMENTS]
-    return "\n".join([*lines, "", *fragments])
 
 
 def _has_port(place: str) -> bool:

@@ -54,6 +54,8 @@ class MemoryPool:
         When its collector was restarted; until each worker says again that it is there, nobody is known.
     update
         Seconds until all have said so.
+    queues
+        Node groups whose machines take jobs in, and run none, to how many are in the queue of each.
     """
 
     cloud: Cloud
@@ -63,6 +65,7 @@ class MemoryPool:
     down: bool = False
     restarted: float = float("-inf")
     update: float = 60.0
+    queues: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, MemoryJob] = field(default_factory=dict)
     draining: set[str] = field(default_factory=set)
     idle: dict[str, float] = field(default_factory=dict)
@@ -98,7 +101,11 @@ class MemoryPool:
                     job.began, job.machine = None, ""
                 elif now - job.began >= job.seconds:
                     job.ended = job.began + job.seconds
-        free = {token: self._cores(one) for token, one in members.items() if token not in self.draining}
+        free = {
+            token: self._cores(one)
+            for token, one in members.items()
+            if token not in self.draining and one.tags.group not in self.queues
+        }
         for job in self.running():
             if job.machine in free:
                 free[job.machine] -= job.cores
@@ -143,6 +150,8 @@ class MemoryPool:
         self.draining.add(token)
 
     def _worker(self, token: str, one: Machine) -> PoolWorker:
+        if one.tags.group in self.queues:
+            return PoolWorker(0, at=self.clock(), queue=self.queues[one.tags.group])
         busy = sum(job.cores for job in self.running() if job.machine == token)
         return PoolWorker(self._cores(one), busy, self.idle.get(token), token in self.draining, self.clock())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -204,3 +206,65 @@ def test_a_slice_is_brought_about_and_taken_away(empty_pool, docker, tmp_path):
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "nothing is left of 'e2e'" in gone.stdout
     assert not containers(docker)
+
+
+def _as_user(machine: Any, command: str) -> str:
+    """Run a command on a machine as the user whose the jobs are."""
+    code, said = machine.exec_run(["sh", "-c", command], user="dynamo", workdir="/home/dynamo")
+    assert code == 0, said.decode()
+    return said.decode()
+
+
+def test_a_user_submits_at_an_access_point_of_the_slice(empty_pool, docker, tmp_path, samples):
+    """It joins by its token; its jobs are seen, matched and run on workers that come for them; nothing is left.
+
+    By what is on it one can neither offer slots, nor submit elsewhere, nor see what others have in their queues.
+    """
+    document = _DOCUMENT.format(pool=empty_pool.settings.name, network=empty_pool.pool.prefix)
+    front = "submit: {provider: here, size: {cores: 1, memory: 1 GiB}, count: 1, role: submit}\n  workers:"
+    (tmp_path / "slice.yaml").write_text(document.replace("workers:", front))
+    fleet = None
+    try:
+        applied = dynamo(tmp_path, "slice", "apply", "slice.yaml", "--yes")
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+        (machine,) = containers(docker)
+        assert machine.labels["dynamo-group"] == "submit"
+        fleet = Running(tmp_path)
+        frames = (samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc").read_bytes()
+        machine.put_archive(
+            "/home/dynamo", _packed({"frames.nc": frames, "n.yaml": _NOWCAST.format(horizon=10).encode()})
+        )
+        _as_user(
+            machine,
+            "mkdir w && cp frames.nc n.yaml w && cd w && dynamo run n.yaml && ls products/*/motion.nc",
+        )
+        assert any("workers" in line and "joined" in line for line in fleet.lines), fleet.said()
+        manager = f"manager.{empty_pool.settings.domain}"
+        refused = machine.exec_run(
+            ["condor_ping", "-type", "collector", "ADVERTISE_STARTD", "WRITE", "DAEMON"]
+        )
+        assert refused.output.decode().count("failed!") == 3, refused.output
+        other = ["condor_q", "-pool", manager, "-name", f"submit.{empty_pool.settings.domain}", "-allusers"]
+        assert b"DENIED" in machine.exec_run(other).output
+        kept = (tmp_path / ".dynamo" / "journal.db").read_bytes() + json.dumps(machine.attrs).encode()
+        assert machine.exec_run(["base64", "-w0", "/etc/condor/passwords.d/queue"]).output not in kept
+        assert fleet.end() == 0, fleet.said()
+    finally:
+        if fleet is not None and fleet.process.poll() is None:
+            fleet.end(signal.SIGKILL)
+        gone = dynamo(tmp_path, "slice", "destroy", "slice.yaml", "--yes")
+    assert (gone.returncode, containers(docker)) == (0, []), gone.stdout + gone.stderr
+    queues = empty_pool.pool.execute("manager", ["condor_status", "-schedd", "-af", "Name"])
+    assert queues.split() == [f"submit.{empty_pool.settings.domain}"]
+    denied = empty_pool.pool.execute("manager", ["condor_config_val", "DENY_ADVERTISE_SCHEDD"])
+    assert f"worker-{machine.attrs['Config']['Hostname']}@" in denied
+
+
+def _packed(files: dict[str, bytes]) -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return whole.getvalue()

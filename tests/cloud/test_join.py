@@ -192,7 +192,7 @@ class _Signer:
         self.signed = []
         self.fails = False
 
-    def sign(self, worker, lifetime, role):
+    def sign(self, worker, lifetime, allowed):
         if self.fails:
             raise InfrastructureError("condor_token_create failed in a place that only we know")
         self.signed.append((worker, lifetime))
