@@ -57,11 +57,13 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
         print("nothing was done: first all providers must answer")
         return world.code
     if not found.changes:
+        _tunnel(file, workspace, slice_)
         return 0
     _refuse(found)
     _refuse_others(file, workspace, slice_, world)
     confirm("do this?", yes=yes)
     _carry_out(file, workspace, slice_, found, wait)
+    _tunnel(file, workspace, slice_)
     slice_, world = looked(file)
     left = plan(slice_, world)
     print(plan_words(left, slice_))
@@ -137,6 +139,18 @@ def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: floa
         timer.cancel()
 
 
+def _tunnel(file: Path, workspace: Path | None, slice_: Slice) -> None:
+    """Have the tunnels as the slice says, unless a fleet is at work: it reads the slice again by itself."""
+    from dynamo.fleet.lock import controller_of, lock_slice
+    from dynamo.fleet.tunnel_ends import bring_about
+
+    place = made(file, workspace)
+    if controller_of(place.root / "fleet", slice_.name):
+        return
+    with lock_slice(place.root / "fleet", slice_.name):
+        bring_about(slice_, place.journal, print)
+
+
 def _remove_network(provider: Provider, id_: str) -> None:
     from dynamo.fleet.provider import NetworkProvider
 
@@ -159,6 +173,7 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.owner import Owner
     from dynamo.fleet.slice_checks import load
+    from dynamo.fleet.tunnel_ends import take_away
 
     slice_ = load(file)
     place = made(file, workspace)
@@ -169,8 +184,11 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
         owner = Owner(place.root, ledger)
         left = end(slice_.name, providers, ledger, print, patience=wait, owner=owner)
+        tunnel = take_away(slice_, place.journal)
         _revoke(place, ledger, slice_)
-    if not left:
+    if tunnel:
+        print(f"left: the tunnels at the central manager: {tunnel}", file=sys.stderr)
+    if not (left or tunnel):
         print(
             f"nothing is left of {slice_.name!r}: {', '.join(providers)} list no machine and no network of it"
         )

@@ -104,12 +104,16 @@ class JoinStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JoinRequest:
-    """What a machine sends: who it is, its join token, and a number that it made up and keeps to itself."""
+    """What a machine sends: who it is, its join token, and a number that it made up and keeps to itself.
+
+    `public` is the public key of its tunnel; empty where it needs none.
+    """
 
     worker: str
     order: str
     token: str = field(repr=False)
     nonce: str = field(repr=False)
+    public: str = ""
 
 
 class JoinRefusedError(InfrastructureError):

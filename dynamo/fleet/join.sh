@@ -23,6 +23,7 @@ write_call() {
   printf 'data-urlencode = "worker=%s"\n' "$DYNAMO_WORKER"
   printf 'data-urlencode = "order=%s"\n' "$DYNAMO_ORDER"
   printf 'data-urlencode = "nonce=%s"\n' "$(cat "$state/nonce")"
+  [ -z "${DYNAMO_TUNNEL:-}" ] || printf 'data-urlencode = "public=%s"\n' "$(/usr/local/sbin/dynamo-tunnel key)"
 }
 
 exchange() {
@@ -69,6 +70,11 @@ settle() {
   fi
   tail -n +2 "$state/answer" > "$conf/config.d/50-dynamo.conf"
   rm -f "$state/answer"
+  # Where nothing else leads to the pool, a tunnel does, also after the machine was started again.
+  if [ -n "${DYNAMO_TUNNEL:-}" ]; then
+    /usr/local/sbin/dynamo-tunnel up || { poweroff || poweroff -f; exit 1; }
+    [ ! -d /run/systemd/system ] || systemctl enable --quiet dynamo-tunnel
+  fi
   # Of several addresses, the pool is told the one that it can reach: that from which this machine reaches it.
   place=$(condor_config_val COLLECTOR_HOST)
   there=$(getent ahostsv4 "${place%:*}" | awk '{print $1; exit}')
@@ -78,7 +84,7 @@ settle() {
 }
 
 if [ ! -e "$state/joined" ]; then
-  for needed in condor_master curl; do
+  for needed in condor_master curl ${DYNAMO_TUNNEL:+wg ip}; do
     command -v "$needed" > /dev/null && continue
     say "there is no $needed on this machine, and it could not be installed"
     poweroff || poweroff -f

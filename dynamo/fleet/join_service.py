@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 from aiohttp import web
 
@@ -29,7 +29,7 @@ from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.trust import ASKING, AUTHORIZATIONS, Signer
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
-__all__ = ["Allowance", "JoinCounts", "JoinService"]
+__all__ = ["Allowance", "Gate", "JoinCounts", "JoinService"]
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,26 @@ class Allowance:
             self._refused.popitem(last=False)
 
 
+class Gate(Protocol):
+    """How workers come to the pool; called from several threads. `dynamo.fleet.tunnels` is one."""
+
+    def place(self, worker: str, place: PoolPlace, public: str) -> tuple[PoolPlace, str]:
+        """Return where a worker finds the pool, and what its configuration has besides; raises `JoinRefusedError`."""
+
+    def admit(self, worker: str, public: str) -> None:
+        """Let a worker that has joined come; raises `InfrastructureError` where that cannot be done now."""
+
+
+class _Open:
+    """Nothing stands between."""
+
+    def place(self, _worker: str, place: PoolPlace, _public: str) -> tuple[PoolPlace, str]:
+        return place, ""
+
+    def admit(self, worker: str, public: str) -> None:
+        """Let it come."""
+
+
 @dataclass(slots=True)
 class JoinCounts:
     """What the service has done since it began: joined, refused by reason, and not signed for."""
@@ -94,6 +114,8 @@ class JoinService:
         Where it listens; port 0 is one that is free.
     clock
         Gives Unix seconds.
+    gate
+        How workers come to the pool; by themselves where there is none.
     """
 
     def __init__(
@@ -107,10 +129,11 @@ class JoinService:
         host: str,
         port: int = 0,
         clock: Callable[[], float] = time.time,
+        gate: Gate | None = None,
     ) -> None:
         self._open_store, self._signer, self._place, self._keys = open_store, signer, place, keys
         self._certificate, self._host, self.port = certificate, host, port
-        self._clock = clock
+        self._clock, self._gate = clock, gate or _Open()
         self._allowance = Allowance()
         self._waiting = 0
         self.counts = JoinCounts()
@@ -200,18 +223,20 @@ class JoinService:
     async def _exchange(self, asked: JoinRequest) -> web.Response:
         """Sign first, then spend, then answer: a token that could not be spent leaves this machine never."""
         ticket = await self._loop.run_in_executor(self._books, self._desk.admit, asked, self._clock())
-        token, config = await self._loop.run_in_executor(self._signing, self._sign, ticket)
+        token, config = await self._loop.run_in_executor(self._signing, self._sign, ticket, asked.public)
         await self._loop.run_in_executor(self._books, self._desk.spend, ticket, asked, self._clock())
+        await self._loop.run_in_executor(self._signing, self._gate.admit, ticket.worker, asked.public)
         self.counts.joined += 1
         log.info("the worker %s joined", ticket.worker)
         return web.Response(text=f"{token}\n{config}", headers={"Cache-Control": "no-store"})
 
-    def _sign(self, ticket: Ticket) -> tuple[str, str]:
+    def _sign(self, ticket: Ticket, public: str) -> tuple[str, str]:
+        place, more = self._gate.place(ticket.worker, self._place, public)
         left = ticket.dies - self._clock() + ticket.grace
         token = self._signer.sign(ticket.worker, left, AUTHORIZATIONS[ticket.role])
         if ticket.role == "submit":
             token += f" {self._keys.file(ticket.order)} {self._signer.sign(ticket.worker, left, ASKING)}"
-        return token, worker_config(self._place, ticket)
+        return token, worker_config(place, ticket) + more
 
     def _refuse(self, why: str, status: int) -> web.Response:
         self.counts.refused[why] = self.counts.refused.get(why, 0) + 1
@@ -230,7 +255,8 @@ async def _read(request: web.Request) -> JoinRequest:
         raise JoinRefusedError("this is no request to join", 400) from None
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     worker, order, nonce = (form.get(name) for name in ("worker", "order", "nonce"))
+    public = form.get("public", "")
     texts = isinstance(worker, str) and isinstance(order, str) and isinstance(nonce, str)
     if kind != "Bearer" or not token or not texts or not (worker and order and nonce):
         raise JoinRefusedError("this is no request to join", 400)
-    return JoinRequest(str(worker), str(order), token, str(nonce))
+    return JoinRequest(str(worker), str(order), token, str(nonce), str(public))

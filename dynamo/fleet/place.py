@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from dynamo.errors import UserError
 from dynamo.fleet.slice import PoolRule
-from dynamo.fleet.trust import LocalManager, PoolManager, Trust
+from dynamo.fleet.trust import CentralManager, LocalManager, PoolManager, Trust
+from dynamo.fleet.tunnel import PRIVATE_NETWORK
 from dynamo.fleet.worker_config import PoolPlace
 from dynamo.pool.host import connect
 from dynamo.pool.pool import Pool
@@ -36,6 +37,10 @@ class ReachedPool:
         Where the join service listens, and is found by workers.
     drain
         Has a slot's machine drained, by the slot's name.
+    manager
+        The central manager itself.
+    networks
+        CIDRs of the pool's own networks, where they are known.
     """
 
     asked: str
@@ -44,6 +49,8 @@ class ReachedPool:
     host: str
     port: int
     drain: Callable[[str], None]
+    manager: CentralManager
+    networks: tuple[str, ...] = ()
 
 
 def reach(rule: PoolRule, slice_: str) -> ReachedPool:
@@ -63,7 +70,9 @@ def reach(rule: PoolRule, slice_: str) -> ReachedPool:
     place = PoolPlace(rule.central_manager, rule.trust_domain)
     host, port = _split(rule.join)
     trust = Trust(manager, place, slice_)
-    return ReachedPool(rule.central_manager, trust, place, host, port, lambda slot: _drain(manager.run, slot))
+    return ReachedPool(
+        rule.central_manager, trust, place, host, port, lambda slot: _drain(manager.run, slot), manager
+    )
 
 
 def _in_containers(rule: PoolRule, slice_: str) -> ReachedPool:
@@ -79,11 +88,21 @@ def _in_containers(rule: PoolRule, slice_: str) -> ReachedPool:
     domain = f"{rule.name}.dynamo"
     place = PoolPlace(f"manager.{domain}:9618", domain)
     host, port = _split(rule.join) if rule.join else (gateway, 0)
-    return ReachedPool("", Trust(manager, place, slice_), place, host, port, lambda slot: _drain(manager.run, slot))
+    return ReachedPool(
+        "",
+        Trust(manager, place, slice_),
+        place,
+        host,
+        port,
+        lambda slot: _drain(manager.run, slot),
+        manager,
+        (subnet,),
+    )
 
 
 def _drain(run: Callable[[list[str]], str], slot: str) -> None:
-    run(["condor_drain", "-graceful", slot])
+    # Who comes through a tunnel is reached by the central manager directly, as one of the same private network.
+    run(["env", f"_CONDOR_PRIVATE_NETWORK_NAME={PRIVATE_NETWORK}", "condor_drain", "-graceful", slot])
 
 
 def _split(join: str) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from dynamo.fleet.provider import Driver
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.slice import NodeGroup, Slice
 from dynamo.fleet.trust import Trust
+from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.userdata import STOCK_DEBIAN, Install, WorkerStart, user_data
 
 __all__ = ["LONGEST", "JoinPlace", "WorkerStarter"]
@@ -52,6 +53,8 @@ class WorkerStarter:
         Provider to its driver.
     networks
         Gives, for a provider, the ids of the slice's networks there by their names.
+    tunnels
+        By which workers come that nothing else leads to the pool.
     clock
         The time, in Unix seconds.
     """
@@ -63,10 +66,12 @@ class WorkerStarter:
         trust: Trust,
         drivers: Mapping[str, Driver],
         networks: Callable[[str], Mapping[str, str]],
+        tunnels: Tunnels,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tickets = JoinLedger(journal)
         self._desk = JoinDesk(self._tickets)
+        self._tunnels = tunnels
         self._place, self._drivers, self._networks, self._clock = place, drivers, networks, clock
         self._calls = Calls("the central manager", lambda: trust, threads=1)
         self._revoking: Call | None = None
@@ -88,7 +93,8 @@ class WorkerStarter:
         driver = self._drivers[worker.provider]
         start = WorkerStart(
             worker.name, worker.token, self._place.url, self._place.certificate, self._desk.issue(ticket),
-            lifetime=dies - now, grace=grace, install=Install() if driver.prepared else STOCK_DEBIAN, role=group.role,
+            lifetime=dies - now, grace=grace, install=Install() if driver.prepared else STOCK_DEBIAN,
+            tunnel=self._through_tunnel(worker, slice_), role=group.role,
         )  # fmt: skip
         there = self._networks(worker.provider)
         here = [name for name in group.networks if worker.provider in slice_.networks[name].spans]
@@ -105,17 +111,32 @@ class WorkerStarter:
             networks=tuple(there[name] for name in here),
             reservation=rule.reservation,
             lifetime=dies - now,
+            tunnel=start.tunnel,
         )
+
+    def _through_tunnel(self, worker: WorkerRecord, slice_: Slice) -> bool:
+        """Return whether a worker comes through a tunnel; it has an address there then."""
+        for name in slice_.nodes[worker.group].networks:
+            if slice_.networks[name].tunnelled(worker.provider):
+                self._tunnels.assign(worker.name, name)
+                return True
+        return False
+
+    def follow(self, slice_: Slice) -> None:
+        """Have the tunnels as the slice says now."""
+        self._tunnels.follow(slice_)
 
     def let_go(self, workers: Sequence[WorkerRecord]) -> None:
         """Have these workers believed no more."""
         for one in workers:
             self._desk.revoke(one.name, self._clock())
+        self._tunnels.let_go([one.name for one in workers])
         self._again = True
         self.turn()
 
     def turn(self) -> None:
         """Have the central manager told who was let go, where it does not know, and is not being told."""
+        self._tunnels.turn()
         if self._revoking is not None:
             if not self._revoking.done:
                 return
@@ -136,6 +157,7 @@ class WorkerStarter:
             while not self._revoking.done:
                 self._revoking.wait(1.0)
         self._calls.close()
+        self._tunnels.close()
         self._tickets.close()
 
 

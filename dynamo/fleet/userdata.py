@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
@@ -44,6 +44,19 @@ OnUnitInactiveSec={check}
 AccuracySec=1
 [Install]
 WantedBy=timers.target
+"""
+#: When the machine is started again: the first time, the tunnel comes with joining.
+_TUNNEL = """[Unit]
+Description=Tunnel to the pool
+Wants=network-online.target
+After=network-online.target
+Before=condor.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/dynamo-tunnel up
+[Install]
+WantedBy=multi-user.target
 """
 #: The switch is armed before anything is fetched or asked for: a machine that hangs in that ends itself too.
 _ARM = """if [ -d /run/systemd/system ]; then
@@ -120,6 +133,8 @@ class WorkerStart:
         Whom jobs run as: the user who submits them, made where the image does not know him.
     install
         What the image lacks.
+    tunnel
+        Whether it comes to the pool through a tunnel.
     role
         What it is to the pool. An access point holds a queue: once it has joined, it outlives a pool that is silent for
         `SILENT_QUEUE` seconds.
@@ -136,6 +151,7 @@ class WorkerStart:
     check: float = 30.0
     owner: str = "dynamo"
     install: Install = Install()
+    tunnel: bool = False
     role: Role = "worker"
 
 
@@ -159,7 +175,10 @@ def user_data(start: WorkerStart) -> str:
 
 
 def _cloud_config(start: WorkerStart) -> dict[str, Any]:
-    fetch = start.install.script()
+    install = start.install
+    if start.tunnel and install.apt:
+        install = replace(install, apt=(*install.apt, "iproute2", "wireguard-tools"))
+    fetch = install.script()
     written = [
         _file("/etc/dynamo/worker.conf", _settings(start), "0644"),
         _file("/etc/dynamo/join.pem", start.certificate, "0644"),
@@ -168,6 +187,7 @@ def _cloud_config(start: WorkerStart) -> dict[str, Any]:
         _file("/usr/local/sbin/dynamo-deadman", _script("deadman.sh"), "0755"),
         _file("/etc/systemd/system/dynamo-deadman.service", _UNIT, "0644"),
         _file("/etc/systemd/system/dynamo-deadman.timer", _TIMER.format(check=int(start.check)), "0644"),
+        *(_tunnel() if start.tunnel else ()),
     ]
     return {
         "hostname": start.name,
@@ -179,6 +199,13 @@ def _cloud_config(start: WorkerStart) -> dict[str, Any]:
             ["sh", "-c", "/usr/local/sbin/dynamo-join >> /var/log/dynamo-worker.log 2>&1"],
         ],
     }
+
+
+def _tunnel() -> Sequence[dict[str, str]]:
+    return (
+        _file("/usr/local/sbin/dynamo-tunnel", _script("tunnel.sh"), "0755"),
+        _file("/etc/systemd/system/dynamo-tunnel.service", _TUNNEL, "0644"),
+    )
 
 
 def _settings(start: WorkerStart) -> str:
@@ -194,6 +221,7 @@ def _settings(start: WorkerStart) -> str:
         "ADS": "" if start.role == "worker" else "-schedd",
         "GRACE": int(start.grace),
         "CHECK": int(start.check),
+        **({"TUNNEL": "yes"} if start.tunnel else {}),
     }
     return "".join(f"DYNAMO_{name}={shlex.quote(str(value))}\n" for name, value in values.items())
 

@@ -34,6 +34,9 @@ def role_config(settings: PoolSettings, role: Role, execute: str = "") -> str:
     ]
     if role == "worker":
         lines += [f"NUM_CPUS = {settings.cores}", f"MEMORY = {settings.memory // 2**20}"]
+    if role == "manager" and settings.tunnel:
+        # Of several addresses HTCondor takes one when it is told to read its configuration again: not the tunnel's.
+        lines.append("NETWORK_INTERFACE = eth0")
     if execute:
         lines.append(f"EXECUTE = {execute}")
     with_containers = [f"{name}.conf" for name in settings.containers] if role == "worker" else []
