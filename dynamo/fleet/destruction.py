@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from dynamo.errors import DynamoError
+from dynamo.errors import DynamoError, WorkspaceError
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.join import JoinDesk
 from dynamo.fleet.join_ledger import JoinLedger
@@ -72,7 +72,10 @@ def destroy(
         while True:
             left = _turn(slice_, calls, owner, told, tell)
             left = replace(left, silent={**left.silent, **elsewhere})
-            _write_down(ledger, left, clock())
+            try:
+                _write_down(ledger, left, clock())
+            except WorkspaceError as error:  # what is there is taken away all the same
+                _once(told, f"this is not written down: {error.message}", tell)
             done = not (left.machines or left.networks or left.silent.keys() - elsewhere.keys())
             if done or time.monotonic() > until:
                 return left
@@ -87,9 +90,12 @@ def disbelieve(
 ) -> str:
     """Have the workers that are gone believed no more; return why the central manager was not told, or nothing."""
     now, desk = clock(), JoinDesk(tickets)
-    for one in ledger.workers(ended_after=now - _REMEMBERED):
-        if not one.live:
-            desk.revoke(one.name, now)
+    try:
+        for one in ledger.workers(ended_after=now - _REMEMBERED):
+            if not one.live:
+                desk.revoke(one.name, now)
+    except WorkspaceError as error:
+        return f"workers that had joined: {error.message}"
     gone = tickets.revoked(now)
     try:
         trust().revoke(gone)

@@ -32,6 +32,7 @@ from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
+from dynamo.fleet.surroundings import Surroundings
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.wishes import Wishes
@@ -112,8 +113,10 @@ class Fleet:
             if service is not None:
                 service.begin(controller, clock())
             self._told = clock()
+            around = Surroundings(self.workspace.journal, clock, self.tell)
             while not stop.is_set():
                 begun = time.monotonic()
+                around.check(controller.ledger)
                 try:
                     self._turn(controller, starter, service, wishes, clock)
                     if until is not None and until(controller):
@@ -122,7 +125,10 @@ class Fleet:
                     # A full disk, a journal that is locked: what is ordered is written down before, so nothing is lost.
                     self.tell(f"this turn failed, the next may not: {error}")
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
-            controller.hearing.keep(clock())
+            try:
+                controller.hearing.keep(clock())
+            except InfrastructureError as error:
+                self.tell(f"what was learned in the last minute is not kept: {error}")
 
     def _turn(
         self,

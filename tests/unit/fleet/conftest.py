@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from dynamo.fleet import registry, session
 from dynamo.fleet.calls import Calls
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.controller import Controller
@@ -14,9 +16,15 @@ from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.offering import Offering
+from dynamo.fleet.place import ReachedPool
 from dynamo.fleet.policies.queue_depth import QueueDepth
+from dynamo.fleet.session import Fleet
 from dynamo.fleet.slice import Slice
+from dynamo.fleet.trust import Trust
+from dynamo.fleet.worker_config import PoolPlace
+from dynamo.journal.workspace import Workspace
 from dynamo.testing import Cloud, MemoryPool
+from dynamo.testing.cloud import cloud_driver
 
 START = 86_400.0 * 20_000
 SIZES = (Offering("two", 2, 2**32, usd_per_hour=1.0), Offering("four", 4, 2**33, usd_per_hour=1.5))
@@ -162,3 +170,47 @@ def worlds(tmp_path, request):
 def world_type():
     """Return the class itself, for who makes many worlds in one test and closes them."""
     return World
+
+
+TEXT = """\
+slice: dfw
+providers: {c: {driver: memory, credentials: "env:RADAR"}}
+nodes: {workers: {provider: c, size: two, max: 4, warm: 1}}
+limits: {usd_per_hour: 3}
+"""
+
+
+class Manager:
+    """A central manager that does what it is told."""
+
+    def run(self, command):
+        """Do nothing."""
+        return ""
+
+    def write(self, path, text):
+        """Keep nothing."""
+
+    def fragment(self, slice_):
+        """Have a place for it."""
+        return f"revoked-{slice_}.conf"
+
+
+@pytest.fixture
+def fleet(tmp_path, monkeypatch):
+    """Return what makes the fleet of a slice whose cloud and pool are in memory, and the lines that it tells."""
+    monkeypatch.setenv("RADAR_KEY", "s3cr3t-s3cr3t")
+    cloud = Cloud((Offering("two", 2, 2**32, usd_per_hour=1.0),), clock=time.time)
+    pool = MemoryPool(cloud, time.time)
+    place = PoolPlace("127.0.0.1:9618", "casa")
+    reached = ReachedPool("", Trust(Manager(), place, "dfw"), place, "127.0.0.1", 0, lambda _: None, Manager())
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    monkeypatch.setattr(session, "reach", lambda *_: reached)
+    monkeypatch.setattr(session, "CondorPool", lambda *_: pool)
+    (tmp_path / "s.yaml").write_text(TEXT)
+    told: list[str] = []
+
+    def made(place: str = ".dynamo", **more) -> Fleet:
+        workspace = Workspace.open(tmp_path / place)
+        return Fleet(tmp_path / "s.yaml", workspace, tell=told.append, **{"interval": 1.0, **more})
+
+    return made, told, cloud

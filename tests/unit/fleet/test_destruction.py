@@ -156,3 +156,18 @@ def test_a_provider_that_cannot_be_reached_for_want_of_settings_stops_no_other(l
     left = destroy("s", {"a": cloud.provider, "b": connect}, ledger, lambda line: None, patience=0.5)
     assert dict(left.silent) == {"b": "no credentials"}
     assert not cloud.there()
+
+
+def test_a_journal_that_cannot_be_written_holds_nothing_up(small_disk, fill_disk):
+    """The disk is full: it is told once, and all is taken away."""
+    cloud = Cloud()
+    fill(cloud)
+    cloud.fail("destroy", UnavailableError("no"), times=2)
+    with Ledger(small_disk / "journal.db", "s") as ledger:
+        ledger.put(WorkerRecord("s-0", "s", "workers", "a", "o", "s-0", "joined", 1.0, 1.0, 1, 0))
+        fill_disk(small_disk / "filler")
+        left, told = end({"a": cloud}, ledger)
+    assert not left
+    assert not cloud.there()
+    (line,) = [one for one in told if one.startswith("this is not written down: ")]
+    assert "full" in line

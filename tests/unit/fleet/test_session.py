@@ -4,70 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 
 import pytest
 
 from dynamo.errors import UserError
-from dynamo.fleet import registry, session
 from dynamo.fleet.asked import ask
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Tags
-from dynamo.fleet.offering import Offering
-from dynamo.fleet.place import ReachedPool
 from dynamo.fleet.refusals import UnavailableError
-from dynamo.fleet.session import Fleet
-from dynamo.fleet.trust import Trust
-from dynamo.fleet.worker_config import PoolPlace
-from dynamo.journal.workspace import Workspace
-from dynamo.testing import Cloud, MemoryPool
-from dynamo.testing.cloud import cloud_driver
-
-TEXT = """\
-slice: dfw
-providers: {c: {driver: memory, credentials: "env:RADAR"}}
-nodes: {workers: {provider: c, size: two, max: 4, warm: 1}}
-limits: {usd_per_hour: 3}
-"""
-
-
-class Manager:
-    """A central manager that does what it is told."""
-
-    def run(self, command):
-        """Do nothing."""
-        return ""
-
-    def write(self, path, text):
-        """Keep nothing."""
-
-    def fragment(self, slice_):
-        """Have a place for it."""
-        return f"revoked-{slice_}.conf"
-
-
-@pytest.fixture
-def fleet(tmp_path, monkeypatch):
-    """Return what makes the fleet of a slice whose cloud and pool are in memory, and the lines that it tells."""
-    monkeypatch.setenv("RADAR_KEY", "s3cr3t-s3cr3t")
-    cloud = Cloud((Offering("two", 2, 2**32, usd_per_hour=1.0),), clock=time.time)
-    pool = MemoryPool(cloud, time.time)
-    place = PoolPlace("127.0.0.1:9618", "casa")
-    reached = ReachedPool("", Trust(Manager(), place, "dfw"), place, "127.0.0.1", 0, lambda _: None, Manager())
-    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
-    monkeypatch.setattr(session, "reach", lambda *_: reached)
-    monkeypatch.setattr(session, "CondorPool", lambda *_: pool)
-    (tmp_path / "s.yaml").write_text(TEXT)
-    told: list[str] = []
-
-    def made(place: str = ".dynamo", **more) -> Fleet:
-        return Fleet(
-            tmp_path / "s.yaml", Workspace.open(tmp_path / place), interval=1.0, tell=told.append, **more
-        )
-
-    return made, told, cloud
 
 
 def test_each_turn_is_shown_and_written_down(fleet, tmp_path):
