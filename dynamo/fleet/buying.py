@@ -13,7 +13,7 @@ from dynamo.fleet.slice_offers import Catalogue, Priced, priced_group
 from dynamo.fleet.standing import BAD_BOOTS, Standing
 from dynamo.fleet.view import Group, Limits, Offer
 
-__all__ = ["Market", "lacking", "market"]
+__all__ = ["Market", "lacking", "market", "networked", "unknown_offers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ def market(
 ) -> Market:
     """Return what can be bought now; `workers` are all that live, and those that ended today.
 
-    `networks` are those that there are, by provider and name: a machine is not bought before its networks are there.
+    `networks` are those that there are, by provider and name: a machine is not bought before its networks are there;
+    None where that does not matter.
 
     A price counts as the most that may be paid, so that no limit is exceeded when that of spot rises.
     """
@@ -66,7 +67,7 @@ def market(
                 continue
             if isinstance(priced.offer.size, str) and priced.offering is None:
                 continue
-            if lacking(slice_, name, priced.offer.provider, networks or {}):
+            if networks is not None and lacking(slice_, name, priced.offer.provider, networks):
                 continue
             offers[key] = _offer(key, name, priced, standing, counts[key])
             rules[key] = priced.offer
@@ -93,6 +94,21 @@ def lacking(slice_: Slice, group: str, provider: str, networks: Mapping[str, Map
     """Return the networks of a node group that should be at a provider, and are not."""
     wanted = [name for name in slice_.nodes[group].networks if provider in slice_.networks[name].spans]
     return [name for name in wanted if name not in networks.get(provider, {})]
+
+
+def networked(slice_: Slice) -> dict[str, set[str]]:
+    """Return provider to the names of the networks that a slice has there."""
+    names: dict[str, set[str]] = {}
+    for name, network in slice_.networks.items():
+        for provider in network.spans:
+            names.setdefault(provider, set()).add(name)
+    return names
+
+
+def unknown_offers(slice_: Slice, trading: Market) -> frozenset[str]:
+    """Return the offers of a slice of which nobody knows now what they are, or whose networks are not there."""
+    keys = {offer.key(name) for name, group in slice_.nodes.items() for offer in group.offers}
+    return frozenset(keys - trading.offers.keys())
 
 
 def _one_more(workers: Sequence[WorkerRecord], group: str) -> int:

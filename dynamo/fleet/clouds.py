@@ -17,8 +17,8 @@ from dynamo.fleet.seen import Listing
 
 __all__ = ["Clouds"]
 
-#: Seconds after which what is for sale is asked anew, and where there was no answer.
-_SOLD, _AGAIN = 900.0, 30.0
+#: Seconds after which what is for sale is asked anew, where it says what a quota leaves, and where there was no answer.
+_SOLD, _LEFT, _AGAIN = 900.0, 60.0, 30.0
 
 
 class Clouds:
@@ -32,8 +32,6 @@ class Clouds:
         Provider to the threads in which it is called.
     clock
         The time, in Unix seconds.
-    networked
-        Providers at which the slice has networks.
     owner
         Whose its machines are; None where all are.
     """
@@ -43,13 +41,14 @@ class Clouds:
         slice_: str,
         calls: Mapping[str, Calls],
         clock: Callable[[], float],
-        networked: Collection[str] = (),
         owner: Owner | None = None,
     ) -> None:
         self._slice = slice_
         self.calls = dict(calls)
         self._clock = clock
-        self._networked, self._owner = networked, owner
+        self._owner = owner
+        #: Provider to the names of the networks that the slice has there.
+        self.networked: Mapping[str, Collection[str]] = {}
         self._asked: dict[str, tuple[float, Call]] = {}
         self._pricing: dict[str, tuple[float, Call]] = {}
         self._wiring: dict[str, tuple[float, Call]] = {}
@@ -75,9 +74,11 @@ class Clouds:
         for name, calls in self.calls.items():
             if name not in self._asked:
                 self._asked[name] = now, calls.call("list", self._slice)
-            if _is_due(self._pricing.get(name), now):
+            limited = any(one.left is not None for one in self.catalogue.get(name, ()))
+            if _is_due(self._pricing.get(name), now, _LEFT if limited else _SOLD):
                 self._pricing[name] = now, calls.call("offerings")
-            if name in self._networked and _is_due(self._wiring.get(name), now):
+            lacking = set(self.networked.get(name, ())) - self.networks.get(name, {}).keys()
+            if name in self.networked and _is_due(self._wiring.get(name), now, _AGAIN if lacking else _SOLD):
                 self._wiring[name] = now, calls.call("list_networks", self._slice)
 
     def collect(self) -> None:
@@ -147,7 +148,7 @@ class Clouds:
     def wait(self, seconds: float) -> None:
         """Wait until all listings that were asked for are there, so long at most."""
         until = time.monotonic() + seconds
-        for _, call in [*self._asked.values(), *self._pricing.values()]:
+        for _, call in [*self._asked.values(), *self._pricing.values(), *self._wiring.values()]:
             call.wait(max(until - time.monotonic(), 0.0))
 
     def close(self) -> None:
@@ -166,12 +167,12 @@ class Clouds:
         return result
 
 
-def _is_due(asked: tuple[float, Call] | None, now: float) -> bool:
-    """Whether something is to be asked: it never was, or its answer is old, or was none."""
+def _is_due(asked: tuple[float, Call] | None, now: float, after: float) -> bool:
+    """Whether something is to be asked: it never was, or its answer is so many seconds old, or was none."""
     if asked is None:
         return True
     at, call = asked
-    return call.done and now - at > (_AGAIN if call.failed else _SOLD)
+    return call.done and now - at > (_AGAIN if call.failed else after)
 
 
 def listing(at: float, machines: Iterable[Machine]) -> Listing:

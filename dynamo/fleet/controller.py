@@ -15,7 +15,7 @@ from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
 from dynamo.fleet.access_points import access_points, lacking_points, planned_with, without_points
 from dynamo.fleet.adoption import as_worker
-from dynamo.fleet.buying import Market, market
+from dynamo.fleet.buying import Market, market, networked, unknown_offers
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.decision import Buy, Decision, Policy, Release
 from dynamo.fleet.hearing import Hearing
@@ -86,6 +86,7 @@ class Controller:
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
         self._noticed: Mapping[str, float] = ledger.noticed(clock())
         self._written = 0.0
+        self.clouds.networked = networked(slice_)
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
         self.roster = Roster(ledger, clouds, hearing, starter)
@@ -121,7 +122,7 @@ class Controller:
         for name, group in slice_.nodes.items():
             if group != self.slice.nodes.get(name):
                 self.standing = self.standing.restore(name)
-        self.slice = slice_
+        self.slice, self.clouds.networked = slice_, networked(slice_)
 
     def use(self, policy: Policy) -> None:
         """Have another policy decide from the next turn on, with what it kept in mind when it last did."""
@@ -231,7 +232,10 @@ class Controller:
             (*lacking_points(points, trading, live, now), *decision.buys), [*self.roster.all, *self._strangers],
             trading.offers, trading.groups, trading.limits, now,
         )  # fmt: skip
-        released = guard.allowed_releases(decision.releases, live, trading.groups, now, trusted=view.trusted)
+        # After a restart a provider may not have said yet what it sells: then nobody knows what its workers are worth.
+        unknown = unknown_offers(self.slice, trading)
+        known = [one for one in live if one.offer not in unknown]
+        released = guard.allowed_releases(decision.releases, known, trading.groups, now, trusted=view.trusted)
         self.decision = replace(
             decision, buys=bought.buys, releases=released, reasons=(*decision.reasons, *bought.against)
         )

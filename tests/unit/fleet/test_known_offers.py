@@ -1,0 +1,112 @@
+"""What a provider has not said yet, or says anew, changes nothing for the machines that there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dynamo.fleet.machine import Tags
+from dynamo.fleet.network import NetworkSpec
+from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.refusals import UnavailableError
+from dynamo.fleet.slice import NetworkRule, NodeGroup, NodeOffer, ProviderRule, Slice
+from dynamo.testing import CloudProvider
+
+NETWORKS = {"data": NetworkRule("192.168.10.0/24", ("c",))}
+SLICE = Slice(
+    "dfw", {"c": ProviderRule("memory")}, {"workers": NodeGroup((NodeOffer("c", "two"),), max=16, idle=60.0)}
+)
+WIRED = replace(
+    SLICE, networks=NETWORKS, nodes={"workers": replace(SLICE.nodes["workers"], networks=("data",))}
+)
+
+
+def wire(world) -> None:
+    """Make the network of the slice."""
+    world.cloud.provider().create_network(NetworkSpec(Tags("dfw", "data", "t1"), "192.168.10.0/24"))
+
+
+def joined(world) -> set[str]:
+    """Return who is at work."""
+    return {one.token for one in world.ledger.workers() if one.stage == "joined"}
+
+
+def busy(world) -> set[str]:
+    """Have it learn how long jobs take, then give the workers more than they can do at once; return these."""
+    world.policy = by_name("work")
+    world.controller.use(world.policy)
+    world.pool.submit("lead", 100, count=12, within=400)
+    world.run(600)
+    world.pool.submit("lead", 900, count=200)
+    world.run(400)
+    assert world.pool.waiting()
+    assert len(joined(world)) > 4
+    return joined(world)
+
+
+def test_a_restart_before_a_provider_has_said_what_it_sells_lets_nobody_go(worlds):
+    """Nobody knows what its workers are worth, and they are at work."""
+    world = worlds(SLICE)
+    there = busy(world)
+    world.cloud.fail("offerings", UnavailableError("slow"), times=10**6)
+    world.kill()
+    world.controller.use(world.policy)
+    world.run(400)
+    assert there <= joined(world)
+
+
+def test_a_network_that_a_running_slice_is_given_lets_nobody_go_and_is_found_when_it_is_made(worlds):
+    """Nothing is bought until then; half a minute after it is there, more is."""
+    world = worlds(SLICE)
+    there = busy(world)
+    world.slice = WIRED
+    world.controller.edit(WIRED)
+    world.run(600)
+    assert there <= joined(world)
+    assert len(world.there) < 16
+    wire(world)
+    world.pool.submit("lead", 900, count=200, within=1200)
+    world.run(60)
+    assert len(world.there) == 16
+
+
+def test_a_lost_journal_takes_no_machine_of_a_slice_with_networks_away(worlds):
+    """They are adopted, also before anybody has asked which networks there are."""
+    world = worlds(WIRED)
+    wire(world)
+    world.run(30)
+    world.pool.submit("lead", 2500, count=6, within=4000)
+    world.run(200)
+    before = {one.id for one in world.there}
+    assert before
+    world.cloud.fail("list_networks", UnavailableError("slow"), times=10**6)
+    world.lose_journal()
+    world.start()
+    world.run(300)
+    assert {one.id for one in world.there} == before
+    assert all(one.starts == 1 for one in world.pool.jobs.values())
+
+
+@pytest.mark.parametrize("policy", ["queue_depth", "work"])
+def test_what_a_quota_leaves_is_asked_again_each_minute(worlds, monkeypatch, policy):
+    """A cloud that was full when it was asked is bought from a minute after it is not."""
+    full = [True]
+    world = worlds(SLICE)
+    sold = list(world.cloud.sizes)
+    monkeypatch.setattr(
+        CloudProvider,
+        "offerings",
+        lambda provider: provider._call(
+            "offerings", lambda: [replace(one, left=0 if full[0] else 8) for one in sold]
+        ),
+    )
+    world.policy = by_name(policy)
+    world.controller.use(world.policy)
+    world.run(30)
+    world.pool.submit("lead", 100, count=8, within=400)
+    world.run(120)
+    assert not world.there
+    full[0] = False
+    world.run(90)
+    assert world.there
