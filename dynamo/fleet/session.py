@@ -32,6 +32,9 @@ from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
+from dynamo.fleet.surroundings import Surroundings
+from dynamo.fleet.tunnel_hub import Hub
+from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.wishes import Wishes
 from dynamo.journal.workspace import Workspace
 
@@ -110,8 +113,10 @@ class Fleet:
             if service is not None:
                 service.begin(controller, clock())
             self._told = clock()
+            around = Surroundings(self.workspace.journal, clock, self.tell)
             while not stop.is_set():
                 begun = time.monotonic()
+                around.check(controller.ledger)
                 try:
                     self._turn(controller, starter, service, wishes, clock)
                     if until is not None and until(controller):
@@ -120,7 +125,10 @@ class Fleet:
                     # A full disk, a journal that is locked: what is ordered is written down before, so nothing is lost.
                     self.tell(f"this turn failed, the next may not: {error}")
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
-            controller.hearing.keep(clock())
+            try:
+                controller.hearing.keep(clock())
+            except InfrastructureError as error:
+                self.tell(f"what was learned in the last minute is not kept: {error}")
 
     def _turn(
         self,
@@ -138,6 +146,7 @@ class Fleet:
         wishes.read_again(controller)
         if self.obeys:
             wishes.obey(controller)
+        starter.follow(controller.slice)
         controller.turn()
         starter.turn()
         data = self._write(controller, clock())
@@ -176,10 +185,20 @@ class Fleet:
             )
             stack.callback(pool.close)
             stack.callback(drains.close)
+            tunnels = Tunnels(journal, slice_, Hub(reached.manager), reached.networks, self.tell)
+            tunnels.say(again=True)
             hearing = Hearing(pool, ledger, drains=drains, stale=max(3 * self.interval, _STALE))
-            place = stack.enter_context(_joining(reached, self.workspace, keys, ledger, clock, self.tell))
+            place = stack.enter_context(
+                _joining(reached, self.workspace, keys, ledger, clock, self.tell, tunnels)
+            )
             starter = WorkerStarter(
-                journal, place, reached.trust, drivers, lambda name: clouds.networks.get(name, {}), clock
+                journal,
+                place,
+                reached.trust,
+                drivers,
+                lambda name: clouds.networks.get(name, {}),
+                tunnels,
+                clock,
             )
             stack.callback(starter.close)
             policy = beside(by_name(self.policy), self.shadow)
@@ -243,6 +262,7 @@ def _joining(
     ledger: Ledger,
     clock: Callable[[], float],
     tell: Tell,
+    tunnels: Tunnels,
 ) -> Iterator[JoinPlace]:
     """Let workers join, at the port where those that were ordered before a restart look for it."""
     certificate = join_certificate(workspace.root / "fleet", [reached.host])
@@ -252,7 +272,7 @@ def _joining(
         for port in dict.fromkeys(ports):
             made = JoinService(
                 lambda: JoinLedger(workspace.journal), reached.trust, reached.place, certificate,
-                keys, host=reached.host, port=port, clock=clock,
+                keys, host=reached.host, port=port, clock=clock, gate=tunnels,
             )  # fmt: skip
             try:
                 service = stack.enter_context(made)
