@@ -69,6 +69,7 @@ def _pegasus(asked: Asked) -> str:
         images=_images(prepared),
         container=prepared.engine.container or "",
         metadata={name: value for name, value in said.items() if value},
+        runfile=str(prepared.path),
     )
     command = compile_pegasus(work, asked.to)
     count = format_count(len(prepared.graph.tasks), "job")

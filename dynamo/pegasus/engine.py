@@ -66,7 +66,8 @@ def run(
     folder = workspace.runs / request.run / "pegasus"
     graph = request.selection.restrict(request.graph)
     with workspace.lock(request.run), Journal(workspace.journal) as journal:
-        record = Record(request, graph, journal, time.time())
+        began = time.time()
+        record = Record(request, graph, journal, began)
         if request.resume and journal.submission(request.run):
             _go_on(record, journal)
         else:
@@ -79,6 +80,9 @@ def run(
                 container=container,
                 metadata=metadata,
                 reports=True,
+                run=request.run,
+                runfile=request.settings.get("runfile"),
+                began=began,
             )
             command = compile_pegasus(work, folder)
             with journal.change():

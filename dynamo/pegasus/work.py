@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from dynamo.engine.known import Facts
 from dynamo.graph.model import Graph
@@ -25,8 +26,13 @@ def work_of(
     container: str = "",
     metadata: Mapping[str, str] | None = None,
     reports: bool = False,
+    run: str = "",
+    runfile: str | None = None,
+    began: float = 0.0,
 ) -> Work:
     """Return `graph` with what `dynamo.targets.pegasus` must know; parameters as `Work` has, `modules` as `Facts` has.
+
+    It is for a `run` that began then (Unix seconds), or for none, by a run file, whose earlier runs are learned from.
 
     Raises `UserError` where an input cannot be read, or code is not found or cannot travel.
     """
@@ -38,6 +44,7 @@ def work_of(
             facts.code(call)
         facts.keep()
         seconds = journal.durations(graph.name)
+        told = journal.facts(run, graph.name, runfile)
     return Work(
         graph,
         carry(calls, facts.code_states()),
@@ -46,6 +53,9 @@ def work_of(
         container,
         digests,
         seconds,
+        began,
+        {name: Path(graph.sources[name]).stat().st_size for name in digests},
+        told,
         metadata or {},
         build(),
         reports,

@@ -15,6 +15,7 @@ from dynamo.graph.model import Graph, Task
 from dynamo.images.image import Image
 from dynamo.targets.catalogs import Program
 from dynamo.targets.names import safe, safe_names
+from dynamo.targets.pegasus_told import told
 from dynamo.targets.pegasus_work import Names, Work, node_id
 from dynamo.worker.spec import Spec
 
@@ -36,6 +37,7 @@ class Jobs:
         self._graph = work.code.renamed(work.graph)
         self._calls = safe_names([WORKER, *(t.argv[0] for t in work.graph.tasks.values() if t.argv)])
         self._labels = dict(_labels(work))
+        self._told = told(work, self._labels)
         #: What the jobs call, by namespace and name.
         self.programs: dict[tuple[str | None, str], Program] = {}
         #: Texts of files: path below the folder to what is in it; those of scripts can be executed.
@@ -111,6 +113,7 @@ class Jobs:
             task, work.seconds.get(task.step, 0.0), self._labels.get(task.id, "")
         ):
             job.add_profiles(namespace, **profiles)
+        job.add_profiles(Namespace.CONDOR, **self._told[task.id])
         job.add_metadata(task=task.id, step=task.step)
         return job
 

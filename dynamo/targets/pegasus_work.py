@@ -45,6 +45,9 @@ class Work:
         Source name to its SHA-256 (hex), as far as known.
     seconds
         Step to how long one of its tasks took before, as far as known.
+    began, sizes, facts
+        When its run began, in Unix seconds, 0 for no run; bytes of its sources, as far as known; and what tasks told
+        that ran before. See `dynamo.targets.attributes`.
     metadata
         What is kept with the workflow.
     build
@@ -60,6 +63,9 @@ class Work:
     container: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    began: float = 0.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     build: str = ""
     reports: bool = False

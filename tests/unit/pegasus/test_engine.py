@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dynamo.engine import Products, Request
 from dynamo.errors import InfrastructureError, UserError
@@ -20,11 +24,12 @@ from dynamo.targets.pegasus_work import Names
 STAND_IN = Path(__file__).parent / "stand_in.py"
 
 WORKFLOW = """\
-from dynamo import Input, Output, fuse, task, workflow
+from dynamo import Input, Output, fuse, task, tell, workflow
 
 
-@task
+@task(deadline="1 min")
 def split(scan: Input, parts: list[Output]) -> None:
+    tell(echo_km2=512.5)
     for part, line in zip(parts, open(scan).read().splitlines(), strict=True):
         open(part, "w").write(line)
 
@@ -106,6 +111,28 @@ def test_a_run_makes_its_products_and_a_journal(prepared):
         attempts = {a.task: a for a in journal.attempts("r1")}
     assert set(attempts) == set(prepared.graph.tasks)
     assert all(a.outcome == "ok" and a.cpu > 0 for a in attempts.values())  # as the jobs themselves told
+
+
+def test_jobs_tell_a_fleet_of_themselves_and_of_what_the_run_before_told(prepared):
+    """As attributes of their ads; what shares a job tells the same, of all of it."""
+    for name in ("r1", "r2"):
+        begun = int(time.time())
+        assert run(workspace(prepared), replace(asked(prepared), run=name), rest=0.05).ok
+    told = yaml.safe_load((workspace(prepared).runs / "r2" / "pegasus" / "workflow.yml").read_text())
+    found = {job["id"]: job["profiles"]["condor"] for job in told["jobs"]}
+    assert {task: said["+DynamoKind"] for task, said in found.items()} == {
+        "split": '"chain/split"', **{f"double-{n}": '"chain/double"' for n in range(3)}
+    }  # fmt: skip
+    features = {
+        task: re.sub(r"usual=[0-9.e-]+", "usual=?", said["+DynamoFeatures"]) for task, said in found.items()
+    }
+    assert features == {
+        "split": '"echo_km2=512.5;bytes=4;tasks=1;usual=?"',
+        **dict.fromkeys(("double-0", "double-1"), '"echo_km2=512.5;tasks=2;usual=?"'),
+        "double-2": '"echo_km2=512.5;tasks=1;usual=?"',
+    }
+    assert begun + 60 <= int(found["split"]["+DynamoDue"]) <= time.time() + 60
+    assert "+DynamoDue" not in found["double-2"]
 
 
 def test_a_failed_task_is_named_with_those_that_wait_for_it(prepared):

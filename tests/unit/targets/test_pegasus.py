@@ -115,7 +115,9 @@ def test_what_a_task_asks_for_is_in_its_profiles(chain, tmp_path):
     jobs = jobs_of(compiled(chain / "run.yaml", tmp_path / "out"))
     split = jobs["split"]["profiles"]
     assert split["pegasus"] == {"cores": 1, "memory": 100, "runtime": 90}
-    assert split["condor"] == {"priority": 5}
+    assert split["condor"] == {
+        "priority": 5, "+DynamoKind": '"chain/split"', "+DynamoFeatures": '"bytes=6;tasks=1"'
+    }  # fmt: skip
     assert split["dagman"] == {"PRIORITY": 5}
     assert jobs["double-0"]["profiles"]["pegasus"]["label"] == "lane-0"
     assert jobs["double-1"]["profiles"]["pegasus"]["label"] == "lane-0"
