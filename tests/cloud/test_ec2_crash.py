@@ -78,9 +78,9 @@ class Stage:
             cwd=self.folder, check=False, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
 
-    def kill(self) -> None:
-        """Kill the one that was started last."""
-        self.running[-1].kill()
+    def kill(self, with_: int = signal.SIGKILL) -> None:
+        """End the one that was started last."""
+        self.running[-1].send_signal(with_)
         self.running[-1].wait(60)
 
     def there(self) -> list[str]:
@@ -144,6 +144,7 @@ class Moment:
     made: int = 0
     written: int = _WANTED
     late: bool = False
+    with_: int = signal.SIGKILL
 
     def is_at(self, call: Call) -> bool:
         """Whether a call is one that is meant."""
@@ -157,6 +158,7 @@ MOMENTS = {
     "before the order is there": Moment("RunInstances", late=True),
     "before it is answered": Moment("RunInstances", "done", made=1),
     "before the answer is noted": Moment("RunInstances", "answered", made=1),
+    "and is ended before it is answered": Moment("RunInstances", "done", made=1, with_=signal.SIGTERM),
 }
 
 
@@ -171,14 +173,16 @@ def test_a_controller_that_is_killed_within_an_order(stage, moment, until):
             return stage.sell_one(call)
         hit.append(call)
         if moment.when == "asked":
-            stage.kill()
+            stage.kill(moment.with_)
         if len(hit) > 1 or moment.when == "asked":
             return Fault(hang=True)
-        return Fault(done=True, answered=moment.when == "answered", then=stage.kill, hang=True)
+        return Fault(
+            done=True, answered=moment.when == "answered", then=lambda: stage.kill(moment.with_), hang=True
+        )
 
     stage.between.fault = fault
     first.wait(60)
-    assert first.returncode == -signal.SIGKILL, stage.said()
+    assert first.returncode == (0 if moment.with_ == signal.SIGTERM else -signal.SIGKILL), stage.said()
     assert len(stage.there()) == moment.made
     assert list(stage.stages().values()) == ["requested"] * moment.written
     stage.between.fault = stage.sell_one
