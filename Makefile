@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo demo-alerts test unit browser pool-packages pool-image versions chaos lint types imports docs bench clean
+.PHONY: demo demo-alerts demo-fleet test unit browser pool-packages pool-image versions chaos lint types imports docs bench clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
@@ -14,6 +14,10 @@ demo: $(VENV)/.demo
 # The same storm passes again, and who is near it is told: new, updated, all clear.
 demo-alerts: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/04-alerts/demo.sh demo-alerts
+
+# Storms come to a pool without a worker: some are bought (containers), and let go again.
+demo-fleet: pool-image
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/06-fleet/demo.sh demo-fleet
 
 test: lint types imports docs unit
 
@@ -82,7 +86,7 @@ bench: $(VENV)/.dev .venv-bench/.peers
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-* build dist site $(DEMO) demo-alerts
+	rm -rf $(VENV) .venv-* build dist site $(DEMO) demo-alerts demo-fleet
 
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dynamo needs Python 3.11 or later; try make PYTHON=python3.12")'

@@ -52,7 +52,7 @@ def _trial(decision: Decision) -> Iterator[str]:
     done = [f"buy {count:,} x {offer}" for offer, count in does["buys"].items()]
     done += [f"let {does['releases']:,} go"] if does["releases"] else []
     said = (
-        f"{' and '.join(done) or 'do nothing'}{': ' if does['reasons'] else '.'}{' '.join(does['reasons'])}"
+        f"{' and '.join(done) or 'do nothing'}{': ' if does['reasons'] else '.'}{'; '.join(does['reasons'])}"
     )
     own = f"with {_number(trial['cores'])} cores of its own"
     yield f"On trial, {shadow['name']} {own} wants {_number(does['target'])}, and would {said}"
