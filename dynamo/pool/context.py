@@ -22,8 +22,8 @@ from dynamo.errors import UserError
 __all__ = ["build_context", "requirements"]
 
 _DISTRIBUTION = "dynamo-weather"
-#: What the jobs of a pool may need beyond the plain install, and the bindings to submit with.
-_EXTRAS = ("all", "grib", "nexrad", "xarray", "htcondor")
+#: What the jobs of a pool may need beyond the plain install, the bindings to submit with, and what a fleet needs.
+_EXTRAS = ("all", "fleet", "grib", "nexrad", "xarray", "htcondor")
 _SCRIPT = "#!/opt/dynamo/bin/python\nimport sys\n\nfrom {module} import {name}\n\nsys.exit({name}())\n"
 
 
@@ -64,8 +64,8 @@ def requirements() -> list[str]:
 
 
 def _code() -> Iterator[tuple[str, Path]]:
-    """Name each file of the package as it is installed; the workflows may lie elsewhere in a source tree."""
-    for package in ("dynamo", "dynamo.workflows"):
+    """Name each file of the package as it is installed; some packages lie elsewhere in a source tree."""
+    for package in ("dynamo", "dynamo.provisioners", "dynamo.workflows"):
         folder = Path(import_module(package).__path__[0])
         place = package.replace(".", "/")
         for path in sorted(folder.rglob("*")):

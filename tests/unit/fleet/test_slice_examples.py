@@ -31,10 +31,10 @@ def credentials(tmp_path, monkeypatch):
     monkeypatch.setenv("CAMPUS_AUTH_URL", "https://campus.example.org")
 
 
-def test_there_are_four():
-    """On a laptop, on one cloud, on a reservation with another behind it, on two that are joined."""
+def test_there_are_five():
+    """On a laptop with Docker and without, on one cloud, on a reservation with another behind it, on two that are joined."""
     assert [path.name for path in SLICES] == [
-        "chameleon-aws.json", "laptop.yaml", "one-cloud.json", "two-openstacks.yaml"
+        "chameleon-aws.json", "laptop.yaml", "one-cloud.json", "one-laptop.yaml", "two-openstacks.yaml"
     ]  # fmt: skip
 
 

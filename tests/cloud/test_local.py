@@ -1,0 +1,222 @@
+"""Workers on this machine: the suite of providers where HTCondor is, and a fleet from end to end without root."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import re
+import tarfile
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dynamo.provisioners import local_processes
+from dynamo.provisioners.local import driver
+from dynamo.provisioners.local_errors import refusals
+
+from dynamo.errors import UserError
+from dynamo.fleet.machine import MachineSpec, Tags
+from dynamo.fleet.provider import ProviderSettings
+from dynamo.fleet.refusals import AuthError, BadRequestError, GoneError, NoCapacityError, UnavailableError
+from tests.cloud.local_life import ENDS
+from tests.cloud.local_use import CHECKS
+from tests.conftest import ROOT
+
+_PYTHON = "/opt/dynamo/bin/python"
+_NOWCAST = """
+workflow: dynamo.workflows.nowcast:nowcast
+inputs:
+  frames: frames.nc
+params: {{horizon: {horizon}, step: 5, previews: false}}
+products: "products/{{run}}"
+engine: htcondor
+deadline: 5 min
+workspace: .dynamo-{horizon}
+"""
+#: As docs/howto/workers.md says it.
+_PERSONAL = """
+mkdir -p -m 700 config.d log spool execute passwords.d tokens.d
+mv personal-condor.conf condor_config
+condor_master
+"""
+
+
+class Laptop:
+    """A container that is a person's machine: HTCondor and dynamo are installed, and nothing of it is configured."""
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+        self.home = "/home/dynamo"
+
+    def sh(self, command: str, **environment: str) -> tuple[int, str]:
+        """Run a command as the person; return its exit code and all it printed."""
+        given = {"CONDOR_CONFIG": f"{self.home}/personal-condor/condor_config", **environment}
+        done = self.container.exec_run(
+            ["sh", "-c", command], user="dynamo", workdir=self.home, environment=given
+        )
+        return done.exit_code, done.output.decode(errors="replace")
+
+    def do(self, command: str, **environment: str) -> str:
+        """Run a command that must not fail; return what it printed."""
+        code, said = self.sh(command, **environment)
+        assert code == 0, f"{command}: {said}"
+        return said
+
+    def put(self, folder: str, **files: bytes) -> None:
+        """Lay files down that are the person's."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name.replace("__", "."))
+                entry.size, entry.uid, entry.gid, entry.mode = len(content), 1000, 1000, 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        self.do(f"mkdir -p {folder}")
+        assert self.container.put_archive(folder, packed.getvalue())
+
+    def start_pool(self) -> None:
+        """Start HTCondor of the person's own, as the page says it."""
+        config = (ROOT / "examples/slices/personal-condor.conf").read_bytes()
+        self.put(f"{self.home}/personal-condor", **{"personal-condor__conf": config})
+        self.do(f"cd personal-condor && {_PERSONAL}")
+
+    def processes(self) -> list[str]:
+        """Return the command lines of what runs, but for who asks."""
+        return [
+            line for line in self.do("ps -eo args=").splitlines() if not line.startswith(("ps ", "sh -c ps"))
+        ]
+
+
+@pytest.fixture
+def laptop(docker, fleet_image) -> Iterator[Laptop]:
+    """A machine of its own for each test; a folder on it is a small disk."""
+    made = docker.containers.run(
+        fleet_image, ["sleep", "infinity"], detach=True, init=True, name=f"dynamo-laptop-{uuid.uuid4().hex[:8]}",
+        hostname="laptop", entrypoint="", tmpfs={"/small": "size=4m,uid=1000,mode=0700,exec"},
+    )  # fmt: skip
+    try:
+        yield Laptop(made)
+    finally:
+        made.remove(force=True)
+
+
+@pytest.mark.parametrize("check", sorted(CHECKS))
+def test_the_suite_of_providers_and_what_is_this_machines_own(check, laptop):
+    """Each holds for an ordinary user, where HTCondor is installed; afterwards no process is left."""
+    laptop.put(f"{laptop.home}/tests", local_use__py=(Path(__file__).parent / "local_use.py").read_bytes())
+    said = laptop.do(f"mkdir /small/yard && {_PYTHON} tests/local_use.py /small/yard {check}")
+    assert f"{check} holds" in said
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+def test_a_worker_ends_by_itself(end, laptop):
+    """Without a job, too old, unknown to the pool, refused: it ends with all its processes, and says why."""
+    laptop.start_pool()
+    laptop.put(f"{laptop.home}/tests", local_life__py=(Path(__file__).parent / "local_life.py").read_bytes())
+    assert f"{end} holds" in laptop.do(f"{_PYTHON} tests/local_life.py {laptop.home}/life {end}")
+
+
+def _provider(folder: Path, **options: str):
+    return driver.connect(ProviderSettings("here", "local", options={"folder": str(folder), **options}))
+
+
+def test_a_machine_without_htcondor_sells_nothing(tmp_path, monkeypatch):
+    """Who must install what is told before anything is ordered; what there is can be listed and destroyed."""
+    monkeypatch.setattr(local_processes, "_SEARCHED", ())
+    monkeypatch.setenv("PATH", "/nowhere")
+    nobody = _provider(tmp_path / "yard")
+    for call in (nobody.offerings, lambda: nobody.create(MachineSpec(Tags("a", "b", "c"), "d"))):
+        with pytest.raises(
+            BadRequestError, match=r"condor_master is not on this machine.*apt-get install condor"
+        ):
+            call()
+    assert nobody.list("a") == []
+    nobody.destroy("x")
+    with pytest.raises(GoneError):
+        nobody.describe("x")
+    assert not (tmp_path / "yard").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"cores": "many"}, "cores of a local provider"),
+        ({"cores": "0"}, "cores of a local provider"),
+        ({"cores": "100000"}, "cores of a local provider"),
+        ({"folder": "here/and there"}, "an absolute path"),
+        ({"folder": "/with $(this)"}, "an absolute path"),
+        ({"user": "no-such-user"}, "there is no user 'no-such-user'"),
+        ({"user": "root"}, "as root never"),
+    ],
+)
+def test_settings_that_do_not_do_are_refused(options, match, tmp_path):
+    """What cannot be meant is said before anything is made."""
+    with pytest.raises(UserError, match=match):
+        _provider(**{"folder": tmp_path, **options})
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, NoCapacityError),
+        (errno.EDQUOT, NoCapacityError),
+        (errno.EAGAIN, NoCapacityError),
+        (errno.EMFILE, NoCapacityError),
+        (errno.EACCES, AuthError),
+        (errno.EROFS, AuthError),
+        (errno.EIO, UnavailableError),
+    ],
+)
+def test_what_the_system_refuses_is_told_as_what_it_is(number, kind):
+    """Errors of the system become those of a provider, with the system's own words."""
+    with pytest.raises(kind, match=os.strerror(number)), refusals("make a worker"):
+        raise OSError(number, os.strerror(number), "/there")
+
+
+def test_nowcasts_on_a_laptop(laptop, until, samples):
+    """An ordinary user's own pool: workers come when nowcasts are submitted, do them, are drained, and nothing is left.
+
+    In the midst of it the controller is killed; workers go on, and another controller too. Nothing outside of the
+    user's home is changed.
+    """
+    before = laptop.do("find /etc /var -newer /proc/1 -type f 2> /dev/null; true")
+    laptop.start_pool()
+    document = (ROOT / "examples/slices/one-laptop.yaml").read_text().replace("idle: 2 min", "idle: 10 s")
+    frames = (samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc").read_bytes()
+    horizons = (10, 15, 20)
+    runs = {f"nowcast-{h}__yaml": _NOWCAST.format(horizon=h).encode() for h in horizons}
+    laptop.put("/home/dynamo/work", slice__yaml=document.encode(), frames__nc=frames, **runs)
+    controller = "cd work && exec dynamo fleet run slice.yaml --interval 2 >> fleet.log 2>&1"
+    with ThreadPoolExecutor(len(horizons) + 2) as together:
+        first = together.submit(laptop.sh, controller)
+        done = [together.submit(laptop.sh, f"cd work && dynamo run nowcast-{h}.yaml") for h in horizons]
+        until(lambda: len(_workers(laptop)) == 2, "two workers are there", 120)
+        laptop.do("pkill -KILL -f '[f]leet run slice.yaml'")
+        assert first.result()[0] != 0
+        assert len(_workers(laptop)) == 2
+        second = together.submit(laptop.sh, controller)
+        for one in done:
+            code, said = one.result()
+            assert code == 0, said + laptop.do("cat work/fleet.log")
+        status = json.loads(laptop.do("cd work && dynamo fleet status slice.yaml --json"))
+        until(lambda: not _workers(laptop), "all workers are gone", 120)
+        laptop.do("pkill -TERM -f '[f]leet run slice.yaml'")
+        assert second.result()[0] == 0, second.result()
+    said = laptop.do("cat work/fleet.log")
+    assert status["troubles"] == {}, said
+    assert "joined" in said
+    assert "draining" in said
+    assert "nothing is left" in laptop.do("cd work && dynamo slice destroy slice.yaml --yes")
+    assert laptop.do("ls .local/state/dynamo/local") == ""
+    assert not [one for one in laptop.processes() if "condor_startd" in one or "dynamo-deadman" in one]
+    assert [one for one in laptop.processes() if "condor_schedd" in one]
+    assert laptop.do("find /etc /var -newer /proc/1 -type f 2> /dev/null; true") == before
+    assert not re.search(r"eyJ[\w-]{10,}\.[\w-]{10,}", said)
+
+
+def _workers(laptop: Laptop) -> list[str]:
+    return laptop.sh("ls .local/state/dynamo/local 2> /dev/null")[1].split()
