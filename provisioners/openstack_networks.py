@@ -1,4 +1,4 @@
-"""Networks of Neutron: each with a subnet, a security group, and a router to the outside.
+"""Networks of Neutron: each with a subnet, a security group, a router to the outside, and a policy that shapes it.
 
 All of it carries our tags in its description, which is written in the same call that makes it (Neutron's own tags are
 a second call, and what is lost between the two would be nobody's). The network is made first and taken away last: as
@@ -9,13 +9,13 @@ each has its own. Nothing without our tags is touched, whatever it is called.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
 from dynamo.provisioners.openstack_calls import Calls
+from dynamo.provisioners.openstack_qos import Shaping
 
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import Network, NetworkSpec
@@ -23,7 +23,6 @@ from dynamo.fleet.refusals import BadRequestError, GoneError, UnavailableError
 
 __all__ = ["Networks", "check_spec"]
 
-_log = logging.getLogger(__name__)
 _NETWORK = "dynamo-network"
 #: What Neutron keeps of a description.
 _DESCRIPTION = 255
@@ -63,15 +62,12 @@ class Networks:
     def __init__(self, calls: Calls, options: Mapping[str, str]) -> None:
         self._calls = calls
         self._options = options
+        self._shaping = Shaping(calls)
 
     def create(self, spec: NetworkSpec) -> Network:
         """Make a network, or complete the one of the same order."""
         check_spec(spec)
-        if spec.bandwidth is not None:
-            _log.warning(
-                "OpenStack does not shape connections here: the bandwidth of %s is for the machines to keep",
-                spec.tags.group,
-            )
+        self._shaping.check(spec.tags.group, spec.bandwidth)
         network = self._of(spec.tags) or self._make("network", "networks", self._asked(spec))
         own = {"description": _written(spec.tags, network["id"])}
         named = {"name": network["name"], **own}
@@ -80,12 +76,13 @@ class Networks:
         )
         group = self._one("security-groups", own) or self._make("security_group", "security-groups", named)
         self._open(group, spec)
+        self._shaping.hold(network, spec.bandwidth, named)
         router = self._one("routers", own)
         if router is None:
             gateway = {"external_gateway_info": {"network_id": self._outside()}}
             router = self._make("router", "routers", {**named, **gateway})
         self._join(router, subnet)
-        return Network(str(network["id"]), spec.tags, str(subnet["cidr"]))
+        return Network(str(network["id"]), spec.tags, str(subnet["cidr"]), spec.bandwidth or 0.0)
 
     def list(self, slice_: str) -> Sequence[Network]:
         """Return the networks of a slice, also those that are not complete."""
@@ -95,7 +92,13 @@ class Networks:
         if not found:
             return []
         cidrs = {str(one["network_id"]): str(one["cidr"]) for one in self._all("subnets") if _read(one)}
-        return [Network(str(one["id"]), tags, cidrs.get(str(one["id"]), "")) for one, tags in found]
+        return [
+            Network(
+                str(one["id"]), tags, cidrs.get(str(one["id"]), ""),
+                self._shaping.bandwidth(one, {"description": _written(tags, str(one["id"]))}),
+            )
+            for one, tags in found
+        ]  # fmt: skip
 
     def destroy(self, id_: str) -> None:
         """Take a network away, what belongs to it first; raises `UnavailableError` while machines are in it."""
@@ -120,6 +123,7 @@ class Networks:
             self._calls.delete("network", f"/subnets/{subnet['id']}")
         for group in self._all("security-groups", own):
             self._calls.delete("network", f"/security-groups/{group['id']}")
+        self._shaping.lift(network, own)
         self._calls.delete("network", f"/networks/{id_}")
 
     def security_groups(self, ids: tuple[str, ...]) -> Sequence[str]:

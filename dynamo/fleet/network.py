@@ -50,8 +50,12 @@ class Network:
         Whose it is, and which order it came of.
     cidr
         Its addresses; empty where its making did not come so far.
+    bandwidth
+        Bits a second that connections to it are shaped to, 0 for no limit; None where its provider does not tell, or
+        cannot change it.
     """
 
     id: str
     tags: Tags
     cidr: str = ""
+    bandwidth: float | None = None

@@ -59,6 +59,11 @@ def _networks(slice_: Slice, world: World) -> tuple[list[Step], set[tuple[str, s
         for name, rule in slice_.networks.items()
         for provider, cidr in rule.parts().items()
     }
+    rates = {
+        (provider, name): 0.0 if rule.tunnelled(provider) else rule.bandwidth or 0.0
+        for name, rule in slice_.networks.items()
+        for provider in rule.spans
+    }
     steps: list[Step] = []
     seen: set[tuple[str, str]] = set()
     moved: set[tuple[str, str]] = set()
@@ -67,7 +72,7 @@ def _networks(slice_: Slice, world: World) -> tuple[list[Step], set[tuple[str, s
             if one.tags.slice != slice_.name:
                 continue
             key = (provider, one.tags.group)
-            action, why = _network(one, wanted.get(key), twice=key in seen)
+            action, why = _network(one, wanted.get(key), rates.get(key, 0.0), twice=key in seen)
             if action == "change" and one.cidr:
                 moved.add(key)
             seen.add(key)
@@ -80,14 +85,22 @@ def _networks(slice_: Slice, world: World) -> tuple[list[Step], set[tuple[str, s
     return steps, moved
 
 
-def _network(one: Network, cidr: str | None, *, twice: bool) -> tuple[Action, str]:
+def _network(one: Network, cidr: str | None, rate: float, *, twice: bool) -> tuple[Action, str]:
     if cidr is None:
         return "remove", "is not in the slice any more"
     if twice:
         return "remove", "is there twice"
     if not one.cidr:
         return "change", "was made in part only, and is completed"
-    return ("keep", "") if one.cidr == cidr else ("change", f"has {one.cidr}")
+    if one.cidr != cidr:
+        return "change", f"has {one.cidr}"
+    if one.bandwidth is not None and round(one.bandwidth) != round(rate):
+        return "shape", f"{_limit(one.bandwidth)}, and is to have {_limit(rate)}"
+    return "keep", ""
+
+
+def _limit(rate: float) -> str:
+    return f"{rate / 1e6:g} Mb/s at most" if rate else "no limit"
 
 
 class _Machines:

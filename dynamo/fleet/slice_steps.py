@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Action", "Plan", "Step"]
 
-#: What becomes of a machine or network; what changes is made anew, and what ends is being taken away already.
-Action: TypeAlias = Literal["make", "keep", "change", "remove", "ends"]
+#: What becomes of a machine or network; what changes is made anew, what ends is being taken away already, and a network
+#: that is shaped gets another bandwidth, with the machines in it.
+Action: TypeAlias = Literal["make", "keep", "shape", "change", "remove", "ends"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,12 @@ KINDS = {
         },
     ),
     "ports": ("port", set()),
+    "policies": ("policy", {"name", "description"}),
 }  # fmt: skip
 TITLES = {
     "networks": "Network", "subnets": "Subnet", "routers": "Router", "security-groups": "SecurityGroup",
     "security-group-rules": "SecurityGroupRule", "ports": "Port",
+    "policies": "QosPolicy",
 }  # fmt: skip
 
 
@@ -42,6 +44,10 @@ class Neutron:
         self.project = project
         self.most = 1000
         self.quota: dict[str, int] = {}
+        #: What this cloud has beside the core, and whether users may make policies, as only administrators do at first.
+        self.extensions = {"qos"}
+        self.policies_for_all = True
+        self.rules: dict[str, dict[str, dict[str, Any]]] = {}
         self.things: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
         self.outside = self.add("networks", {"name": "public", "description": "", "router:external": True})[
             "id"
@@ -52,10 +58,21 @@ class Neutron:
     def answer(self, request: Request) -> Answer:
         """Do what a request asks for."""
         _, version, kind, *rest = request.path.split("/")
+        if version == "v2.0" and kind == "extensions" and set(rest) <= self.extensions:
+            return Answer(200, {"extension": {"alias": rest[0]}})
+        if version == "v2.0" and kind == "qos" and "qos" in self.extensions and rest[:1] == ["policies"]:
+            if request.method != "GET" and not self.policies_for_all:
+                said = "rule:create_policy is disallowed by policy"
+                raise failure(403, "PolicyNotAuthorized", said)
+            if rest[2:]:
+                return self._rules(request, *rest[1:])
+            kind, rest = "policies", rest[1:]
         if version != "v2.0" or kind not in KINDS:
             raise Failure(404, "The resource could not be found.")
         if kind == "routers" and rest[1:]:
             return self._interface(rest[0], rest[1], request.body)
+        if rest and request.method == "PUT":
+            return self._change(kind, rest[0], request.body[KINDS[kind][0]])
         if rest:
             return self._one(request.method, kind, rest[0])
         if request.method == "POST":
@@ -111,6 +128,38 @@ class Neutron:
             shown = [{**one, "security_group_rules": []} for one in shown]
         return Answer(200, {key: shown, **links})
 
+    def _change(self, kind: str, id_: str, asked: dict[str, Any]) -> Answer:
+        thing = self.things[kind].get(id_)
+        if thing is None:
+            raise failure(404, f"{TITLES[kind]}NotFound", f"{TITLES[kind]} {id_} could not be found.")
+        policy = asked.get("qos_policy_id")
+        if set(asked) != {"qos_policy_id"} or (policy and policy not in self.things["policies"]):
+            raise failure(404, "QosPolicyNotFound", f"QoS policy {policy} could not be found.")
+        thing.update(asked)
+        return Answer(200, {KINDS[kind][0]: thing})
+
+    def _rules(self, request: Request, policy: str, kind: str, *rest: str) -> Answer:
+        """Answer what is asked of the limits of a policy."""
+        if policy not in self.things["policies"] or kind != "bandwidth_limit_rules":
+            raise failure(404, "QosPolicyNotFound", f"QoS policy {policy} could not be found.")
+        rules = self.rules.setdefault(policy, {})
+        if request.method == "GET":
+            return Answer(200, {kind: [dict(one) for one in rules.values()]})
+        asked = request.body["bandwidth_limit_rule"]
+        if not 0 <= asked["max_kbps"] < 2**31 or asked["direction"] not in {"egress", "ingress"}:
+            raise failure(
+                400, "HTTPBadRequest", f"Invalid input for max_kbps. Reason: '{asked['max_kbps']}'."
+            )
+        if request.method == "PUT":
+            rules[rest[0]] |= asked
+            return Answer(200, {"bandwidth_limit_rule": rules[rest[0]]})
+        if any(one["direction"] == asked["direction"] for one in rules.values()):
+            said = f"Rule bandwidth_limit with same direction conflicts in QoS Policy {policy}."
+            raise failure(409, "QoSRulesConflict", said)
+        rule = {"id": str(uuid.uuid4()), "max_burst_kbps": 0, **asked}
+        rules[rule["id"]] = rule
+        return Answer(201, {"bandwidth_limit_rule": rule})
+
     def _one(self, method: str, kind: str, id_: str) -> Answer:
         thing = self.things[kind].get(id_)
         if thing is None:
@@ -128,6 +177,10 @@ class Neutron:
         return Answer(200, {KINDS[kind][0]: thing})
 
     def _check_free(self, kind: str, id_: str) -> None:
+        if kind == "policies" and self._ids("networks", qos_policy_id=id_):
+            raise failure(
+                409, "QosPolicyInUse", f"QoS Policy {id_} is used by network {self._ids('networks')[0]}."
+            )
         used: dict[str, Callable[[dict[str, Any]], bool]] = {
             "networks": lambda port: port["network_id"] == id_,
             "subnets": lambda port: any(one["subnet_id"] == id_ for one in port["fixed_ips"]),

@@ -14,13 +14,17 @@ from tests.cloud.fake_openstack import FakeOpenStack
 from tests.cloud.openstack_use import SPEC, provider
 
 DATA = NetworkSpec(
-    Tags("dfw", "data", "9a8b7c6d5e"), "192.168.10.0/24", (9618, 22), (51820,), peers=("10.8.0.7/32",)
-)
+    Tags("dfw", "data", "9a8b7c6d5e"), "192.168.10.0/24", (9618, 22), (51820,), bandwidth=5e8,
+    peers=("10.8.0.7/32",),
+)  # fmt: skip
 STEPS = [
     "POST .*/networks$",
     "POST .*/subnets$",
     "POST .*/security-groups$",
     "POST .*/security-group-rules$",
+    "POST .*/qos/policies$",
+    "POST .*/bandwidth_limit_rules$",
+    "PUT .*/networks/",
     "POST .*/routers$",
     "PUT .*/add_router_interface$",
 ]
@@ -29,6 +33,8 @@ UNDOING = [
     "DELETE .*/routers/",
     "DELETE .*/subnets/",
     "DELETE .*/security-groups/",
+    "PUT .*/networks/",
+    "DELETE .*/qos/policies/",
     "DELETE .*/networks/",
 ]
 
@@ -110,7 +116,8 @@ def test_a_network_is_completed_after_a_failure_at_any_step(cloud, step, how):
     once = count(cloud)
     assert provider(cloud).create_network(DATA) == made
     assert count(cloud) == once
-    assert once["routers"] == once["security-groups"] == 1
+    assert once["routers"] == once["security-groups"] == once["policies"] == 1
+    assert shaped(cloud, made.id) == {("egress", 500_000), ("ingress", 500_000)}
     assert len(ingress(cloud)) == 6
     assert provider(cloud).list_networks("dfw") == [made]
 
@@ -267,7 +274,84 @@ def test_networks_are_listed_over_pages(cloud):
     assert provider(cloud).list_networks("dfw") == []
 
 
-def test_a_bandwidth_that_is_not_kept_is_said(cloud, caplog):
-    """OpenStack's own limits are its administrators' to set."""
-    provider(cloud).create_network(replace(DATA, bandwidth=5e8))
-    assert "the bandwidth of data is for the machines to keep" in caplog.text
+def shaped(cloud: FakeOpenStack, network: str) -> set[tuple[str, int]]:
+    """Return the directions of a network that are limited, with their kilobits a second."""
+    policy = cloud.neutron.things["networks"][network].get("qos_policy_id")
+    return {(one["direction"], one["max_kbps"]) for one in cloud.neutron.rules.get(policy, {}).values()}
+
+
+def test_a_bandwidth_is_changed_and_lifted(cloud):
+    """The rules of the policy that is there are changed; without a bandwidth the policy goes."""
+    here = provider(cloud)
+    made = here.create_network(DATA)
+    assert made.bandwidth == here.list_networks("dfw")[0].bandwidth == 5e8
+    policies = set(cloud.neutron.things["policies"])
+    assert here.create_network(replace(DATA, bandwidth=2e8)).id == made.id
+    assert shaped(cloud, made.id) == {("egress", 200_000), ("ingress", 200_000)}
+    assert set(cloud.neutron.things["policies"]) == policies
+    assert here.list_networks("dfw")[0].bandwidth == 2e8
+    here.create_network(replace(DATA, bandwidth=None))
+    assert (shaped(cloud, made.id), cloud.neutron.things["policies"]) == (set(), {})
+    assert here.list_networks("dfw")[0].bandwidth == 0.0
+
+
+def test_a_network_that_is_shaped_in_one_direction_only_is_not_as_asked(cloud):
+    """It is listed as one without a limit, and completed."""
+    with cloud.failing("POST .*/bandwidth_limit_rules$", skip=1), pytest.raises(UnavailableError):
+        provider(cloud).create_network(DATA)
+    (made,) = provider(cloud).list_networks("dfw")
+    assert made.bandwidth == 0.0
+    provider(cloud).create_network(DATA)
+    assert shaped(cloud, made.id) == {("egress", 500_000), ("ingress", 500_000)}
+
+
+def test_a_policy_of_somebody_else_is_left_alone(cloud):
+    """One that the cloud gives to each network by default is no limit of ours, and is not taken away."""
+    made = provider(cloud).create_network(replace(DATA, bandwidth=None))
+    theirs = cloud.neutron.add("policies", {"name": "default"})["id"]
+    cloud.neutron.rules[theirs] = {"r": {"id": "r", "direction": "egress", "max_kbps": 1000}}
+    cloud.neutron.things["networks"][made.id]["qos_policy_id"] = theirs
+    assert provider(cloud).create_network(replace(DATA, bandwidth=None)).id == made.id
+    assert provider(cloud).list_networks("dfw")[0].bandwidth == 0.0
+    provider(cloud).destroy_network(made.id)
+    assert set(cloud.neutron.things["policies"]) == {theirs}
+
+
+def test_a_cloud_that_cannot_shape_refuses_before_anything_is_made(cloud):
+    """One without the extension; networks without a bandwidth are made there, listed and taken away."""
+    cloud.neutron.extensions.clear()
+    before = count(cloud)
+    with pytest.raises(BadRequestError, match=r"cannot shape networks .* leave `bandwidth` out"):
+        provider(cloud).create_network(DATA)
+    assert count(cloud) == before
+    made = provider(cloud).create_network(replace(DATA, bandwidth=None))
+    assert provider(cloud).list_networks("dfw") == [made]
+    provider(cloud).destroy_network(made.id)
+    assert count(cloud) == before
+
+
+def test_who_may_make_no_policies_is_told_whom_to_ask(cloud):
+    """Neutron lets administrators alone, unless it is told otherwise; what was made is taken away as ever."""
+    cloud.neutron.policies_for_all = False
+    before = count(cloud)
+    with pytest.raises(
+        BadRequestError, match="administrators must let you make QoS policies; or leave `bandwidth`"
+    ):
+        provider(cloud).create_network(DATA)
+    (made,) = provider(cloud).list_networks("dfw")
+    provider(cloud).destroy_network(made.id)
+    assert count(cloud) == before
+
+
+def test_a_quota_of_policies_is_told_as_one(cloud):
+    """As of anything of Neutron."""
+    cloud.neutron.quota["policy"] = 0
+    with pytest.raises(QuotaError):
+        provider(cloud).create_network(DATA)
+
+
+def test_a_bandwidth_beyond_what_neutron_counts_is_refused(cloud):
+    """Before anything is made."""
+    with pytest.raises(BadRequestError, match=r"counts to 2147483647 kb/s"):
+        provider(cloud).create_network(replace(DATA, bandwidth=1e13))
+    assert cloud.calls == []

@@ -190,6 +190,24 @@ def test_a_network_that_moves_takes_its_machines_along():
     ]
 
 
+def test_a_bandwidth_that_changes_leaves_the_machines():
+    """The network is shaped anew where its provider tells that it can be; where it does not tell, nothing is said."""
+    shaped = TEXT.replace("spans: [a, b]", "spans: [a, b], bandwidth: 200 Mb/s")
+    networks = world_of().networks
+    here, there = networks["a"][0], networks["b"][0]
+    found = plan(
+        slice_of(shaped), world_of(*WHOLE, networks=[("a", replace(here, bandwidth=5e8)), ("b", there)])
+    )
+    assert [(s.action, s.group, s.provider, s.why) for s in found.changes] == [
+        ("shape", "data", "a", "500 Mb/s at most, and is to have 200 Mb/s at most")
+    ]
+    for rate in (2e8, None):
+        same = world_of(*WHOLE, networks=[("a", replace(here, bandwidth=rate)), ("b", there)])
+        assert plan(slice_of(shaped), same).changes == ()
+    lifted = world_of(*WHOLE, networks=[("a", replace(here, bandwidth=2e8)), ("b", there)])
+    assert [s.why for s in plan(slice_of(), lifted).changes] == ["200 Mb/s at most, and is to have no limit"]
+
+
 def test_nothing_is_bought_twice_where_a_cloud_does_not_answer():
     """It may have what is lacking; groups that are elsewhere go on, and what there is stays."""
     old = one("a", "o1", size="small")
