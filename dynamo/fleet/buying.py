@@ -71,8 +71,17 @@ def market(
                 continue
             offers[key] = _offer(key, name, priced, standing, counts[key])
             rules[key] = priced.offer
+    asked = slice_.limits
+    limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now))
+    return Market(offers, rules, _groups(slice_, standing, workers, now), limits)
+
+
+def _groups(
+    slice_: Slice, standing: Standing, workers: Sequence[WorkerRecord], now: float
+) -> dict[str, Group]:
+    """Return the bounds of each node group; one that brought nothing of late is tried with one more at a time."""
     out = standing.out_of_service(now)
-    groups = {
+    return {
         name: Group(
             name=name,
             min=group.fewest if group.count is not None else group.min,
@@ -85,9 +94,6 @@ def market(
         )
         for name, group in slice_.nodes.items()
     }
-    asked = slice_.limits
-    limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now))
-    return Market(offers, rules, groups, limits)
 
 
 def lacking(slice_: Slice, group: str, provider: str, networks: Mapping[str, Mapping[str, str]]) -> list[str]:

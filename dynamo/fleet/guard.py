@@ -6,7 +6,8 @@ Pure. A policy respects all of this by itself; this holds whatever a policy does
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -69,39 +70,50 @@ def allowed_buys(
     `workers` are all that live, and those that ended today.
     """
     live = [one for one in workers if one.live]
-    cores, rate = sum(one.cores for one in live), sum(one.usd_per_hour for one in live)
-    left = limits.usd_per_day - spent_today(workers, now)
-    counts = Counter(one.group for one in live)
+    used = _Used(
+        sum(one.cores for one in live),
+        sum(one.usd_per_hour for one in live),
+        limits.usd_per_day - spent_today(workers, now),
+        Counter(one.group for one in live),
+    )
     allowed, against = [], []
     for buy in buys:
         offer = offers[buy.offer]
-        group = groups[offer.group]
         count, why = max(buy.count, 0), ""
-        for room, limit in (
-            (0 if group.out else buy.count, f"{group.name} is out of service: {group.out}"),
-            (0 if offer.rests_until > now else buy.count, f"{offer.key} rests after a refusal"),
-            (group.max - counts[group.name], f"{group.name} may have {group.max}"),
-            (_room(limits.cores - cores, offer.cores), f"the slice may have {limits.cores:g} cores"),
-            (
-                _room(limits.usd_per_hour - rate, offer.usd_per_hour),
-                f"the slice may cost {limits.usd_per_hour:g} dollars an hour",
-            ),
-            (
-                _room(left - rate * AHEAD / 3600, _at_least(offer)),
-                f"{left:.2f} of {limits.usd_per_day:g} dollars a day are left",
-            ),
-        ):
+        for room, limit in _rooms(offer, groups[offer.group], limits, used, now):
             if room < count:
                 count, why = max(room, 0), limit
         if why:
             against.append(f"{buy.count - count} of {buy.count} x {buy.offer} not bought: {why}")
         if count:
             allowed.append(Buy(buy.offer, count, buy.why))
-            cores += count * offer.cores
-            rate += count * offer.usd_per_hour
-            left -= count * _at_least(offer)
-            counts[group.name] += count
+            used.cores += count * offer.cores
+            used.rate += count * offer.usd_per_hour
+            used.left -= count * _at_least(offer)
+            used.counts[offer.group] += count
     return Allowed(tuple(allowed), tuple(against))
+
+
+@dataclass
+class _Used:
+    """Cores, dollars an hour, dollars that are left of the day, and machines of each node group."""
+
+    cores: float
+    rate: float
+    left: float
+    counts: Counter[str]
+
+
+def _rooms(offer: Offer, group: Group, limits: Limits, used: _Used, now: float) -> Iterator[tuple[int, str]]:
+    """Yield for how many machines of an offer each limit leaves room, and the limit in words."""
+    yield 0 if group.out else _ALL, f"{group.name} is out of service: {group.out}"
+    yield 0 if offer.rests_until > now else _ALL, f"{offer.key} rests after a refusal"
+    yield group.max - used.counts[group.name], f"{group.name} may have {group.max}"
+    yield _room(limits.cores - used.cores, offer.cores), f"the slice may have {limits.cores:g} cores"
+    rate = limits.usd_per_hour - used.rate
+    yield _room(rate, offer.usd_per_hour), f"the slice may cost {limits.usd_per_hour:g} dollars an hour"
+    day = used.left - used.rate * AHEAD / 3600
+    yield _room(day, _at_least(offer)), f"{used.left:.2f} of {limits.usd_per_day:g} dollars a day are left"
 
 
 def _room(left: float, each: float) -> int:
