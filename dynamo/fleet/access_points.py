@@ -12,7 +12,7 @@ from dynamo.fleet.decision import Buy
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.slice import Slice
 
-__all__ = ["access_points", "lacking_points", "planned_with", "without_points"]
+__all__ = ["access_points", "lacking_points", "without_points"]
 
 
 def access_points(slice_: Slice) -> frozenset[str]:
@@ -39,13 +39,6 @@ def lacking_points(
                 buys.append(Buy(offer.key, count, why))
                 lacking -= count
     return tuple(buys)
-
-
-def planned_with(live: Sequence[WorkerRecord], points: AbstractSet[str], since: float) -> list[WorkerRecord]:
-    """Return the workers that work can be planned with: not an order from before `since` of which nobody has heard."""
-    return [
-        one for one in live if one.group not in points and (one.stage != "requested" or one.since >= since)
-    ]
 
 
 def without_points(points: AbstractSet[str], trading: Market, live: Sequence[WorkerRecord]) -> Market:

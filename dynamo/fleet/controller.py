@@ -7,13 +7,13 @@ pool is collected in a later turn. An order is written down before it is given: 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
-from dynamo.fleet.access_points import access_points, lacking_points, planned_with, without_points
+from dynamo.fleet.access_points import access_points, lacking_points, without_points
 from dynamo.fleet.adoption import as_worker
 from dynamo.fleet.buying import Market, market, networked, unknown_offers
 from dynamo.fleet.clouds import Clouds
@@ -89,7 +89,7 @@ class Controller:
         self.clouds.networked = networked(slice_)
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
-        self.roster = Roster(ledger, clouds, hearing, starter)
+        self.roster = Roster(ledger, clouds, hearing, starter, self._patience.believed)
         #: Machines that the journal does not know, as if they were ours: they count against the limits.
         self._strangers: list[WorkerRecord] = []
         self.decision = Decision()
@@ -212,11 +212,12 @@ class Controller:
             self.ledger.learn("standing", self.standing.data())
             return
         points = access_points(self.slice)
-        work, since = without_points(points, trading, live), now - self._patience.requested
+        live = self.roster.live  # without those that were let go just now
+        work = without_points(points, trading, live)
         view = View(
             now=now,
             loads=self.loads,
-            workers=view_workers(planned_with(live, points, since), heard, now),
+            workers=view_workers(self._planned_with(points, now), heard, now),
             offers=list(work.offers.values()),
             groups=work.groups,
             coming=self.hearing.coming(now, work.offers.values()),
@@ -242,6 +243,14 @@ class Controller:
         self._write(view, now)
         self._buy(bought.buys, trading, now)
         self.roster.release(released, now)
+
+    def _planned_with(self, points: Collection[str], now: float) -> list[WorkerRecord]:
+        """Return the workers that work can be planned with: of an old order without an outcome no machine may come."""
+        since, asked = now - self._patience.requested, self.clouds.under_way
+        workers = [one for one in self.roster.live if one.group not in points]
+        return [
+            one for one in workers if one.stage != "requested" or one.since >= since or one.token in asked
+        ]
 
     def _obey(self, trading: Market, now: float) -> None:
         """Do what no policy is asked for: budgets and bounds that are exceeded, and groups that are no more."""

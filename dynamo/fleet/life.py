@@ -50,6 +50,8 @@ class Patience:
         A machine that has not joined the pool, where nothing was learned yet of how long those of its offer take.
     missing, many_missing
         A machine that no listing has: one or two of a provider, or more than half of them.
+    believed
+        One that is gone without having been taken away: if it is listed again, it goes on as it was.
     said
         One that is missing, and of which the pool still knows: longer than workers take to say that they are there.
     unheard
@@ -68,6 +70,7 @@ class Patience:
     booting: float = 900.0
     missing: float = 30.0
     many_missing: float = 300.0
+    believed: float = 900.0
     said: float = 90.0
     unheard: float = 720.0
     unheard_queue: float = 3600.0

@@ -42,9 +42,15 @@ class Roster:
         By whom they are taken away, and drained.
     starter
         Who is told of those that are let go.
+    believed
+        Seconds for which one that is gone without having been taken away is still believed: it may be listed again.
     """
 
-    def __init__(self, ledger: Ledger, clouds: Clouds, hearing: Hearing, starter: Starter) -> None:
+    def __init__(
+        self, ledger: Ledger, clouds: Clouds, hearing: Hearing, starter: Starter, believed: float
+    ) -> None:
+        self._believed = believed
+        self._disbelieved: set[str] = set()
         self._ledger, self._clouds, self._hearing, self._starter = ledger, clouds, hearing, starter
         self._drained: dict[str, float] = {}
         self.all: list[WorkerRecord] = []
@@ -52,6 +58,10 @@ class Roster:
     def read(self, now: float) -> None:
         """Read what is written down."""
         self.all = self._ledger.workers(ended_after=now - _REMEMBERED)
+        gone = [one for one in self.all if one.stage == "gone" and now - one.since >= self._believed]
+        if new := [one for one in gone if one.token not in self._disbelieved]:
+            self._starter.let_go(new)
+        self._disbelieved = {one.token for one in gone}
 
     @property
     def live(self) -> list[WorkerRecord]:
@@ -59,7 +69,7 @@ class Roster:
         return [one for one in self.all if one.live]
 
     def put(self, changed: Sequence[WorkerRecord]) -> None:
-        """Write records down, and have who is let go believed no more."""
+        """Write records down, and have who is being taken away believed no more."""
         if not changed:
             return
         with self._ledger.change():
@@ -67,7 +77,7 @@ class Roster:
                 self._ledger.put(one)
         new = {one.token: one for one in changed}
         self.all = [new.pop(one.token, one) for one in self.all] + list(new.values())
-        if gone := [one for one in changed if one.stage in {"stopping", "gone"}]:
+        if gone := [one for one in changed if one.stage == "stopping"]:
             self._starter.let_go(gone)
 
     def release(self, releases: Sequence[Release], now: float) -> None:

@@ -7,6 +7,7 @@ that lists nothing and says no error looks the same as an empty one, and so does
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from dynamo.fleet.life import LifeStage, Patience
 from dynamo.fleet.machine import Machine
@@ -108,8 +109,10 @@ class _Judge:
             return self._requested(one, machine)
         if machine is None or machine.state == "gone":
             return self._absent(one, heard)
-        if one.stage == "stopping":
-            return one
+        if (
+            one.stage == "stopping"
+        ):  # of an order that was taken back before its answer came, a machine may come
+            return one if one.machine else replace(one, machine=machine.id)
         if machine.state == "failed":
             why = f"the machine failed: {machine.reason or 'its provider does not say why'}"
             return one.step("stopping", self.now, why, failed=True)
@@ -202,6 +205,9 @@ class _Judge:
     def _back(self, one: WorkerRecord, machine: Machine | None, *, heard: bool) -> WorkerRecord:
         if machine is None or machine.state in {"gone", "stopping"}:
             return one
+        if self.now - one.since >= self.patience.believed:  # the pool was told to refuse it
+            why = "it was gone for too long to be let back, and is listed"
+            return one.step("stopping", self.now, why, machine=machine.id)
         if heard:
             return one.step(
                 "joined", self.now, "it was believed to be gone, and is there", machine=machine.id

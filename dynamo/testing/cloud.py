@@ -47,7 +47,7 @@ class Fault:
     verb
         Of which calls.
     error
-        What is raised.
+        What is raised; None where nothing is, once `before` has returned.
     times
         With how many calls it does.
     done
@@ -210,7 +210,7 @@ class CloudProvider:
         if fault:
             fault.before()
         with cloud._lock:
-            if fault is None or fault.done:
+            if fault is None or fault.done or fault.error is None:
                 result = act()
             if fault and fault.error:
                 raise fault.error

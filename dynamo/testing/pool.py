@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,8 @@ class MemoryPool:
         Seconds from when a machine runs until it joins.
     never
         Ids of machines that never do.
+    refused
+        Tokens of workers that are believed no more.
     down
         Whether it does not answer.
     restarted
@@ -65,6 +67,7 @@ class MemoryPool:
     down: bool = False
     restarted: float = float("-inf")
     update: float = 60.0
+    refused: Collection[str] = ()
     queues: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, MemoryJob] = field(default_factory=dict)
     draining: set[str] = field(default_factory=set)
@@ -89,7 +92,8 @@ class MemoryPool:
         return {
             one.tags.token: one
             for one in self.cloud.machines.values()
-            if one.there and (one.created or 0.0) <= joined and one.id not in self.never
+            if one.there and (one.created or 0.0) <= joined
+            if one.id not in self.never and one.tags.token not in self.refused
         }
 
     def step(self) -> None:

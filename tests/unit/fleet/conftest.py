@@ -58,6 +58,7 @@ class World:
         self.pool = MemoryPool(self.cloud, self.clock)
         self.policy = QueueDepth()
         self.starter = Starter()
+        self.pool.refused = self.starter.gone
         self.open: list[Calls] = []
         self.start()
 
