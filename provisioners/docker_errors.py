@@ -15,6 +15,7 @@ from dynamo.fleet.refusals import (
     ProviderError,
     ThrottledError,
     UnavailableError,
+    caused_by,
 )
 
 __all__ = ["refusals", "status_of"]
@@ -83,28 +84,13 @@ def _answered(what: str, error: Exception) -> ProviderError:
 
 def _silent(what: str, error: Exception, *, changes: bool) -> ProviderError:
     """Tell of a Docker that did not answer: where it was never reached, nothing was done."""
-    if _caused_by(error, PermissionError):
+    if caused_by(error, PermissionError):
         return AuthError(
             f"Docker cannot be asked to {what}: its socket is closed to this user, who must join the group docker"
         )
-    if _caused_by(error, FileNotFoundError) or _caused_by(error, ConnectionRefusedError):
+    if caused_by(error, FileNotFoundError, ConnectionRefusedError):
         return UnavailableError(
             f"Docker cannot be asked to {what}: none runs there; start it, or mend DOCKER_HOST or its `host`"
         )
     kind = OutcomeUnknownError if changes else UnavailableError
     return kind(f"Docker did not answer when asked to {what} ({type(error).__name__})")
-
-
-def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
-    """Tell whether an error of that kind is among those that led to this one, also as an argument."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        one = waiting.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        if isinstance(one, kind):
-            return True
-        seen.add(id(one))
-        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return False

@@ -15,7 +15,7 @@ from dynamo.provisioners.ec2_machines import machine, order
 from dynamo.provisioners.ec2_networks import Networks
 from dynamo.provisioners.ec2_sizes import offerings
 
-from dynamo.errors import UserError, nearest
+from dynamo.errors import UserError
 from dynamo.fleet.machine import Machine, MachineSpec, Tags
 from dynamo.fleet.network import Network, NetworkSpec
 from dynamo.fleet.offering import Offering
@@ -167,12 +167,7 @@ class Ec2:
 
 def connect(settings: ProviderSettings) -> Ec2:
     """Make a provider; raises `UserError` where settings or credentials do not do."""
-    for name in settings.options:
-        if name not in OPTIONS:
-            raise UserError(
-                f"provider {settings.name}: unknown option {name!r}{nearest(name, OPTIONS)}; known are "
-                f"{', '.join(sorted(OPTIONS))}"
-            )
+    settings.check_options(OPTIONS)
     found = settings.credentials
     key, secret = found.need("access_key_id", "secret_access_key")
     token = found.get("session_token") or ""
@@ -208,4 +203,4 @@ def _seconds(settings: ProviderSettings, name: str, default: float) -> float:
     return seconds
 
 
-driver = Driver(connect, OPTIONS, needs_credentials=True)
+driver = Driver(connect, OPTIONS, needs_credentials=True, shapes=False)

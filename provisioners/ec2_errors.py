@@ -6,7 +6,6 @@ Source of the codes: Error codes for the Amazon EC2 API, https://docs.aws.amazon
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import quote, quote_plus
 
 from dynamo.fleet.refusals import (
@@ -19,6 +18,7 @@ from dynamo.fleet.refusals import (
     QuotaError,
     ThrottledError,
     UnavailableError,
+    caused_by,
 )
 
 __all__ = ["CODES", "Ec2Answer", "changes", "hide", "kind_of", "not_reached", "refusal", "unanswered"]
@@ -189,19 +189,7 @@ def not_reached(error: BaseException) -> bool:
 
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-    never = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
-    seen: set[int] = set()
-    queue: list[Any] = [error]
-    while queue:
-        one = queue.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        if isinstance(one, never):
-            return True
-        seen.add(id(one))
-        queue += [getattr(one, "reason", None), getattr(one, "original_error", None), *one.args]
-        queue += [one.__cause__, one.__context__]
-    return False
+    return caused_by(error, NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
 
 
 def unanswered(error: BaseException, action: str, where: str) -> ProviderError:

@@ -246,12 +246,7 @@ def _least(one: int | None, other: int | None) -> int | None:
 def _checked(settings: ProviderSettings) -> Mapping[str, str]:
     """Return the options of a provider; raises `UserError` for one that nobody can follow."""
     options = settings.options
-    for name in options:
-        if name not in OPTIONS:
-            known = ", ".join(OPTIONS)
-            raise UserError(
-                f"provider {settings.name}: unknown option {name!r}{nearest(name, OPTIONS)}; known are {known}"
-            )
+    settings.check_options(OPTIONS)
     if options.get("config_drive", "yes") not in {"yes", "no"}:
         raise UserError(
             f"provider {settings.name}: config_drive is yes or no, not {options['config_drive']!r}"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from dynamo.errors import UserError, nearest
 from dynamo.fleet.credentials import Credentials
 from dynamo.fleet.machine import Machine, MachineSpec
 from dynamo.fleet.network import Network, NetworkSpec
@@ -41,6 +42,15 @@ class ProviderSettings:
     region: str = ""
     credentials: Credentials = field(default_factory=Credentials)
     options: Mapping[str, str] = field(default_factory=dict)
+
+    def check_options(self, known: Mapping[str, str]) -> None:
+        """Raise `UserError` for an option that its driver does not know."""
+        for name in self.options:
+            if name not in known:
+                raise UserError(
+                    f"provider {self.name}: unknown option {name!r}{nearest(name, known)}; known are "
+                    f"{', '.join(sorted(known))}"
+                )
 
 
 class Provider(Protocol):
@@ -100,6 +110,8 @@ class Driver:
         Whether machines may have any cores and memory, rather than the sizes that the provider names.
     prepared
         Whether what its machines start from has HTCondor and dynamo; else they are fetched when one first starts.
+    shapes
+        Whether it holds machines to the bandwidth of their networks; else a machine does so itself when it starts.
     """
 
     connect: Callable[[ProviderSettings], Provider]
@@ -107,3 +119,4 @@ class Driver:
     needs_credentials: bool = False
     to_measure: bool = False
     prepared: bool = False
+    shapes: bool = True

@@ -27,6 +27,7 @@ __all__ = [
     "QuotaError",
     "ThrottledError",
     "UnavailableError",
+    "caused_by",
 ]
 
 
@@ -68,3 +69,23 @@ class OutcomeUnknownError(ProviderError):
 
 class UnavailableError(ProviderError):
     """The cloud did not answer, or failed, and nothing was done."""
+
+
+def caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether an error of such a kind is among those that led to this one, also as an argument or a named reason.
+
+    >>> caused_by(OSError("no", TimeoutError()), TimeoutError)
+    True
+    """
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        if isinstance(one, kinds):
+            return True
+        seen.add(id(one))
+        waiting += [getattr(one, "reason", None), getattr(one, "original_error", None), *one.args]
+        waiting += [one.__cause__, one.__context__]
+    return False

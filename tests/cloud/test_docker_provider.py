@@ -278,7 +278,7 @@ def test_docker_that_is_not_there_is_unavailable(tmp_path):
         lambda: nobody.list_networks("a"),
         lambda: nobody.destroy_network("x"),
     ):
-        with pytest.raises(UnavailableError, match="did not answer"):
+        with pytest.raises(UnavailableError, match="none runs there"):
             call()
 
 
