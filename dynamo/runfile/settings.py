@@ -18,7 +18,10 @@ def settings(
     prepared: Prepared, folder: str, selection: Selection, cores: int | None = None
 ) -> dict[str, Any]:
     """Return the settings of a run whose products go into `folder`."""
+    trigger = prepared.runfile.trigger
+    clock = trigger.schedule if trigger else None
     return {
+        **({"clock": str(clock)} if clock else {}),
         "runfile": str(prepared.path),
         "engine": prepared.engine.name,
         "pool": _pool(prepared.engine),

@@ -12,6 +12,7 @@ from dynamo.graph.units import format_count, parse_duration
 from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, DURATION, KEYS, TEXT, Key, form_of, mapping
 from dynamo.runfile.values import At, Read, Tell, by, count, some_seconds, text_by
+from dynamo.triggers.clock import Cron, Every, Schedule
 
 __all__ = ["NeedRule", "TriggerRule", "choice"]
 
@@ -45,6 +46,13 @@ class TriggerRule:
     at_once: int = 2
     priority: int = 0
     stale: float = 600.0
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The clock that starts runs, where it is a clock."""
+        if self.cron:
+            return Cron(self.cron, self.zone)
+        return Every(self.every) if self.every else None
 
 
 def choice(*known: str) -> Read:

@@ -15,7 +15,7 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.times import find_time, reader_of
 from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.triggers.arrival import Reading
-from dynamo.triggers.clock import Cron, Every, Schedule
+from dynamo.triggers.clock import Schedule
 from dynamo.triggers.rules import InputRules, Rules
 from dynamo.watch.needs import contradictions
 
@@ -68,12 +68,12 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     """
     text = text_of(path)
     draft = read(path, text=text)
-    check_trigger(draft)
+    check_trigger(draft, watched=True)
     draft.faults.check()
     runfile, file = draft.runfile, draft.path
     assert runfile is not None
     trigger, globs = runfile.trigger or TriggerRule(), globs_of(runfile, file.parent)
-    schedule = _schedule(trigger)
+    schedule = trigger.schedule
     inputs = tuple(
         _input(name, runfile.inputs[name], trigger.needs.get(name, NeedRule()), schedule) for name in globs
     )
@@ -88,18 +88,22 @@ def name_of(path: Path, workspace: Path) -> str:
     return Path(os.path.relpath(path, workspace.parent)).as_posix()
 
 
-def check_trigger(draft: Draft) -> None:
-    """Add to the faults of a run file why it cannot be watched; say nothing of a part that has faults itself."""
+def check_trigger(draft: Draft, *, watched: bool = False) -> None:
+    """Add to the faults of a run file why it cannot be watched; say nothing of a part that has faults itself.
+
+    One with a clock need not be `watched`: on a pool the clock only tells a fleet when somebody runs it again.
+    """
     runfile = draft.runfile
     if runfile is None or any(at[0] in {"trigger", "inputs"} for at in draft.lost):
         return
     trigger, globs = runfile.trigger or TriggerRule(), globs_of(runfile, draft.path.parent)
-    if not (globs or trigger.cron or trigger.every):
+    if not (globs or trigger.schedule):
         draft.tell(
             ("trigger",),
             "nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock",
         )
-    if runfile.engine.name != "local":
+    needs_watch = watched or not trigger.schedule or runfile.alerts is not None
+    if runfile.engine.name != "local" and needs_watch:
         draft.tell(
             ("engine",),
             "`dynamo watch` runs tasks on this machine: `engine: local`; a pool runs what `dynamo run` gives it",
@@ -130,12 +134,6 @@ def globs_of(runfile: RunFile, base: Path) -> dict[str, list[str]]:
 
 def _is_glob(pattern: str) -> bool:
     return any(c in pattern for c in "*?[")
-
-
-def _schedule(trigger: TriggerRule) -> Schedule | None:
-    if trigger.cron:
-        return Cron(trigger.cron, trigger.zone)
-    return Every(trigger.every) if trigger.every else None
 
 
 def _input(name: str, rule: InputRule, need: NeedRule, schedule: Schedule | None) -> InputRules:

@@ -33,8 +33,6 @@ def order(feed: Feed, window: Window) -> Request:
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
     keeps = feed.runfile.products.keep is not None
     told = {**settings(prepared, products.folder, Selection()), "feed": feed.name, "keeps": keeps}
-    if feed.schedule is not None:
-        told["clock"] = str(feed.schedule)
     return Request(
         run,
         prepared.graph,

@@ -165,3 +165,20 @@ def test_what_this_machine_cannot_run_is_a_note(run_file, capsys, needs, said):
     run_file.write_text(run_file.read_text() + "engine: htcondor\n")
     assert "note" not in checked(capsys, run_file)[1]
     assert json.loads(checked(capsys, run_file, "--json")[1])["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("trigger: {every: 5 min}", ""),
+        ("trigger: {cron: '*/5 * * * *'}", ""),
+        ("trigger: {join: 30 s}", "`dynamo watch` runs tasks on this machine"),
+    ],
+)
+def test_on_a_pool_a_clock_tells_when_it_is_run_again(run_file, capsys, more, fault):
+    """By whoever runs it then: nothing need be watched. What files start only a watch can."""
+    with run_file.open("a") as file:
+        file.write(f"engine: htcondor\n{more}\n")
+    code, _, err = checked(capsys, run_file)
+    assert code == (2 if fault else 0), err
+    assert fault in err

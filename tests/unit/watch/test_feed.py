@@ -66,6 +66,7 @@ def test_the_name_is_the_way_from_the_workspace_wherever_one_stands(tmp_path, mo
     [
         ("inputs: {frames: {files: one.nc}}\n", "nothing to watch"),
         ("inputs: {frames: '*.nc'}\nengine: htcondor\n", "runs tasks on this machine"),
+        ("inputs: {frames: '*.nc'}\nengine: htcondor\ntrigger: {every: 5 min}\n", "runs tasks on this machine"),
         (INPUTS + "trigger: {needs: {frame: {files: 2}}}\n", "no watched input (did you mean 'frames'?)"),
         (INPUTS + "trigger: {needs: {ground: {files: 2}}}\n", "'ground', which is no watched input"),
         (INPUTS + "products: {to: out, keep: 1 d}\n", "needs a folder for each run"),
