@@ -8,7 +8,6 @@ sight; only a gateway could be left where somebody else deletes the VPC, and tha
 from __future__ import annotations
 
 import ipaddress
-import logging
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
@@ -21,7 +20,6 @@ from dynamo.fleet.refusals import BadRequestError, GoneError, ProviderError, Una
 
 __all__ = ["Networks"]
 
-_log = logging.getLogger(__name__)
 _ANYWHERE = "0.0.0.0/0"
 #: A peer is an institution or a cloud, and not half of the Internet.
 _WIDEST = 8
@@ -39,11 +37,6 @@ class Networks:
     def create(self, spec: NetworkSpec) -> Network:
         """Make a network, or what is lacking of it."""
         rules = _rules(spec)
-        if spec.bandwidth is not None:
-            _log.warning(
-                "EC2 does not shape connections: the bandwidth of %s is for the machines to keep",
-                spec.tags.group,
-            )
         try:
             vpc = self._vpc(spec)
             self._subnet(spec, vpc)

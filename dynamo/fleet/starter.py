@@ -95,6 +95,7 @@ class WorkerStarter:
             worker.name, worker.token, self._place.url, self._place.certificate, self._desk.issue(ticket),
             lifetime=dies - now, grace=grace, install=Install() if driver.prepared else STOCK_DEBIAN,
             tunnel=self._through_tunnel(worker, slice_), role=group.role,
+            bandwidth=0.0 if driver.shapes else bandwidth(slice_, worker),
         )  # fmt: skip
         there = self._networks(worker.provider)
         here = [name for name in group.networks if worker.provider in slice_.networks[name].spans]
@@ -164,3 +165,10 @@ class WorkerStarter:
 def idle_limit(group: NodeGroup) -> float:
     """Return the seconds without a job after which a worker ends by itself."""
     return max(2 * group.idle, _WARM if group.fewest else _IDLE)
+
+
+def bandwidth(slice_: Slice, worker: WorkerRecord) -> float:
+    """Return the bits a second that a worker's connection is to be held to, by its slowest network; 0 for no limit."""
+    rules = [slice_.networks[name] for name in slice_.nodes[worker.group].networks]
+    here = [rule for rule in rules if worker.provider in rule.spans and not rule.tunnelled(worker.provider)]
+    return min((rule.bandwidth for rule in here if rule.bandwidth), default=0.0)

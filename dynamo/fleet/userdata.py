@@ -23,6 +23,8 @@ __all__ = ["SILENT_QUEUE", "STOCK_DEBIAN", "USER_DATA_LIMIT", "Install", "Worker
 USER_DATA_LIMIT = 16 * 1024
 #: Seconds without a word of the pool after which an access point that has joined ends itself.
 SILENT_QUEUE = 7200.0
+#: What cloud-init runs each time that the machine starts, and the first time before it joins.
+_AT_BOOT = "/var/lib/cloud/scripts/per-boot/dynamo-shape"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+~=<>,\[\]-]*")
 _OWNER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -135,6 +137,8 @@ class WorkerStart:
         What the image lacks.
     tunnel
         Whether it comes to the pool through a tunnel.
+    bandwidth
+        Bits a second that it holds its connection to, both ways; 0 for none, or where its provider does so.
     role
         What it is to the pool. An access point holds a queue: once it has joined, it outlives a pool that is silent for
         `SILENT_QUEUE` seconds.
@@ -153,6 +157,7 @@ class WorkerStart:
     install: Install = Install()
     tunnel: bool = False
     role: Role = "worker"
+    bandwidth: float = 0.0
 
 
 def user_data(start: WorkerStart) -> str:
@@ -188,6 +193,7 @@ def _cloud_config(start: WorkerStart) -> dict[str, Any]:
         _file("/etc/systemd/system/dynamo-deadman.service", _UNIT, "0644"),
         _file("/etc/systemd/system/dynamo-deadman.timer", _TIMER.format(check=int(start.check)), "0644"),
         *(_tunnel() if start.tunnel else ()),
+        *([_file(_AT_BOOT, _script("shape.sh"), "0755")] if start.bandwidth else ()),
     ]
     return {
         "hostname": start.name,
@@ -222,6 +228,7 @@ def _settings(start: WorkerStart) -> str:
         "GRACE": int(start.grace),
         "CHECK": int(start.check),
         **({"TUNNEL": "yes"} if start.tunnel else {}),
+        **({"BANDWIDTH": int(start.bandwidth)} if start.bandwidth else {}),
     }
     return "".join(f"DYNAMO_{name}={shlex.quote(str(value))}\n" for name, value in values.items())
 

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from dynamo.provisioners.ec2 import connect
+from dynamo.provisioners.ec2 import connect, driver
 
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import NetworkSpec
@@ -265,7 +265,10 @@ def test_what_is_refused_meanwhile(cloud, between):
         cloud.list_networks(wanted.tags.slice)
 
 
-def test_a_bandwidth_is_not_kept_in_silence(cloud, caplog):
-    """EC2 shapes no connection; that is said where one was asked for."""
-    cloud.create_network(network(bandwidth=5e8))
-    assert "does not shape" in caplog.text
+def test_a_bandwidth_is_for_the_machines(cloud):
+    """EC2 shapes no connection: the driver says so, and a network tells of no bandwidth that could be changed."""
+    assert not driver.shapes
+    wanted = network(bandwidth=5e8)
+    cloud.create_network(wanted)
+    (made,) = cloud.list_networks(wanted.tags.slice)
+    assert made.bandwidth is None
