@@ -183,7 +183,14 @@ def _user(text: str) -> str:
             f"user of a local provider: workers cannot run as {text!r}; as root never, and where the fleet does not "
             "run as root, as nobody but who runs it"
         )
-    return text if os.geteuid() == 0 else ""
+    if os.geteuid():
+        return ""
+    if not local_processes.sees_all():
+        raise UserError(
+            "root may not look into other users' processes here (CAP_SYS_PTRACE), so it cannot tell which workers "
+            "live: give it that right, or run the fleet as an ordinary user"
+        )
+    return text
 
 
 def _give(root: Path, user: str) -> None:

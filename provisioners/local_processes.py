@@ -18,7 +18,7 @@ import psutil
 
 from dynamo.fleet.refusals import UnavailableError
 
-__all__ = ["ROOT", "by_machine", "end", "search_path", "start"]
+__all__ = ["ROOT", "by_machine", "end", "search_path", "sees_all", "start"]
 
 #: Names where a worker's files are, in the environment of its processes.
 ROOT = "DYNAMO_ROOT"
@@ -28,6 +28,8 @@ _JOB = "_CONDOR_SCRATCH_DIR"
 _SEARCHED = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 #: Seconds that HTCondor has to end its jobs; and that all others have when they are killed.
 _QUIT, _KILL = 5.0, 10.0
+#: The right to look into processes of others, among those of a process.
+_PTRACE = 1 << 19
 #: In a process that goes on by itself: the shell that starts it ends at once, so nobody has to wait for it.
 _ALONE = '"$@" < /dev/null >> "$0" 2>&1 &'
 
@@ -37,6 +39,13 @@ def search_path() -> str:
     usual = os.environ.get("PATH", "").split(os.pathsep)
     python = str(Path(sys.executable).parent)  # jobs call dynamo's own programs
     return os.pathsep.join(dict.fromkeys([python, *usual, *_SEARCHED]))
+
+
+def sees_all() -> bool:
+    """Whether this process may look into those of other users: root may, but not in every container."""
+    said = Path("/proc/self/status").read_text()
+    held = next(line.split()[1] for line in said.splitlines() if line.startswith("CapEff:"))
+    return bool(int(held, 16) & _PTRACE)
 
 
 def by_machine(folder: Path) -> dict[str, list[psutil.Process]]:
@@ -56,11 +65,6 @@ def by_machine(folder: Path) -> dict[str, list[psutil.Process]]:
 def start(root: Path, program: Path, log: Path, user: str = "") -> None:
     """Start a worker's first process in a session of its own, so that it outlives who started it."""
     who = pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
-    other = (
-        {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": os.getgrouplist(user, who.pw_gid)}
-        if user
-        else {}
-    )
     # Nothing else of who starts it: settings of HTCondor in his environment would count here too.
     environment = {
         ROOT: str(root),
@@ -74,7 +78,9 @@ def start(root: Path, program: Path, log: Path, user: str = "") -> None:
     subprocess.run(
         ["/bin/sh", "-c", _ALONE, str(log), str(program)],
         check=True, cwd=root, env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_KILL, **other,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_KILL,
+        user=user or None, group=who.pw_gid if user else None,
+        extra_groups=os.getgrouplist(user, who.pw_gid) if user else None,
     )  # fmt: skip
 
 

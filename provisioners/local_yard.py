@@ -174,12 +174,16 @@ def _state(root: Path, made: float) -> tuple[MachineState, str]:
 def _last_words(log: Path) -> str:
     """Return why the switch ended a worker, or else the last line that was written to its log."""
     with suppress(OSError):
-        lines = [one for one in log.read_bytes()[-_LAST:].decode(errors="replace").split("\n") if one.strip()]
+        # It is whom the worker runs as who may write there: a link of his leads root nowhere.
+        with os.fdopen(os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _LAST, 0))
+            said = file.read(_LAST).decode(errors="replace")
+        lines = [one for one in said.split("\n") if one.strip()]
         return next((one for one in lines if one.startswith(_SWITCH)), lines[-1] if lines else "")
     return ""
 
 
 def _touched(file: Path) -> float:
     with suppress(OSError):
-        return file.stat().st_mtime
+        return file.lstat().st_mtime
     return 0.0

@@ -22,6 +22,7 @@ from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import JoinService
 from dynamo.fleet.machine import Machine, MachineSpec, Tags
 from dynamo.fleet.provider import ProviderSettings
+from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.trust import LocalManager, Trust
 from dynamo.fleet.userdata import WorkerStart, user_data
 from dynamo.fleet.worker_config import PoolPlace
@@ -136,8 +137,11 @@ def awaited(is_so: Callable[[], bool]) -> None:
 
 if __name__ == "__main__":
     made = Yard(Path(sys.argv[1]))
+    keys = QueueKeys(made.folder, _PLACE.trust_domain)
     open_store = lambda: JoinLedger(made.folder / "journal.db")  # noqa: E731
-    with JoinService(open_store, made.trust, _PLACE, made.certificate, host="127.0.0.1") as made.service:
+    with JoinService(
+        open_store, made.trust, _PLACE, made.certificate, keys, host="127.0.0.1"
+    ) as made.service:
         try:
             ENDS[sys.argv[2]](made)
         except BaseException:

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 from dynamo.provisioners import local, local_files, local_processes, local_yard
 
+from dynamo.errors import UserError
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.provider import ProviderSettings
 from dynamo.fleet.refusals import (
@@ -231,6 +232,31 @@ def check_other_user_data(bench: ProviderBench, folder: Path) -> None:
         assert not list(folder.glob(".new-*"))
 
 
+def check_as_root(bench: ProviderBench, folder: Path) -> None:
+    """A fleet that runs as root must say whom its workers run as; these are that user's, and their tags are not."""
+    with bench.slice() as name:
+        try:
+            bench.connect().create(bench.order(name))
+        except BadRequestError as error:
+            assert "`user: NAME`" in error.message  # noqa: PT017 - pytest is not here
+        else:
+            raise AssertionError("a worker is root")
+        options = {"folder": str(folder), "user": "dynamo"}
+        provider = local.connect(ProviderSettings("here", "local", options=options))
+        made = provider.create(bench.order(name))
+        awaited((folder / made.id / "root" / "booted").exists)
+        assert {one.username() for one in local_processes.by_machine(folder)[made.id]} == {"dynamo"}
+        assert ((folder / made.id).owner(), (folder / made.id / "machine.json").owner()) == ("root", "root")
+        assert (folder / made.id / "root" / "etc/dynamo/join.token").owner() == "dynamo"
+        local_processes.end(folder, made.id)
+        log = folder / made.id / "root" / "log"
+        log.unlink()
+        log.symlink_to("/etc/shadow")
+        assert provider.describe(made.id).reason == ""
+        provider.destroy(made.id)
+        assert provider.list(name) == []
+
+
 def awaited(is_so: Callable[[], bool]) -> None:
     """Wait until something is so, half a minute at most."""
     until = time.monotonic() + 30
@@ -249,11 +275,25 @@ CHECKS: dict[str, Callable[[ProviderBench, Path], None]] = {
     "switched-off": check_switched_off,
 }
 
+
+def check_blind_root(bench: ProviderBench, folder: Path) -> None:
+    """Root that cannot see which workers live says so, before it takes them for dead."""
+    assert bench.connect().list("any") == []
+    try:
+        local.connect(ProviderSettings("here", "local", options={"folder": str(folder), "user": "dynamo"}))
+    except UserError as error:
+        assert "CAP_SYS_PTRACE" in error.message  # noqa: PT017 - pytest is not here
+    else:
+        raise AssertionError("it would not see its workers")
+
+
+AS_ROOT = {"as-root": check_as_root, "blind-root": check_blind_root}
+
 if __name__ == "__main__":
     psutil.cpu_count = lambda: _CORES
     local_yard._LOCK = 0.5
     place = Path(sys.argv[1])
     for check in sys.argv[2:]:
-        CHECKS[check](bench(place), place)
+        (CHECKS | AS_ROOT)[check](bench(place), place)
         assert not local_processes.by_machine(place), "processes are left"
         print(f"{check} holds")

@@ -97,6 +97,7 @@ def laptop(docker, fleet_image) -> Iterator[Laptop]:
     made = docker.containers.run(
         fleet_image, ["sleep", "infinity"], detach=True, init=True, name=f"dynamo-laptop-{uuid.uuid4().hex[:8]}",
         hostname="laptop", entrypoint="", tmpfs={"/small": "size=4m,uid=1000,mode=0700,exec"},
+        cap_add=["SYS_PTRACE"],  # as root of a machine has
     )  # fmt: skip
     try:
         yield Laptop(made)
@@ -110,6 +111,16 @@ def test_the_suite_of_providers_and_what_is_this_machines_own(check, laptop):
     laptop.put(f"{laptop.home}/tests", local_use__py=(Path(__file__).parent / "local_use.py").read_bytes())
     said = laptop.do(f"mkdir /small/yard && {_PYTHON} tests/local_use.py /small/yard {check}")
     assert f"{check} holds" in said
+
+
+def test_a_fleet_that_runs_as_root_has_no_workers_that_are_root(laptop):
+    """It must say whom they run as; and what that user lays in their place leads root nowhere."""
+    laptop.put(f"{laptop.home}/tests", local_use__py=(Path(__file__).parent / "local_use.py").read_bytes())
+    laptop.container.exec_run(["mkdir", "-p", "/var/lib/dynamo/local"])
+    command = [_PYTHON, "tests/local_use.py", "/var/lib/dynamo/local"]
+    for one in ([*command, "as-root"], ["setpriv", "--bounding-set=-sys_ptrace", *command, "blind-root"]):
+        done = laptop.container.exec_run(one, workdir=laptop.home)
+        assert done.exit_code == 0, done.output.decode()
 
 
 @pytest.mark.parametrize("end", sorted(ENDS))
