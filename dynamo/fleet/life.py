@@ -13,12 +13,13 @@ Pure: what happens next is decided in `dynamo.fleet.settle`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from dynamo.errors import InternalError
 
-__all__ = ["ENDED", "LIVE", "TRANSITIONS", "LifeStage", "Patience", "check_step"]
+__all__ = ["ENDED", "LIVE", "TRANSITIONS", "LifeStage", "Patience", "check_step", "lasting"]
 
 #: Ordered, and no answer yet; made, and on its way up; heard of in the pool; takes no new job; being taken away; gone.
 LifeStage: TypeAlias = Literal["requested", "booting", "joined", "draining", "stopping", "gone"]
@@ -77,6 +78,18 @@ class Patience:
     ghost: float = 120.0
     draining: float = 3600.0
     again: float = 60.0
+
+
+def lasting(lifetime: float, token: str) -> float:
+    """Return the seconds that the worker of an order lives: nine tenths of its lifetime at least, by its token.
+
+    Those that were bought in one burst do not end in one minute then.
+
+    >>> [round(lasting(1000.0, token)) for token in ("one", "other", "one")]
+    [946, 985, 946]
+    """
+    share = int.from_bytes(hashlib.sha256(token.encode()).digest()[:4]) / 2**32
+    return lifetime * (0.9 + 0.1 * share)
 
 
 def check_step(one: LifeStage, other: LifeStage) -> None:

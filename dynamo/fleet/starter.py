@@ -10,7 +10,7 @@ from dynamo.fleet.buying import Market
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.join import TOKEN_LIFETIME, JoinDesk, Ticket
 from dynamo.fleet.join_ledger import JoinLedger
-from dynamo.fleet.life import Patience
+from dynamo.fleet.life import Patience, lasting
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.provider import Driver
 from dynamo.fleet.record import WorkerRecord
@@ -81,7 +81,7 @@ class WorkerStarter:
     def spec(self, worker: WorkerRecord, slice_: Slice, trading: Market) -> MachineSpec:
         """Return the order of a worker; raises `UserError` where it cannot be started so."""
         rule, group, now = trading.rules[worker.offer], slice_.nodes[worker.group], self._clock()
-        longest = LONGEST if group.role == "worker" else LONGEST_QUEUE
+        longest = lasting(LONGEST, worker.token) if group.role == "worker" else LONGEST_QUEUE
         dies = worker.dies if worker.dies is not None else now + longest
         grace = Patience().draining
         ticket = Ticket(

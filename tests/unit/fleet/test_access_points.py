@@ -154,3 +154,23 @@ def test_a_secret_that_cannot_be_kept_is_told(tmp_path):
     (tmp_path / "fleet").write_text("")
     with pytest.raises(InfrastructureError, match="cannot keep the key of queues in"):
         QueueKeys(tmp_path / "fleet", "casa")
+
+
+def test_workers_of_a_burst_do_not_end_together(make):
+    """Each has its own end in the last tenth of its lifetime, the same after a crash; an access point all of it."""
+    offer = (NodeOffer("c", "two"),)
+    lasts = {"lifetime": 36_000.0}
+    nodes = {
+        "front": NodeGroup(offer, "submit", 1, **lasts),
+        "workers": NodeGroup(offer, min=8, max=8, **lasts),
+    }
+    world = make(Slice("dfw", {"c": ProviderRule("memory")}, nodes))
+    world.run(60)
+    before = {one.token: one.dies - one.ordered for one in world.ledger.workers() if one.group == "workers"}
+    assert len(before) == len(set(before.values())) == 8
+    assert all(32_400 <= seconds <= 36_000 for seconds in before.values())
+    assert [one.dies - one.ordered for one in world.ledger.workers() if one.group == "front"] == [36_000]
+    world.kill()
+    world.run(60)
+    after = {one.token: one.dies - one.ordered for one in world.ledger.workers() if one.group == "workers"}
+    assert after == before
