@@ -139,12 +139,13 @@ def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
 )
 def explain(file: Path, workspace: Path | None, last: int) -> None:
     """Say in words what was decided last, from what, and why."""
+    from dynamo.fleet.asked import asked
     from dynamo.fleet.explain import explain as words
     from dynamo.fleet.view_json import decision_of, view_of
 
     _, ledger = _opened(file, workspace)
     with ledger:
-        rows = ledger.decisions(last=last)
+        rows, paused = ledger.decisions(last=last), asked(ledger).paused
     if not rows:
         raise UserError(f"nothing was decided for the slice {ledger.slice!r} yet: dynamo fleet run {file}")
     for row in reversed(rows):
@@ -155,6 +156,8 @@ def explain(file: Path, workspace: Path | None, last: int) -> None:
                 f"  {line}" for line in words(decision_of(row.decision), view_of(row.view)).splitlines()
             )
         )
+    if paused:
+        print(f"Somebody has paused it: nothing is decided until dynamo fleet resume {file}")
 
 
 @command.command("chart")

@@ -39,8 +39,6 @@ __all__ = ["Controller"]
 
 #: A listing that is older than so many turns, and so many seconds, is not of now.
 _STALE, _STALE_SECONDS = 3.0, 60.0
-#: Seconds between two decisions that are written down where nothing is bought or let go.
-_WRITTEN = 300.0
 
 
 class Controller:
@@ -85,7 +83,6 @@ class Controller:
         self.standing = Standing.of(ledger.learned("standing"))
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
         self._noticed: Mapping[str, float] = ledger.noticed(clock())
-        self._written = 0.0
         self.clouds.networked = networked(slice_)
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
@@ -277,14 +274,11 @@ class Controller:
         self.roster.drain_again(now)
 
     def _write(self, view: View, now: float) -> None:
-        """Write a decision down, with what it was made from: each that does something, and one now and then."""
-        does = self.decision.buys or self.decision.releases
+        """Write a decision down, with what it was made from; of those that do nothing the last one is kept."""
         with self.ledger.change():
             self.ledger.learn(f"policy/{self.policy.name}", self.decision.history)
             self.ledger.learn("standing", self.standing.data())
-            if does or not 0 <= now - self._written < _WRITTEN:
-                self._written = now
-                self.ledger.decided(now, self.policy.name, view_data(view), decision_data(self.decision))
+            self.ledger.decided(now, self.policy.name, view_data(view), decision_data(self.decision))
 
     def _buy(self, buys: Sequence[Buy], trading: Market, now: float) -> None:
         """Write orders down, then give them."""

@@ -21,6 +21,8 @@ from dynamo.fleet.view import Offer
 __all__ = ["status_data"]
 
 _HOUR = 3600.0
+#: Sentences in which the last decision is told.
+_REASONS = 3
 #: A turn may be a second after the other; and one that is so many intervals or seconds late is one that was missed.
 _ROWS, _MISSED, _LATE = 3600, 3.0, 60.0
 
@@ -44,6 +46,7 @@ def status_data(controller: Controller, now: float) -> dict[str, Any]:
         **_supply(controller.roster.live, offers, access_points(controller.slice)),
         "busy": sum(one.busy for one in heard.values()),
         "target": controller.decision.target,
+        "why": list(controller.decision.reasons[:_REASONS]),
         "demand": demand(controller.loads, (), now, Terms()).cores,
         "figures": _finite(controller.decision.figures),
         "work": sum(one.work for one in controller.loads),

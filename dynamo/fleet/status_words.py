@@ -84,6 +84,10 @@ def _work(data: Mapping[str, Any]) -> Iterator[str]:
     for at, work, why in data.get("coming", ()):
         soon = format_seconds(max(at - data["at"], 0.0))
         yield f"  next      {work:,.0f} core-seconds in {soon}: {why}"
+    if data["paused"]:
+        yield "  why       somebody has paused it: nothing is bought or let go (dynamo fleet resume)"
+    elif why := data.get("why"):
+        yield f"  why       {'; '.join(one.rstrip('.') for one in why)}"
 
 
 def _money(data: Mapping[str, Any]) -> Iterator[str]:

@@ -211,6 +211,9 @@ def test_explain_tells_the_last_decisions_in_order(capsys, ledger):
         f"1970-01-01 00:0{minute}:00 UTC, by the policy work:" for minute in (2, 3)
     ]
     assert call(capsys, "explain", "s.yaml", "--last", 0)[0] == 2
+    ask(ledger, paused=True)
+    _, out, _ = call(capsys, "explain", "s.yaml")
+    assert out.endswith("Somebody has paused it: nothing is decided until dynamo fleet resume s.yaml\n")
 
 
 def test_pause_and_resume_are_kept_until_somebody_does_them(capsys, here, ledger):

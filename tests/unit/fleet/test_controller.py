@@ -50,6 +50,17 @@ def all_done(world, within: float = 3600.0) -> None:
     assert world.stages() == []
 
 
+def test_the_last_decision_is_that_of_the_last_turn(make):
+    """Also where it does nothing: who asks why nothing is bought is told what is so now."""
+    world = make(a_slice(SliceLimits(usd_per_hour=0.5)))
+    world.pool.submit("lead", 40, count=12, within=300)
+    world.run(100)
+    (row,) = world.ledger.decisions(last=5)
+    assert row.at == world.now
+    assert row.decision["reasons"] == ["not all could be bought: limits.usd_per_hour"]
+    assert not world.there
+
+
 def test_a_burst_is_worked_off_and_nothing_is_left(make):
     """From an empty pool: workers come, do the jobs, are drained and gone after a while without any."""
     world = make()

@@ -70,6 +70,16 @@ def test_bars_may_have_the_scale_of_others():
     assert sparkline([1, 2], most=1) == "▅█"
 
 
+def test_why_nothing_is_bought_is_said():
+    """In the words of the last decision, or because somebody has paused it."""
+    why = ["7 cores are due.", "1 of 1 x o not bought: the slice may cost 0.3 dollars an hour"]
+    assert line("why", words(why=why)) == (
+        "7 cores are due; 1 of 1 x o not bought: the slice may cost 0.3 dollars an hour"
+    )
+    assert line("why", words(why=why, paused=True)).startswith("somebody has paused it: nothing is bought")
+    assert not [one for one in words(why=[]) if one.startswith("  why")]
+
+
 def test_all_is_said_of_a_fleet_that_is_well():
     """Queue, cores, cost, and that nothing is wrong."""
     lines = words()
