@@ -6,6 +6,7 @@ pool is collected in a later turn. An order is written down before it is given: 
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
 from dynamo.fleet.access_points import access_points, lacking_points, without_points
-from dynamo.fleet.adoption import as_worker
+from dynamo.fleet.adoption import adopted, as_worker
 from dynamo.fleet.buying import Market, market, networked, unknown_offers
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.decision import Buy, Decision, Policy, Release
@@ -22,13 +23,14 @@ from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.life import Patience, lasting
 from dynamo.fleet.machine import Machine
+from dynamo.fleet.obeying import obey
 from dynamo.fleet.policies.fallback import decided
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.refusals import BadRequestError, OutcomeUnknownError, ProviderError, UnavailableError
 from dynamo.fleet.roster import Roster, Starter
 from dynamo.fleet.seen import Seen
 from dynamo.fleet.settle import settle
-from dynamo.fleet.settled import Destroy, Ghost
+from dynamo.fleet.settled import Ghost
 from dynamo.fleet.slice import Slice, machine_name
 from dynamo.fleet.standing import Standing
 from dynamo.fleet.view import Load, View
@@ -83,6 +85,7 @@ class Controller:
         self.standing = Standing.of(ledger.learned("standing"))
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
         self._noticed: Mapping[str, float] = ledger.noticed(clock())
+        self._turned, self._watched = -math.inf, False
         self.clouds.networked = networked(slice_)
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
@@ -97,6 +100,8 @@ class Controller:
     def turn(self) -> None:
         """Do what is to be done by what is known now."""
         now = self._clock()
+        # Who joined while nobody looked has booted nobody knows how fast.
+        self._watched, self._turned = now - self._turned <= _STALE * self.interval, now
         self.clouds.collect()
         self.hearing.collect(now)
         self.roster.read(now)
@@ -169,59 +174,43 @@ class Controller:
         for one in settled.workers:
             self._learn_boot(before[one.token], one)
         self.roster.put(settled.workers)
-        for ghost in settled.ghosts:
-            self._adopt(ghost, now)
+        self._adopt(settled.ghosts, now)
         known = {one.token for one in self.roster.all}
         new = [one for one in settled.unknown if one.machine.tags.token not in known]
         self._strangers = [as_worker(one, self.slice, self.clouds.catalogue, now)[0] for one in new]
         self.roster.destroy(settled.destroy, now)
 
     def _learn_boot(self, before: WorkerRecord, one: WorkerRecord) -> None:
-        if one.stage == "joined" and before.joined is None:
+        if one.stage == "joined" and before.joined is None and self._watched:
             self.standing = self.standing.booted(one.offer, one.group, one.since - one.ordered)
         elif one.failed and not before.failed and before.stage == "booting":
             self.standing = self.standing.failed(one.offer, one.group, one.why, one.since)
 
-    def _adopt(self, ghost: Ghost, now: float) -> None:
-        """Take a machine that the pool hears of for ours, where the slice has a place for it."""
-        if ghost.provider not in self.clouds.catalogue:  # it has not said yet what it sells
-            return
-        record, priced = as_worker(ghost, self.slice, self.clouds.catalogue, now)
-        trading = market(self.slice, self.clouds.catalogue, self.standing, self.roster.all, now)
-        one = [Buy(record.offer, 1, "")] if priced and record.offer in trading.offers else []
-        offers = {key: replace(offer, rests_until=0.0) for key, offer in trading.offers.items()}
-        if guard.allowed_buys(one, self.roster.all, offers, trading.groups, trading.limits, now).buys:
-            self.roster.put([record])
-            return
-        why = "a machine that the journal does not know, and the slice has no place for"
-        self.roster.destroy([Destroy(ghost.provider, ghost.machine.id, record.token, why)], now)
+    def _adopt(self, ghosts: Sequence[Ghost], now: float) -> None:
+        """Take machines that the pool hears of for ours, where the slice has a place for them.
+
+        What is more than its limits allow is let go as after an edit of it.
+        """
+        known = [one for one in ghosts if one.provider in self.clouds.catalogue]  # who said what he sells
+        found = adopted(known, self.slice, self.clouds.catalogue, self.roster.live, now)
+        self.roster.put(found.ours)
+        self.roster.destroy(found.others, now)
 
     def _decide(self, now: float) -> None:
         """Ask the policy, hold what it says against the limits, and act."""
-        live = self.roster.live
         trading = market(
             self.slice, self.clouds.catalogue, self.standing, self.roster.all, now, self.clouds.networks
         )
-        self._obey(trading, now)
-        self.loads = self.hearing.loads(now)
         heard = self.hearing.heard(now)
+        ahead = max(60.0, 2 * self.interval)
+        obey(self.roster, self.slice, trading.limits, now, ahead=ahead, trusted=heard is not None)
+        self.loads = self.hearing.loads(now)
         if self.paused or heard is None:  # who cannot be heard of cannot join either
             self.ledger.learn("standing", self.standing.data())
             return
         points = access_points(self.slice)
         live = self.roster.live  # without those that were let go just now
-        work = without_points(points, trading, live)
-        view = View(
-            now=now,
-            loads=self.loads,
-            workers=view_workers(self._planned_with(points, now), heard, now),
-            offers=list(work.offers.values()),
-            groups=work.groups,
-            coming=self.hearing.coming(now, work.offers.values()),
-            limits=work.limits,
-            trusted=self.hearing.trusted(live, now),
-            lateness=self.hearing.lateness(now),
-        )
+        view = self._view(without_points(points, trading, live), points, now)
         decision, self.trouble = decided(self.policy, view, self._history)
         self._history = decision.history
         if self.trouble:
@@ -241,6 +230,20 @@ class Controller:
         self._buy(bought.buys, trading, now)
         self.roster.release(released, now)
 
+    def _view(self, work: Market, points: Collection[str], now: float) -> View:
+        """Return what a policy decides from: nothing of access points."""
+        return View(
+            now=now,
+            loads=self.loads,
+            workers=view_workers(self._planned_with(points, now), self.hearing.heard(now), now),
+            offers=list(work.offers.values()),
+            groups=work.groups,
+            coming=self.hearing.coming(now, work.offers.values()),
+            limits=work.limits,
+            trusted=self.hearing.trusted(self.roster.live, now),
+            lateness=self.hearing.lateness(now),
+        )
+
     def _planned_with(self, points: Collection[str], now: float) -> list[WorkerRecord]:
         """Return the workers that work can be planned with: of an old order without an outcome no machine may come."""
         since, asked = now - self._patience.requested, self.clouds.under_way
@@ -248,30 +251,6 @@ class Controller:
         return [
             one for one in workers if one.stage != "requested" or one.since >= since or one.token in asked
         ]
-
-    def _obey(self, trading: Market, now: float) -> None:
-        """Do what no policy is asked for: budgets and bounds that are exceeded, and groups that are no more."""
-        ahead = max(60.0, 2 * self.interval)
-        at_once = {one.token for one in guard.must_go(self.roster.all, trading.limits, now, ahead=ahead)}
-        for one in self.roster.live:
-            if one.token in at_once and one.stage != "stopping":
-                self.roster.put([one.step("stopping", now, "the budget of the day is used up")])
-        self.roster.release(
-            guard.must_go(self.roster.all, trading.limits, now, ahead=guard.AHEAD + ahead), now
-        )
-        orphans = [one for one in self.roster.live if one.group not in self.slice.nodes]
-        self.roster.release(
-            [Release(one.token, "the slice has no such node group any more") for one in orphans], now
-        )
-        most = {name: group.most for name, group in self.slice.nodes.items()}
-        over = guard.over_limits(self.roster.live, most, trading.limits)
-        self.roster.release(
-            guard.allowed_releases(
-                over, self.roster.live, {}, now, trusted=self.hearing.heard(now) is not None
-            ),
-            now,
-        )
-        self.roster.drain_again(now)
 
     def _write(self, view: View, now: float) -> None:
         """Write a decision down, with what it was made from; of those that do nothing the last one is kept."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dynamo.fleet.machine import Machine
+from dynamo.fleet.queue import PoolWorker
 
 __all__ = ["Heard", "Listing", "Seen"]
 
@@ -21,35 +22,19 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the pool says of one worker, whose token is in its ads.
+class Heard(PoolWorker):
+    """What the pool says of one worker, and what follows from the jobs that run there.
 
     Parameters
     ----------
-    cores, busy
-        Cores that it offers, and those on which a job runs.
-    idle_since
-        Since when none runs; None where one does.
     ends
         When the last of its jobs is expected to be done.
     urgent
         Whether one of its jobs has a deadline that it can still meet.
-    draining
-        Whether it takes no new job.
-    at
-        When it was last heard of.
-    queue
-        Of an access point, how many jobs are in its queue; None for what runs jobs.
     """
 
-    cores: int
-    busy: int = 0
-    idle_since: float | None = None
     ends: float | None = None
     urgent: bool = False
-    draining: bool = False
-    at: float = float("inf")
-    queue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamo.errors import InfrastructureError, UserError
+from dynamo.errors import DynamoError, InfrastructureError, UserError
 from dynamo.fleet import registry
 from dynamo.fleet.calls import Calls
 from dynamo.fleet.certificate import join_certificate
@@ -39,6 +41,8 @@ from dynamo.fleet.wishes import Wishes
 from dynamo.journal.workspace import Workspace
 
 __all__ = ["Fleet", "steady_clock"]
+
+log = logging.getLogger(__name__)
 
 #: Seconds for which a turn waits for the pool and the clouds, so that it decides on what is so now.
 _PATIENCE = 3.0
@@ -119,11 +123,15 @@ class Fleet:
                 around.check(controller.ledger)
                 try:
                     self._turn(controller, starter, service, wishes, clock)
-                    if until is not None and until(controller):
-                        break
-                except InfrastructureError as error:
-                    # A full disk, a journal that is locked: what is ordered is written down before, so nothing is lost.
-                    self.tell(f"this turn failed, the next may not: {error}")
+                except UserError:
+                    raise
+                except Exception as error:
+                    # A full disk, a journal that is locked, a fault of ours: what is ordered is written down before, so
+                    # nothing is lost, and what runs must be looked after.
+                    log.debug("a turn failed", exc_info=True)
+                    self.tell(f"this turn failed, the next may not: {_in_words(error)}")
+                if until is not None and until(controller):
+                    break
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
             try:
                 controller.hearing.keep(clock())
@@ -191,14 +199,9 @@ class Fleet:
             place = stack.enter_context(
                 _joining(reached, self.workspace, keys, ledger, clock, self.tell, tunnels)
             )
+            there = clouds.networks
             starter = WorkerStarter(
-                journal,
-                place,
-                reached.trust,
-                drivers,
-                lambda name: clouds.networks.get(name, {}),
-                tunnels,
-                clock,
+                journal, place, reached.trust, drivers, lambda name: there.get(name, {}), tunnels, clock
             )
             stack.callback(starter.close)
             policy = beside(by_name(self.policy), self.shadow)
@@ -231,6 +234,14 @@ class Fleet:
         return now
 
 
+def _in_words(error: Exception) -> str:
+    """Return what a turn failed by; of what should never be, also where."""
+    if isinstance(error, DynamoError | OSError):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno}); this is a fault of dynamo's"
+
+
 def _check_known(ledger: Ledger, slice_: Slice) -> None:
     """Raise `UserError` where workers are at a provider that the slice does not name any more: nobody could ask it."""
     left = sorted({one.provider for one in ledger.workers() if one.provider not in slice_.providers})
@@ -241,9 +252,7 @@ def _check_known(ledger: Ledger, slice_: Slice) -> None:
         )
 
 
-def _clouds(
-    slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float], owner: Owner
-) -> Clouds:
+def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float], owner: Owner) -> Clouds:
     """Return the providers of a slice, each with threads of its own."""
     settings = {name: rule.settings(name) for name, rule in slice_.providers.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import NamedTuple
 
 from dynamo.fleet.predict import Estimate, Predictor, together
@@ -80,16 +81,12 @@ def heard_of(reading: Reading, predictor: Predictor, now: float) -> dict[str, He
 
 
 def _heard(one: PoolWorker, jobs: Sequence[tuple[Job, float]]) -> Heard:
+    said = {each.name: getattr(one, each.name) for each in fields(PoolWorker)}
     return Heard(
-        cores=one.cores,
-        busy=one.busy,
-        idle_since=one.idle_since,
+        **said,
         ends=max((end for _, end in jobs), default=None),
         # A deadline that is infinite is none.
         urgent=any(end <= job.due < float("inf") for job, end in jobs),
-        draining=one.draining,
-        at=one.at,
-        queue=one.queue,
     )
 
 

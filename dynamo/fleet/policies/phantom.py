@@ -139,7 +139,7 @@ class Phantom:
                 continue
             busy = max(min(one.cores, jobs), 0)
             jobs -= one.cores
-            heard[one.token] = Heard(one.cores, busy, self.idle.get(one.token), ends if busy else None)
+            heard[one.token] = Heard(one.cores, busy, self.idle.get(one.token), ends=ends if busy else None)
         return heard
 
 
