@@ -105,13 +105,21 @@ def _check_tunnel(draft: SliceDraft, slice_: Slice, name: str, tunnel: TunnelRul
     _check_cidrs(draft, (*at, "to"), tunnel.to)
     if not (tunnel.to or slice_.pool.name):
         draft.tell(
-            (*at, "to"), "should name the access points of the pool, which machines must reach, as CIDRs"
+            at, "should name the access points of the pool, which machines must reach, as CIDRs in `to`"
         )
 
 
 def check_groups_networks(draft: SliceDraft, slice_: Slice, name: str, group: NodeGroup) -> None:
     """Tell networks of a group that there are not, or not where the group is, or more than one with a tunnel."""
-    tunnels = [one for one in group.networks if one in slice_.networks and slice_.networks[one].tunnel]
+    known = [one for one in group.networks if one in slice_.networks]
+    places = {one.provider for one in group.offers}
+    tunnels = [one for one in known if any(map(slice_.networks[one].tunnelled, places))]
+    if tunnels and group.role == "submit":
+        at = ("nodes", name, "networks", group.networks.index(tunnels[0]))
+        draft.tell(
+            at,
+            "an access point is called by others, and nobody is called through a tunnel: put it beside the pool",
+        )
     for network in tunnels[1:]:
         at = ("nodes", name, "networks", group.networks.index(network))
         draft.tell(at, f"a machine has one tunnel, which is that of {tunnels[0]!r}")

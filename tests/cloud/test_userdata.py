@@ -40,10 +40,11 @@ def _lay(machine, name, text):
     return f"/tmp/{name}"
 
 
+@pytest.mark.parametrize("tunnel", [False, True], ids=["alone", "with a tunnel"])
 @pytest.mark.parametrize("install", [Install(), STOCK_DEBIAN], ids=["our image", "stock Debian"])
-def test_cloud_init_takes_it(machine, install):
+def test_cloud_init_takes_it(machine, install, tunnel):
     """cloud-init's own check of its schema finds nothing wrong."""
-    path = _lay(machine, "good", user_data(replace(_START, install=install)))
+    path = _lay(machine, "good", user_data(replace(_START, install=install, tunnel=tunnel)))
     code, said = machine.exec_run(["cloud-init", "schema", "-c", path])
     assert code == 0, said.decode()
     assert b"Valid schema" in said
@@ -57,7 +58,7 @@ def test_cloud_init_would_refuse_what_is_wrong(machine):
 
 def test_its_scripts_are_scripts_of_any_shell(machine):
     """Each script that it writes is read by a plain POSIX shell."""
-    for file in yaml.safe_load(user_data(_START))["write_files"]:
+    for file in yaml.safe_load(user_data(replace(_START, tunnel=True)))["write_files"]:
         if file["content"].startswith("#!/bin/sh"):
             path = _lay(machine, "script", file["content"])
             code, said = machine.exec_run(["dash", "-n", path])
@@ -66,13 +67,19 @@ def test_its_scripts_are_scripts_of_any_shell(machine):
 
 def test_its_units_are_units_of_systemd(machine):
     """Where a machine has systemd, the switch is a timer of it: systemd's own check finds nothing wrong with that."""
-    written = {one["path"]: one["content"] for one in yaml.safe_load(user_data(_START))["write_files"]}
-    for path in ("/usr/local/sbin/dynamo-deadman", *(one for one in written if "/systemd/" in one)):
+    text = user_data(replace(_START, tunnel=True))
+    written = {one["path"]: one["content"] for one in yaml.safe_load(text)["write_files"]}
+    for path in (
+        "/usr/local/sbin/dynamo-deadman",
+        "/usr/local/sbin/dynamo-tunnel",
+        *(one for one in written if "/systemd/" in one),
+    ):
         laid = _lay(machine, path.rsplit("/", 1)[1], written[path])
         machine.exec_run(["install", "-m", "0755" if "sbin" in path else "0644", laid, path])
     timer = "/etc/systemd/system/dynamo-deadman.timer"
-    code, said = machine.exec_run(["systemd-analyze", "verify", timer])
-    assert (code, said) == (0, b"")
+    for unit in (timer, "/etc/systemd/system/dynamo-tunnel.service"):
+        code, said = machine.exec_run(["systemd-analyze", "verify", unit])
+        assert (code, said) == (0, b"")
     machine.exec_run(["sed", "-i", "s/OnBootSec/OnBotSec/", timer])
     assert b"OnBotSec" in machine.exec_run(["systemd-analyze", "verify", timer]).output
 
@@ -95,7 +102,9 @@ def test_the_token_is_there_once_and_for_root_alone():
 
 def test_it_is_small_enough_for_every_cloud():
     """It is within 16 KiB with much to spare, also where packages are to be installed; beyond it that is said."""
-    assert len(user_data(replace(_START, install=STOCK_DEBIAN)).encode()) < USER_DATA_LIMIT * 0.75
+    assert (
+        len(user_data(replace(_START, install=STOCK_DEBIAN, tunnel=True)).encode()) < USER_DATA_LIMIT * 0.75
+    )
     many = Install(apt=tuple(f"a-package-of-a-long-name-{n}" for n in range(500)))
     with pytest.raises(UserError, match=f"EC2 takes {USER_DATA_LIMIT} at most.*500 to install"):
         user_data(replace(_START, install=many))

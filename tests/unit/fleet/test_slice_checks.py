@@ -75,6 +75,20 @@ def marked(old, new):
     return before + after, f"{before.count(chr(10)) + 1}:{len(before.rpartition(chr(10))[2]) + 1}"
 
 
+def test_what_cannot_come_through_a_tunnel_is_told():
+    """An access point, a machine with two, and two tunnels at one port of the hub."""
+    tunnel = "tunnel: {hub: 'cm:51820', to: 10.2.0.0/24}"
+    text = GOOD.replace("spans: here", f"spans: here, {tunnel}")
+    assert [one.partition(": ")[2] for one in faults_of(text)] == [
+        "networks: an access point is called by others, and nobody is called through a tunnel: put it beside the pool"
+    ]
+    text = text.replace("spans: [aws, here]", f"spans: [aws, here], {tunnel}").replace("role: submit, ", "")
+    assert [one.partition(": ")[2] for one in faults_of(text)] == [
+        "hub: port 51820 is that of the tunnel of 'data': each takes one for itself",
+        "networks: a machine has one tunnel, which is that of 'data'",
+    ]
+
+
 def test_a_good_slice_has_no_fault():
     """Neither without the clouds nor with what they sell."""
     assert not faults_of(GOOD, CATALOGUE)
@@ -105,6 +119,15 @@ def test_a_good_slice_has_no_fault():
         ("spans: here", 'spans: here, peers: §"::/0"', "peers: ::/0 is everybody, or nearly"),
         ("spans: here", 'spans: here, peers: ["10.9.0.0/16", §"128.0.0.0/1"]', "peers: 128.0.0.0/1 is everybody, or"),
         ("spans: here", "spans: here, peers: §my-desk", "peers: 'my-desk' is no network like 198.51.100.0/24"),
+        ("spans: here", "spans: here, tunnel: {hub: §cm}", "hub: 'cm' is no place like 198.51.100.7:51820, or cm.ex"),
+        ("spans: here", "spans: here, tunnel: {hub: §'cm:0'}", "hub: 'cm:0' is no place like"),
+        ("spans: here", "spans: here, tunnel: §{to: 10.2.0.0/24}", "the key 'hub' is missing"),
+        ("spans: here", "spans: here, tunnel: §{hub: 'cm:5'}", "tunnel: should name the access points of the pool,"),
+        ("spans: here", "spans: here, tunnel: {hub: 'cm:5', from: §aws}", "from: the network does not span 'aws'"),
+        ("spans: here", "spans: here, tunnel: {hub: 'cm:5', to: §10.2.0.1/24}", "to: '10.2.0.1/24' is no network like"),
+        ("spans: here", "spans: here, tunnel: {hub: 'cm:5', to: §0.0.0.0/0}", "to: 0.0.0.0/0 is everybody, or nearly"),
+        ("10.1.0.0/16, spans: here", "§10.1.0.0/28, spans: here, tunnel: {hub: 'cm:5', to: 10.2.0.0/24}",
+         "cidr: 10.1.0.0/28 has too few addresses for 1 provider and a tunnel"),
         ("[data, more]", "[data, §mre]", "networks: unknown network 'mre' (did you mean 'more'?)"),
         ("[data, more]", "[data, §data]", "networks: 'data' stands here twice"),
         ("networks: data", "networks: §more", "networks: the network 'more' is not at aws: add it to its `spans`"),

@@ -1,0 +1,276 @@
+"""Tunnels as they shall be: addresses, filters and what a worker is told; and who is let through, and who no more."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet.join import JoinRefusedError
+from dynamo.fleet.slice_file import read
+from dynamo.fleet.tunnel import Peer, Tunnel, filter_text, free_address, peers_text, tunnels, worker_lines
+from dynamo.fleet.tunnel_hub import Hub
+from dynamo.fleet.tunnels import Tunnels
+from dynamo.fleet.worker_config import PoolPlace
+
+_ONE, _TWO, _HUB = ("A" * 42 + "A=", "B" * 42 + "E=", "H" * 42 + "I=")
+_TEXT = """\
+slice: dfw
+providers:
+  near: {driver: docker}
+  far: {driver: docker}
+networks:
+  data: {cidr: 192.168.10.0/24, spans: [near, far], bandwidth: 8 Mb/s,
+         tunnel: {hub: "cm.example.org:51820", from: far, to: [10.1.0.0/24]}}
+nodes:
+  workers: {provider: far, size: {cores: 1, memory: 2 GiB}, max: 4, networks: data}
+"""
+_TUNNEL = Tunnel("dfw/data", "cm.example.org:51820", "192.168.10.128/26", ("10.1.0.0/24",), bandwidth=8e6)
+_PLACE = PoolPlace("cm.example.org:9618", "casa")
+
+
+class Manager:
+    """A central manager that writes down what it is told, and fails on demand."""
+
+    def __init__(self):
+        self.commands, self.files, self.broken = [], {}, False
+
+    def run(self, command):
+        """Do as the hub's script does."""
+        self.commands.append(list(command))
+        if self.broken:
+            raise InfrastructureError("sh failed (1): no tunnel can be made here")
+        return f"{_HUB}\n" if "up" in command else ""
+
+    def write(self, path, text):
+        """Keep a file."""
+        self.files[path.rpartition("/")[2]] = text
+
+    def fragment(self, slice_):
+        """Is not asked for here."""
+        raise AssertionError(slice_)
+
+    def ups(self):
+        """Return what tunnels were had with, one for each time."""
+        return [one[3:] for one in self.commands if "up" in one]
+
+
+@pytest.fixture
+def manager():
+    """The hub."""
+    return Manager()
+
+
+@pytest.fixture
+def opened(tmp_path, manager):
+    """Return what opens the tunnels of a slice, in the same journal."""
+    made = []
+
+    def open_(text=_TEXT):
+        one = Tunnels(tmp_path / "journal.db", slice_of(text), Hub(manager), ["172.20.0.0/16"], made.append)
+        made.append(one)
+        return one
+
+    yield open_
+    for one in made:
+        if isinstance(one, Tunnels):
+            one.close()
+
+
+def slice_of(text):
+    """Return a slice."""
+    return read("s.yaml", text).sound()
+
+
+def peers(manager):
+    """Return the addresses that the hub lets through now."""
+    (text,) = [text for name, text in manager.files.items() if name.endswith(".peers")]
+    return [line.removeprefix("AllowedIPs = ") for line in text.splitlines() if line.startswith("AllowedIPs")]
+
+
+def test_a_tunnel_has_a_part_of_the_addresses_behind_those_of_the_providers():
+    """Who is in `from` comes through it; the pool's own networks are behind it, and those of `to`."""
+    slice_ = slice_of(_TEXT)
+    rule = slice_.networks["data"]
+    assert rule.parts() == {"near": "192.168.10.0/26", "far": "192.168.10.64/26"}
+    assert (rule.tunnelled("near"), rule.tunnelled("far")) == (False, True)
+    ((name, found),) = tunnels(slice_, ["172.20.0.0/16"])
+    assert (name, found.behind) == ("data", ("172.20.0.0/16", "10.1.0.0/24"))
+    assert replace(found, behind=_TUNNEL.behind) == _TUNNEL
+    assert (found.hub, found.port, found.shape) == ("192.168.10.129", 51820, (8_000_000, 32768))
+    assert len(f"ifb-{found.device}") <= 15
+    assert found.device != replace(found, name="dfw/date").device
+
+
+def test_machines_that_come_through_it_are_not_shaped_a_second_time():
+    """Else a bandwidth that grows would not come to them."""
+    from dynamo.fleet.wiring import network_specs
+
+    assert {at: spec.bandwidth for at, spec in network_specs(slice_of(_TEXT))} == {"near": 8e6, "far": None}
+
+
+def test_each_worker_has_an_address_of_its_own():
+    """The first is the hub's; when all are taken that is told."""
+    small = replace(_TUNNEL, addresses="192.168.10.128/30")
+    assert free_address(small, set()) == "192.168.10.130"
+    with pytest.raises(
+        UserError, match=r"no address left in 192.168.10.128/30: give its network a larger `cidr`"
+    ):
+        free_address(small, {"192.168.10.130"})
+
+
+def test_who_has_not_joined_is_not_let_through():
+    """And who has, from his own address alone."""
+    text = peers_text(
+        [Peer("w1", "dfw/data", "192.168.10.130", _ONE), Peer("w2", "dfw/data", "192.168.10.131")]
+    )
+    assert text == f"[Peer]\nPublicKey = {_ONE}\nAllowedIPs = 192.168.10.130/32\n"
+
+
+def test_the_filter_opens_the_pool_s_ports_and_nothing_else():
+    """Whatever is open names its addresses; what is not named is dropped, and nobody calls a worker."""
+    text = filter_text(replace(_TUNNEL, ports=(9618, 5201), udp=(53,)))
+    device = f'"{_TUNNEL.device}"'
+    here, there = text.partition("chain forward")[::2]
+    assert "ip daddr { 192.168.10.129, 10.1.0.0/24 } tcp dport { 5201, 9618 } accept" in here
+    assert "ip daddr { 10.1.0.0/24 } tcp dport { 5201, 9618 } accept" in there
+    assert "ip daddr { 10.1.0.0/24 } udp dport { 53 } accept" in there
+    assert f"oifname {device} drop" in there
+    assert f"iifname {device} ip daddr {{ 10.1.0.0/24 }} masquerade" in there
+    assert text.count("\n    drop\n") == 2
+    opened = [line for line in text.splitlines() if line.endswith("accept") and "daddr" not in line]
+    assert all("established,related" in line or f"iifname != {device}" in line for line in opened), opened
+    assert "0.0.0.0/0" not in text
+
+
+def test_a_hub_with_nothing_behind_it_forwards_nothing():
+    """An empty set is no rule of nftables."""
+    text = filter_text(replace(_TUNNEL, behind=()))
+    assert "{  }" not in text
+    assert "masquerade" not in text
+
+
+def test_a_worker_is_told_where_it_leads_and_no_secret():
+    """And that it is called through the collector."""
+    text = worker_lines(_TUNNEL, "192.168.10.130", _HUB)
+    assert f"DYNAMO_TUNNEL_HUB = {_HUB}\n" in text
+    assert "DYNAMO_TUNNEL_ALLOWED = 192.168.10.129/32 10.1.0.0/24\n" in text
+    assert "CCB_ADDRESS = $(COLLECTOR_HOST)\n" in text
+
+
+def test_a_worker_is_let_through_when_it_has_joined_until_it_is_let_go(opened, manager):
+    """Its address is its own from its order on; the hub hears only what is new."""
+    one = opened()
+    one.say(again=True)
+    for worker in ("w1", "w2", "w1"):
+        one.assign(worker, "data")
+    place, lines = one.place("w1", _PLACE, _ONE)
+    assert place.central_manager == "192.168.10.129:9618"
+    assert "DYNAMO_TUNNEL_ADDRESS = 192.168.10.130/32" in lines
+    assert (peers(manager), len(manager.ups())) == ([], 1)
+    one.admit("w1", _ONE)
+    one.admit("w1", _ONE)
+    assert (peers(manager), len(manager.ups())) == (["192.168.10.130/32"], 2)
+    one.admit("w2", _TWO)
+    one.let_go(["w1"])
+    one.say()
+    assert peers(manager) == ["192.168.10.131/32"]
+    one.assign("w3", "data")
+    assert "ADDRESS = 192.168.10.130/32" in one.place("w3", _PLACE, _ONE)[1]
+
+
+def test_who_needs_no_tunnel_gets_none(opened, manager):
+    """It finds the pool as before, and the hub is not told."""
+    one = opened()
+    assert one.place("near-1", _PLACE, "") == (_PLACE, "")
+    one.admit("near-1", "")
+    assert not manager.commands
+
+
+@pytest.mark.parametrize("key", ["", "short=", "A" * 44, f"{_ONE}\n", f"{_ONE} "])
+def test_a_worker_without_a_key_is_refused(opened, key):
+    """What is no public key never comes into a file of the hub."""
+    one = opened()
+    one.assign("w1", "data")
+    with pytest.raises(JoinRefusedError, match="sent no key"):
+        one.place("w1", _PLACE, key)
+
+
+def test_who_was_let_go_meanwhile_is_not_let_through(opened, manager):
+    """Between asking and joining."""
+    one = opened()
+    one.assign("w1", "data")
+    one.place("w1", _PLACE, _ONE)
+    one.let_go(["w1"])
+    one.admit("w1", _ONE)
+    one.say(again=True)
+    assert peers(manager) == []
+
+
+def test_another_fleet_goes_on_with_the_same_peers(opened, manager):
+    """What is known stands in the journal; the hub is told all of it again when a fleet starts."""
+    one = opened()
+    one.assign("w1", "data")
+    one.admit("w1", _ONE)
+    manager.files.clear()
+    opened().say(again=True)
+    assert peers(manager) == ["192.168.10.130/32"]
+
+
+def test_a_changed_bandwidth_is_told_once(opened, manager, until):
+    """In the turn after; a hub that fails is told again in the next."""
+    one = opened()
+    one.say(again=True)
+    changed = slice_of(_TEXT.replace("8 Mb/s", "24 Mb/s"))
+    manager.broken = True
+    one.follow(changed)
+    one.turn()
+    until(lambda: len(manager.commands) >= 3, "the hub was asked")
+    manager.broken = False
+    until(lambda: one.turn() or len(manager.ups()) == 2, "it was asked again")
+    assert [up[3] for up in manager.ups()] == ["8000000", "24000000"]
+    one.follow(changed)
+    one.turn()
+    assert len(manager.ups()) == 2
+
+
+def test_a_tunnel_that_the_slice_names_no_more_goes(opened, manager):
+    """Also where the fleet was started anew between."""
+    opened().say(again=True)
+    text = "\n".join(line for line in _TEXT.splitlines() if "tunnel:" not in line).replace(
+        "8 Mb/s,", "8 Mb/s}"
+    )
+    opened(text).say(again=True)
+    assert manager.commands[-1][2:] == ["down", _TUNNEL.device]
+    count = len(manager.commands)
+    opened(text).say(again=True)
+    assert len(manager.commands) == count
+
+
+def test_the_end_leaves_nothing_at_the_hub_and_in_the_journal(opened, manager, tmp_path):
+    """Neither tunnel nor peer."""
+    one = opened()
+    one.assign("w1", "data")
+    one.admit("w1", _ONE)
+    one.end()
+    assert manager.commands[-1][2:] == ["down", _TUNNEL.device]
+    with sqlite3.connect(tmp_path / "journal.db") as journal:
+        assert journal.execute("SELECT name, data FROM fleet_memory").fetchall() == [("tunnels", "[]")]
+
+
+def test_a_hub_that_cannot_says_who_must_act(opened, manager):
+    """A pool of `dynamo pool` is to be brought up for it."""
+    manager.broken = True
+    with pytest.raises(
+        InfrastructureError, match=r"dynamo pool up --tunnel ADDRESS:51820\): sh failed \(1\): no tun"
+    ):
+        opened().say(again=True)
+
+
+def test_a_hub_that_gives_no_key_is_not_believed(opened, manager):
+    """A worker would be told nonsense."""
+    manager.run = lambda _: "warning: something\n"
+    with pytest.raises(InfrastructureError, match="gave no public key for the tunnel dfw/data"):
+        opened().say(again=True)
