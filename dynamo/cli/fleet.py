@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dynamo.cli.fleet_simulate import simulate_
+from dynamo.cli.slice_options import file_, json_, made, root_of, workspace_
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from dynamo.journal.workspace import Workspace
 
 __all__ = ["command"]
-
-_file = click.argument("file", type=click.Path(path_type=Path))
-_workspace = click.option(
-    "--workspace",
-    type=click.Path(path_type=Path),
-    help="Whose journal keeps it; .dynamo beside FILE by default.",
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("fleet", short_help="Buy workers when work comes, and let them go when it is done.")
@@ -38,8 +31,8 @@ command.add_command(simulate_)
 
 
 @command.command("run")
-@_file
-@_workspace
+@file_
+@workspace_
 @click.option(
     "--policy", default="work", show_default=True, help="What decides: see `dynamo fleet policies`."
 )
@@ -77,7 +70,7 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float, metric
     beside(by_name(policy), shadow)
     if metrics:
         address(metrics)
-    place = _made(file, workspace)
+    place = made(file, workspace)
     stop = threading.Event()
 
     def end(*_: object) -> None:
@@ -106,9 +99,9 @@ def policies() -> None:
 
 
 @command.command("status")
-@_file
-@_workspace
-@_json
+@file_
+@workspace_
+@json_
 def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
     """Show how the fleet of FILE stands; the exit code is 3 where something is wrong, or nobody looks after it."""
     from dynamo.fleet.lock import controller_of
@@ -132,8 +125,8 @@ def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
 
 
 @command.command("explain")
-@_file
-@_workspace
+@file_
+@workspace_
 @click.option(
     "--last", default=1, show_default=True, type=click.IntRange(1, 1000), help="How many decisions."
 )
@@ -161,8 +154,8 @@ def explain(file: Path, workspace: Path | None, last: int) -> None:
 
 
 @command.command("chart")
-@_file
-@_workspace
+@file_
+@workspace_
 @click.option(
     "-o", "--output", default="fleet.svg", show_default=True, type=click.Path(path_type=Path), help="Where."
 )
@@ -181,16 +174,16 @@ def chart(file: Path, workspace: Path | None, output: Path, hours: float) -> Non
 
 
 @command.command("pause")
-@_file
-@_workspace
+@file_
+@workspace_
 def pause(file: Path, workspace: Path | None) -> None:
     """Have nothing bought or let go until `resume`. What fails, or is over, is still looked after."""
     _ask(file, workspace, paused=True)
 
 
 @command.command("resume")
-@_file
-@_workspace
+@file_
+@workspace_
 @click.option("--group", help="Only bring this node group back into service, with all its offers.")
 def resume(file: Path, workspace: Path | None, group: str | None) -> None:
     """Go on after `pause`; or bring a node group back into service."""
@@ -207,9 +200,9 @@ def resume(file: Path, workspace: Path | None, group: str | None) -> None:
 
 
 @command.command("policy")
-@_file
+@file_
 @click.argument("name")
-@_workspace
+@workspace_
 def policy_(file: Path, name: str, workspace: Path | None) -> None:
     """Have another policy decide from now on, as `queue_depth`."""
     from dynamo.fleet.policies.named import by_name
@@ -219,9 +212,9 @@ def policy_(file: Path, name: str, workspace: Path | None) -> None:
 
 
 @command.command("drain")
-@_file
+@file_
 @click.argument("workers", nargs=-1)
-@_workspace
+@workspace_
 @click.option(
     "--all", "everybody", is_flag=True, help="All workers that there are now; pause it too, or more come."
 )
@@ -278,16 +271,10 @@ def _opened(file: Path, workspace: Path | None) -> tuple[Workspace, Ledger]:
     from dynamo.journal.workspace import Workspace
 
     slice_ = load(file)
-    place = Workspace((workspace or file.parent / ".dynamo").absolute())
+    place = Workspace(root_of(file, workspace).absolute())
     if not place.journal.is_file():
         raise UserError(
             f"nobody has looked after the slice {slice_.name!r} from here, for there is no workspace {place.root}; "
             f"name one with --workspace, or begin: dynamo fleet run {file}"
         )
     return place, Ledger(place.journal, slice_.name)
-
-
-def _made(file: Path, workspace: Path | None) -> Workspace:
-    from dynamo.journal.workspace import Workspace
-
-    return Workspace.open(workspace or file.absolute().parent / ".dynamo")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from dynamo.cli.slice_apply import confirm, file_, looked, made, workspace_, yes_
+from dynamo.cli.slice_apply import looked
+from dynamo.cli.slice_options import confirm, file_, made, workspace_, yes_
 
 __all__ = ["adopt"]
 

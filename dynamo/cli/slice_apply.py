@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynamo.cli.slice_options import confirm, file_, made, workspace_, yes_
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,15 +22,8 @@ if TYPE_CHECKING:
     from dynamo.fleet.slice_world import World
     from dynamo.journal.workspace import Workspace
 
-__all__ = ["apply", "confirm", "destroy", "file_", "looked", "made", "workspace_", "yes_"]
+__all__ = ["apply", "destroy", "looked"]
 
-file_ = click.argument("file", type=click.Path(path_type=Path))
-workspace_ = click.option(
-    "--workspace",
-    type=click.Path(path_type=Path),
-    help="Whose journal keeps it; .dynamo beside FILE by default.",
-)
-yes_ = click.option("--yes", is_flag=True, help="Do it without asking.")
 #: Seconds that destroy takes at most by default: a cloud may take minutes for one machine.
 _PATIENCE = 600.0
 
@@ -216,15 +210,6 @@ def _revoke(place: Workspace, ledger: Ledger, slice_: Slice) -> None:
         )
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask whoever sits there, unless he has said `yes`."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UserError(f"{question} nobody can be asked here: say --yes")
-    click.confirm(question, abort=True)
-
-
 def _connectors(slice_: Slice) -> dict[str, Callable[[], Provider]]:
     """Return what makes each provider; raises `UserError` where its driver or credentials are missing."""
     from dynamo.fleet import registry
@@ -242,10 +227,3 @@ def looked(file: Path) -> tuple[Slice, World]:
     from dynamo.cli import slice as cli
 
     return cli.looked(str(file), costs=True)
-
-
-def made(file: Path, workspace: Path | None) -> Workspace:
-    """Return the workspace of a slice."""
-    from dynamo.journal.workspace import Workspace
-
-    return Workspace.open(workspace or file.absolute().parent / ".dynamo")
