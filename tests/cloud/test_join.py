@@ -20,7 +20,7 @@ from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, Ticket, d
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import Allowance, JoinService
 from dynamo.fleet.queue_key import QueueKeys
-from dynamo.fleet.trust import LocalManager, Trust, revocation
+from dynamo.fleet.trust import AUTHORIZATIONS, LocalManager, Trust, revocation
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
 _PLACE = PoolPlace("manager.example.org:9618", "example")
@@ -189,13 +189,14 @@ class _Signer:
     """Signs by counting; fails when told to."""
 
     def __init__(self):
-        self.signed = []
+        self.signed, self.allowed = [], []
         self.fails = False
 
     def sign(self, worker, lifetime, allowed):
         if self.fails:
             raise InfrastructureError("condor_token_create failed in a place that only we know")
         self.signed.append((worker, lifetime))
+        self.allowed.append(allowed)
         return f"token-{len(self.signed)}-of-{worker}"
 
 
@@ -375,6 +376,20 @@ def test_the_configuration_names_the_pool():
         lines = worker_config(PoolPlace(place, "example"), _TICKET).splitlines()
         assert f"CONDOR_HOST = {host}" in lines
         assert f"COLLECTOR_HOST = {collector}" in lines
+
+
+def test_an_access_point_gets_a_queue_and_no_slots(served):
+    """Its token offers a queue alone; behind it are the key of that, and a token with which one can only ask."""
+    status, text = served.ask(served.issue(idle=0.0))
+    first, _, config = text.partition("\n")
+    assert (status, first) == (
+        200, f"token-1-of-w-1 {QueueKeys(served.folder, _PLACE.trust_domain).file('order-1')} token-2-of-w-1"
+    )  # fmt: skip
+    assert served.signer.allowed == [AUTHORIZATIONS["submit"], ("READ",)]
+    lines = config.splitlines()
+    assert "DAEMON_LIST = MASTER, SHARED_PORT, SCHEDD" in lines
+    assert "SCHEDD_ATTRS = $(SCHEDD_ATTRS) DynamoToken DynamoGroup DynamoOffer ClassAdLifetime" in lines
+    assert not any("STARTD" in line for line in lines if line.startswith(("DAEMON_LIST", "STARTD_")))
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\nALLOW_WRITE = *", "$(SEC_PASSWORD_FILE)", "a`b`"])
