@@ -3,6 +3,8 @@
 Run it as ``.venv/bin/python benchmarks/fleet_policies.py``: ten seeds that no setting was tuned on, each policy on the
 same traces with the same boots and errors. ``--seeds 2 --traces first --boots 45`` is a short try. With ``--keep FILE``
 what is done is kept in it, one JSON object a line, and not done again; ``--only-table`` prints what the file holds.
+``--pool arrival`` is a pool that runs the jobs of one deadline as they come, ``--pool noisy`` one in which less is
+known of each job beforehand.
 """
 
 from __future__ import annotations
@@ -31,16 +33,32 @@ BOOTS = (45, 120, 300)
 POLICIES = (
     "oracle", "work", "work, careful", "work, no forecast", "queue_depth", "keda", "cobald", "dask", "static_peak",
 )  # fmt: skip
-CAREFUL = WorkPerDeadline(margin=1.2, hold=180.0, ahead=30.0, terms=Terms(tail=0.67, caution=0.5))
+CAREFUL = WorkPerDeadline(margin=1.5, hold=60.0, ahead=30.0, terms=Terms(doubt=0.0))
+#: For a pool that takes jobs as they come.
+ARRIVAL = WorkPerDeadline(margin=1.1, hold=60.0, terms=Terms(tail=0.45, doubt=0.0))
+ARRIVAL_CAREFUL = WorkPerDeadline(
+    margin=1.2, hold=180.0, ahead=30.0, terms=Terms(tail=0.67, caution=0.5, doubt=0.0)
+)
+#: Which jobs of one deadline run first, and what is known of each: the pool of dynamo, and two that are worse off.
+POOLS = {
+    "dynamo": {"order": "longest", "estimates": "seasoned"},
+    "noisy": {"order": "longest", "estimates": "noisy"},
+    "arrival": {"order": "arrival", "estimates": "noisy"},
+}
 
-Task = tuple[str, int, str, int]
+Task = tuple[str, int, str, int, str]
 
 
 def run(task: Task) -> dict[str, object]:
     """Simulate once."""
-    name, boot, label, seed = task
-    trace, world = TRACES[name](seed), replace(plain(boot), forecast=label != "work, no forecast")
-    policy: Policy = CAREFUL if label == "work, careful" else for_trace(label.partition(",")[0], trace, world)
+    name, boot, label, seed, pool = task
+    trace = TRACES[name](seed)
+    world = replace(plain(boot), forecast=label != "work, no forecast", **POOLS[pool])
+    policy: Policy = for_trace(label.partition(",")[0], trace, world, seed)
+    if label == "work, careful":
+        policy = ARRIVAL_CAREFUL if pool == "arrival" else CAREFUL
+    elif label.startswith("work") and pool == "arrival":
+        policy = ARRIVAL
     found = outcome(simulate(trace, policy, world, seed))
     figures = {"late": found.late, "p99": found.late_p99, "cores": found.cores, "usd": found.usd}
     return {"task": task, **figures, "used": found.utilisation, "launches": found.launches}
@@ -52,7 +70,7 @@ def tasks(args: argparse.Namespace) -> Iterator[Task]:
         for seed in range(FIRST, FIRST + args.seeds):
             for boot in args.boots:
                 for label in args.policies:
-                    yield name, boot, label, seed
+                    yield name, boot, label, seed, args.pool
 
 
 def grouped(rows: list[dict]) -> dict[tuple[str, int], dict[str, list[dict]]]:
@@ -61,7 +79,7 @@ def grouped(rows: list[dict]) -> dict[tuple[str, int], dict[str, list[dict]]]:
     for row in sorted(
         rows, key=lambda row: (TRACE_NAMES.index(row["task"][0]), row["task"][1], row["task"][3])
     ):
-        name, boot, label, _ = row["task"]
+        name, boot, label = row["task"][:3]
         sets.setdefault((name, boot), {}).setdefault(label, []).append(row)
     return sets
 
@@ -109,11 +127,12 @@ def main() -> None:
     parser.add_argument("--traces", nargs="+", default=TRACE_NAMES)
     parser.add_argument("--boots", nargs="+", type=int, default=BOOTS)
     parser.add_argument("--policies", nargs="+", default=POLICIES)
+    parser.add_argument("--pool", choices=POOLS, default="dynamo")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only-table", action="store_true")
     args = parser.parse_args()
     kept = args.keep.read_text().splitlines() if args.keep and args.keep.exists() else []
-    rows = [json.loads(line) for line in kept]
+    rows = [row for row in map(json.loads, kept) if row["task"][4] == args.pool]
     done = {tuple(row["task"]) for row in rows}
     todo = [] if args.only_table else [task for task in tasks(args) if task not in done]
     with ProcessPoolExecutor(2) as pool:

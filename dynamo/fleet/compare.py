@@ -75,7 +75,7 @@ def compare(
         for wanted in policies:
             first, outcomes = None, []
             for seed, made in zip(seeds, traces, strict=True):
-                policy = for_trace(wanted.name, made, world, **wanted.settings)
+                policy = for_trace(wanted.name, made, world, seed, **wanted.settings)
                 record = simulate(made, policy, world, seed)
                 first = first or record
                 outcomes.append(replace(outcome(record), policy=wanted.label))

@@ -6,10 +6,13 @@ that come at `r` or later and are due by `d`, no fewer cores do than (Baruah's b
     cores(r, d) = sum of their core-seconds / (d - r - overhead)
 
 and the demand is the largest of these over all `r` (now, and when forecast jobs come) and all `d`. With `r` = now and
-only the queue that is `D(t)`. `overhead` is what passes until a job runs at all. The last job of many ends while other
-cores have nothing left to do: with all of them in time whatever their order (Graham 1966) the seconds of the longest
-job, `tail`, are taken off both above and below the line. It is never more than the cores that the
-jobs can use at the same time.
+only the queue that is `D(t)`. `overhead` is what passes until a job runs at all. Jobs are whole: where they are much
+alike, and no more than a few go one after the other on a core, so many cores are needed as that takes. What is left
+over when the last ones end is little where the pool runs the longest first (Graham 1969), as it does with jobs that
+dynamo submits; where it takes them in any order, the seconds of the longest are to be taken off above and below the
+line (Graham 1966): `tail`. It is never more than the cores that the jobs can use at the same time.
+
+Of many forecasts the largest is one that errs upwards, so each counts for less than what it says, by `doubt`.
 
 Where a deadline is so near that nothing ordered now could serve before it, what is bought cannot help these jobs, but
 it can the next that are like them: the window is then that of the jobs when they were first seen, and does not shrink.
@@ -26,6 +29,8 @@ from dynamo.fleet.view import Coming, Load, Offer, View, Worker
 
 __all__ = ["Demand", "Terms", "demand", "eligible", "fits", "ready_at", "supply"]
 
+#: Where no more jobs than this go one after the other on a core, it matters that they are whole.
+_FEW = 4
 _SHORTEST = 1.0  # seconds: a window is taken for no shorter
 NOTHING: Mapping[float, float] = MappingProxyType({})
 
@@ -39,8 +44,10 @@ class Terms:
     overhead
         Seconds from a job being there to it running: a negotiation, and the files.
     tail
-        The longest job is taken for no more than this share of the window: where one takes nearly all of it, no number
-        of cores would do for every order, and the order of a queue is hardly ever the worst.
+        For pools that do not run the longest jobs first: up to this share of the window is taken off for one.
+    doubt
+        By how much less than it says a forecast counts: this share of what lies between what is expected and what is
+        not exceeded nine times in ten.
     caution
         Where between what is expected (0) and what is not exceeded nine times in ten (1) the work is taken.
     open_ended
@@ -50,7 +57,8 @@ class Terms:
     """
 
     overhead: float = 5.0
-    tail: float = 0.45
+    tail: float = 0.0
+    doubt: float = 0.5
     caution: float = 0.0
     open_ended: float = 900.0
     recovery: float = 60.0
@@ -134,14 +142,15 @@ def demand(
     for one in coming:
         at = max(one.at, now)
         window = one.due - at if math.isfinite(one.due) else terms.open_ended
-        items.append(_Item(at, one.due, window, _careful(one, terms), float(one.cores), longest))
+        work = max(one.work - terms.doubt * max(one.high - one.work, 0.0), 0.0)
+        items.append(_Item(at, one.due, window, work, float(one.cores), longest))
     best = Demand(start=now)
     for start in {now, *(item.start for item in items)}:
         best = max(best, _largest(items, start, terms), key=lambda found: found.cores)
     return Demand(best.cores + guessed + behind, best.start, best.due, best.work, guessed, late, behind)
 
 
-def _careful(one: Load | Coming, terms: Terms) -> float:
+def _careful(one: Load, terms: Terms) -> float:
     return one.work + terms.caution * max(one.high - one.work, 0.0)
 
 
@@ -172,10 +181,18 @@ def _largest(items: Iterable[_Item], start: float, terms: Terms) -> Demand:
         seconds = max(window - terms.overhead, _SHORTEST)
         tail = min(longest, terms.tail * seconds)
         safe = (work - tail) / max(seconds - tail, _SHORTEST)
-        needed = min(max(work / seconds, safe), cores)
+        needed = min(max(work / seconds, safe, _whole(work, cores, seconds, longest)), cores)
         if needed > best.cores:
             best = Demand(needed, start, item.due, work)
     return best
+
+
+def _whole(work: float, cores: float, seconds: float, longest: float) -> float:
+    """Return the cores that jobs need because none can be divided; 0 where many fit on a core, or they differ much."""
+    room = seconds * cores
+    if work <= 0.0 or room >= (_FEW + 1) * work or not work <= longest * cores <= 2.0 * work:
+        return 0.0
+    return cores / max(math.floor(room / work + 1e-9), 1)
 
 
 def fits(load: Load, offer: Offer) -> int:

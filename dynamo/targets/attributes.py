@@ -23,6 +23,10 @@ LINES = (
     'My.DynamoKind = "$(kind)"',
     'My.DynamoFeatures = "$(features)"',
     "My.DynamoDue = $(due)",
+    # Of jobs of one priority the one that is due first, and of these the longest, runs first: else a long one that
+    # begins last makes its run late.
+    "My.PostJobPrio1 = -$(due)",
+    "My.PostJobPrio2 = $(length)",
 )
 _OTHERS = re.compile(r"[^A-Za-z0-9._/+-]+")
 #: What a clock is written with.
@@ -32,6 +36,8 @@ _NUMBER = re.compile(r"-\d+/")
 _LONGEST = 100
 #: The parameter by which a task says how many minutes ahead it looks, and from where on a number is none of these.
 _LEAD, _NO_LEAD = "lead", 1e9
+#: Of the order by length: tenths of a second first, up to so many; then bytes, so many steps for a factor of two.
+_TENTHS, _STEPS, _DIGITS = 20_000, 3_000, 100_000
 
 
 def attributes(
@@ -63,7 +69,19 @@ def attributes(
         "kind": _kind(compiled, job),
         "features": ";".join(f"{name}={value}" for name, value in features.items()),
         "due": str(math.floor(began + deadline)) if began and deadline else "undefined",
+        "length": str(_length(features)),
     }
+
+
+def _length(features: Mapping[str, str]) -> int:
+    """Return a number that is larger for a job that takes longer, as far as is known: it is to begin earlier.
+
+    First by what its tasks took lately, and of those that are alike, or of which nothing is known, by their bytes.
+    """
+    seconds, size = (max(float(features.get(name, 0.0)), 0.0) for name in ("usual", "bytes"))
+    return min(round(10 * seconds), _TENTHS) * _DIGITS + min(
+        round(_STEPS * math.log2(1.0 + size)), _DIGITS - 1
+    )
 
 
 def clock_lines(feed: str, clock: str) -> list[str]:

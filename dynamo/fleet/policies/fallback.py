@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +17,16 @@ __all__ = ["decided"]
 
 
 def decided(policy: Policy, view: View, history: Mapping[str, Any]) -> tuple[Decision, str]:
-    """Return what a policy decides, and an empty text; or what plain queue depth would, and what is wrong."""
+    """Return what a policy decides, and an empty text; or what plain queue depth would, and what is wrong.
+
+    A policy that fails is asked once more without what it kept in mind: another dynamo may have written that.
+    """
     try:
         return _checked(policy.decide(view, history), view), ""
     except Exception as error:  # noqa: BLE001 - a fault of a policy stops nothing
         why = f"the policy {policy.name} failed ({type(error).__name__}: {error}): queue depth decided"
+    with suppress(Exception):
+        return _checked(policy.decide(view, {}), view), ""
     made = QueueDepth().decide(view, {})
     return replace(made, reasons=(why, *made.reasons), history=history), why
 

@@ -11,6 +11,8 @@ from dynamo.errors import UserError, nearest
 from dynamo.fleet.decision import Policy
 from dynamo.fleet.policies.oracle import Oracle, needed
 from dynamo.fleet.policies.static import Static
+from dynamo.fleet.simulator import estimates
+from dynamo.fleet.simulator.draws import Draws
 from dynamo.fleet.simulator.scenario import Scenario
 from dynamo.fleet.simulator.trace import Trace
 
@@ -47,8 +49,11 @@ def by_name(name: str, **settings: Any) -> Policy:
     return policy
 
 
-def for_trace(name: str, trace: Trace, scenario: Scenario, **settings: Any) -> Policy:
-    """Return the policy of that name for a simulation: as `by_name`, or one that is told what is in the trace."""
+def for_trace(name: str, trace: Trace, scenario: Scenario, seed: int = 0, **settings: Any) -> Policy:
+    """Return the policy of that name for a simulation: as `by_name`, or one that is told what is in the trace.
+
+    `seed` is that of the simulation: by what is expected of its jobs they are put in order.
+    """
     if name not in FORESEEING:
         if name not in _MODULES:
             names = (*NAMES, *FORESEEING)
@@ -59,7 +64,15 @@ def for_trace(name: str, trace: Trace, scenario: Scenario, **settings: Any) -> P
     speed = scenario.offers[0].speed
     if name == "static_mean":
         return Static(math.ceil(trace.work / speed / trace.until), name)
-    times, cores = needed(trace, speed, overhead=scenario.match + 1.0)
+    times, cores = needed(trace, speed, scenario.match + 1.0, _lengths(trace, scenario, seed))
     if name == "static_peak":
         return Static(math.ceil(max(cores) / speed), name)
     return Oracle(times, cores, interval=scenario.interval)
+
+
+def _lengths(trace: Trace, scenario: Scenario, seed: int) -> list[float] | None:
+    """Return the seconds by which the pool of a simulation puts jobs in order; None where they run as they come."""
+    if scenario.order != "longest":
+        return None
+    expected = estimates.by_name(scenario.estimates, Draws(seed))
+    return [expected.of(number, job)[0] / job.cores for number, job in enumerate(trace.jobs)]

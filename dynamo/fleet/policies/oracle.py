@@ -56,7 +56,7 @@ class Oracle:
 
 
 def needed(
-    trace: Trace, speed: float = 1.0, overhead: float = 3.0
+    trace: Trace, speed: float = 1.0, overhead: float = 3.0, lengths: Sequence[float] | None = None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the times, and the cores from each on, with which all jobs of a trace are done when they are due.
 
@@ -72,10 +72,15 @@ def needed(
         Of a core.
     overhead
         Seconds before the deadline at which they are to be done: matching takes some.
+    lengths
+        For each job the seconds by which the pool puts those of one deadline in order, the longest first; as they come
+        where there are none.
     """
     batches: dict[float, list[Job]] = defaultdict(list)
     changes: dict[float, float] = defaultdict(float)
-    for job in trace.jobs:
+    order = range(len(trace.jobs))
+    for number in order if lengths is None else sorted(order, key=lambda each: -lengths[each]):
+        job = trace.jobs[number]
         alone = job.release + job.work / (job.cores * speed)
         if job.due == float("inf") or alone > job.due - overhead:
             changes[job.release] += job.cores
@@ -84,7 +89,7 @@ def needed(
             batches[job.due].append(job)
     for due, jobs in batches.items():
         cores = _fewest(jobs, due - overhead, speed)
-        changes[jobs[0].release] += cores
+        changes[min(job.release for job in jobs)] += cores
         changes[_makespan(jobs, cores, speed) + overhead] -= cores
     times, total, cores_of = [0.0], 0.0, [0.0]
     for at in sorted(changes):

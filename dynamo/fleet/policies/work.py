@@ -51,8 +51,8 @@ class WorkPerDeadline:
         Seconds before the next billing step from which on a worker may be let go.
     """
 
-    margin: float = 1.1
-    hold: float = 60.0
+    margin: float = 1.2
+    hold: float = 0.0
     blind_hold: float = 300.0
     terms: Terms = field(default_factory=Terms)
     ahead: float = 20.0

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Protocol
 
 from dynamo.fleet.predict import Predictor
 from dynamo.fleet.simulator.draws import Draws
 from dynamo.fleet.simulator.trace import Job
+from dynamo.fleet.simulator.traces import first
 
-__all__ = ["ESTIMATES", "Estimate", "Estimates", "Exact", "Half", "Learned", "Noisy", "by_name"]
+__all__ = ["ESTIMATES", "Estimate", "Estimates", "Exact", "Half", "Learned", "Noisy", "Seasoned", "by_name"]
 
 #: Core-seconds that are expected, those not exceeded nine times in ten, and whether that was learned.
 Estimate = tuple[float, float, bool]
@@ -97,12 +99,40 @@ class Learned:
         return count <= 4 or (count <= 256 and count.bit_count() == 1)
 
 
+class Seasoned(Exact):
+    """What the predictor of the live fleet says that has seen a day of storms, and learns no more.
+
+    It has learned of other weather than any that is simulated with a seed above 0: `first`, seed 0. Of classes of jobs
+    that are not in it, it knows nothing.
+    """
+
+    def of(self, number: int, job: Job) -> Estimate:
+        """Return what the predictor says."""
+        del number
+        return _said(job.kind, tuple(sorted(job.features.items())))
+
+
+@lru_cache(maxsize=100_000)
+def _said(kind: str, features: tuple[tuple[str, float], ...]) -> Estimate:
+    found = _seasoned().predict(kind, dict(features))
+    return found.mean, max(found.p90, found.mean), found.known
+
+
+@cache
+def _seasoned() -> Predictor:
+    predictor = Predictor()
+    for job in first(0).jobs[::7]:
+        predictor.learn(job.kind, job.features, job.work)
+    return predictor
+
+
 #: Name to what makes the estimates.
 ESTIMATES: dict[str, Callable[[Draws], Estimates]] = {
     "exact": lambda _draws: Exact(),
     "noisy": Noisy,
     "half": Half,
     "learned": Learned,
+    "seasoned": lambda _draws: Seasoned(),
 }
 
 

@@ -79,7 +79,8 @@ class _Model:
         self._scenario = scenario
         self._seed = seed
         self._draws = Draws(seed)
-        self._queue = Queue(trace.jobs, scenario.offers, by_name(scenario.estimates, self._draws))
+        estimates = by_name(scenario.estimates, self._draws)
+        self._queue = Queue(trace.jobs, scenario.offers, estimates, longest=scenario.order == "longest")
         self._pool = Pool(self._queue, scenario.offers, self._started)
         self._cloud = Cloud(scenario, self._draws)
         self._eye = Eye(scenario, self._queue, self._pool, self._cloud)

@@ -54,7 +54,7 @@ class Pool:
         return lost
 
     def match(self) -> None:
-        """Give jobs that wait to slots that are free, by due."""
+        """Give jobs that wait to slots that are free, in the order of the queue."""
         shapes = self._queue.shapes()
         while shapes:
             shape = shapes[0] if len(shapes) == 1 else min(shapes, key=_head)
@@ -106,5 +106,5 @@ class Pool:
         return None
 
 
-def _head(shape: Shape) -> tuple[float, int]:
+def _head(shape: Shape) -> tuple[float, float, int]:
     return shape.heap[0]

@@ -15,7 +15,7 @@ NEW, WAITING, RUNNING, DONE = range(4)
 
 
 class Shape:
-    """What jobs of one HTCondor autocluster ask for; they wait by due, then as they came."""
+    """What jobs of one HTCondor autocluster ask for; they wait by due, then by length or as they came."""
 
     __slots__ = ("cores", "groups", "heap", "memory", "widths")
 
@@ -23,7 +23,7 @@ class Shape:
         self.cores = job.cores
         self.memory = job.memory
         self.groups = job.groups
-        self.heap: list[tuple[float, int]] = []
+        self.heap: list[tuple[float, float, int]] = []  # due, minus the seconds, number
         #: For each offer, the cores of a machine that one job takes, its memory counted; 0 where none fits.
         self.widths = [_width(job, offer) for offer in offers]
 
@@ -59,12 +59,28 @@ class Queue:
         Of the scenario.
     estimates
         What is expected of each.
+    longest
+        Whether of jobs with one deadline the longest runs first, by what is expected of it when it comes.
     """
 
-    __slots__ = ("_estimates", "_keys", "_shapes", "estimate", "jobs", "offers", "state", "tallies", "tally")
+    __slots__ = (
+        "_estimates",
+        "_keys",
+        "_longest",
+        "_shapes",
+        "estimate",
+        "jobs",
+        "offers",
+        "state",
+        "tallies",
+        "tally",
+    )
 
-    def __init__(self, jobs: Sequence[Job], offers: Sequence[Offer], estimates: Estimates) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], offers: Sequence[Offer], estimates: Estimates, *, longest: bool = True
+    ) -> None:
         self.jobs = jobs
+        self._longest = longest
         self.offers = offers
         self._estimates = estimates
         self._shapes: dict[tuple[int, int, frozenset[str]], Shape] = {}
@@ -83,12 +99,13 @@ class Queue:
         if self.state[number] == NEW:
             self.estimate[number] = self._estimates.of(number, job)
         self.state[number] = WAITING
-        heapq.heappush(tally.shape.heap, (job.due, number))
+        seconds = self.estimate[number][0] / job.cores if self._longest else 0.0
+        heapq.heappush(tally.shape.heap, (job.due, -seconds, number))
         self._count(tally, number)
 
     def take(self, shape: Shape) -> int:
         """Take the first waiting job of a shape out, to run it."""
-        number = heapq.heappop(shape.heap)[1]
+        number = heapq.heappop(shape.heap)[2]
         self.state[number] = RUNNING
         tally = self.tally[number]
         assert tally is not None

@@ -33,6 +33,9 @@ class Scenario:
         What is paid from: ``order``, as an instance is, or ``ready``, as some academic clouds count.
     estimates
         What is known of a job before it ran; a name of `dynamo.fleet.simulator.estimates`.
+    order
+        In which jobs with one deadline run: ``longest`` first by what is expected of them, as a pool takes those that
+        dynamo submits, or by ``arrival``.
     forecast
         Whether the view tells what is expected to come.
     faults
@@ -48,6 +51,7 @@ class Scenario:
     match: float = 2.0
     paid_from: str = "order"
     estimates: str = "noisy"
+    order: str = "longest"
     forecast: bool = True
     faults: tuple[Fault, ...] = ()
 

@@ -148,6 +148,8 @@ def _check(world: Scenario, place: Place) -> None:
     if world.estimates not in ESTIMATES:
         known = ", ".join(ESTIMATES)
         raise UserError(f"There are no estimates {world.estimates!r}. There are: {known}.", place=place)
+    if world.order not in {"longest", "arrival"}:
+        raise UserError(f"`order` is longest or arrival, not {world.order!r}.", place=place)
     if world.paid_from not in {"order", "ready"}:
         raise UserError(f"`paid_from` is order or ready, not {world.paid_from!r}.", place=place)
     if world.interval <= 0:

@@ -49,6 +49,23 @@ def test_the_tail_of_the_longest_job_shortens_the_window():
     assert demand([load(60.0, 30.0, longest=20.0)], [], 0.0, terms).cores == pytest.approx(0.5)
 
 
+def test_jobs_that_are_alike_are_whole():
+    """32 jobs of 20 s in 57 s: two on a core, so 16 cores and not 11.3; of 26 s too, of 30 s each its own."""
+    for seconds, cores in ((20.0, 16.0), (26.0, 16.0), (30.0, 32.0)):
+        found = demand([load(57.0, 32 * seconds, jobs=32, longest=seconds)], [], 0.0, PLAIN)
+        assert found.cores == pytest.approx(cores)
+    many = demand([load(57.0, 64.0, jobs=32, longest=2.0)], [], 0.0, PLAIN)
+    unlike = demand([load(57.0, 640.0, jobs=32, longest=45.0)], [], 0.0, PLAIN)
+    assert (many.cores, unlike.cores) == (pytest.approx(64 / 57), pytest.approx(640 / 57))
+
+
+def test_a_forecast_counts_for_less_than_it_says():
+    """300 to 400 at 100, due at 130: half the difference is taken off, but never more than there is."""
+    for high, work in ((400.0, 250.0), (300.0, 300.0), (2000.0, 0.0)):
+        found = demand((), [Coming(100.0, 130.0, 300.0, high, 50)], 0.0, PLAIN)
+        assert found.cores == pytest.approx(work / 30.0)
+
+
 def test_caution_is_between_what_is_expected_and_what_is_hardly_exceeded():
     """Half way from 100 to 200 in 10 s."""
     terms = Terms(overhead=0.0, tail=0.0, caution=0.5)

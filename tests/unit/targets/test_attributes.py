@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import htcondor2
@@ -13,7 +14,7 @@ from dynamo.fleet.condor_pool import _done, jobs_of
 from dynamo.graph.model import Graph, Needs, Task
 from dynamo.images.image import Image
 from dynamo.targets.ahead import ahead
-from dynamo.targets.attributes import attributes, clock_lines
+from dynamo.targets.attributes import LINES, attributes, clock_lines
 from dynamo.targets.dagman import DagOptions, dag_text
 from dynamo.targets.jobs import Compiled, compile_jobs
 from dynamo.targets.submit import submit_text
@@ -200,3 +201,24 @@ def test_the_run_file_of_a_clock_has_no_sign_that_breaks_a_line():
     first, second = (clock_lines(f'/data/a "{name}"$.yaml', "every 9 s")[0] for name in "xy")
     assert re.fullmatch(r'My.DynamoFeed = "/data/a_x_.yaml-[0-9a-f]{8}"', first)
     assert first != second
+
+
+def test_what_is_due_first_and_then_what_is_longest_has_the_highest_number():
+    """By deadline; of one deadline by the seconds its tasks took lately; of alike tasks by their bytes."""
+    compiled = one_job(task(0))
+    (job,) = compiled.jobs.values()
+
+    def length(seconds: float | None, size: int) -> int:
+        usual = {} if seconds is None else {"plot": seconds}
+        return int(attributes(compiled, job, BEGAN, {"scan": size}, {}, usual)["length"])
+
+    rising = [(None, 0), (None, 10), (None, 10**9), (0.5, 0), (2.0, 10**6), (2.0, 3 * 10**6), (2000.0, 0)]
+    found = [length(*one) for one in rising]
+    assert found == sorted(set(found))
+    assert length(1e12, 10**18) < 2**31
+    due = task(0, needs=Needs(deadline=60.0))
+    submit = "\n".join(["executable = /bin/true", *LINES])
+    values = told(one_job(due), scan=7)
+    found = htcondor2.Submit("".join(f"{key} = {value}\n" for key, value in values.items()) + submit)
+    assert found.expand("My.PostJobPrio1") == f"-{math.floor(BEGAN + 60)}"
+    assert found.expand("My.PostJobPrio2") == values["length"]

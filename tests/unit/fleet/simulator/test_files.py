@@ -213,6 +213,7 @@ OFFER = {"key": "w/a/s", "group": "w", "provider": "a", "cores": 4}
         ({"interval": 0}, "`interval` must be above 0"),
         ({"estimates": "wild"}, "no estimates 'wild'"),
         ({"paid_from": "birth"}, "`paid_from` is order or ready"),
+        ({"order": "shortest"}, "`order` is longest or arrival, not 'shortest'"),
         ({"wind": 5}, "the world has no 'wind'"),
     ],
 )

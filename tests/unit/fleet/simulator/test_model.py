@@ -28,6 +28,14 @@ def test_jobs_run_by_their_deadline_and_then_as_they_came():
     assert simulate(made, Script({0.0: [buy()]}), world()).started == [42.0, 32.0, 52.0]
 
 
+def test_of_one_deadline_the_longest_runs_first_where_the_pool_has_it_so():
+    """By what is expected of it, on the next free slot; in a pool that takes jobs as they come, as they came."""
+    made = trace(jobs(1, work=5.0), jobs(1, work=20.0), jobs(1, work=10.0), jobs(1, work=30.0, due=90.0))
+    begun = [simulate(made, Script({0.0: [buy()]}), world(order=order)) for order in ("longest", "arrival")]
+    assert begun[0].started == [62.0, 32.0, 52.0, 67.0]
+    assert begun[1].started == [32.0, 37.0, 57.0, 67.0]
+
+
 def test_a_fast_core_takes_less_time_and_many_cores_less_still():
     """40 core-seconds on 2 cores of speed 2 are 10 s."""
     made = trace(jobs(1, work=40.0, cores=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,9 @@ from dynamo.fleet.policies.oracle import Oracle, needed
 from dynamo.fleet.policies.parsl import Parsl
 from dynamo.fleet.policies.queue_depth import QueueDepth
 from dynamo.fleet.policies.static import Static
-from dynamo.fleet.simulator import TRACES, Trace, plain
+from dynamo.fleet.simulator import TRACES, Job, Trace, plain
+from dynamo.fleet.simulator.draws import Draws
+from dynamo.fleet.simulator.estimates import by_name as by_estimates
 from dynamo.fleet.view import Group, Limits, Load, Offer, View, Worker
 from tests.unit.fleet.simulator.worlds import jobs
 
@@ -257,6 +260,31 @@ def test_the_oracle_needs_the_fewest_cores_with_which_all_are_in_time():
     """Six jobs of 20 s within 60 s, 3 s of which pass otherwise: three cores, for 40 s and the 3."""
     times, cores = needed(Trace.of("t", jobs(6, work=20.0)), overhead=3.0)
     assert (times, cores) == ((0.0, 0.0, 43.0), (0.0, 3.0, 0.0))
+
+
+def test_the_oracle_takes_jobs_in_the_order_of_the_pool():
+    """Of 10, 10 and 30 s in 33 s two cores do with the longest first, and as they come they do not."""
+    made = Trace.of("t", [Job("k", 0.0, 36.0, work) for work in (10.0, 10.0, 30.0)])
+    assert max(needed(made, overhead=3.0)[1]) == 3.0
+    assert max(needed(made, overhead=3.0, lengths=[10.0, 10.0, 30.0])[1]) == 2.0
+    exact = replace(plain(), estimates="exact", match=2.0)
+    assert max(for_trace("oracle", made, exact).cores) == 2.0
+    assert max(for_trace("oracle", made, replace(exact, order="arrival")).cores) == 3.0
+
+
+def test_what_a_seasoned_predictor_says_follows_the_features():
+    """It has seen storms: more echo takes longer, and of a class that it has not seen it knows nothing."""
+    said = by_estimates("seasoned", Draws(1))
+    tiles = [
+        Job("tile", 0.0, 60.0, 1.0, features={"echo_km2": echo, "bytes": 2e5 + 1520 * echo})
+        for echo in (0, 2e3)
+    ]
+    dry, wet = (said.of(0, one) for one in tiles)
+    assert dry[2]
+    assert wet[2]
+    assert dry[0] < 1.0
+    assert 20.0 < wet[0] < 50.0
+    assert not said.of(0, Job("other", 0.0, 60.0, 1.0))[2]
 
 
 def test_the_oracle_gives_a_job_its_own_cores_that_has_no_time_to_lose():
