@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ __all__ = ["BOOT", "of"]
 
 #: What is run first, in a worker's root.
 BOOT = "usr/local/sbin/boot"
+_SETTINGS = "etc/dynamo/worker.conf"
+#: What the settings of a worker say of the ads by which the pool knows it: they are the usual ones.
+_OF_WORKER = re.compile(r"^DYNAMO_ADS=(''|\"\")?$", re.MULTILINE)
 _JOIN, _SWITCH, _OFF = (f"usr/local/sbin/{name}" for name in ("dynamo-join", "dynamo-deadman", "poweroff"))
 
 #: A machine's boot, in small: the switch is armed before anything is asked for.
@@ -70,11 +74,15 @@ def of(spec: MachineSpec, root: Path) -> Mapping[str, tuple[str, int]]:
     Raises `BadRequestError` where the order's user data is not that of a worker.
     """
     files = {path.lstrip("/"): (text, mode) for path, (text, mode) in _written(spec).items()}
-    lacking = [path for path in (_JOIN, _SWITCH, "etc/dynamo/worker.conf") if path not in files]
+    lacking = [path for path in (_JOIN, _SWITCH, _SETTINGS) if path not in files]
     if lacking:
         raise BadRequestError(
             f"this machine can be nothing but a worker, and the user data of {spec.name} has no {lacking[0]}"
         )
+    if not _OF_WORKER.search(
+        files[_SETTINGS][0]
+    ):  # an access point's keys would lie in the home of whom it runs as
+        raise BadRequestError(f"this machine can be nothing but a worker: it has no place for {spec.name}")
     config = _CONDOR.format(programs=_programs(), root=root, name=spec.name)
     return {
         **{path: one for path, one in files.items() if path.startswith(("etc/dynamo/", "usr/local/sbin/"))},

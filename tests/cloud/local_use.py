@@ -221,7 +221,16 @@ def check_switched_off(bench: ProviderBench, folder: Path) -> None:
 def check_other_user_data(bench: ProviderBench, folder: Path) -> None:
     """What is no worker is refused, and nothing is made."""
     with bench.slice() as name:
-        for text in ("", "#cloud-config\n{}\n", "#!/bin/sh\n", "- x\n", "a: [", "write_files: [1]"):
+        queue = WorkerStart("w", "o", "https://127.0.0.1:1/join", _CERTIFICATE, MARK, role="submit")
+        for text in (
+            user_data(queue),
+            "",
+            "#cloud-config\n{}\n",
+            "#!/bin/sh\n",
+            "- x\n",
+            "a: [",
+            "write_files: [1]",
+        ):
             try:
                 bench.connect().create(replace(bench.order(name), user_data=text))
             except BadRequestError as error:
