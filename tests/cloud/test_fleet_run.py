@@ -215,7 +215,7 @@ def _as_user(machine: Any, command: str) -> str:
     return said.decode()
 
 
-def test_a_user_submits_at_an_access_point_of_the_slice(empty_pool, docker, tmp_path, samples):
+def test_a_user_submits_at_an_access_point_of_the_slice(empty_pool, docker, until, tmp_path, samples):
     """It joins by its token; its jobs are seen, matched and run on workers that come for them; nothing is left.
 
     By what is on it one can neither offer slots, nor submit elsewhere, nor see what others have in their queues.
@@ -239,6 +239,8 @@ def test_a_user_submits_at_an_access_point_of_the_slice(empty_pool, docker, tmp_
             "mkdir w && cp frames.nc n.yaml w && cd w && dynamo run n.yaml && ls products/*/motion.nc",
         )
         assert any("workers" in line and "joined" in line for line in fleet.lines), fleet.said()
+        heard = ["test", "-s", "/var/lib/dynamo-worker/heard"]
+        until(lambda: machine.exec_run(heard).exit_code == 0, "its dead-man switch finds it in the pool")
         manager = f"manager.{empty_pool.settings.domain}"
         refused = machine.exec_run(
             ["condor_ping", "-type", "collector", "ADVERTISE_STARTD", "WRITE", "DAEMON"]
