@@ -105,7 +105,7 @@ def policies() -> None:
 def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
     """Show how the fleet of FILE stands; the exit code is 3 where something is wrong, or nobody looks after it."""
     from dynamo.fleet.lock import controller_of
-    from dynamo.fleet.status_words import status_words
+    from dynamo.fleet.status_words import late, status_words
 
     place, ledger = _opened(file, workspace)
     with ledger:
@@ -121,7 +121,7 @@ def status(file: Path, workspace: Path | None, *, as_json: bool) -> int:
             print(json.dumps({**data, "controller": who, "workers": workers}, indent=2))
         else:
             print(status_words(ledger.slice, data, who, ledger.workers(), history, time.time()))
-    return 0 if who and not data["troubles"] and not data["out"] else 3
+    return 0 if who and not data["troubles"] and not data["out"] and not late(data, time.time()) else 3
 
 
 @command.command("explain")

@@ -8,12 +8,24 @@ from typing import Any
 from dynamo.fleet.record import WorkerRecord
 from dynamo.graph.units import format_count, format_seconds
 
-__all__ = ["sparkline", "status_words"]
+__all__ = ["late", "sparkline", "status_words"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
+#: A turn is late after so many intervals, of so many seconds at least, as for `dynamo.fleet.metrics_service`.
+_LATE, _SHORTEST = 3.0, 3.0
 #: What is drawn, and where it stands in a row of the history.
 _CHARTS = {"demand": "demand", "supply": "supply", "cost": "usd_per_hour"}
+
+
+def late(data: Mapping[str, Any], now: float) -> float:
+    """Return for how many seconds no turn has ended, where that is too long; else 0.
+
+    >>> late({"at": 100.0, "interval": 10.0}, 120.0), late({"at": 100.0, "interval": 10.0}, 161.0)
+    (0.0, 61.0)
+    """
+    age = now - data["at"]
+    return age if age > _LATE * max(data.get("interval", now), _SHORTEST) else 0.0
 
 
 def sparkline(values: Sequence[float], width: int = _WIDTH, most: float = 0.0) -> str:
@@ -63,6 +75,8 @@ def _lines(
     for one in workers:
         stage = f"{one.stage} for {format_seconds(max(now - one.since, 0.0))}"
         yield f"  {one.name}  {stage}, {format_count(one.cores, 'core')} at {one.provider}: {one.why}"
+    if controller and late(data, now):
+        yield f"  ! no turn has ended for {ago}; one is due each {format_seconds(data['interval'])}"
     for name, why in data["troubles"].items():
         yield f"  ! {name}: {why}"
     for name, why in data["out"].items():
@@ -123,6 +137,8 @@ def _trial(shadow: Mapping[str, Any], acting: str, now: float) -> Iterator[str]:
     if shadow["failed"]:
         yield f"  shadow    {name} FAILED: {shadow['failed']}; nothing else comes of it"
     since = format_seconds(max(now - shadow["since"], 0.0))
+    if not shadow["seconds"] and shadow["failed"]:
+        return
     if not shadow["seconds"]:
         yield f"  shadow    {name} decides on trial from now on"
         return

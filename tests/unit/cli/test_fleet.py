@@ -169,6 +169,8 @@ def test_status_where_something_is_wrong(capsys, here, ledger, wrong):
         assert "  ! " in out
         ledger.learn("status", STATUS | {"rests": {"o": [2000.0, "full"]}, "overdue": 3})
         assert call(capsys, "status", "s.yaml")[0] == 0
+        ledger.learn("status", STATUS | {"interval": 10.0})
+        assert call(capsys, "status", "s.yaml")[0] == 3, "no turn has ended for long"
 
 
 def test_status_as_json(capsys, here, ledger):

@@ -80,6 +80,13 @@ def test_why_nothing_is_bought_is_said():
     assert not [one for one in words(why=[]) if one.startswith("  why")]
 
 
+def test_a_turn_that_does_not_end_is_said():
+    """As where a pool that is gone holds it up; not where nobody looks after it, which is said anyway."""
+    assert "  ! no turn has ended for 31 s; one is due each 10 s" in words(now=1031.0)
+    assert not [one for one in words(now=1029.0) if "no turn" in one]
+    assert not [one for one in words(now=1031.0, controller="") if "no turn" in one]
+
+
 def test_all_is_said_of_a_fleet_that_is_well():
     """Queue, cores, cost, and that nothing is wrong."""
     lines = words()
