@@ -120,7 +120,9 @@ class Fleet:
             around = Surroundings(self.workspace.journal, clock, self.tell)
             while not stop.is_set():
                 begun = time.monotonic()
-                around.check(controller.ledger)
+                if not around.sound(controller.ledger):
+                    stop.wait(self.interval)
+                    continue
                 try:
                     self._turn(controller, starter, service, wishes, clock)
                 except UserError:

@@ -34,17 +34,22 @@ class Surroundings:
         self._file = _file(journal)
         self._ahead = 0.0
 
-    def check(self, ledger: Ledger) -> None:
-        """Raise `InfrastructureError` where the journal is not the file any more that is written to.
+    def sound(self, ledger: Ledger) -> bool:
+        """Whether anything may be done; raises `InfrastructureError` where another file is written to than is there.
 
-        One that was removed is written anew before.
+        A journal that was removed is written anew before; as long as that cannot be, nothing is done.
         """
         self._check_clock()
         found = _file(self._journal)
         if found == self._file:
-            return
+            return True
         if found is None:
-            ledger.save(self._journal)
+            try:
+                ledger.save(self._journal)
+            except InfrastructureError as error:
+                self._tell(f"somebody removed the journal, and it cannot be written anew yet: {error}")
+                self._journal.unlink(missing_ok=True)  # what was begun of it
+                return False
             raise InfrastructureError(
                 f"somebody removed the journal {self._journal} while this ran; it was written anew, with all "
                 "that was in it: start this again"

@@ -83,6 +83,33 @@ def test_a_journal_that_is_removed_is_written_anew(fleet, tmp_path):
     assert cloud.calls.count("create") == 1
 
 
+def test_a_journal_that_is_removed_from_a_full_disk(fleet, small_disk, fill_disk):
+    """Nothing is done until there is room for it."""
+    made, told, cloud = fleet
+    filler, asked = small_disk / "filler", []
+
+    def tell(line):
+        told.append(line)
+        if "cannot be written anew yet" in line:
+            asked.append(len(cloud.calls))
+            if len(asked) == 2:
+                filler.unlink()
+
+    def until(_):
+        if cloud.there() and not filler.exists():
+            for one in small_disk.glob("journal.db*"):
+                one.unlink()
+            fill_disk(filler)
+        return False
+
+    work = made(small_disk, interval=0.2)
+    work.tell = tell
+    with pytest.raises(InfrastructureError, match=r"removed the journal .*written anew"):
+        work.run(threading.Event(), until)
+    assert len(set(asked)) == 1
+    assert known(small_disk) == there(cloud) != []
+
+
 def test_another_journal_in_its_place_is_not_overwritten(fleet, tmp_path):
     """It may be an older one that somebody wants; nothing is ordered that would not be found."""
     made, _, cloud = fleet
