@@ -73,9 +73,10 @@ def plan_(file: str, *, as_json: bool) -> int:
     """
     from dynamo.fleet.slice_plan import plan
     from dynamo.fleet.slice_words import plan_json, plan_words
+    from dynamo.fleet.tunnel_ends import with_tunnels
 
     slice_, world = looked(file, costs=True)
-    found = plan(slice_, world)
+    found = with_tunnels(plan(slice_, world), slice_)
     print(json.dumps(plan_json(found), indent=2) if as_json else plan_words(found, slice_))
     return world.code
 

@@ -43,9 +43,10 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     """
     from dynamo.fleet.slice_plan import plan
     from dynamo.fleet.slice_words import plan_words
+    from dynamo.fleet.tunnel_ends import with_tunnels
 
     slice_, world = looked(file)
-    found = plan(slice_, world)
+    found = with_tunnels(plan(slice_, world), slice_)
     print(plan_words(found, slice_))
     if world.code:
         print("nothing was done: first all providers must answer")
@@ -56,10 +57,11 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     _refuse(found)
     _refuse_others(file, workspace, slice_, world)
     confirm("do this?", yes=yes)
-    _carry_out(file, workspace, slice_, found, wait)
+    if any(one.kind != "tunnel" for one in found.changes):
+        _carry_out(file, workspace, slice_, found, wait)
     _tunnel(file, workspace, slice_)
     slice_, world = looked(file)
-    left = plan(slice_, world)
+    left = with_tunnels(plan(slice_, world), slice_)
     print(plan_words(left, slice_))
     return 3 if left.changes or world.code else 0
 
@@ -136,10 +138,13 @@ def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: floa
 def _tunnel(file: Path, workspace: Path | None, slice_: Slice) -> None:
     """Have the tunnels as the slice says, unless a fleet is at work: it reads the slice again by itself."""
     from dynamo.fleet.lock import controller_of, lock_slice
-    from dynamo.fleet.tunnel_ends import bring_about
+    from dynamo.fleet.tunnel_ends import any_tunnel, bring_about
 
     place = made(file, workspace)
+    if not any_tunnel(slice_, place.journal):
+        return
     if controller_of(place.root / "fleet", slice_.name):
+        print("a fleet is at work, which reads the slice again by itself")
         return
     with lock_slice(place.root / "fleet", slice_.name):
         bring_about(slice_, place.journal, print)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from itertools import combinations
 
 from dynamo.errors import UserError, nearest
@@ -70,15 +71,17 @@ def _check_spans(draft: SliceDraft, slice_: Slice, name: str, rule: NetworkRule)
             draft.tell(at, f"{provider!r} stands here twice")
 
 
-def _check_cidrs(draft: SliceDraft, at: tuple[str, ...], cidrs: tuple[str, ...]) -> None:
+def _check_cidrs(
+    draft: SliceDraft,
+    at: tuple[str, ...],
+    cidrs: tuple[str, ...],
+    kind: Callable[[str], object] = ipaddress.ip_network,
+) -> None:
     for index, one in enumerate(cidrs):
         try:
-            ipaddress.ip_network(one)
+            kind(one)
         except ValueError:
-            draft.tell(
-                (*at, index),
-                f"{one!r} is no network like 198.51.100.0/24, or 198.51.100.7/32",
-            )
+            draft.tell((*at, index), f"{one!r} is no network like 198.51.100.0/24, or 198.51.100.7/32")
 
 
 def _check_tunnel(draft: SliceDraft, slice_: Slice, name: str, tunnel: TunnelRule) -> None:
@@ -102,7 +105,7 @@ def _check_tunnel(draft: SliceDraft, slice_: Slice, name: str, tunnel: TunnelRul
             draft.tell(
                 (*at, "from", index), f"the network does not span {provider!r}{nearest(provider, spans)}"
             )
-    _check_cidrs(draft, (*at, "to"), tunnel.to)
+    _check_cidrs(draft, (*at, "to"), tunnel.to, ipaddress.IPv4Network)
     if not (tunnel.to or slice_.pool.name):
         draft.tell(
             at, "should name the access points of the pool, which machines must reach, as CIDRs in `to`"

@@ -15,20 +15,20 @@ Action: TypeAlias = Literal["make", "keep", "shape", "change", "remove", "ends"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What becomes of one machine or network, or of `count` that are yet to be made.
+    """What becomes of one machine, network or tunnel, or of `count` that are yet to be made.
 
     Parameters
     ----------
     action, kind
         What becomes of what.
     group, provider
-        The node group or network, and where.
+        The node group or network, and where; of a tunnel, where its hub is.
     count
         How many.
     id, name
         What the provider knows it by, and its name; empty where it is yet to be made.
     size
-        Of a machine, what it is of; of a network, its addresses.
+        Of a machine, what it is of; of a network, its addresses; of a tunnel, its bandwidth.
     offer
         The key of the offer by which one is made; empty where none is.
     usd_per_hour
@@ -38,7 +38,7 @@ class Step:
     """
 
     action: Action
-    kind: Literal["network", "machine"]
+    kind: Literal["network", "machine", "tunnel"]
     group: str
     provider: str
     count: int = 1

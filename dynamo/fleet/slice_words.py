@@ -49,7 +49,7 @@ def silence(silent: Mapping[str, str]) -> list[str]:
 
 
 def _step(one: Step) -> str:
-    what = one.name or one.id or (format_count(one.count, "machine") if one.kind == "machine" else "network")
+    what = one.name or one.id or (format_count(one.count, "machine") if one.kind == "machine" else one.kind)
     if one.kind == "network" and one.id:
         what = f"network {one.id}"
     way = one.offer.rpartition("/")[2] if one.action == "make" else ""

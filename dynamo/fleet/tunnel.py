@@ -21,6 +21,7 @@ __all__ = [
     "PUBLIC_KEY",
     "Peer",
     "Tunnel",
+    "device_of",
     "filter_text",
     "free_address",
     "peers_text",
@@ -34,6 +35,15 @@ PUBLIC_KEY = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 PRIVATE_NETWORK = "dynamo-tunnel"
 #: Bytes that may pass at once: 20 ms of the bandwidth, and never less than a few full packets.
 _BURST_SECONDS, _LEAST_BURST = 0.02, 32 * 1024
+
+
+def device_of(name: str) -> str:
+    """Return what the interface of a tunnel is called: eleven letters at most, for what shapes it has four more.
+
+    >>> device_of("dfw/data")
+    'dtcb81b08b'
+    """
+    return f"dt{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,8 @@ class Tunnel:
 
     @property
     def device(self) -> str:
-        """What its interface is called: eleven letters at most, for that which shapes it has four more."""
-        return f"dt{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+        """What its interface is called."""
+        return device_of(self.name)
 
     @property
     def port(self) -> int:

@@ -4,38 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet.older_values import bandwidth_text
 from dynamo.fleet.place import reach
 from dynamo.fleet.slice import Slice
+from dynamo.fleet.slice_steps import Action, Plan, Step
+from dynamo.fleet.tunnel import tunnels
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnel_ledger import TunnelLedger
 from dynamo.fleet.tunnels import Tunnels
 
-__all__ = ["bring_about", "take_away"]
+__all__ = ["any_tunnel", "bring_about", "take_away", "with_tunnels"]
 
 
 def bring_about(slice_: Slice, journal: Path, tell: Callable[[str], None]) -> None:
     """Have the tunnels as the slice says, also where it says of none any more; raises `InfrastructureError`."""
-    if not _any(slice_, journal):
-        return
-    with _opened(slice_, journal, tell) as tunnels:
-        tunnels.say(again=True)
+    with _opened(slice_, journal, tell) as opened:
+        opened.say(again=True)
     for name, rule in slice_.networks.items():
         if rule.tunnel:
-            rate = bandwidth_text(rule.bandwidth) if rule.bandwidth else "no limit"
-            tell(f"tunnel {name}: hub {rule.tunnel.hub}, {rate}")
+            tell(f"tunnel {name} at {rule.tunnel.hub}: {_words(rule.bandwidth)}")
+
+
+def _steps(slice_: Slice) -> list[Step]:
+    """Return what becomes of the tunnels of a slice: made, changed or kept; what is not told is to be made."""
+    if not any(rule.tunnel for rule in slice_.networks.values()):
+        return []
+    try:
+        reached = reach(slice_.pool, slice_.name)
+        pool, rates, why = reached.networks, Hub(reached.manager).rates(), ""
+    except DynamoError as error:
+        pool, rates, why = (), {}, f"the hub does not tell what there is: {error.message}"
+    found = []
+    for network, one in tunnels(slice_, pool):
+        rate, now = one.shape[0], rates.get(one.device)
+        action: Action = "make" if now is None else "keep" if now == rate else "change"
+        was = f"it is {_words(now)}" if now is not None and now != rate else why
+        found.append(Step(action, "tunnel", network, one.place, size=_words(rate), why=was))
+    return found
+
+
+def with_tunnels(found: Plan, slice_: Slice) -> Plan:
+    """Return a plan with what becomes of the tunnels."""
+    return replace(found, steps=(*found.steps, *_steps(slice_)))
+
+
+def _words(rate: float | None) -> str:
+    return bandwidth_text(rate) if rate else "without limit"
 
 
 def take_away(slice_: Slice, journal: Path) -> str:
     """Take all tunnels of a slice away; return why that could not be done, or nothing."""
-    if not _any(slice_, journal):
+    if not any_tunnel(slice_, journal):
         return ""
     try:
-        with _opened(slice_, journal, lambda _: None) as tunnels:
-            tunnels.end()
+        with _opened(slice_, journal, lambda _: None) as opened:
+            opened.end()
     except UserError as error:
         if not slice_.pool.name:
             return error.message
@@ -47,7 +74,7 @@ def take_away(slice_: Slice, journal: Path) -> str:
     return ""
 
 
-def _any(slice_: Slice, journal: Path) -> bool:
+def any_tunnel(slice_: Slice, journal: Path) -> bool:
     """Whether the slice has tunnels, or had some."""
     with TunnelLedger(journal, slice_.name) as books:
         return bool(books.made()) or any(rule.tunnel for rule in slice_.networks.values())
@@ -56,8 +83,8 @@ def _any(slice_: Slice, journal: Path) -> bool:
 @contextmanager
 def _opened(slice_: Slice, journal: Path, tell: Callable[[str], None]) -> Iterator[Tunnels]:
     reached = reach(slice_.pool, slice_.name)
-    tunnels = Tunnels(journal, slice_, Hub(reached.manager), reached.networks, tell)
+    opened = Tunnels(journal, slice_, Hub(reached.manager), reached.networks, tell)
     try:
-        yield tunnels
+        yield opened
     finally:
-        tunnels.close()
+        opened.close()

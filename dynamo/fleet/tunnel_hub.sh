@@ -3,7 +3,7 @@
 # through, and DEVICE.nft, what they may reach. The key is made here, and never leaves this machine.
 #   hub.sh up DEVICE PORT ADDRESS RATE BURST   has it so, made or changed, and prints its public key; RATE 0 is no bound
 #   hub.sh down DEVICE                         takes it away, with its key
-#   hub.sh show                                prints each device, what it is shaped to, and how many may come through
+#   hub.sh show                                prints each device, and what it is shaped to
 set -eu
 umask 077
 place=$(dirname "$0")
@@ -63,8 +63,7 @@ show() {
     [ -e "$one" ] || continue
     device=$(basename "$one" .key)
     rate=$(tc qdisc show dev "$device" root 2> /dev/null | sed -n 's/.* rate \([^ ]*\).*/\1/p')
-    peers=$(wg show "$device" peers 2> /dev/null | wc -l)
-    echo "$device ${rate:-0} $peers"
+    ! ip link show "$device" > /dev/null 2>&1 || echo "$device ${rate:-0}"
   done
 }
 

@@ -12,7 +12,7 @@ from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.join import JoinRefusedError
 from dynamo.fleet.slice import Slice
-from dynamo.fleet.tunnel import PUBLIC_KEY, Peer, Tunnel, free_address, tunnels, worker_lines
+from dynamo.fleet.tunnel import PUBLIC_KEY, Peer, Tunnel, device_of, free_address, tunnels, worker_lines
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnel_ledger import TunnelLedger
 from dynamo.fleet.worker_config import PoolPlace
@@ -105,6 +105,8 @@ class Tunnels:
 
     def let_go(self, workers: Sequence[str]) -> None:
         """Let these through no more; the hub is told in the next turn."""
+        if not self._tunnels:
+            return
         with self._books() as books:
             for one in workers:
                 books.remove(one)
@@ -125,7 +127,10 @@ class Tunnels:
                 if again or said is None or (said.tunnel, said.peers) != (tunnel, mine):
                     self._said[network] = _Said(tunnel, mine, self._hub.up(tunnel, mine))
             for name in set(before) - set(names):
-                self._hub.down(Tunnel(name, "", "", ()).device)
+                self._hub.down(device_of(name))
+                for one in peers:
+                    if one.tunnel == name:
+                        books.remove(one.worker)
             self._said = {network: one for network, one in self._said.items() if network in wanted}
             if before != names:
                 books.make(names)
@@ -154,7 +159,7 @@ class Tunnels:
         """Take all tunnels away, and forget who came through; raises `InfrastructureError`."""
         with self._lock, self._books() as books:
             for name in {*books.made(), *(one.name for one in self._tunnels.values())}:
-                self._hub.down(Tunnel(name, "", "", ()).device)
+                self._hub.down(device_of(name))
             books.clear()
             self._said.clear()
 

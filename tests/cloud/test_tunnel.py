@@ -39,8 +39,8 @@ networks:
     ports: [9618, 5201]
     tunnel: {{hub: "{hub}"}}
 nodes:
-  near: {{provider: here, size: {{cores: 1, memory: 2 GiB}}, min: 1, max: 1}}
-  far: {{provider: there, size: {{cores: 1, memory: 2 GiB}}, min: 1, max: 1, networks: [data]}}
+  near: {{provider: here, size: {{cores: 1, memory: 2 GiB}}, min: {least}, max: 1}}
+  far: {{provider: there, size: {{cores: 1, memory: 2 GiB}}, min: {least}, max: 1, networks: [data]}}
 limits: {{cores: 2}}
 """
 _JOB = """
@@ -148,10 +148,14 @@ def listening(address: str) -> Iterator[int]:
         server.shutdown()
 
 
-def write(folder: Path, hub: RunningPool, bandwidth: str) -> None:
+def write(folder: Path, hub: RunningPool, bandwidth: str, least: int = 1) -> None:
     """Write the slice with such a bandwidth, whole or not at all."""
     text = _DOCUMENT.format(
-        pool=hub.settings.name, network=hub.pool.prefix, hub=hub.settings.tunnel, bandwidth=bandwidth
+        pool=hub.settings.name,
+        network=hub.pool.prefix,
+        hub=hub.settings.tunnel,
+        bandwidth=bandwidth,
+        least=least,
     )
     (folder / "slice.new").write_text(text)
     (folder / "slice.new").replace(folder / "slice.yaml")
@@ -256,9 +260,11 @@ def test_a_worker_of_another_cloud_joins_by_a_tunnel(hub, docker, until, tmp_pat
         until(lambda: not said(manager, "wg", "show", "all", "peers"), "its peer is gone")
     finally:
         fleet.end()
-    write(tmp_path, hub, "9 Mb/s")
-    again = dynamo(tmp_path, "slice", "apply", "slice.yaml", "--yes", "--wait", "60")
-    assert shapes(manager).count("9Mbit") == 2, again.stdout + again.stderr
+    write(tmp_path, hub, "9 Mb/s", least=0)
+    again = dynamo(tmp_path, "slice", "apply", "slice.yaml", "--yes")
+    assert f"change   data: tunnel at {hub.settings.tunnel}, 9 Mb/s (it is 24 Mb/s)" in again.stdout
+    assert (again.returncode, shapes(manager).count("9Mbit")) == (0, 2), again.stdout + again.stderr
+    assert "keep     data: tunnel" in dynamo(tmp_path, "slice", "plan", "slice.yaml").stdout
     gone = dynamo(tmp_path, "slice", "destroy", "slice.yaml", "--yes")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "nothing is left of 'afar'" in gone.stdout

@@ -125,6 +125,7 @@ def test_a_good_slice_has_no_fault():
         ("spans: here", "spans: here, tunnel: §{hub: 'cm:5'}", "tunnel: should name the access points of the pool,"),
         ("spans: here", "spans: here, tunnel: {hub: 'cm:5', from: §aws}", "from: the network does not span 'aws'"),
         ("spans: here", "spans: here, tunnel: {hub: 'cm:5', to: §10.2.0.1/24}", "to: '10.2.0.1/24' is no network like"),
+        ("spans: here", "spans: here, tunnel: {hub: 'cm:5', to: §'fd00::/64'}", "to: 'fd00::/64' is no network like"),
         ("spans: here", "spans: here, tunnel: {hub: 'cm:5', to: §0.0.0.0/0}", "to: 0.0.0.0/0 is everybody, or nearly"),
         ("10.1.0.0/16, spans: here", "§10.1.0.0/28, spans: here, tunnel: {hub: 'cm:5', to: 10.2.0.0/24}",
          "cidr: 10.1.0.0/28 has too few addresses for 1 provider and a tunnel"),

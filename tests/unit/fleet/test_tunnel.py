@@ -8,8 +8,12 @@ from dataclasses import replace
 import pytest
 
 from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet import tunnel_ends
 from dynamo.fleet.join import JoinRefusedError
+from dynamo.fleet.place import ReachedPool
 from dynamo.fleet.slice_file import read
+from dynamo.fleet.slice_steps import Plan
+from dynamo.fleet.trust import Trust
 from dynamo.fleet.tunnel import Peer, Tunnel, filter_text, free_address, peers_text, tunnels, worker_lines
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnels import Tunnels
@@ -49,8 +53,8 @@ class Manager:
         self.files[path.rpartition("/")[2]] = text
 
     def fragment(self, slice_):
-        """Is not asked for here."""
-        raise AssertionError(slice_)
+        """Name where revocations would stand."""
+        return f"revoked-{slice_}.conf"
 
     def ups(self):
         """Return what tunnels were had with, one for each time."""
@@ -267,6 +271,31 @@ def test_a_hub_that_cannot_says_who_must_act(opened, manager):
         InfrastructureError, match=r"dynamo pool up --tunnel ADDRESS:51820\): sh failed \(1\): no tun"
     ):
         opened().say(again=True)
+
+
+@pytest.mark.parametrize(
+    ("shown", "action", "why"),
+    [
+        ("", "make", ""),
+        (f"{_TUNNEL.device} 8Mbit\n", "keep", ""),
+        (f"{_TUNNEL.device} 1500Kbit\n", "change", "it is 1500 kb/s"),
+        (f"dt00000000 8Mbit\n{_TUNNEL.device} 0\n", "change", "it is without limit"),
+        (None, "make", "the hub does not tell what there is: sh failed (1): no tunnel can be made here"),
+    ],
+)
+def test_a_plan_tells_what_becomes_of_a_tunnel(monkeypatch, manager, shown, action, why):
+    """By what the hub says that it has."""
+    reached = ReachedPool("", Trust(manager, _PLACE, "dfw"), _PLACE, "10.0.0.1", 0, lambda _: None, manager)
+    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached)
+    manager.run = lambda command: shown if command[-1] == "show" else ""
+    if shown is None:
+        manager = Manager()
+        manager.broken = True
+        reached = replace(reached, manager=manager)
+    found = tunnel_ends.with_tunnels(Plan("dfw"), slice_of(_TEXT))
+    (step,) = found.steps
+    assert (step.action, step.size, step.why) == (action, "8 Mb/s", why)
+    assert bool(found.changes) == (action != "keep")
 
 
 def test_a_hub_that_gives_no_key_is_not_believed(opened, manager):
