@@ -81,11 +81,25 @@ class Pool:
         return parts.worker(settings, number, token, execute=execute, socket=docker_socket(), devices=devices)
 
     def down(self) -> int:
-        """Remove the pool's containers, network, queue and tokens, and return how many containers there were."""
-        found = self.containers()
-        for one in (*found, *self._of_jobs()):
+        """Remove the pool's containers, network, queue and tokens, and return how many containers there were.
+
+        Raises `UserError` where machines of a fleet are on its network, before anything is removed.
+        """
+        found, jobs = self.containers(), self._of_jobs()
+        networks = self._docker.networks.list(filters=self._mine())
+        ours = {one.id for one in (*found, *jobs)}
+        for network in networks:
+            network.reload()
+            there = network.attrs.get("Containers") or {}
+            others = sorted(one.get("Name", id_) for id_, one in there.items() if id_ not in ours)
+            if others:
+                raise UserError(
+                    f"on the network of the pool {self.name!r} are machines that are not its own: {', '.join(others)}; "
+                    "end them first: `dynamo slice destroy` takes those of a slice away"
+                )
+        for one in (*found, *jobs):
             one.remove(force=True, v=True)
-        for network in self._docker.networks.list(filters=self._mine()):
+        for network in networks:
             network.remove()
         for volume in self._docker.volumes.list(filters=self._mine()):
             volume.remove()

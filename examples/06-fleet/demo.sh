@@ -20,7 +20,7 @@ finish() {
   if [ -n "$fleet" ]; then kill "$fleet" 2>/dev/null && wait "$fleet" || true; fi
   dynamo slice destroy "$folder/slice.yaml" --yes || true
   dynamo pool down --name "$name" || true
-  wait
+  kill $(jobs -p) 2>/dev/null || true
 }
 trap finish EXIT
 trap 'exit 130' INT TERM

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dynamo.errors import InfrastructureError
+from dynamo.errors import InfrastructureError, UserError
 from dynamo.pool.host import connect
 from dynamo.pool.pool import LABEL, Pool
 from dynamo.pool.settings import PoolSettings
@@ -169,6 +169,11 @@ def test_down_leaves_nothing(pool):
     other.up(PoolSettings(other.name, workers=1), pool.image, print)
     folder = other.state.folder
     assert folder.stat().st_mode & 0o077 == 0
+    machine = client.containers.run(pool.image, ["sleep", "600"], detach=True, network=other.prefix)
+    with pytest.raises(UserError, match=f"machines that are not its own: {machine.name}; end them first"):
+        other.down()
+    assert len(other.containers()) == 3
+    machine.remove(force=True)
     assert other.down() == 3
     mine = {"label": f"{LABEL}={other.name}"}
     assert client.containers.list(all=True, filters=mine) == []
