@@ -14,6 +14,8 @@ from dynamo.fleet.ledger import Ledger
 __all__ = ["Asked", "ask", "asked"]
 
 _NAME = "asked"
+#: Groups brought back that are remembered: the controller knows which of them it has seen.
+_RESTORED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,11 @@ def asked(ledger: Ledger) -> Asked:
 
 
 def ask(ledger: Ledger, **changes: Any) -> Asked:
-    """Change what is asked; return it as it is now."""
+    """Change what is asked; return it as it is now. Groups to `restore` are added to those that were named before."""
     with ledger.change():
-        new = replace(asked(ledger), **changes)
+        before = asked(ledger)
+        new = replace(before, **changes)
+        if "restore" in changes:
+            new = replace(new, restore=(*before.restore, *new.restore)[-_RESTORED:])
         ledger.learn(_NAME, asdict(new))
     return new

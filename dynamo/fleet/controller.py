@@ -21,7 +21,7 @@ from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.decision import Buy, Decision, Policy, Release
 from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.ledger import Ledger
-from dynamo.fleet.life import Patience, lasting
+from dynamo.fleet.life import Patience
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.obeying import obey
 from dynamo.fleet.policies.fallback import decided
@@ -275,9 +275,8 @@ class Controller:
     def _record(self, buy: Buy, trading: Market, now: float) -> WorkerRecord:
         offer, token = trading.offers[buy.offer], uuid.uuid4().hex
         group = self.slice.nodes[offer.group]
-        lifetime = lasting(group.lifetime, token) if group.role == "worker" else group.lifetime
         return WorkerRecord(
             token, self.slice.name, offer.group, offer.provider, offer.key,
             machine_name(self.slice.name, offer.group, token), "requested", now, now, offer.cores, offer.memory,
-            offer.usd_per_hour, offer.quantum, offer.minimum, dies=now + lifetime if lifetime else None, why=buy.why,
+            offer.usd_per_hour, offer.quantum, offer.minimum, dies=group.dies(token, now), why=buy.why,
         )  # fmt: skip

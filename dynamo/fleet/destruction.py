@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.join import JoinDesk
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.life import Patience
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
 from dynamo.fleet.owner import Owner, refuse_foreign
@@ -68,12 +69,16 @@ def destroy(
     calls = {name: Calls(name, _connector(connect)) for name, connect in providers.items()}
     elsewhere = _elsewhere(ledger, providers)
     try:
-        until, told = time.monotonic() + patience, set[str]()
+        until, told, seen = time.monotonic() + patience, set[str](), set[str]()
         while True:
             left = _turn(slice_, calls, owner, told, tell)
-            left = replace(left, silent={**left.silent, **elsewhere})
+            seen |= set(left.machines)
+            awaited = _awaited(ledger, seen, clock())
+            left = replace(
+                left, machines=(*left.machines, *awaited.values()), silent={**left.silent, **elsewhere}
+            )
             try:
-                _write_down(ledger, left, clock())
+                _write_down(ledger, left, awaited, clock())
             except WorkspaceError as error:  # what is there is taken away all the same
                 _once(told, f"this is not written down: {error.message}", tell)
             done = not (left.machines or left.networks or left.silent.keys() - elsewhere.keys())
@@ -194,7 +199,17 @@ def _once(told: set[str], line: str, tell: Callable[[str], None]) -> None:
         tell(line)
 
 
-def _write_down(ledger: Ledger, left: Left, now: float) -> None:
+def _awaited(ledger: Ledger, seen: Collection[str], now: float) -> dict[str, str]:
+    """Return orders, by their tokens, of which a machine may still come: given just now, and not answered."""
+    patience = Patience().requested
+    return {
+        one.token: f"{one.provider}: {one.name} (ordered {max(now - one.ordered, 0):.0f} s ago, may still come)"
+        for one in ledger.workers()
+        if not one.machine and now - one.ordered < patience and f"{one.provider}: {one.name}" not in seen
+    }
+
+
+def _write_down(ledger: Ledger, left: Left, awaited: Mapping[str, str], now: float) -> None:
     """Write down which workers are going, and which are gone: their provider answered, and does not list them."""
     there = {one.partition(": ")[2] for one in left.machines}
     with ledger.change():
@@ -204,5 +219,5 @@ def _write_down(ledger: Ledger, left: Left, now: float) -> None:
             )
             if going is not one:
                 ledger.put(going)
-            if one.provider not in left.silent and one.name not in there:
+            if one.token not in awaited and one.provider not in left.silent and one.name not in there:
                 ledger.put(going.step("gone", now, "the slice was destroyed"))

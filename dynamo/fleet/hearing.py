@@ -58,6 +58,7 @@ class Hearing:
         self.reading: Reading | None = None
         #: Since when it has answered without a break.
         self.since = 0.0
+        self._known: tuple[Reading, float, Mapping[str, Heard]] | None = None
         self.trouble = "the pool has not answered yet"
 
     def ask(self) -> None:
@@ -111,7 +112,9 @@ class Hearing:
         """Return what the pool says of its workers; None where it does not answer."""
         if self.reading is None or now - self.reading.at > self._stale:
             return None
-        return heard_of(self.reading, self.predictor, now)
+        if self._known is None or self._known[:2] != (self.reading, now):
+            self._known = self.reading, now, heard_of(self.reading, self.predictor, now)
+        return self._known[2]
 
     def loads(self, now: float) -> Sequence[Load]:
         """Return its queue as it was last known."""
@@ -138,7 +141,9 @@ class Hearing:
         return {kind: one.late / one.due for kind, one in self.endings.hour(now).items() if one.due}
 
     def drain(self, token: str) -> None:
-        """Have a worker drained."""
+        """Have a worker drained, unless that is under way."""
+        if token in self._drains:
+            return
         self._drains[token] = self._draining.call("drain", token)
 
     def _learn(self, done: Sequence[Done]) -> None:

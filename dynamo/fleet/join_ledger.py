@@ -70,8 +70,8 @@ class JoinLedger(Opened):
     def revoked(self, now: float) -> Sequence[str]:
         """Return the workers that were let go, and joined before, and whose token of HTCondor may still be good."""
         rows = self._db.execute(
-            "SELECT DISTINCT worker FROM fleet_joins WHERE revoked IS NOT NULL AND spent IS NOT NULL AND dies > ? "
-            "ORDER BY worker",
+            "SELECT DISTINCT worker FROM fleet_joins WHERE revoked IS NOT NULL AND spent IS NOT NULL "
+            "AND dies + grace > ? ORDER BY worker",
             (now,),
         )
         return [worker for (worker,) in rows]
@@ -91,5 +91,5 @@ class JoinLedger(Opened):
         return [RefusedJoin(*row) for row in rows]
 
     def forget(self, before: float) -> None:
-        """Remove the tickets of workers whose lifetime was over before a time (Unix seconds)."""
-        self._db.execute("DELETE FROM fleet_joins WHERE dies < ?", (before,))
+        """Remove the tickets of workers whose tokens were good for nothing before a time (Unix seconds)."""
+        self._db.execute("DELETE FROM fleet_joins WHERE dies + grace < ?", (before,))

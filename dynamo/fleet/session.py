@@ -241,7 +241,9 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, DynamoError | OSError):
         return str(error)
     at = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno}); this is a fault of dynamo's"
+    return (
+        f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno}); this is a fault of dynamo's"
+    )
 
 
 def _check_known(ledger: Ledger, slice_: Slice) -> None:

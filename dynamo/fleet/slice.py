@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from dynamo.errors import UserError
 from dynamo.fleet.credentials import find_credentials
+from dynamo.fleet.life import lasting
 from dynamo.fleet.offering import Purchase
 from dynamo.fleet.provider import ProviderSettings
 from dynamo.graph.units import format_bytes, format_count
@@ -256,6 +257,11 @@ class NodeGroup:
     def most(self) -> int:
         """How many there are at most."""
         return self.max if self.count is None else self.count
+
+    def dies(self, token: str, born: float) -> float | None:
+        """Return when the lifetime of the machine of an order is over (Unix seconds); None where it has none."""
+        lasts = lasting(self.lifetime, token) if self.role == "worker" else self.lifetime
+        return born + lasts if self.lifetime else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dynamo.fleet.refusals import (
     OutcomeUnknownError,
     ProviderError,
     ThrottledError,
+    UnavailableError,
 )
 
 __all__ = ["BAD_BOOTS", "OUT", "Out", "Rest", "Standing"]
@@ -24,7 +25,7 @@ __all__ = ["BAD_BOOTS", "OUT", "Out", "Rest", "Standing"]
 REST, LONGEST_REST = 180.0, 1800.0
 #: More refusals in a row make no rest longer.
 _MOST_TIMES = 10
-#: Seconds that an offer rests where its provider had too many calls.
+#: Seconds that an offer rests where its provider had too many calls, or did not answer.
 THROTTLED = 30.0
 #: So many machines in a row that came to nothing take a node group out of service, for so many seconds; then one more
 #: that comes to nothing does.
@@ -82,7 +83,7 @@ class Standing:
             return self
         times = min(before.times + 1 if before else 1, _MOST_TIMES)
         seconds = min(REST * 2 ** (times - 1), LONGEST_REST)
-        if isinstance(error, ThrottledError):  # it says nothing of what is left
+        if isinstance(error, ThrottledError | UnavailableError):  # it says nothing of what is left
             seconds, times = THROTTLED, before.times if before else 0
         elif isinstance(error, BadRequestError | AuthError):  # somebody must mend something first
             seconds = LONGEST_REST

@@ -16,6 +16,8 @@ from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.refusals import OutcomeUnknownError, UnavailableError
 from dynamo.testing import Cloud
 
+START = 86_400.0 * 20_000
+
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
@@ -171,3 +173,48 @@ def test_a_journal_that_cannot_be_written_holds_nothing_up(small_disk, fill_disk
     assert not cloud.there()
     (line,) = [one for one in told if one.startswith("this is not written down: ")]
     assert "full" in line
+
+
+def test_an_order_that_was_given_just_now_is_waited_for(ledger):
+    """Its answer was lost with the controller, and the cloud lists it late: nothing is left is not said before."""
+    cloud, now, begun = Cloud(), [START], START - 20.0
+    ledger.put(
+        WorkerRecord(
+            "t1", "s", "workers", "a", "workers/a/two", "s-1", "requested", begun, begun, cores=2, memory=0
+        )
+    )
+
+    def clock() -> float:
+        now[0] += 10.0
+        if now[0] == START + 50.0:
+            cloud.provider().create(MachineSpec(Tags("s", "workers", "t1"), "s-1"))
+        return now[0]
+
+    told: list[str] = []
+    left = destroy("s", {"a": cloud.provider}, ledger, told.append, patience=60.0, clock=clock)
+    assert not left
+    assert not cloud.there()
+    assert "taking s-1 at a away" in told
+    assert ledger.workers() == []
+
+
+def test_an_order_of_which_no_machine_came_is_not_waited_for_for_ever(ledger):
+    """Two minutes after it was given nothing comes of it any more."""
+    begun = START - 20.0
+    ledger.put(
+        WorkerRecord(
+            "t1", "s", "workers", "a", "workers/a/two", "s-1", "requested", begun, begun, cores=2, memory=0
+        )
+    )
+    ticks = iter(range(10**6))
+    left = destroy(
+        "s",
+        {"a": Cloud().provider},
+        ledger,
+        lambda _: None,
+        patience=60.0,
+        clock=lambda: START + 10 * next(ticks),
+    )
+    assert not left
+    assert next(ticks) >= 10
+    assert ledger.workers() == []

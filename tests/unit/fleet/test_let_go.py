@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from dynamo.fleet.decision import Decision, Release
 from dynamo.fleet.guard import RELEASES, spent_today
+from dynamo.fleet.machine import Tags
 from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice, SliceLimits
 from dynamo.testing import Fault
 
@@ -105,3 +107,55 @@ def test_a_machine_of_an_order_that_was_taken_back_counts_in_the_budget(worlds):
     (gone,) = world.ledger.workers(ended_after=0.0)
     assert gone.machine
     assert spent_today([gone], world.now) >= 1.0 / 60
+
+
+def test_a_drain_that_takes_long_is_asked_for_once(worlds):
+    """A pool whose drains take minutes is not given more of them than there are workers."""
+    world = worlds(a_slice())
+    world.pool.submit("lead", 3000, count=8)
+    world.run(200)
+    go_on, asked = threading.Event(), []
+
+    def slow(token: str) -> None:
+        asked.append(token)
+        go_on.wait()
+
+    world.pool.drain = slow
+    for _ in range(3):
+        for one in world.controller.roster.live:
+            world.controller.hearing.drain(one.token)
+    go_on.set()
+    world.settle()
+    assert sorted(asked) == sorted(one.token for one in world.controller.roster.live)
+
+
+def test_who_joined_while_nobody_looked_teaches_nothing_of_boots(worlds):
+    """A controller that was down for two hours takes no boot for one of two hours."""
+    world = worlds(a_slice())
+    world.run(20)
+    world.pool.submit("lead", 20_000, count=12)
+    world.run(20)
+    world.settle()
+    world.ledger.close()
+    world.now += 7200
+    world.pool.step()
+    world.start()
+    world.run(60)
+    assert world.stages() == ["joined"] * 6
+    assert not world.controller.standing.boots
+
+
+def test_machines_that_are_adopted_are_as_many_as_the_group_may_have_and_die_in_time(worlds):
+    """Of ten that nobody knows eight have a place, and each is as old as it is."""
+    group = replace(a_slice().nodes["workers"], lifetime=3600.0)
+    world = worlds(replace(a_slice(), nodes={"workers": group}))
+    for n in range(10):
+        made = world.cloud.ghost(Tags("dfw", "workers", f"ghost{n}"), age=600.0)
+        world.cloud.machines[made.id] = replace(made, size="two")
+    world.pool.submit("lead", 3000, count=20)
+    began = world.now
+    world.run(300)
+    ours = world.ledger.workers()
+    assert [one.stage for one in ours] == ["joined"] * 8
+    assert all(began - 600.0 + 3240.0 <= one.dies <= began - 600.0 + 3600.0 for one in ours)
+    assert len(world.there) == 8

@@ -50,9 +50,12 @@ def test_what_was_asked_is_kept_and_changed_one_by_one(tmp_path):
         assert asked(ledger) == Asked()
         ask(ledger, paused=True)
         ask(ledger, restore=(("workers", 5.0),))
+        ask(ledger, restore=(("small", 6.0),))
         ask(ledger, policy="queue_depth", drain=("t1",))
     with Ledger(tmp_path / "journal.db", "dfw") as ledger:
-        assert asked(ledger) == Asked(True, "queue_depth", ("t1",), (("workers", 5.0),))
-        assert ask(ledger, paused=False) == Asked(False, "queue_depth", ("t1",), (("workers", 5.0),))
+        assert asked(ledger) == Asked(True, "queue_depth", ("t1",), (("workers", 5.0), ("small", 6.0)))
+        assert ask(ledger, paused=False) == Asked(
+            False, "queue_depth", ("t1",), (("workers", 5.0), ("small", 6.0))
+        )
     with Ledger(tmp_path / "journal.db", "other") as ledger:
         assert asked(ledger) == Asked()

@@ -78,3 +78,16 @@ def test_where_it_cannot_be_told_that_is_said(place):
     )
     assert tickets.revoked(100.0) == ["a"]
     assert disbelieve(ledger, tickets, nobody, clock=lambda: 6000.0) == ""
+
+
+def test_a_token_is_refused_for_as_long_as_it_is_good(tmp_path):
+    """That is until its worker's lifetime and its grace are over, and so long its ticket is kept."""
+    with JoinLedger(tmp_path / "j.db") as tickets:
+        desk = JoinDesk(tickets)
+        ticket = Ticket("w1", "o1", "g", "f", 1800.0, 43_200.0, grace=3600.0)
+        asked = JoinRequest("w1", "o1", desk.issue(ticket), "n")
+        desk.spend(desk.admit(asked, 10.0), asked, 10.0)
+        desk.revoke("w1", 20_000.0)
+        for now, gone in ((20_001.0, ["w1"]), (46_799.0, ["w1"]), (46_801.0, [])):
+            tickets.forget(now - 3600.0)
+            assert list(tickets.revoked(now)) == gone

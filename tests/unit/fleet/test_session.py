@@ -11,6 +11,7 @@ import pytest
 
 from dynamo.errors import UserError
 from dynamo.fleet.asked import ask
+from dynamo.fleet.controller import Controller
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.refusals import UnavailableError
@@ -115,3 +116,19 @@ def test_nothing_is_bought_where_nobody_knows_what_there_is(fleet):
         made().run(threading.Event(), lambda _: cloud.calls.count("list") > 3)
     assert "offerings" in cloud.calls
     assert not cloud.there()
+
+
+def test_a_turn_that_fails_by_a_fault_of_ours_does_not_end_the_fleet(fleet, monkeypatch):
+    """What runs must be looked after; it is said, with the place."""
+    made, told, cloud = fleet
+    turn = Controller.turn
+
+    def broken(controller):
+        monkeypatch.setattr(Controller, "turn", turn)
+        raise KeyError("workers/c/nine")
+
+    monkeypatch.setattr(Controller, "turn", broken)
+    made().run(threading.Event(), lambda _: cloud.there())
+    (line,) = [one for one in told if "this turn failed" in one]
+    assert "KeyError: 'workers/c/nine' (test_session.py:" in line
+    assert cloud.there()

@@ -13,6 +13,7 @@ from dynamo.fleet.refusals import (
     OutcomeUnknownError,
     QuotaError,
     ThrottledError,
+    UnavailableError,
 )
 from dynamo.fleet.standing import BAD_BOOTS, OUT, Rest, Standing
 
@@ -36,9 +37,13 @@ def test_refusals_of_orders_that_were_under_way_together_are_one():
     assert standing.refused(OFFER, QuotaError("no"), 2) == standing
 
 
-def test_a_provider_with_too_many_calls_is_asked_again_soon():
-    """In half a minute."""
-    assert Standing().refused(OFFER, ThrottledError("slow"), 10).rests[OFFER].until == 40
+@pytest.mark.parametrize("kind", [ThrottledError, UnavailableError])
+def test_a_provider_that_says_nothing_of_what_is_left_is_asked_again_soon(kind):
+    """In half a minute, however often it was asked."""
+    standing = Standing()
+    for n in range(9):
+        standing = standing.refused(OFFER, kind("slow"), 100.0 * n)
+    assert standing.rests[OFFER].until == 830
 
 
 def test_an_order_whose_outcome_is_unknown_is_no_refusal():
