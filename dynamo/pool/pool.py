@@ -203,6 +203,15 @@ class Pool:
         for source, _ in part.mounts:
             if not source.startswith("/"):
                 self._docker.volumes.create(source, labels=self._labels())
+        labels = self._labels(role=part.role, made_from=made_from)
+        made = self._make(part, image, {"DYNAMO_OWNER": str(owner)}, labels, address)
+        self._docker.api.put_archive(made, "/", _packed(part.files))
+        self._docker.api.start(made)
+
+    def _make(
+        self, part: Part, image: str, environment: dict[str, str], labels: dict[str, str], address: str | None
+    ) -> str:
+        """Make a container that does not run yet, and return its id."""
         udp = _udp(part)
         made = self._docker.api.create_container(
             image,
@@ -210,8 +219,8 @@ class Pool:
             name=part.name,
             hostname=part.host,
             detach=True,
-            environment={"DYNAMO_OWNER": str(owner)},
-            labels=self._labels(role=part.role, made_from=made_from),
+            environment=environment,
+            labels=labels,
             host_config=self._docker.api.create_host_config(
                 init=True,
                 binds=[f"{source}:{target}" for source, target in part.mounts],
@@ -230,8 +239,7 @@ class Pool:
                 }
             ),
         )
-        self._docker.api.put_archive(made["Id"], "/", _packed(part.files))
-        self._docker.api.start(made["Id"])
+        return str(made["Id"])
 
     def _await(self, settings: PoolSettings) -> None:
         """Wait until the queue and every slot are known to the central manager."""
