@@ -28,8 +28,9 @@ _STATES: Mapping[str, MachineState] = {
     "stopped": "stopping",
     "terminated": "gone",
 }
-#: Why a machine ended that never came up.
-_NEVER_UP = ("Server.InsufficientInstanceCapacity", "Server.InternalError", "Client.InternalError")
+#: Why a machine ended that never came up; of these, that there was none left.
+_NO_ROOM = "Server.InsufficientInstanceCapacity"
+_NEVER_UP = (_NO_ROOM, "Server.InternalError", "Client.InternalError")
 _NEVER_UP_IN = ("LimitExceeded", "InvalidSnapshot")
 _BY_US = "Client.UserInitiatedShutdown"
 
@@ -115,6 +116,7 @@ def machine(element: Element, tags: Tags | None = None) -> Machine | None:
         created=_time(element.findtext("launchTime")),
         addresses=tuple(one for one in addresses if one),
         reason=reason,
+        no_room=state == "failed" and element.findtext("stateReason/code") == _NO_ROOM,
     )
 
 

@@ -28,7 +28,7 @@ from dynamo.fleet.refusals import (
     UnavailableError,
 )
 
-__all__ = ["Refused", "plain", "told"]
+__all__ = ["Refused", "no_room", "plain", "told"]
 
 _LONGEST = 300
 #: What Nova shows of a request ends its message; a word as long as this may be what must not be shown.
@@ -52,6 +52,15 @@ _ACT = {
     OutcomeUnknownError: "the listing will tell",
     NoCapacityError: "the next offer is tried",
 }
+
+
+def no_room(said: str) -> bool:
+    """Whether a fault says that the cloud has none of these left, or none for us: Nova finds that out after the order.
+
+    >>> no_room("No valid host was found. There are not enough hosts available.")
+    True
+    """
+    return bool(_NO_HOST.search(said) or _QUOTA.search(said))
 
 
 class Refused(BaseHTTPError):

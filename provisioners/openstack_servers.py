@@ -11,7 +11,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, get_args
 
-from dynamo.provisioners.openstack_errors import plain
+from dynamo.provisioners.openstack_errors import no_room, plain
 
 from dynamo.fleet.machine import Machine, MachineSpec, MachineState, Tags
 from dynamo.fleet.offering import Purchase
@@ -102,7 +102,8 @@ def machine(server: Mapping[str, Any]) -> Machine | None:
         purchase=purchase,
         created=_time(server.get("created")),
         addresses=_addresses(server.get("addresses") or {}),
-        reason=_reason(server, state),
+        reason=(reason := _reason(server, state)),
+        no_room=state == "failed" and no_room(reason),
     )
 
 

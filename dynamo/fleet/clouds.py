@@ -34,6 +34,8 @@ class Clouds:
         The time, in Unix seconds.
     owner
         Whose its machines are; None where all are.
+    ordering
+        Provider to the threads in which machines are ordered: nothing else waits behind a burst. None for the same.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Clouds:
         calls: Mapping[str, Calls],
         clock: Callable[[], float],
         owner: Owner | None = None,
+        ordering: Mapping[str, Calls] | None = None,
     ) -> None:
         self._slice = slice_
         self.calls = dict(calls)
+        self._ordering = self.calls if ordering is None else dict(ordering)
         self._clock = clock
         self._owner = owner
         #: Provider to the names of the networks that the slice has there.
@@ -125,11 +129,16 @@ class Clouds:
         now = self._clock()
         return frozenset(name for name, one in self.listings.items() if now - one.at <= within)
 
+    def no_room(self, provider: str, token: str) -> bool:
+        """Whether a machine came to nothing because its provider has none of these left."""
+        found = self.listings[provider].machines.get(token) if provider in self.listings else None
+        return found is not None and found.no_room
+
     def order(self, provider: str, spec: MachineSpec) -> None:
         """Order a machine, whose intent is written down already."""
         whose = replace(spec.tags, owner=self._owner.name if self._owner else "")
         spec = replace(spec, tags=whose)
-        self._orders[spec.tags.token] = self.calls[provider].call("create", spec)
+        self._orders[spec.tags.token] = self._ordering[provider].call("create", spec)
 
     def answers(self) -> list[tuple[str, Machine | ProviderError]]:
         """Return the orders that have an outcome now, by their tokens."""
@@ -153,7 +162,7 @@ class Clouds:
 
     def close(self) -> None:
         """Have the threads end."""
-        for calls in self.calls.values():
+        for calls in {*self.calls.values(), *self._ordering.values()}:
             calls.close()
 
     def _outcome(self, name: str, call: Call) -> Any:

@@ -26,7 +26,13 @@ from dynamo.fleet.machine import Machine
 from dynamo.fleet.obeying import obey
 from dynamo.fleet.policies.fallback import decided
 from dynamo.fleet.record import WorkerRecord
-from dynamo.fleet.refusals import BadRequestError, OutcomeUnknownError, ProviderError, UnavailableError
+from dynamo.fleet.refusals import (
+    BadRequestError,
+    NoCapacityError,
+    OutcomeUnknownError,
+    ProviderError,
+    UnavailableError,
+)
 from dynamo.fleet.roster import Roster, Starter
 from dynamo.fleet.seen import Seen
 from dynamo.fleet.settle import settle
@@ -184,7 +190,10 @@ class Controller:
         if one.stage == "joined" and before.joined is None and self._watched:
             self.standing = self.standing.booted(one.offer, one.group, one.since - one.ordered)
         elif one.failed and not before.failed and before.stage == "booting":
-            self.standing = self.standing.failed(one.offer, one.group, one.why, one.since)
+            if self.clouds.no_room(one.provider, one.token):
+                self.standing = self.standing.refused(one.offer, NoCapacityError(one.why), one.since)
+            else:
+                self.standing = self.standing.failed(one.offer, one.group, one.why, one.since)
 
     def _adopt(self, ghosts: Sequence[Ghost], now: float) -> None:
         """Take machines that the pool hears of for ours, where the slice has a place for them.

@@ -117,6 +117,8 @@ class Machine:
         Its addresses, private ones first.
     reason
         What the provider says of a machine that failed or went away by itself.
+    no_room
+        Whether it failed because the provider has none of these left, which clouds may find out after the order.
     """
 
     id: str
@@ -128,6 +130,7 @@ class Machine:
     created: float | None = None
     addresses: tuple[str, ...] = ()
     reason: str = ""
+    no_room: bool = False
 
     @property
     def there(self) -> bool:

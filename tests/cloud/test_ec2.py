@@ -234,6 +234,7 @@ def test_why_a_machine_ended_by_itself(cloud, between):
         with between.failing(lambda call, body=body: Fault(200, body)):
             found = cloud.describe(made.id)
         assert (found.state, found.reason) == told
+        assert found.no_room == (code == "Server.InsufficientInstanceCapacity")
 
 
 def test_what_ec2_cannot_make_is_told_before_it_is_asked(cloud, between):

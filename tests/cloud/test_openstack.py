@@ -146,6 +146,7 @@ def test_a_server_is_told_as_it_stands(cloud, said, state, reason):
     cloud.nova.servers[made.id] |= {"OS-EXT-STS:task_state": None} | said
     found = provider(cloud).describe(made.id)
     assert (found.state, found.reason) == (state, reason)
+    assert found.no_room == reason.startswith("No valid host")
     assert list(provider(cloud).list("dfw")) == [found]
 
 

@@ -301,6 +301,27 @@ def test_a_slice_that_is_edited_while_the_fleet_grows(make):
     all_done(world)
 
 
+def test_a_cloud_that_has_no_room_after_the_order(make):
+    """OpenStack takes an order and fails it later: its offer rests, and the group is not blamed for bad boots."""
+    world = make(a_slice(workers=group("two", "four")))
+    world.run(30)
+    world.pool.submit("lead", 600, count=4)
+
+    def full(world) -> None:
+        for one in list(world.cloud.machines.values()):
+            if one.size == "two" and one.state != "failed":
+                failed = replace(one, state="failed", reason="No valid host was found", no_room=True)
+                world.cloud.machines[one.id] = failed
+
+    for _ in range(30):
+        full(world)
+        world.turn()
+    assert [one.size for one in world.there] == ["four"]
+    assert world.cloud.calls.count("create") < 8
+    assert not world.controller.standing.bad
+    assert not world.controller.standing.out
+
+
 def test_a_cloud_whose_clock_is_wrong(make):
     """An hour ahead or behind: nothing is old or new because of it."""
     for skew in (3600.0, -3600.0):
