@@ -206,7 +206,23 @@ class Pool:
         labels = self._labels(role=part.role, made_from=made_from)
         made = self._make(part, image, {"DYNAMO_OWNER": str(owner)}, labels, address)
         self._docker.api.put_archive(made, "/", _packed(part.files))
-        self._docker.api.start(made)
+        self._start(made, part)
+
+    def _start(self, id_: str, part: Part) -> None:
+        """Start a container; raises `UserError` where its port of this machine cannot be had."""
+        import docker
+
+        try:
+            self._docker.api.start(id_)
+        except docker.errors.APIError as error:
+            said = str(error.explanation)
+            if not part.udp or "external connectivity" not in said:
+                raise
+            self._docker.api.remove_container(id_, force=True)
+            raise UserError(
+                f"no tunnel can be had at {part.udp}: {said.rpartition(': ')[2].strip(')')}; "
+                "name an address of this machine and a UDP port that is free"
+            ) from None
 
     def _make(
         self, part: Part, image: str, environment: dict[str, str], labels: dict[str, str], address: str | None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from dynamo.errors import UserError
 from dynamo.pool.pool import Pool
 from dynamo.pool.settings import PoolSettings
 from tests.cloud.test_fleet_run import Running, dynamo
@@ -282,3 +283,21 @@ def test_a_worker_of_another_cloud_joins_by_a_tunnel(hub, docker, until, tmp_pat
         for whose, key in keys.items():
             assert len(key) == 44
             assert key not in text, f"{whose} key is in {where}"
+
+
+@pytest.mark.parametrize(
+    ("taken", "why"), [(True, "port is already allocated"), (False, "cannot assign requested address")]
+)
+def test_a_place_that_cannot_be_had_is_told(hub, docker, tmp_path, monkeypatch, taken, why):
+    """By who brings the pool up, before any of it runs."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    place = hub.settings.tunnel if taken else "203.0.113.7:51820"
+    pool = Pool(docker, f"test-{os.getpid()}-u")
+    try:
+        with pytest.raises(
+            UserError, match=f"no tunnel can be had at {place}: {why}; name an address of this machine"
+        ):
+            pool.up(PoolSettings(pool.name, workers=0, mounts=(tmp_path,), tunnel=place), hub.image, print)
+        assert not pool.containers()
+    finally:
+        pool.down()
