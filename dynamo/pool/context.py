@@ -65,12 +65,12 @@ def requirements() -> list[str]:
 
 def _code() -> Iterator[tuple[str, Path]]:
     """Name each file of the package as it is installed; some packages lie elsewhere in a source tree."""
-    for package in ("dynamo", "dynamo.provisioners", "dynamo.workflows"):
+    for package in ("dynamo", "dynamo.containers", "dynamo.provisioners", "dynamo.workflows"):
         folder = Path(import_module(package).__path__[0])
         place = package.replace(".", "/")
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
-            if path.is_file() and "__pycache__" not in inner.parts and inner.parts[0] != "containers":
+            if path.is_file() and "__pycache__" not in inner.parts:
                 yield f"{place}/{inner}", path
 
 
