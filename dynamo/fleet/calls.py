@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dynamo.errors import DynamoError
-from dynamo.fleet.refusals import OutcomeUnknownError, ProviderError, UnavailableError
+from dynamo.fleet.refusals import NotBegunError, OutcomeUnknownError, ProviderError, UnavailableError
 
 __all__ = ["Call", "Calls"]
 
@@ -62,7 +62,7 @@ class Call:
             if self.end(error=kind(f"no answer to {self.verb} in {self.limit:g} s")):
                 self.late()
         elif begun is None and now - self.asked > _WAITING * self.limit:
-            self.end(error=UnavailableError(f"{self.verb} was not begun in {_WAITING * self.limit:g} s"))
+            self.end(error=NotBegunError(f"{self.verb} was not begun in {_WAITING * self.limit:g} s"))
         return self._done.is_set()
 
     @property

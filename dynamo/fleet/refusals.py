@@ -11,6 +11,7 @@
     ├── GoneError               there is no such machine or network (any more)
     ├── OutcomeUnknownError     nobody knows whether it was done: the listing will tell
     └── UnavailableError        the cloud did not answer, and nothing was done
+        └── NotBegunError       nobody came to ask it: too many calls were before
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "BadRequestError",
     "GoneError",
     "NoCapacityError",
+    "NotBegunError",
     "OutcomeUnknownError",
     "ProviderError",
     "QuotaError",
@@ -69,6 +71,10 @@ class OutcomeUnknownError(ProviderError):
 
 class UnavailableError(ProviderError):
     """The cloud did not answer, or failed, and nothing was done."""
+
+
+class NotBegunError(UnavailableError):
+    """The cloud was not asked: other calls of it took too long. It says nothing of the cloud."""
 
 
 def caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:

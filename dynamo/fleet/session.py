@@ -257,14 +257,14 @@ def _check_known(ledger: Ledger, slice_: Slice) -> None:
 
 
 def _clouds(slice_: Slice, drivers: Mapping[str, Driver], clock: Callable[[], float], owner: Owner) -> Clouds:
-    """Return the providers of a slice, each with threads of its own."""
+    """Return the providers of a slice, each with threads of its own, and others for orders."""
     settings = {name: rule.settings(name) for name, rule in slice_.providers.items()}
 
     def connector(name: str) -> Callable[[], Provider]:
         return lambda: drivers[name].connect(settings[name])
 
-    calls = {name: Calls(name, connector(name)) for name in slice_.providers}
-    return Clouds(slice_.name, calls, clock, owner)
+    calls, ordering = ({name: Calls(name, connector(name)) for name in slice_.providers} for _ in range(2))
+    return Clouds(slice_.name, calls, clock, owner, ordering)
 
 
 @contextmanager

@@ -69,12 +69,22 @@ def _usd(offer: NodeOffer, offering: Offering | None) -> float | None:
     return known
 
 
+def _most(offer: NodeOffer, usd: float | None, sold: Sequence[Offering]) -> float | None:
+    """Return what an hour of one machine may come to: clouds charge up to the price on demand for spot."""
+    if offer.bought != "spot" or offer.usd_per_hour is not None:
+        return usd
+    if offer.max_price is not None:
+        return offer.max_price
+    prices = (one.usd_per_hour for one in sold if one.size == offer.size and one.purchase == "on-demand")
+    return max((one for one in (usd, *prices) if one is not None), default=None)
+
+
 def price(offer: NodeOffer, catalogue: Catalogue) -> Priced:
     """Return an offer with what the catalogue knows of it; what it does not say is one core and no price."""
-    offering = _sold(offer, catalogue.get(offer.provider, ()))
-    usd = most = _usd(offer, offering)
-    if offer.bought == "spot" and offer.max_price is not None:
-        most = offer.max_price
+    sold = catalogue.get(offer.provider, ())
+    offering = _sold(offer, sold)
+    usd = _usd(offer, offering)
+    most = _most(offer, usd, sold)
     if isinstance(offer.size, Measure):
         return Priced(offer, offer.size.cores, offer.size.memory, usd, most, offering)
     cores, memory = (offering.cores, offering.memory) if offering else (1, 0)

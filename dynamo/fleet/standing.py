@@ -13,6 +13,7 @@ from dynamo.fleet.life import Patience
 from dynamo.fleet.refusals import (
     AuthError,
     BadRequestError,
+    NotBegunError,
     OutcomeUnknownError,
     ProviderError,
     ThrottledError,
@@ -76,7 +77,7 @@ class Standing:
 
     def refused(self, offer: str, error: ProviderError, now: float) -> Self:
         """Return how things stand after an order was refused."""
-        if isinstance(error, OutcomeUnknownError):
+        if isinstance(error, OutcomeUnknownError | NotBegunError):  # the cloud has refused nothing
             return self
         before = self.rests.get(offer)
         if before and now < before.until:  # of several orders that were under way together

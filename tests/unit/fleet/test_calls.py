@@ -8,7 +8,13 @@ import pytest
 
 from dynamo.fleet.calls import Calls
 from dynamo.fleet.machine import MachineSpec, Tags
-from dynamo.fleet.refusals import OutcomeUnknownError, ProviderError, QuotaError, UnavailableError
+from dynamo.fleet.refusals import (
+    NotBegunError,
+    OutcomeUnknownError,
+    ProviderError,
+    QuotaError,
+    UnavailableError,
+)
 from dynamo.testing import Cloud, Fault
 
 SPEC = MachineSpec(Tags("s", "workers", "t1"), "s-t1", user_data="secret words")
@@ -175,7 +181,7 @@ def test_a_call_that_nobody_begins_is_given_up(make, hang):
     for call in asked:
         with pytest.raises(UnavailableError):
             call.result()
-    with pytest.raises(UnavailableError, match=r"create was not begun in 0\.15 s"):
+    with pytest.raises(NotBegunError, match=r"create was not begun in 0\.15 s"):
         last.result()
     hang.set()
     assert not cloud.there()
