@@ -41,7 +41,7 @@ _NO_HOST = re.compile(
 )
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
 #: Conflicts (409) that no waiting mends.
-_WRONG = re.compile(r"multiple possible networks|overlap", re.IGNORECASE)
+_WRONG = re.compile(r"multiple possible networks|overlap|not supported by", re.IGNORECASE)
 
 _ACT = {
     AuthError: "see that the credentials are right and may do this",

@@ -61,6 +61,12 @@ ANSWERS = [
     (409, nova("conflictingRequest", 409, "Port 5 is still in use."), UnavailableError, "in use, or busy"),
     (
         409,
+        nova("conflictingRequest", 409, "Rule bandwidth_limit is not supported by network 7"),
+        BadRequestError,
+        "not supported by network 7",
+    ),
+    (
+        409,
         {"NeutronError": {"type": "OverQuota", "message": "No more ['port']", "detail": ""}},
         QuotaError,
         "port",
