@@ -28,8 +28,6 @@ __all__ = [
 
 #: Seconds in which a machine must boot and ask.
 TOKEN_LIFETIME = 1800.0
-#: Seconds in which who joined may ask again, with the number that it asked with: its answer may have been lost.
-_AGAIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +195,9 @@ class JoinDesk:
 
     @staticmethod
     def _again(spent: Ticket, ticket: Ticket, request: JoinRequest, now: float) -> Ticket:
-        """Admit who has just joined and lost the answer; a number that is empty is nobody's."""
+        """Admit who has joined and lost the answer, while his token is good; a number that is empty is nobody's."""
         same = hmac.compare_digest(spent.nonce, digest(request.nonce)) and bool(request.nonce)
-        if spent.digest == ticket.digest and same and now - (spent.spent or 0.0) <= _AGAIN:
+        if spent.digest == ticket.digest and same and now < spent.until:
             return spent
         raise JoinRefusedError("this join token was used already")
 

@@ -24,8 +24,10 @@ from aiohttp import web
 
 from dynamo.errors import DynamoError, InfrastructureError
 from dynamo.fleet.certificate import Certificate
-from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, JoinStore, Ticket
+from dynamo.fleet.door import Door
+from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, JoinStore, Ticket, digest
 from dynamo.fleet.queue_key import QueueKeys
+from dynamo.fleet.seldom import Seldom
 from dynamo.fleet.trust import ASKING, AUTHORIZATIONS, Signer
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
@@ -36,9 +38,12 @@ log = logging.getLogger(__name__)
 #: Bytes of a body at most, and seconds in which it must come.
 _LIMIT = 4096
 _PATIENCE = 10.0
-#: Tokens are signed so many at a time, and so many machines wait for it at most.
+#: Tokens are signed so many at a time, and so many machines wait for it at most: no longer than they wait for us, also
+#: where the central manager takes 2 s for each.
 _SIGNERS = 4
-_WAITING = 256
+_WAITING = 40
+#: Answers that are kept for who asks again.
+_ANSWERS = 500
 
 
 class Allowance:
@@ -135,7 +140,10 @@ class JoinService:
         self._certificate, self._host, self.port = certificate, host, port
         self._clock, self._gate = clock, gate or _Open()
         self._allowance = Allowance()
-        self._waiting = 0
+        self._door: Door | None = None
+        self._seldom = Seldom(log)
+        # What is told to who asks, or will be, by what he sent: who asks again is signed for once.
+        self._answers: OrderedDict[str, asyncio.Task[str]] = OrderedDict()
         self.counts = JoinCounts()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="join-service", daemon=True)
@@ -180,6 +188,8 @@ class JoinService:
         except (OSError, DynamoError) as error:
             self._failed = error
         finally:
+            if self._door is not None:
+                self._loop.run_until_complete(self._door.close())
             self._loop.run_until_complete(runner.cleanup())
             self._books.submit(self._close_store).result()
             self._loop.close()
@@ -197,38 +207,60 @@ class JoinService:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._certificate.file, self._certificate.key)
-        site = web.TCPSite(runner, self._host, self.port, ssl_context=context)
-        await site.start()
-        self.port = runner.addresses[0][1]
+        assert runner.server is not None
+        self._door = Door(runner.server, context)
+        self.port = await self._door.open(self._host, self.port)
 
     async def _join(self, request: web.Request) -> web.Response:
+        """Answer a request, of which a connection has one."""
+        answer = await self._answer(request)
+        answer.force_close()
+        return answer
+
+    async def _answer(self, request: web.Request) -> web.Response:
         who, now = request.remote or "", time.monotonic()
         if self._allowance.spent(who, now):
             return self._refuse("too many refusals of this address: wait a minute", 429)
-        if self._waiting >= _WAITING:
-            return self._refuse("too many workers join at once: try again", 503)
-        self._waiting += 1
         try:
-            return await self._exchange(await _read(request))
+            asked = await _read(request)
+            assert self._door is not None
+            self._door.asked(request.get_extra_info("peername"))
+            return web.Response(text=await self._exchange(asked), headers={"Cache-Control": "no-store"})
         except JoinRefusedError as error:
-            self._allowance.refused(who, now)
+            if error.status < 500:
+                self._allowance.refused(who, now)
             return self._refuse(error.message, error.status)
         except InfrastructureError as error:
             self.counts.failed += 1
-            log.warning("a worker could not be let join: %s", error.message)
+            self._seldom.warn(f"a worker could not be let join: {error.message}", now)
             return web.Response(status=503, text="the pool cannot sign a token now: try again\n")
-        finally:
-            self._waiting -= 1
 
-    async def _exchange(self, asked: JoinRequest) -> web.Response:
-        """Sign first, then spend, then answer: a token that could not be spent leaves this machine never."""
+    async def _exchange(self, asked: JoinRequest) -> str:
+        """Return what is told to who may join: the same to who asks again, and it is signed once."""
         ticket = await self._loop.run_in_executor(self._books, self._desk.admit, asked, self._clock())
+        key = digest(f"{asked.worker}\n{asked.token}\n{asked.nonce}\n{asked.public}")
+        task = self._answers.get(key)
+        if task is None:
+            if sum(not one.done() for one in self._answers.values()) >= _WAITING:
+                raise JoinRefusedError("too many workers join at once: try again", 503)
+            task = self._answers[key] = self._loop.create_task(self._made(ticket, asked))
+            while len(self._answers) > _ANSWERS:
+                self._answers.popitem(last=False)
+        try:
+            return await task
+        except BaseException:
+            if self._answers.get(key) is task:
+                del self._answers[key]
+            raise
+
+    async def _made(self, ticket: Ticket, asked: JoinRequest) -> str:
+        """Sign first, then spend, then answer: a token that could not be spent leaves this machine never."""
         token, config = await self._loop.run_in_executor(self._signing, self._sign, ticket, asked.public)
         await self._loop.run_in_executor(self._books, self._desk.spend, ticket, asked, self._clock())
         await self._loop.run_in_executor(self._signing, self._gate.admit, ticket.worker, asked.public)
         self.counts.joined += 1
         log.info("the worker %s joined", ticket.worker)
-        return web.Response(text=f"{token}\n{config}", headers={"Cache-Control": "no-store"})
+        return f"{token}\n{config}"
 
     def _sign(self, ticket: Ticket, public: str) -> tuple[str, str]:
         place, more = self._gate.place(ticket.worker, self._place, public)
@@ -240,7 +272,7 @@ class JoinService:
 
     def _refuse(self, why: str, status: int) -> web.Response:
         self.counts.refused[why] = self.counts.refused.get(why, 0) + 1
-        log.warning("a machine was refused: %s", why)
+        self._seldom.warn(f"a machine was refused: {why}", time.monotonic())
         return web.Response(status=status, text=f"{why}\n")
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import logging
+import resource
+import socket
 import ssl
 import stat
 import threading
 import time
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet import join_service
 from dynamo.fleet.certificate import join_certificate
+from dynamo.fleet.door import Door
 from dynamo.fleet.join import JoinDesk, JoinRefusedError, JoinRequest, Ticket, digest
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.join_service import Allowance, JoinService
 from dynamo.fleet.queue_key import QueueKeys
+from dynamo.fleet.seldom import Seldom
 from dynamo.fleet.trust import AUTHORIZATIONS, LocalManager, Trust, revocation
 from dynamo.fleet.worker_config import PoolPlace, worker_config
 
@@ -59,13 +67,13 @@ def test_a_token_is_good_once(desk, store):
     ]
 
 
-def test_who_lost_the_answer_may_ask_again_for_a_minute(desk):
-    """The same machine, by the number that it made up; after a minute it may not either."""
+def test_who_lost_the_answer_may_ask_again_while_its_token_is_good(desk):
+    """The same machine, by the number that it made up; where signing is slow the answer comes when nobody listens."""
     token = desk.issue(_TICKET)
-    for now in (10.0, 11.0, 70.0):
+    for now in (10.0, 11.0, 999.0):
         _joins(desk, _asks(token), now)
     with pytest.raises(JoinRefusedError, match="used already"):
-        _joins(desk, _asks(token), 70.1)
+        _joins(desk, _asks(token), 1000.0)
 
 
 @pytest.mark.parametrize(
@@ -188,13 +196,16 @@ def test_an_address_that_is_refused_too_often_waits():
 
 
 class _Signer:
-    """Signs by counting; fails when told to."""
+    """Signs by counting; fails, and waits, when told to."""
 
     def __init__(self):
         self.signed, self.allowed = [], []
         self.fails = False
+        self.signs = threading.Event()
+        self.signs.set()
 
     def sign(self, worker, lifetime, allowed):
+        assert self.signs.wait(60)
         if self.fails:
             raise InfrastructureError("condor_token_create failed in a place that only we know")
         self.signed.append((worker, lifetime))
@@ -215,10 +226,13 @@ class _Served:
             return JoinDesk(store).issue(ticket)
 
     def ask(
-        self, token, *, worker="w-1", order="order-1", nonce="n" * 64, body=None, trusted=None, verb="POST"
-    ):
+        self, token, *, worker="w-1", order="order-1", nonce="n" * 64, body=None, trusted=None, verb="POST",
+        of="127.0.0.1",
+    ):  # fmt: skip
         context = ssl.create_default_context(cafile=trusted or self.certificate.file)
-        connection = http.client.HTTPSConnection("127.0.0.1", self.service.port, context=context, timeout=30)
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.service.port, context=context, timeout=30, source_address=(of, 0)
+        )
         form = urllib.parse.urlencode({"worker": worker, "order": order, "nonce": nonce})
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
@@ -260,10 +274,15 @@ def test_who_has_a_token_gets_what_htcondor_needs(served):
 
 
 def test_the_answer_that_was_lost_is_given_again(served):
-    """The same machine gets another token of HTCondor; another machine gets none."""
+    """The same machine gets it, also where it asks twice at once, and it is signed once; another machine gets none."""
     token = served.issue()
-    assert served.ask(token)[0] == 200
-    assert served.ask(token)[0] == 200
+    served.signer.signs.clear()
+    with ThreadPoolExecutor(2) as pool:
+        twice = [pool.submit(served.ask, token) for _ in range(2)]
+        served.signer.signs.set()
+        answers = {one.result() for one in twice} | {served.ask(token)}
+    assert [status for status, _ in answers] == [200]
+    assert len(served.signer.signed) == 1
     status, why = served.ask(token, nonce="m" * 64)
     assert (status, why) == (403, "this join token was used already\n")
     assert served.service.counts.refused == {"this join token was used already": 1}
@@ -327,6 +346,118 @@ def test_many_workers_behind_one_address_join_at_once(served):
         statuses = list(pool.map(lambda one: served.ask(one[1], worker=one[0])[0], tokens.items()))
     assert statuses == [200] * 30
     assert served.service.counts.joined == 30
+
+
+def test_where_signing_is_slow_forty_wait(served):
+    """Who comes then is told so at once, for he would wait in vain; the forty join, and he when he asks again."""
+    tokens = {f"w-{n}": served.issue(worker=f"w-{n}") for n in range(41)}
+    served.signer.signs.clear()
+    with ThreadPoolExecutor(41) as pool:
+        asked = {
+            pool.submit(served.ask, token, worker=name, of=f"127.0.0.{n // 15 + 1}"): name
+            for n, (name, token) in enumerate(tokens.items())
+        }
+        try:
+            (late,), _ = wait(asked, timeout=30, return_when=FIRST_COMPLETED)
+            assert late.result() == (503, "too many workers join at once: try again\n")
+        finally:
+            served.signer.signs.set()
+    assert sorted(one.result()[0] for one in asked) == [200] * 40 + [503]
+    assert served.ask(tokens[asked[late]], worker=asked[late])[0] == 200
+
+
+def _connects(service, of="127.0.0.1"):
+    return socket.create_connection(("127.0.0.1", service.port), timeout=30, source_address=(of, 0))
+
+
+def _is_ended(connection):
+    """Wait for the other side to end a connection, which may do so by a reset."""
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize(
+    "sent", [None, b"", b"POST /join HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\n\r\n"]
+)
+def test_who_sends_no_whole_request_is_not_listened_to(tmp_path, monkeypatch, sent):
+    """He does not begin TLS, says nothing, stops in the midst, or stays when all is said: his connection is ended."""
+    monkeypatch.setattr(join_service, "Door", partial(Door, patience=1.0))
+    certificate = join_certificate(tmp_path / "keys", ["127.0.0.1"])
+    context = ssl.create_default_context(cafile=certificate.file)
+    with _serve(tmp_path, certificate, _Signer()) as service, _connects(service) as plain:
+        if sent is None:
+            assert _is_ended(plain)
+            return
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as one:
+            one.sendall(sent)
+            assert _is_ended(one)
+
+
+def test_a_body_that_never_ends_is_not_waited_for(tmp_path, monkeypatch):
+    """As above, where a header announces more than comes."""
+    monkeypatch.setattr(join_service, "Door", partial(Door, patience=1.0))
+    certificate = join_certificate(tmp_path / "keys", ["127.0.0.1"])
+    context = ssl.create_default_context(cafile=certificate.file)
+    with (
+        _serve(tmp_path, certificate, _Signer()) as service,
+        context.wrap_socket(_connects(service), server_hostname="127.0.0.1") as one,
+    ):
+        one.sendall(b"POST /join HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nworker=")
+        assert _is_ended(one)
+
+
+def test_an_address_has_twenty_connections(served):
+    """One more is ended at once, and who comes from elsewhere joins meanwhile."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(_connects(served.service)) for _ in range(20)]
+        with _connects(served.service) as more:
+            assert _is_ended(more)
+        assert served.ask(served.issue(), of="127.0.0.2")[0] == 200
+        held[0].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            held[0].recv(1)
+
+
+def test_all_together_have_so_many_connections(tmp_path, monkeypatch):
+    """However many addresses somebody has, files are left for all else."""
+    monkeypatch.setattr(join_service, "Door", partial(Door, most=3))
+    certificate = join_certificate(tmp_path / "keys", ["127.0.0.1"])
+    with _serve(tmp_path, certificate, _Signer()) as service, ExitStack() as stack:
+        for n in range(3):
+            stack.enter_context(_connects(service, f"127.0.0.{n + 1}"))
+        with _connects(service, "127.0.0.9") as more:
+            assert _is_ended(more)
+
+
+def test_connections_leave_files_to_others(monkeypatch):
+    """They have no more than a quarter of what this process may open."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    assert Door(asyncio.Protocol, ssl.create_default_context())._most == 64
+
+
+def test_refusals_do_not_fill_the_log(served, caplog):
+    """Of each reason one line a minute, however many ask."""
+    for n in range(15):
+        served.ask(f"guess-{n}")
+    lines = [one.getMessage() for one in caplog.records if "refused" in one.getMessage()]
+    assert lines == [
+        "a machine was refused: this is no join token of this worker",
+        "a machine was refused: too many refusals of this address: wait a minute",
+    ]
+
+
+def test_what_was_not_logged_is_counted(caplog):
+    """The next line of a kind says how often it was; another kind has its own."""
+    seldom = Seldom(logging.getLogger("x"))
+    for what, now in (("a", 0.0), ("a", 1.0), ("b", 2.0), ("a", 59.9), ("a", 60.0), ("a", 120.0)):
+        seldom.warn(what, now)
+    assert [one.getMessage() for one in caplog.records] == [
+        "a", "b", "a (and 2 times since the last line of this)", "a",
+    ]  # fmt: skip
 
 
 def test_the_log_shows_no_secret(served, caplog):

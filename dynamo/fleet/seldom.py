@@ -1,0 +1,33 @@
+"""A log in which what happens again and again stands once a minute, with how often."""
+
+from __future__ import annotations
+
+import logging
+
+__all__ = ["Seldom"]
+
+
+class Seldom:
+    """Warns of each kind of thing at most once in `seconds`.
+
+    Parameters
+    ----------
+    log
+        Where to.
+    seconds
+        Between two lines of a kind.
+    """
+
+    def __init__(self, log: logging.Logger, seconds: float = 60.0) -> None:
+        self._log, self._seconds = log, seconds
+        self._told: dict[str, float] = {}
+        self._since: dict[str, int] = {}
+
+    def warn(self, what: str, now: float) -> None:
+        """Say that something happened at a time (s), or count it for the next line."""
+        if now < self._told.get(what, -self._seconds) + self._seconds:
+            self._since[what] = self._since.get(what, 0) + 1
+            return
+        more = self._since.pop(what, 0)
+        self._told[what] = now
+        self._log.warning("%s%s", what, f" (and {more} times since the last line of this)" if more else "")
