@@ -13,7 +13,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 
 from dynamo.fleet.seldom import Seldom
 
@@ -39,7 +38,7 @@ class Door:
     context
         Of TLS.
     most, each
-        Connections at once: of all, and of one address.
+        Connections at once: of all, and of one address that have sent no whole request yet.
     patience
         Seconds in which a connection must send a whole request, from when it is accepted.
     """
@@ -56,8 +55,9 @@ class Door:
         self._made, self._context = made, context
         self._most = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE)
         self._each, self._patience = each, patience
-        self._held: dict[socket.socket, str] = {}
-        self._asked: dict[object, asyncio.Event] = {}
+        self._held: dict[socket.socket, tuple[str, int]] = {}
+        # Of those that have sent no whole request yet.
+        self._silent: dict[object, asyncio.Event] = {}
         self._listening: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._seldom = Seldom(log)
@@ -84,15 +84,14 @@ class Door:
 
     def asked(self, peer: object) -> None:
         """Wait no more for who has sent a whole request; `peer` is the other end's address and port."""
-        event = self._asked.get(peer)
+        event = self._silent.pop(peer, None)
         if event is not None:
             event.set()
 
-    @property
-    def connections(self) -> int:
-        """How many there are."""
-        self._held = {one: host for one, host in self._held.items() if one.fileno() != -1}
-        return len(self._held)
+    def _is_one_too_many(self, host: str) -> bool:
+        self._held = {one: peer for one, peer in self._held.items() if one.fileno() != -1}
+        silent = sum(peer[0] == host and peer in self._silent for peer in self._held.values())
+        return len(self._held) >= self._most or silent >= self._each
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -108,16 +107,14 @@ class Door:
                 self._seldom.warn(f"machines that join cannot be listened to: {error}", time.monotonic())
                 await asyncio.sleep(_REST)
                 continue
-            full = self.connections >= self._most
-            if full or sum(host == peer[0] for host in self._held.values()) >= self._each:
+            if self._is_one_too_many(peer[0]):
                 one.close()
                 continue
-            self._held[one] = peer[0]
-            self._begin(self._serve(one, peer))
+            self._held[one], self._silent[peer] = peer, asyncio.Event()
+            self._begin(self._serve(one, peer, self._silent[peer]))
 
-    async def _serve(self, one: socket.socket, peer: object) -> None:
+    async def _serve(self, one: socket.socket, peer: object, asked: asyncio.Event) -> None:
         """Serve a connection, and end it where no whole request comes in time."""
-        asked = self._asked[peer] = asyncio.Event()
         transport: asyncio.Transport | None = None
         try:
             async with asyncio.timeout(self._patience):
@@ -129,5 +126,5 @@ class Door:
             if transport is not None:
                 transport.abort()
         finally:
-            with suppress(KeyError):
-                del self._asked[peer]
+            if self._silent.get(peer) is asked:
+                del self._silent[peer]
