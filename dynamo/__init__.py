@@ -41,7 +41,8 @@ _HOME = {
     **dict.fromkeys(("LocalEngine", "Summary"), "dynamo.engine"),
     **dict.fromkeys(("Plan", "Selection"), "dynamo.planning"),
     **dict.fromkeys(
-        ("File", "Graph", "Input", "Output", "Task", "command", "fuse", "task", "tell", "workflow"), "dynamo.graph"
+        ("File", "Graph", "Input", "Output", "Task", "command", "fuse", "task", "tell", "workflow"),
+        "dynamo.graph",
     ),
 }
 
