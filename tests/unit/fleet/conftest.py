@@ -203,7 +203,9 @@ def fleet(tmp_path, monkeypatch):
     cloud = Cloud((Offering("two", 2, 2**32, usd_per_hour=1.0),), clock=time.time)
     pool = MemoryPool(cloud, time.time)
     place = PoolPlace("127.0.0.1:9618", "casa")
-    reached = ReachedPool("", Trust(Manager(), place, "dfw"), place, "127.0.0.1", 0, lambda _: None, Manager())
+    reached = ReachedPool(
+        "", Trust(Manager(), place, "dfw"), place, "127.0.0.1", 0, lambda _: None, Manager()
+    )
     monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
     monkeypatch.setattr(session, "reach", lambda *_: reached)
     monkeypatch.setattr(session, "CondorPool", lambda *_: pool)

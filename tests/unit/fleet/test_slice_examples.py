@@ -32,7 +32,7 @@ def credentials(tmp_path, monkeypatch):
 
 
 def test_there_are_five():
-    """On a laptop, with Docker and without; on one cloud; on a reservation and a cloud behind it; on two that are joined."""
+    """On a laptop, with Docker and without; on one cloud; on a reservation with another behind; on two joined."""
     assert [path.name for path in SLICES] == [
         "chameleon-aws.json", "laptop.yaml", "one-cloud.json", "one-laptop.yaml", "two-openstacks.yaml"
     ]  # fmt: skip
