@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,18 +118,25 @@ class Predictor:
 
     def predict(self, kind: str, features: Mapping[str, float | None] | None = None) -> Estimate:
         """Return what a job of this class is expected to take."""
-        found = self._kinds.get(kind)
-        if (found is None or found.count < _KNOWN) and (usual := _usual(features)):
-            return usual
-        if found is None or not found.rows:
-            p50, p90, mean = self._guess
-            return Estimate(p50, p90, mean, known=False)
-        middle, (low, high), factor = self._raw(found, _row(features))
-        base = middle + _shrunk(found)
-        p50 = math.exp(base + low)
-        return Estimate(
-            p50, max(math.exp(base + high), p50), math.exp(base) * factor, found.count >= _KNOWN, found.count
-        )
+        return self.predict_all([(kind, features)])[0]
+
+    def predict_all(self, asked: Sequence[tuple[str, Mapping[str, float | None] | None]]) -> list[Estimate]:
+        """Return what jobs of these classes and features are expected to take, those of one class in one go."""
+        p50, p90, mean = self._guess
+        estimates = [Estimate(p50, p90, mean, known=False)] * len(asked)
+        alike: dict[tuple[str, tuple[bool, ...]], list[tuple[int, list[float]]]] = {}
+        for n, (kind, features) in enumerate(asked):
+            found = self._kinds.get(kind)
+            if (found is None or found.count < _KNOWN) and (usual := _usual(features)):
+                estimates[n] = usual
+            elif found is not None and found.rows:
+                row = _row(features)
+                alike.setdefault((kind, tuple(map(math.isnan, row))), []).append((n, row))
+        for (kind, _), some in alike.items():
+            rows = [row for _, row in some]
+            for (n, _), estimate in zip(some, _estimates(self._kinds[kind], rows), strict=True):
+                estimates[n] = estimate
+        return estimates
 
     def learn(self, kind: str, features: Mapping[str, float | None] | None, seconds: float) -> bool:
         """Learn what a job took; False where that makes no sense (not finite, not above zero).
@@ -178,22 +185,37 @@ class Predictor:
             made._kinds[kind] = found
         return made
 
-    @staticmethod
-    def _raw(found: _Kind, row: list[float]) -> tuple[float, tuple[float, float], float]:
-        """Return log seconds by the law, quantiles of what it misses, and the factor to the mean; without the bias."""
-        usable = _usable(found, row)
-        made = _fitted(found, usable)
-        middle = float(made.law(np.array([[row[n] for n in usable]], dtype=np.float64))[0])
-        (low, high), factor = made.spread(middle, (0.5, found.level))
-        return middle, (low, high), factor
-
     def _check(self, found: _Kind, row: list[float], actual: float) -> None:
         """Compare with what would have been predicted, and move the bias and the level."""
-        middle, (low, high), _ = self._raw(found, row)
+        middle, low, high, _ = (float(one[0]) for one in _raw(found, [row]))
         missed = actual - (middle + low)
         found.bias += _BIAS_STEP * (min(max(missed, -1.5), 1.5) - found.bias)
         above = actual > middle + _shrunk(found) + high
         found.level = min(max(found.level + _LEVEL_STEP * (above - 0.1), 0.8), 0.985)
+
+
+def _raw(found: _Kind, rows: Sequence[list[float]]) -> tuple[NDArray[np.float64], ...]:
+    """Return log seconds by the law, two quantiles of what it misses, and factors to the mean; without the bias.
+
+    Of all rows the same features are known.
+    """
+    usable = _usable(found, rows[0])
+    made = _fitted(found, usable)
+    middle = made.law(np.array([[row[n] for n in usable] for row in rows], dtype=np.float64))
+    (low, high), factor = made.spread(middle, (0.5, found.level))
+    return middle, low, high, factor
+
+
+def _estimates(found: _Kind, rows: Sequence[list[float]]) -> list[Estimate]:
+    """Return what jobs of one class are expected to take, of all of which the same features are known."""
+    middle, low, high, factor = _raw(found, rows)
+    base = middle + _shrunk(found)
+    p50 = np.exp(base + low)
+    p90, mean = np.maximum(np.exp(base + high), p50), np.exp(base) * factor
+    known, count = found.count >= _KNOWN, found.count
+    return [
+        Estimate(*one, known, count) for one in zip(p50.tolist(), p90.tolist(), mean.tolist(), strict=True)
+    ]
 
 
 def _shrunk(found: _Kind) -> float:

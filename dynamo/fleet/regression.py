@@ -58,16 +58,27 @@ class Fit:
         weights = np.concatenate([self.weights, share])[order]
         return Fit(self.linear, self.coefficients, self.scale, at, values[order], weights)
 
-    def spread(self, log_seconds: float, levels: tuple[float, ...]) -> tuple[list[float], float]:
-        """Return quantiles of what was missed near a prediction (log), and the factor from it to the mean."""
-        distance = (self.at - log_seconds) / _NEAR
+    def spread(self, log_seconds: Floats, levels: tuple[float, ...]) -> tuple[list[Floats], Floats]:
+        """Return quantiles of what was missed near each prediction (log), and the factors from these to the mean."""
+        distance = (self.at - log_seconds[:, None]) / _NEAR
         # far samples still count a little: alone at the edge, they are all there is
         near = np.exp(-0.5 * distance**2) + 0.02
         weights = self.weights * np.where(np.isnan(near), 1.0, near)
-        total = np.cumsum(weights)
-        found = np.interp(np.array([*levels, 0.98]) * total[-1], total - 0.5 * weights, self.residuals)
-        capped = np.exp(np.minimum(self.residuals, found[-1]))
-        return found[:-1].tolist(), float(weights @ capped / total[-1])
+        total = np.cumsum(weights, axis=1)
+        ranks = total - 0.5 * weights
+        *found, most = (_between(ranks, self.residuals, level * total[:, -1]) for level in (*levels, 0.98))
+        capped = np.exp(np.minimum(self.residuals, most[:, None]))
+        return found, (weights * capped).sum(axis=1) / total[:, -1]
+
+
+def _between(ranks: Floats, values: Floats, wanted: Floats) -> Floats:
+    """Return the value at a wanted rank in each row, between two values in proportion; ranks rise in each row."""
+    above = (ranks < wanted[:, None]).sum(axis=1)
+    low, high, row = np.maximum(above - 1, 0), np.minimum(above, len(values) - 1), np.arange(len(ranks))
+    from_, to = ranks[row, low], ranks[row, high]
+    share = np.where(low == high, 0.0, (wanted - from_) / np.where(low == high, 1.0, to - from_))
+    found: Floats = values[low] + share * (values[high] - values[low])
+    return found
 
 
 def quantile(values: Floats, weights: Floats, level: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -33,20 +33,19 @@ class _Same(NamedTuple):
     memory: int
 
 
-def left_of(job: Job, predictor: Predictor, now: float) -> Estimate:
-    """Return the core-seconds that a job still takes."""
-    whole = predictor.predict(job.kind, job.features)
-    if job.began is None:
-        return whole
-    return whole.left(max(now - job.began, 0.0) * job.cores)
+def _left(jobs: Sequence[Job], predictor: Predictor, now: float) -> Iterator[tuple[Job, Estimate]]:
+    """Yield each job with the core-seconds that it still takes."""
+    wholes = predictor.predict_all([(job.kind, job.features) for job in jobs])
+    for job, whole in zip(jobs, wholes, strict=True):
+        yield job, whole if job.began is None else whole.left(max(now - job.began, 0.0) * job.cores)
 
 
 def loads_of(jobs: Iterable[Job], predictor: Predictor, now: float) -> list[Load]:
     """Return the queue by class and deadline, the most urgent first."""
     alike: dict[_Same, list[tuple[Job, Estimate]]] = {}
-    for job in jobs:
+    for job, left in _left(list(jobs), predictor, now):
         same = _Same(job.kind, job.due, job.cores, job.memory)
-        alike.setdefault(same, []).append((job, left_of(job, predictor, now)))
+        alike.setdefault(same, []).append((job, left))
     loads = []
     for same, some in sorted(
         alike.items(), key=lambda one: (one[0].due, one[0].kind, one[0].cores, one[0].memory)
@@ -73,10 +72,9 @@ def loads_of(jobs: Iterable[Job], predictor: Predictor, now: float) -> list[Load
 def heard_of(reading: Reading, predictor: Predictor, now: float) -> dict[str, Heard]:
     """Return what the pool says of each worker, with when its jobs are expected to be done."""
     on: dict[str, list[tuple[Job, float]]] = {}
-    for job in reading.jobs:
-        if job.worker and job.state == "running":
-            seconds = left_of(job, predictor, now).mean / max(job.cores, 1)
-            on.setdefault(job.worker, []).append((job, now + seconds))
+    running = [job for job in reading.jobs if job.worker and job.state == "running"]
+    for job, left in _left(running, predictor, now):
+        on.setdefault(job.worker, []).append((job, now + left.mean / max(job.cores, 1)))
     return {token: _heard(one, on.get(token, ())) for token, one in reading.workers.items()}
 
 

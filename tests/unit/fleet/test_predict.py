@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import random
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -207,3 +209,20 @@ def test_a_line_is_fitted_exactly():
     made = fit(area[:, None], 0.5 + area / 700, np.ones(50))
     assert made.linear
     np.testing.assert_allclose(np.exp(made.law(np.array([[0.0], [60000.0]]))), [0.5, 86.214], rtol=0.02)
+
+
+def test_many_jobs_at_once_are_expected_to_take_what_each_is_alone():
+    """Of several classes, known, hardly known and not, of which not the same features are known."""
+    predictor, draw = Predictor(), random.Random(7)
+    for n in range(90):
+        tasks = 3.0 if n % 4 else None
+        predictor.learn(
+            f"kind{n % 3}", {"bytes": draw.random() * 1e6, "tasks": tasks}, 5 + draw.random() * 50
+        )
+    predictor.learn("new", None, 30.0)
+    known = [None, {}, {"bytes": 2e6}, {"bytes": 1e3, "tasks": 3.0}, {"usual": 40.0}, {"echo_km2": 1e4}]
+    asked = [(kind, one) for kind in ("kind0", "new", "kind1", "nobody", "kind2") for one in known]
+    for (kind, features), found in zip(asked, predictor.predict_all(asked), strict=True):
+        alone = predictor.predict(kind, features)
+        assert astuple(found) == pytest.approx(astuple(alone), rel=1e-12)
+    assert predictor.predict_all([]) == []
