@@ -28,6 +28,8 @@ __all__ = [
 
 #: Seconds in which a machine must boot and ask.
 TOKEN_LIFETIME = 1800.0
+#: Seconds by which a token of HTCondor outlives its machine's lifetime, where no ticket says it: as long as any has.
+_GRACE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,14 @@ class JoinDesk:
                 request, now
             )  # the same machine, that asked twice at once, may; everybody else is refused
 
-    def revoke(self, worker: str, now: float) -> None:
-        """Let a worker go: none of its tokens is good any more."""
+    def revoke(self, worker: str, now: float, dies: float = 0.0) -> None:
+        """Let a worker go: none of its tokens is good any more.
+
+        One that has joined and has no ticket here, as a journal was lost, may have a token until `dies` (Unix seconds).
+        """
+        if dies and not self._store.tickets(worker):
+            secret = digest(secrets.token_urlsafe(32))
+            self._store.add(Ticket(worker, "", "", "", now, dies, digest=secret, grace=_GRACE, spent=now))
         self._store.revoke(worker, now)
 
     def _judge(self, request: JoinRequest, now: float) -> Ticket:

@@ -130,7 +130,10 @@ class WorkerStarter:
     def let_go(self, workers: Sequence[WorkerRecord]) -> None:
         """Have these workers believed no more."""
         for one in workers:
-            self._desk.revoke(one.name, self._clock())
+            now = self._clock()
+            self._desk.revoke(
+                one.name, now, (one.dies or now + LONGEST_QUEUE) if one.joined is not None else 0.0
+            )
         self._tunnels.let_go([one.name for one in workers])
         self._again = True
         self.turn()

@@ -91,3 +91,16 @@ def test_a_token_is_refused_for_as_long_as_it_is_good(tmp_path):
         for now, gone in ((20_001.0, ["w1"]), (46_799.0, ["w1"]), (46_801.0, [])):
             tickets.forget(now - 3600.0)
             assert list(tickets.revoked(now)) == gone
+
+
+def test_who_was_adopted_is_refused_too(tmp_path):
+    """A journal that was lost had his ticket: he is known by his name, until his token has expired; once is enough."""
+    with JoinLedger(tmp_path / "j.db") as tickets:
+        desk = JoinDesk(tickets)
+        for now in (100.0, 200.0):
+            desk.revoke("dfw-workers-7f3a90c1", now, dies=5000.0)
+        assert len(tickets.tickets("dfw-workers-7f3a90c1")) == 1
+        assert tickets.revoked(8599.0) == ["dfw-workers-7f3a90c1"]
+        assert tickets.revoked(8601.0) == []
+        desk.revoke("who-never-joined", 100.0)
+        assert tickets.tickets("who-never-joined") == []
