@@ -20,6 +20,7 @@ import orjson
 
 from dynamo.condor.refusal import refusal
 from dynamo.errors import InfrastructureError, UserError
+from dynamo.fleet.proven import IDENTITY, proven
 from dynamo.fleet.queue import Done, Job, PoolWorker, Reading
 from dynamo.fleet.queue_key import QueueKeys
 
@@ -35,7 +36,7 @@ _JOB = [
 _ENDED = [*_JOB, "CompletionDate", "RemoteWallClockTime"]
 _WORKER = [
     "Name", "DynamoToken", "Cpus", "State", "Activity", "EnteredCurrentActivity", "Draining", "MyCurrentTime",
-    "LastHeardFrom",
+    "LastHeardFrom", IDENTITY,
 ]  # fmt: skip
 #: Jobs of the history that are read at one time at most.
 _MOST = 10_000
@@ -95,8 +96,8 @@ class CondorPool:
         now = self._clock()
         with self._asking("ask the pool"):
             collector = self._condor.Collector(self._manager or None)
-            slots = collector.query(self._condor.AdType.Startd, "DynamoToken =!= undefined", _WORKER)
-            schedds = collector.query(self._condor.AdType.Schedd)
+            slots = proven(collector.query(self._condor.AdType.Startd, "DynamoToken =!= undefined", _WORKER))
+            schedds = proven(collector.query(self._condor.AdType.Schedd))
             since: dict[str, int] = orjson.loads(mark) if mark else {}
             newest = max((_number(ad, "LastHeardFrom") for ad in (*slots, *schedds)), default=0.0)
             queues = [self._queue(ad, since, int(now), newest) for ad in schedds]
@@ -118,9 +119,9 @@ class CondorPool:
             collector = self._condor.Collector(self._manager or None)
             which = f'DynamoToken == "{token}"'
             with _TOKENS:
-                slots = collector.query(self._condor.AdType.Startd, which, ["Name", "Machine"])
+                found = collector.query(self._condor.AdType.Startd, which, [*_WORKER, "Machine"])
         # One slot of each machine stands for it: its name is found in the collector, that of the machine in no DNS.
-        for slot in {str(ad["Machine"]): str(ad["Name"]) for ad in slots}.values():
+        for slot in {str(ad["Machine"]): str(ad["Name"]) for ad in proven(found)}.values():
             self._drain(slot)
 
     def _queue(self, ad: Ad, since: Mapping[str, int], now: int, newest: float) -> _Queue:

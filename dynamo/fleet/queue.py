@@ -1,6 +1,6 @@
 """What the pool is asked and what it answers: its queue, its workers, what was done since, and to drain one.
 
-A class of the shape of `PoolPort` is a pool; `dynamo.fleet.condor` is HTCondor's.
+A class of the shape of `PoolPort` is a pool; `dynamo.fleet.condor_pool` is HTCondor's.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ __all__ = ["PoolPlace", "worker_config"]
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]+")
 #: What may stand in an ad: nothing that HTCondor's configuration takes for more than a text.
 _TEXT = re.compile(r"[A-Za-z0-9 ._/:+@-]*")
-#: Seconds for which the collector keeps an ad of a worker that says nothing any more.
+#: Seconds after which the collector may drop an ad of a worker that says nothing any more.
 _REMEMBERED = 180
 #: The same settings as the execution points and the access point of `dynamo pool` have.
 _FRAGMENTS: Mapping[Role, Sequence[str]] = {
@@ -72,8 +72,8 @@ def worker_config(place: PoolPlace, ticket: Ticket) -> str:
         f"DynamoToken = {json.dumps(ticket.order)}",
         f"DynamoGroup = {json.dumps(ticket.group)}",
         f"DynamoOffer = {json.dumps(ticket.offer)}",
-        # Three of its updates: jobs are matched with a machine that is gone as long as the collector has its ads (15
-        # minutes by default), and wait for it.
+        # Three of its updates: jobs are matched with a machine that is gone as long as the collector has its ads, and
+        # wait for it. A collector of HTCondor's defaults looks each CLASSAD_LIFETIME, 15 minutes, for what is too old.
         f"ClassAdLifetime = {_REMEMBERED}",
         "MASTER_ATTRS = $(MASTER_ATTRS) DynamoToken ClassAdLifetime",
         *(_offers(ticket) if ticket.role == "worker" else _QUEUES),
