@@ -44,7 +44,7 @@ def join_certificate(folder: Path, hosts: Sequence[str]) -> Certificate:
     made = Certificate(folder / "join.pem", folder / "join.key", "")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if made.key.is_file() and made.file.is_file() and _fits(made.file.read_bytes(), hosts):
+        if made.key.is_file() and made.file.is_file() and _fits(made, hosts):
             return Certificate(made.file, made.key, made.file.read_text())
         text, key = _make(hosts)
         _write(made.key, key, 0o600)
@@ -93,12 +93,15 @@ def _alternative(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _fits(pem: bytes, hosts: Sequence[str]) -> bool:
-    """Tell whether a certificate is for all of these, and for long enough."""
+def _fits(made: Certificate, hosts: Sequence[str]) -> bool:
+    """Tell whether a certificate is for all of these, for long enough, and of its key: a crash may leave another."""
     from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        found = x509.load_pem_x509_certificate(pem)
+        found = x509.load_pem_x509_certificate(made.file.read_bytes())
+        if load_pem_private_key(made.key.read_bytes(), None).public_key() != found.public_key():
+            return False
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound):
         return False

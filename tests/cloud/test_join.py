@@ -500,6 +500,18 @@ def test_the_certificate_stays_while_it_fits(tmp_path):
     assert "BEGIN CERTIFICATE" in join_certificate(tmp_path, ["10.0.0.2"]).text
 
 
+@pytest.mark.parametrize("left", ["another", "nothing"])
+def test_a_certificate_without_its_key_is_made_anew(tmp_path, left):
+    """Of the two files that are written the first may be new when there is a crash: they are of no use together."""
+    first = join_certificate(tmp_path / "one", ["127.0.0.1"])
+    other = join_certificate(tmp_path / "two", ["127.0.0.1"])
+    first.key.write_text(other.key.read_text() if left == "another" else "")
+    made = join_certificate(tmp_path / "one", ["127.0.0.1"])
+    assert made.text != first.text
+    with _serve(tmp_path, made, _Signer()) as service:
+        assert service.port
+
+
 def test_the_configuration_names_the_pool():
     """A collector at a port of its own, IPv6 and one without a port are all understood."""
     for place, host, collector in (
