@@ -1,8 +1,8 @@
 """A turn of the fleet's controller by itself: what it reads, foresees, decides and writes, but no cloud and no pool.
 
 ``python benchmarks/fleet_turn.py`` prints a line for each size. The first turn of each, which makes the tables of the
-journal and fits the laws of the classes, is not counted. The queue has 20 classes, each learned of 60 jobs, and deadlines of two to
-twenty minutes.
+journal and fits the laws of the classes, is not counted. The queue has 20 classes, each learned of 60 jobs, and
+deadlines of two to twenty minutes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Turn:
         return self.now
 
     def _fill(self, jobs: int) -> None:
-        draw, now = self.random, self.now
+        draw = self.random
         for n in range(KINDS * 60):
             features = {"bytes": draw.random() * 1e6, "tasks": 3.0}
             self.hearing.predictor.learn(f"kind{n % KINDS}", features, 20 + draw.random() * 50)

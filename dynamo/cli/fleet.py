@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_NO_VIEW = "What it was made from is kept for a day."
+
 
 @click.group("fleet", short_help="Buy workers when work comes, and let them go when it is done.")
 def command() -> None:
@@ -66,6 +68,10 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float, metric
     from dynamo.fleet.session import Fleet
     from dynamo.fleet.slice_checks import load
 
+    if not 1 <= interval <= 300:  # nan is none of click's
+        raise UserError(
+            f"the time between two turns must be from 1 to 300 s, not {interval:g}: --interval 10"
+        )
     slice_ = load(file)
     beside(by_name(policy), shadow)
     if metrics:
@@ -144,11 +150,9 @@ def explain(file: Path, workspace: Path | None, last: int) -> None:
     for row in reversed(rows):
         at = datetime.fromtimestamp(row.at, UTC)
         print(f"{at:%Y-%m-%d %H:%M:%S} UTC, by the policy {row.policy}:")
-        print(
-            "\n".join(
-                f"  {line}" for line in words(decision_of(row.decision), view_of(row.view)).splitlines()
-            )
-        )
+        made = decision_of(row.decision)
+        said = words(made, view_of(row.view)) if row.view else "\n".join((*made.reasons, _NO_VIEW))
+        print("\n".join(f"  {line}" for line in said.splitlines()))
     if paused:
         print(f"Somebody has paused it: nothing is decided until dynamo fleet resume {file}")
 

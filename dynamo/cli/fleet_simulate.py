@@ -163,7 +163,7 @@ def _worlds(
         )
     world = WORLDS[name]() if name in WORLDS else read_world(Path(name))
     if interval is not None:
-        if interval <= 0:
+        if not interval > 0:
             raise UserError(f"The time between decisions must be above 0, not {interval:g}: --interval 10.")
         world = replace(world, interval=interval)
     if forecast is not None:

@@ -104,10 +104,16 @@ class Clouds:
         for name, (_, call) in self._wiring.items():
             if call.done and (found := self._outcome(f"{name} (networks)", call)) is not None:
                 self.networks[name] = {one.tags.group: one.id for one in found}
+        self._end()
+
+    def _end(self) -> None:
+        """Take what came of destroys; one that failed is asked for again while its machine is listed."""
         for key, call in list(self._destroying.items()):
             if call.done:
                 del self._destroying[key]
                 self._outcome(key[0], call)
+                if call.failed and self._lists(*key):
+                    self.destroy(*key)
 
     def _list(self, name: str, at: float, machines: Sequence[Machine]) -> None:
         """Take a listing, but leave out what is not ours."""
@@ -153,6 +159,11 @@ class Clouds:
         """Have a machine taken away, unless that is under way."""
         if provider in self.calls and (provider, machine) not in self._destroying:
             self._destroying[provider, machine] = self.calls[provider].call("destroy", machine)
+
+    def _lists(self, provider: str, machine: str) -> bool:
+        """Whether a provider listed a machine when it last did."""
+        known = self.listings.get(provider)
+        return known is not None and any(one.id == machine for one in known.machines.values())
 
     def wait(self, seconds: float) -> None:
         """Wait until all listings that were asked for are there, so long at most."""

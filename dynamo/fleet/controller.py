@@ -47,6 +47,8 @@ __all__ = ["Controller"]
 
 #: A listing that is older than so many turns, and so many seconds, is not of now.
 _STALE, _STALE_SECONDS = 3.0, 60.0
+#: Seconds ahead of the end of a day's budget at which machines are taken away: that may fail at first.
+_ENDING = 180.0
 
 
 class Controller:
@@ -211,7 +213,7 @@ class Controller:
             self.slice, self.clouds.catalogue, self.standing, self.roster.all, now, self.clouds.networks
         )
         heard = self.hearing.heard(now)
-        ahead = max(60.0, 2 * self.interval)
+        ahead = max(_ENDING, 2 * self.interval)
         obey(self.roster, self.slice, trading.limits, now, ahead=ahead, trusted=heard is not None)
         self.loads = self.hearing.loads(now)
         if self.paused or heard is None:  # who cannot be heard of cannot join either

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ _UNDECIDED = (
     "DELETE FROM fleet_decisions WHERE id = (SELECT max(id) FROM fleet_decisions WHERE slice = ?) "
     "AND json_array_length(decision, '$.buys') + json_array_length(decision, '$.releases') = 0"
 )
+_THIN = "UPDATE fleet_decisions SET view = '' WHERE slice = ? AND at >= ? AND at < ?"
 _WRITES = (_PUT, _EVENT, _DECIDED, _LEARNED, _STANDS)
 
 
@@ -57,6 +60,7 @@ class Ledger(Opened):
     def __init__(self, path: Path, slice_: str) -> None:
         super().__init__(path, _WRITES)
         self.slice = slice_
+        self._thinned = 0.0
 
     def put(self, worker: WorkerRecord) -> None:
         """Write down how a worker stands."""
@@ -78,7 +82,7 @@ class Ledger(Opened):
     def decided(self, at: float, policy: str, view: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
         """Write down a decision, with what it was decided from, in the place of a last one that did nothing."""
         self._db.execute(_UNDECIDED, (self.slice,))
-        self._db.write(_DECIDED, (self.slice, at, policy, _text(view), _text(decision)))
+        self._db.write(_DECIDED, (self.slice, at, policy, _packed(view), _text(decision)))
 
     def learn(self, name: str, data: Any) -> None:
         """Keep something that was learned, in the place of what stood there."""
@@ -127,12 +131,12 @@ class Ledger(Opened):
         return [Event(*row) for row in rows]
 
     def decisions(self, *, last: int = 1) -> Sequence[DecisionRow]:
-        """Return the last decisions, the latest first."""
+        """Return the last decisions, the latest first; the views of those of more than a day ago are empty."""
         rows = self._db.execute(
             "SELECT at, policy, view, decision FROM fleet_decisions WHERE slice = ? ORDER BY id DESC LIMIT ?",
             (self.slice, last),
         )
-        return [DecisionRow(at, policy, orjson.loads(v), orjson.loads(d)) for at, policy, v, d in rows]
+        return [DecisionRow(at, policy, _unpacked(v), orjson.loads(d)) for at, policy, v, d in rows]
 
     def history(self, *, last: int = 360, since: float = 0.0) -> list[Mapping[str, Any]]:
         """Return how the fleet stood in its last turns since a time (Unix seconds), the oldest first."""
@@ -150,8 +154,11 @@ class Ledger(Opened):
         """Write the whole journal to another file, which is not there."""
         self._db.execute("VACUUM INTO ?", (str(path),))
 
-    def forget(self, before: float) -> None:
-        """Remove decisions, events and workers that ended, from before a time (Unix seconds)."""
+    def forget(self, before: float, *, views: float = 0.0) -> None:
+        """Remove decisions, events and workers that ended, from before a time (Unix seconds).
+
+        Of decisions from before `views` it is removed what they were made from: what was done, and why, stays.
+        """
         for sql in (
             "DELETE FROM fleet_decisions WHERE slice = ? AND at < ?",
             "DELETE FROM fleet_events WHERE slice = ? AND at < ?",
@@ -159,10 +166,25 @@ class Ledger(Opened):
             "DELETE FROM fleet_workers WHERE slice = ? AND stage = 'gone' AND ended < ?",
         ):
             self._db.execute(sql, (self.slice, before))
+        self._db.execute(_THIN, (self.slice, self._thinned, views))
+        self._thinned = views
 
 
 def _text(data: Any) -> str:
     return orjson.dumps(data).decode()
+
+
+def _packed(view: Mapping[str, Any]) -> str:
+    """Return a view as text that is a tenth as long."""
+    return base64.b85encode(zlib.compress(orjson.dumps(view), 1)).decode()
+
+
+def _unpacked(text: str) -> Mapping[str, Any]:
+    """Return a view; an empty one where it was removed."""
+    if not text or text.startswith("{"):  # of an older dynamo
+        return orjson.loads(text or "{}")  # type: ignore[no-any-return]
+    view: Mapping[str, Any] = orjson.loads(zlib.decompress(base64.b85decode(text)))
+    return view
 
 
 def _record(row: Sequence[Any]) -> WorkerRecord:

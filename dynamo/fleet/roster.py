@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from dynamo.fleet.buying import Market
@@ -58,6 +59,9 @@ class Roster:
     def read(self, now: float) -> None:
         """Read what is written down."""
         self.all = self._ledger.workers(ended_after=now - _REMEMBERED)
+        # Where the clock was put back while nobody looked; who lives is paid from now on at least.
+        later = [one for one in self.all if one.live and one.ordered > now]
+        self.put([replace(one, ordered=now, since=min(one.since, now)) for one in later])
         gone = [one for one in self.all if one.stage == "gone" and now - one.since >= self._believed]
         if new := [one for one in gone if one.token not in self._disbelieved]:
             self._starter.let_go(new)

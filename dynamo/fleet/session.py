@@ -51,8 +51,8 @@ _PATIENCE = 3.0
 _STALE = 60.0
 #: Under which the port of the join service is kept.
 _PORT = "join port"
-#: Seconds for which decisions, events and figures are kept.
-_KEPT = 14 * 86_400.0
+#: Seconds for which decisions, events and figures are kept, and what decisions were made from.
+_KEPT, _VIEWED = 14 * 86_400.0, 86_400.0
 #: What charts show.
 _CHARTED = (
     "cores", "ready", "busy", "target", "demand", "supply", "waiting", "running", "usd_per_hour", "usd_today",
@@ -220,7 +220,7 @@ class Fleet:
         with controller.ledger.change():
             controller.ledger.learn("status", data)
             controller.ledger.stands(now, {"at": now, **{key: data[key] for key in _CHARTED}})
-            controller.ledger.forget(now - _KEPT)
+            controller.ledger.forget(now - _KEPT, views=now - _VIEWED)
         return data
 
     def _tell_since(self, controller: Controller, since: float, now: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 
@@ -90,6 +91,32 @@ def test_of_decisions_that_do_nothing_the_last_is_kept(path):
         assert [row.at for row in ledger.decisions(last=20)] == [8, 6, 5, 2]
     with Ledger(path, "other") as ledger:
         assert len(ledger.decisions(last=5)) == 1
+
+
+def test_what_a_decision_was_made_from_is_short_and_kept_for_a_time(path):
+    """A view of a thousand workers is 300 KB of JSON; the decision itself, and its reasons, stay."""
+    view = {"workers": [{"token": f"{n:032x}", "stage": "ready", "cores": 2} for n in range(1000)]}
+    decision = {"buys": [["two", 1, "why"]], "releases": [], "reasons": ["much to do"]}
+    with Ledger(path, "dfw") as ledger:
+        for at in (1000.0, 2000.0):
+            ledger.decided(at, "work", view, decision)
+        assert [row.view for row in ledger.decisions(last=2)] == [view, view]
+        (size,) = ledger._db.execute("SELECT max(length(view)) FROM fleet_decisions").fetchone()
+        assert size < len(json.dumps(view)) / 5
+        ledger.forget(500.0, views=1500.0)
+        late, early = ledger.decisions(last=2)
+        assert (late.view, early.view) == (view, {})
+        assert early.decision == decision
+        ledger.forget(500.0, views=2500.0)
+        assert not ledger.decisions()[0].view
+
+
+def test_a_view_that_an_older_dynamo_wrote_is_read(path):
+    """As plain JSON."""
+    with Ledger(path, "dfw") as ledger:
+        ledger.decided(1.0, "work", {}, {"buys": [1], "releases": []})
+        ledger._db.execute("UPDATE fleet_decisions SET view = '{\"now\": 5}'")
+        assert ledger.decisions()[0].view == {"now": 5}
 
 
 def test_what_was_noticed_is_as_old_as_it_was(path):

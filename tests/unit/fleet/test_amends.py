@@ -1,0 +1,55 @@
+"""A destroy that failed is asked for again at once, and a clock that was put back makes nobody free."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from dynamo.cli.fleet import command
+from dynamo.errors import UserError
+from dynamo.fleet.guard import spent_today
+from dynamo.fleet.refusals import UnavailableError
+from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice
+
+SLICE = Slice(
+    "dfw", {"c": ProviderRule("memory")}, {"workers": NodeGroup((NodeOffer("c", "two"),), max=4, idle=60.0)}
+)
+
+
+def test_a_destroy_that_failed_is_asked_for_again_in_the_next_turn(worlds):
+    """Each minute more may cost an hour."""
+    world = worlds(SLICE)
+    world.pool.submit("lead", 3000, count=4)
+    world.run(200)
+    (one, *_) = world.ledger.workers()
+    world.cloud.fail("destroy", UnavailableError("no answer"))
+    world.controller.clouds.destroy("c", one.machine)
+    world.settle()
+    assert one.machine in {machine.id for machine in world.there}
+    world.run(20)
+    assert one.machine not in {machine.id for machine in world.there}
+
+
+def test_who_was_ordered_later_than_now_is_paid_from_now_on(worlds):
+    """As after a restart where the machine's clock was put back by two hours."""
+    world = worlds(SLICE)
+    world.pool.submit("lead", 30_000, count=2, within=90_000)
+    world.run(200)
+    joined = [one for one in world.ledger.workers() if one.stage == "joined"]
+    assert joined
+    with world.ledger.change():
+        for one in joined:
+            world.ledger.put(replace(one, ordered=world.now + 7200, since=world.now + 7200))
+    world.run(620)
+    ours = [world.ledger.worker(one.token) for one in joined]
+    assert spent_today(ours, world.now) == pytest.approx(len(ours) * 610 / 3600, rel=0.05)
+
+
+@pytest.mark.parametrize("interval", ["nan", "inf", "0"])
+def test_a_fleet_that_would_never_wait_is_refused(interval):
+    """No number is none: the loop would ask all clouds without a break."""
+    found = CliRunner().invoke(command, ["run", "slice.yaml", "--interval", interval])
+    assert found.exit_code == 2 or isinstance(found.exception, UserError)
+    assert interval != "nan" or "must be from 1 to 300 s, not nan" in str(found.exception)
