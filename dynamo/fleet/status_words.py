@@ -82,7 +82,9 @@ def _lines(
     for name, why in data["out"].items():
         yield f"  ! {name} is out of service: {why} (dynamo fleet resume --group {name})"
     for name, (until, why) in data["rests"].items():
-        yield f"  ! {name} is not asked for {format_seconds(max(until - now, 0.0))}: {why}"
+        left = format_seconds(max(until - now, 0.0))
+        group = name.partition("/")[0]
+        yield f"  ! {name} is not asked for {left}: {why} (sooner: dynamo fleet resume --group {group})"
 
 
 def _work(data: Mapping[str, Any]) -> Iterator[str]:

@@ -136,7 +136,8 @@ def test_troubles_stand_at_the_end():
     assert lines[-3:] == [
         "  ! c: list: the cloud does not answer",
         "  ! workers is out of service: the key is not valid (dynamo fleet resume --group workers)",
-        "  ! workers/c/two/spot is not asked for 1 min 0 s: no more of these",
+        "  ! workers/c/two/spot is not asked for 1 min 0 s: no more of these"
+        + " (sooner: dynamo fleet resume --group workers)",
     ]
 
 
