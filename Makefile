@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo demo-alerts demo-fleet test unit browser pool-packages pool-image versions chaos lint types imports docs bench clean
+.PHONY: openstack demo demo-alerts demo-fleet test unit browser pool-packages pool-image versions chaos lint types imports docs bench clean
 
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/01-nowcast/demo.sh $(DEMO)
@@ -54,6 +54,15 @@ versions:
 
 chaos: $(VENV)/.dev
 	$(BIN)/pytest -m chaos
+
+# The driver `openstack` on Debian's own Keystone, Nova, Neutron and Glance, in a container: ten minutes, by hand.
+openstack: $(VENV)/.dev pool-image
+	docker build --network host --tag dynamo-openstack tests/openstack
+	docker rm --force dynamo-openstack 2>/dev/null || true
+	docker run --detach --name dynamo-openstack dynamo-openstack sleep infinity
+	docker exec dynamo-openstack bash /root/up.sh
+	$(BIN)/python tests/openstack/try.py dynamo-openstack
+	docker rm --force dynamo-openstack
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
