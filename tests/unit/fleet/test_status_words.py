@@ -130,14 +130,13 @@ def test_troubles_stand_at_the_end():
     """With what to do where somebody must."""
     lines = words(
         controller="", paused=True, troubles={"c": "list: the cloud does not answer"},
-        out={"workers": "the key is not valid"}, rests={"workers/c/two/spot": [1063.0, "no more of these"]},
+        out={"workers": "the key is not valid"}, rests={"workers/c/two/spot": [1063.0, "no room"]},
     )  # fmt: skip
     assert lines[0] == "fleet dfw: NOBODY looks after it; this was so 3 s ago, PAUSED"
     assert lines[-3:] == [
         "  ! c: list: the cloud does not answer",
         "  ! workers is out of service: the key is not valid (dynamo fleet resume --group workers)",
-        "  ! workers/c/two/spot is not asked for 1 min 0 s: no more of these"
-        + " (sooner: dynamo fleet resume --group workers)",
+        "  ! workers/c/two/spot is not asked for 1 min 0 s: no room (sooner: dynamo fleet resume --group workers)",
     ]
 
 
