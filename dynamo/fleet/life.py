@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 from dynamo.errors import InternalError
 
-__all__ = ["ENDED", "LIVE", "TRANSITIONS", "LifeStage", "Patience", "check_step", "lasting"]
+__all__ = ["LIVE", "TRANSITIONS", "LifeStage", "Patience", "check_step", "lasting"]
 
 #: Ordered, and no answer yet; made, and on its way up; heard of in the pool; takes no new job; being taken away; gone.
 LifeStage: TypeAlias = Literal["requested", "booting", "joined", "draining", "stopping", "gone"]
@@ -35,8 +35,6 @@ TRANSITIONS: dict[LifeStage, frozenset[LifeStage]] = {
 }
 #: Stages in which a machine may cost money.
 LIVE: frozenset[LifeStage] = frozenset({"requested", "booting", "joined", "draining", "stopping"})
-#: Stages after which nothing is expected of a worker any more.
-ENDED: frozenset[LifeStage] = frozenset({"stopping", "gone"})
 
 
 @dataclass(frozen=True, slots=True)
