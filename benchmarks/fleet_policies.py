@@ -31,9 +31,8 @@ FIRST, SEEDS = 300, 10
 TRACE_NAMES = ("first", "onset", "burst", "squall", "calm")
 BOOTS = (45, 120, 300)
 POLICIES = (
-    "oracle", "work", "work, careful", "work, no forecast", "queue_depth", "keda", "cobald", "dask", "static_peak",
+    "oracle", "work", "careful", "work, no forecast", "queue_depth", "keda", "cobald", "dask", "static_peak",
 )  # fmt: skip
-CAREFUL = WorkPerDeadline(margin=1.5, hold=60.0, ahead=30.0, terms=Terms(doubt=0.0))
 #: For a pool that takes jobs as they come.
 ARRIVAL = WorkPerDeadline(margin=1.1, hold=60.0, terms=Terms(tail=0.45, doubt=0.0))
 ARRIVAL_CAREFUL = WorkPerDeadline(
@@ -55,9 +54,9 @@ def run(task: Task) -> dict[str, object]:
     trace = TRACES[name](seed)
     world = replace(plain(boot), forecast=label != "work, no forecast", **POOLS[pool])
     policy: Policy = for_trace(label.partition(",")[0], trace, world, seed)
-    if label == "work, careful":
-        policy = ARRIVAL_CAREFUL if pool == "arrival" else CAREFUL
-    elif label.startswith("work") and pool == "arrival":
+    if pool == "arrival" and label == "careful":
+        policy = ARRIVAL_CAREFUL
+    elif pool == "arrival" and label.startswith("work"):
         policy = ARRIVAL
     found = outcome(simulate(trace, policy, world, seed))
     figures = {"late": found.late, "p99": found.late_p99, "cores": found.cores, "usd": found.usd}

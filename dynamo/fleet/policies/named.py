@@ -20,6 +20,7 @@ __all__ = ["FORESEEING", "NAMES", "by_name", "for_trace"]
 
 _MODULES = {
     "work": ("dynamo.fleet.policies.work", "WorkPerDeadline"),
+    "careful": ("dynamo.fleet.policies.careful", "Careful"),
     "queue_depth": ("dynamo.fleet.policies.queue_depth", "QueueDepth"),
     "cobald": ("dynamo.fleet.policies.cobald", "Cobald"),
     "dask": ("dynamo.fleet.policies.dask", "Dask"),

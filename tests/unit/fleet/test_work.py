@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dynamo.fleet.demand import Terms
 from dynamo.fleet.explain import explain
 from dynamo.fleet.forecast import Rhythm
+from dynamo.fleet.policies.named import by_name
 from dynamo.fleet.policies.work import WorkPerDeadline
 from dynamo.fleet.view import Coming, Group, Limits, Load, Offer, View, Worker
 
@@ -72,6 +73,14 @@ def test_the_margin_grows_with_what_was_late():
     assert policy.stretch(View(0.0)) == pytest.approx(1.2)
     assert policy.stretch(View(0.0, lateness={"tile": 0.025, "plot": 0.0})) == pytest.approx(1.2 * 1.1)
     assert policy.stretch(View(0.0, lateness={"tile": 1.0})) == pytest.approx(1.8)
+
+
+def test_the_careful_policy_has_half_as_much_again_as_the_work_needs():
+    """A quarter more than the usual margin of 1.2, for the same queue."""
+    view = View(0.0, loads=[load(100.0, 2000.0)], offers=[OFFER], groups=GROUPS)
+    usual, careful = (by_name(name).decide(view, {}).target for name in ("work", "careful"))
+    assert careful == pytest.approx(usual * 1.5 / 1.2)
+    assert by_name("careful", margin=2.0).margin == 2.0
 
 
 def test_a_class_of_little_work_hardly_stretches_the_margin():

@@ -1,0 +1,24 @@
+"""The policy by work and deadlines with room for what nobody expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dynamo.fleet.demand import Terms
+from dynamo.fleet.policies.work import WorkPerDeadline
+
+__all__ = ["Careful"]
+
+
+@dataclass(frozen=True, slots=True)
+class Careful(WorkPerDeadline):
+    """As `work`, with half as much again as the work needs: no more late jobs than with plain queue depth.
+
+    Its parameters are those of `WorkPerDeadline`. What it costs beside others is in docs/explanation/when-to-buy.md.
+    """
+
+    margin: float = 1.5
+    hold: float = 60.0
+    ahead: float = 30.0
+    terms: Terms = field(default_factory=lambda: Terms(doubt=0.0))
+    name: str = "careful"
