@@ -69,4 +69,26 @@ def test_only_the_machine_of_an_order_speaks_for_it(changes, stays):
 
 def test_who_names_no_order_is_left_alone():
     """As an access point that the fleet did not start."""
-    assert proven([{"Name": "submit.example.org"}]) == [{"Name": "submit.example.org"}]
+    others = [{"Name": "submit.example.org"}, {"Name": "two", "AuthenticatedIdentity": "condor@casa"}]
+    assert proven(others) == others
+
+
+def test_an_access_point_of_the_fleet_that_hides_its_order_does_not_silence_the_pool(monkeypatch):
+    """Where it does not answer either, it would count as one of the pool's own, and nothing could be read."""
+    hidden = _slot("ap", _ORDER, _ORDER)
+    del hidden["DynamoToken"]
+
+    class Collector:
+        def __init__(self, _where):
+            pass
+
+        def query(self, kind, _which=None, _projection=None):
+            return [hidden] if kind == htcondor2.AdType.Schedd else []
+
+    def refuse(_ad):
+        raise htcondor2.HTCondorException("Failed to connect")
+
+    monkeypatch.setattr(htcondor2, "Collector", Collector)
+    monkeypatch.setattr(htcondor2, "Schedd", refuse)
+    read = CondorPool("", lambda _slot: None, SimpleNamespace(), clock=lambda: 1000.0).read("")
+    assert (read.jobs, read.workers) == ([], {})
