@@ -103,6 +103,9 @@ class _Judge:
     def _next(self, one: WorkerRecord) -> WorkerRecord:
         """Return a worker as it stands now; itself where nothing changed."""
         machine, heard = self._machine(one), (self.seen.heard or {}).get(one.token)
+        self._keep(f"queue/{one.token}")
+        if heard is not None and heard.queue is not None:
+            self.noticed[f"queue/{one.token}"] = self.now
         if one.stage == "gone":
             return self._back(one, machine, heard=heard is not None)
         if one.stage == "requested":
@@ -122,7 +125,7 @@ class _Judge:
 
     def _joined(self, one: WorkerRecord, heard: Heard | None) -> WorkerRecord:
         if heard is None:
-            wait = self.patience.unheard_queue if one.group in self.points else self.patience.unheard
+            wait = self.patience.unheard_queue if self._is_point(one) else self.patience.unheard
             if self.seen.heard is not None and self._long(f"unheard/{one.token}", wait):
                 why = f"the pool has not heard of it for {wait:.0f} s"
                 return one.step("stopping", self.now, why, failed=True)
@@ -134,6 +137,10 @@ class _Judge:
         if one.dies is not None and self.now > one.dies:
             return one.step("draining", self.now, "its lifetime is over")
         return one
+
+    def _is_point(self, one: WorkerRecord) -> bool:
+        """Whether it is an access point: by its group, which may be out of the slice, or as it had a queue."""
+        return one.group in self.points or f"queue/{one.token}" in self.noticed
 
     def _requested(self, one: WorkerRecord, machine: Machine | None) -> WorkerRecord:
         if machine is not None and machine.state != "gone":
@@ -162,6 +169,8 @@ class _Judge:
         if said is not None and (said.draining and not said.busy if said.queue is None else said.queue == 0):
             return one.step("stopping", self.now, "its last job is done")
         wait = self.patience.missing if self.crowd else self.patience.unheard
+        if self._is_point(one):
+            wait = self.patience.unheard_queue
         if heard is not None and one.token not in heard and self._long(f"left/{one.token}", wait):
             return one.step("stopping", self.now, "it has left the pool")
         if self.now - one.since > self.patience.draining:
@@ -190,7 +199,7 @@ class _Judge:
         if not self._long(missing, wait):
             return one
         expected = one.stage == "draining"
-        lost = "its queue is lost" if one.group in self.points else "its jobs run again"
+        lost = "its queue is lost" if self._is_point(one) else "its jobs run again"
         why = "it ended itself" if expected else f"its provider does not list it any more; {lost}"
         return one.step("gone", self.now, why, failed=not expected)
 

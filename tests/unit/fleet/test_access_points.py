@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,24 @@ def test_one_that_the_pool_does_not_hear_of_is_given_up_late(make):
     world.run(3500)
     assert [one.id for one in world.there] == [first.id]
     world.run(300)
+    assert first.id not in [one.id for one in world.there]
+
+
+def test_one_that_is_drained_is_given_up_late_too(make):
+    """Its schedd may just have been restarted: until its hour is over, also where its group is no more in the slice."""
+    world = make(a_slice())
+    world.pool.submit("lead", 7200, count=6)
+    world.run(200)
+    (first,) = [one for one in world.there if one.tags.group == "front"]
+    assert groups(world).count("workers") > 1
+    world.pool.queues["front"] = 3
+    world.controller.edit(replace(a_slice(), nodes={"workers": a_slice().nodes["workers"]}))
+    world.run(60)
+    assert [one.stage for one in world.ledger.workers() if one.group == "front"] == ["draining"]
+    world.pool.never.add(first.id)
+    world.run(3300)
+    assert first.id in [one.id for one in world.there]
+    world.run(600)
     assert first.id not in [one.id for one in world.there]
 
 
