@@ -52,14 +52,14 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
         print("nothing was done: first all providers must answer")
         return world.code
     if not found.changes:
-        _tunnel(file, workspace, slice_)
+        _tunnel(file, workspace, slice_, world)
         return 0
     _refuse(found)
     _refuse_others(file, workspace, slice_, world)
     confirm("do this?", yes=yes)
     if any(one.kind != "tunnel" for one in found.changes):
         _carry_out(file, workspace, slice_, found, wait)
-    _tunnel(file, workspace, slice_)
+    _tunnel(file, workspace, slice_, world)
     slice_, world = looked(file)
     left = with_tunnels(plan(slice_, world), slice_)
     print(plan_words(left, slice_))
@@ -135,8 +135,11 @@ def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: floa
         timer.cancel()
 
 
-def _tunnel(file: Path, workspace: Path | None, slice_: Slice) -> None:
-    """Have the tunnels as the slice says, unless a fleet is at work: it reads the slice again by itself."""
+def _tunnel(file: Path, workspace: Path | None, slice_: Slice, world: World) -> None:
+    """Have the tunnels as the slice says, unless a fleet is at work: it reads the slice again by itself.
+
+    Where machines are those of others, so is who comes through: nothing is done then.
+    """
     from dynamo.fleet.lock import controller_of, lock_slice
     from dynamo.fleet.tunnel_ends import any_tunnel, bring_about
 
@@ -146,6 +149,7 @@ def _tunnel(file: Path, workspace: Path | None, slice_: Slice) -> None:
     if controller_of(place.root / "fleet", slice_.name):
         print("a fleet is at work, which reads the slice again by itself")
         return
+    _refuse_others(file, workspace, slice_, world)
     with lock_slice(place.root / "fleet", slice_.name):
         bring_about(slice_, place.journal, print)
 

@@ -130,6 +130,19 @@ class Clouds:
         if not busy:
             refuse_foreign(self._slice, self.foreign)
 
+    def all_ours(self) -> bool:
+        """Wait until all have said what there is, or cannot: whether all have.
+
+        Raises `UserError` where there are machines of others.
+        """
+        self.ask()
+        for _, call in self._asked.values():
+            while not call.done:
+                call.wait(1.0)
+        self.collect()
+        self.check_ours(busy=False)
+        return self.listings.keys() >= self.calls.keys()
+
     def fresh(self, within: float) -> frozenset[str]:
         """Return the providers whose last listing is not older than so many seconds."""
         now = self._clock()

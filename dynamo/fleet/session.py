@@ -196,7 +196,7 @@ class Fleet:
             stack.callback(pool.close)
             stack.callback(drains.close)
             tunnels = Tunnels(journal, slice_, Hub(reached.manager), reached.networks, self.tell)
-            tunnels.say(again=True)
+            tunnels.begin(lambda: bool(ledger.workers()) or clouds.all_ours())
             hearing = Hearing(pool, ledger, drains=drains, stale=max(3 * self.interval, _STALE))
             place = stack.enter_context(
                 _joining(reached, self.workspace, keys, ledger, clock, self.tell, tunnels)

@@ -60,6 +60,17 @@ class Tunnels:
         self._saying: Call | None = None
         self._due, self._at = False, time.monotonic()
 
+    def begin(self, ours: Callable[[], bool]) -> None:
+        """Tell the hub all, where there is a tunnel, or was, and the machines of the slice are `ours`.
+
+        Who comes through is known where machines were ordered: anybody else would cut them all off. Where nobody knows
+        whose they are, the hub is told with the next order. Raises `InfrastructureError`, and what `ours` raises.
+        """
+        with self._books() as books:
+            any_ = bool(self._tunnels) or bool(books.made())
+        if any_ and ours():
+            self.say(again=True)
+
     def follow(self, slice_: Slice) -> None:
         """Have them as the slice says now; what is changed is told in the next turn."""
         wanted = dict(tunnels(slice_, self._pool))
@@ -74,6 +85,8 @@ class Tunnels:
             if not any(one.worker == worker and one.tunnel == tunnel.name for one in peers):
                 address = free_address(tunnel, {one.address for one in peers if one.tunnel == tunnel.name})
                 books.put(Peer(worker, tunnel.name, address))
+        if network not in self._said:  # nobody knew whose it was
+            self._due = True
 
     def place(self, worker: str, place: PoolPlace, public: str) -> tuple[PoolPlace, str]:
         """Return where a worker finds the pool, and what its configuration has besides; nothing where it needs none.
@@ -146,7 +159,7 @@ class Tunnels:
                 self._tell(error.message)
                 self._due = True
             self._saying = None
-        late = bool(self._tunnels) and time.monotonic() - self._at > _AGAIN
+        late = bool(self._said) and time.monotonic() - self._at > _AGAIN
         if self._due or late:
             self._due, self._at = False, time.monotonic()
             self._saying = self._calls.call("say_again")

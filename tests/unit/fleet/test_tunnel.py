@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from dataclasses import replace
 
 import pytest
 
+from dynamo.cli import main
 from dynamo.errors import InfrastructureError, UserError
-from dynamo.fleet import tunnel_ends
+from dynamo.fleet import registry, session, tunnel_ends
 from dynamo.fleet.join import JoinRefusedError
+from dynamo.fleet.machine import Tags
 from dynamo.fleet.place import ReachedPool
+from dynamo.fleet.refusals import UnavailableError
 from dynamo.fleet.slice_file import read
 from dynamo.fleet.slice_steps import Plan
 from dynamo.fleet.trust import Trust
@@ -18,6 +22,7 @@ from dynamo.fleet.tunnel import Peer, Tunnel, filter_text, free_address, peers_t
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.worker_config import PoolPlace
+from dynamo.testing.cloud import Cloud, cloud_driver
 
 _ONE, _TWO, _HUB = ("A" * 42 + "A=", "B" * 42 + "E=", "H" * 42 + "I=")
 _TEXT = """\
@@ -31,6 +36,8 @@ networks:
 nodes:
   workers: {provider: far, size: {cores: 1, memory: 2 GiB}, max: 4, networks: data}
 """
+#: Of one provider alone.
+_ALONE = _TEXT.replace("  near: {driver: docker}\n", "").replace("[near, far]", "[far]")
 _TUNNEL = Tunnel("dfw/data", "cm.example.org:51820", "192.168.10.128/26", ("10.1.0.0/24",), bandwidth=8e6)
 _PLACE = PoolPlace("cm.example.org:9618", "casa")
 
@@ -39,14 +46,14 @@ class Manager:
     """A central manager that writes down what it is told, and fails on demand."""
 
     def __init__(self):
-        self.commands, self.files, self.broken = [], {}, False
+        self.commands, self.files, self.broken, self.shown = [], {}, False, ""
 
     def run(self, command):
         """Do as the hub's script does."""
         self.commands.append(list(command))
         if self.broken:
             raise InfrastructureError("sh failed (1): no tunnel can be made here")
-        return f"{_HUB}\n" if "up" in command else ""
+        return f"{_HUB}\n" if "up" in command else self.shown if "show" in command else ""
 
     def write(self, path, text):
         """Keep a file."""
@@ -86,6 +93,12 @@ def opened(tmp_path, manager):
 def slice_of(text):
     """Return a slice."""
     return read("s.yaml", text).sound()
+
+
+def reached_by(manager):
+    """Return the pool of a central manager."""
+    trust = Trust(manager, _PLACE, "dfw")
+    return ReachedPool("", trust, _PLACE, "127.0.0.1", 0, lambda _: None, manager)
 
 
 def peers(manager):
@@ -285,7 +298,7 @@ def test_a_hub_that_cannot_says_who_must_act(opened, manager):
 )
 def test_a_plan_tells_what_becomes_of_a_tunnel(monkeypatch, manager, shown, action, why):
     """By what the hub says that it has."""
-    reached = ReachedPool("", Trust(manager, _PLACE, "dfw"), _PLACE, "10.0.0.1", 0, lambda _: None, manager)
+    reached = reached_by(manager)
     monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached)
     manager.run = lambda command: shown if command[-1] == "show" else ""
     if shown is None:
@@ -303,3 +316,46 @@ def test_a_hub_that_gives_no_key_is_not_believed(opened, manager):
     manager.run = lambda _: "warning: something\n"
     with pytest.raises(InfrastructureError, match="gave no public key for the tunnel dfw/data"):
         opened().say(again=True)
+
+
+def test_who_applies_from_elsewhere_cuts_nobody_off(monkeypatch, tmp_path, capsys, opened, manager):
+    """The workers of a slice come through by what is known where they were ordered; here nothing is to be done."""
+    cloud = Cloud(clock=lambda: 1e9)
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
+    (tmp_path / "s.yaml").write_text(_ALONE)
+    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
+    assert applied(tmp_path) == 0
+    one = opened(_ALONE)
+    one.assign("w1", "data")
+    one.admit("w1", _ONE)
+    cloud.ghost(Tags("dfw", "workers", "t1", "radar:/srv/dfw"))
+    capsys.readouterr()
+    assert applied(tmp_path) == 2
+    said = capsys.readouterr()
+    assert "nothing is to be done for 'dfw'" in said.out
+    assert "not ordered from here: 1 at far, from radar:/srv/dfw" in said.err
+    assert peers(manager) == ["192.168.10.130/32"]
+
+
+def applied(folder):
+    """Return the exit code of applying the slice there."""
+    with pytest.raises(SystemExit) as end:
+        main(["slice", "apply", str(folder / "s.yaml"), "--yes"])
+    return end.value.code
+
+
+def test_a_fleet_that_begins_elsewhere_cuts_nobody_off(fleet, tmp_path, monkeypatch, manager):
+    """It hears first whose the machines are; only where none are of others it tells the hub."""
+    made, _, cloud = fleet
+    (tmp_path / "s.yaml").write_text(_ALONE)
+    monkeypatch.setattr(session, "reach", lambda *_: reached_by(manager))
+    stranger = cloud.ghost(Tags("dfw", "workers", "t1", "radar:/srv/dfw"))
+    with pytest.raises(UserError, match="not ordered from here: 1 at far"):
+        made().run(threading.Event(), lambda _: True)
+    with cloud.failing("list", UnavailableError("not now")):
+        made().run(threading.Event(), lambda _: True)
+    assert not manager.ups()
+    cloud.lose(stranger.id)
+    made().run(threading.Event(), lambda _: True)
+    assert len(manager.ups()) == 1
