@@ -13,7 +13,7 @@ from dynamo.fleet.slice_offers import Catalogue, Priced, priced_group
 from dynamo.fleet.standing import BAD_BOOTS, Standing
 from dynamo.fleet.view import Group, Limits, Offer
 
-__all__ = ["Market", "lacking", "market", "networked", "unknown_offers"]
+__all__ = ["Market", "believed", "lacking", "market", "networked", "unknown_offers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,24 @@ def networked(slice_: Slice) -> dict[str, set[str]]:
     return names
 
 
-def unknown_offers(slice_: Slice, trading: Market) -> frozenset[str]:
-    """Return the offers of a slice of which nobody knows now what they are, or whose networks are not there."""
-    keys = {offer.key(name) for name, group in slice_.nodes.items() for offer in group.offers}
-    return frozenset(keys - trading.offers.keys())
+def unknown_offers(
+    slice_: Slice, catalogue: Catalogue, networks: Mapping[str, Mapping[str, str]]
+) -> frozenset[str]:
+    """Return the offers of a slice whose providers have not said yet what they are, or whose networks are not there."""
+    return frozenset(
+        offer.key(name)
+        for name, group in slice_.nodes.items()
+        for offer in group.offers
+        if offer.provider not in catalogue or lacking(slice_, name, offer.provider, networks)
+    )
+
+
+def believed(worker: WorkerRecord) -> Offer:
+    """Return the offer of a worker there is, as long as nobody says what it is: none can be bought by it."""
+    return Offer(
+        worker.offer, worker.group, worker.provider, worker.cores, worker.memory, worker.usd_per_hour, left=0,
+        quantum=worker.quantum, minimum=worker.minimum,
+    )  # fmt: skip
 
 
 def _one_more(workers: Sequence[WorkerRecord], group: str) -> int:
@@ -143,4 +157,5 @@ def _offer(key: str, group: str, priced: Priced, standing: Standing, live: int) 
         minimum=said.minimum if said else 60.0,
         ends=said.ends if said and said.ends is not None else float("inf"),
         spot=priced.offer.bought == "spot",
+        usd_now=priced.usd,
     )

@@ -16,7 +16,7 @@ from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
 from dynamo.fleet.access_points import access_points, lacking_points, without_points
 from dynamo.fleet.adoption import adopted, as_worker
-from dynamo.fleet.buying import Market, market, networked, unknown_offers
+from dynamo.fleet.buying import Market, believed, market, networked, unknown_offers
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.decision import Buy, Decision, Policy, Release
 from dynamo.fleet.hearing import Hearing
@@ -231,7 +231,7 @@ class Controller:
             trading.offers, trading.groups, trading.limits, now,
         )  # fmt: skip
         # After a restart a provider may not have said yet what it sells: then nobody knows what its workers are worth.
-        unknown = unknown_offers(self.slice, trading)
+        unknown = unknown_offers(self.slice, self.clouds.catalogue, self.clouds.networks)
         known = [one for one in live if one.offer not in unknown]
         released = guard.allowed_releases(decision.releases, known, trading.groups, now, trusted=view.trusted)
         self.decision = replace(
@@ -243,11 +243,15 @@ class Controller:
 
     def _view(self, work: Market, points: Collection[str], now: float) -> View:
         """Return what a policy decides from: nothing of access points."""
+        unsold = [
+            one for one in self.roster.live if one.group in work.groups and one.offer not in work.offers
+        ]
+        offers = {**work.offers, **{one.offer: believed(one) for one in unsold}}
         return View(
             now=now,
             loads=self.loads,
             workers=view_workers(self._planned_with(points, now), self.hearing.heard(now), now),
-            offers=list(work.offers.values()),
+            offers=list(offers.values()),
             groups=work.groups,
             coming=self.hearing.coming(now, work.offers.values()),
             limits=work.limits,

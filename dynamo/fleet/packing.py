@@ -156,7 +156,7 @@ def _option(want: Want, offer: Offer, now: float) -> _Option | None:
         math.ceil((offer.boot + use) / max(offer.quantum, 1.0)) * max(offer.quantum, 1.0), offer.minimum
     )
     cores = want.usable[offer.key] * offer.speed
-    usd = offer.usd_per_hour * billed / 3600 * (1.0 + want.risk * offer.spot)
+    usd = offer.price * billed / 3600 * (1.0 + want.risk * offer.spot)
     return _Option(offer, cores, usd * want.use / use)
 
 

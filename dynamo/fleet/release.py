@@ -97,7 +97,7 @@ def _loss(
     worker: Worker, offers: Mapping[str, Offer], now: float
 ) -> tuple[bool, float, float, float, float, str]:
     offer = offers.get(worker.offer)
-    price = offer.usd_per_hour / (offer.cores * offer.speed) if offer else 0.0
+    price = offer.price / (offer.cores * offer.speed) if offer else 0.0
     ends = max((worker.ends or now) - now, 0.0) if worker.busy else 0.0
     tick = max(worker.paid_until - now, 0.0)
     return worker.busy > 0, -price, ends, tick, worker.idle_since or now, worker.token

@@ -139,7 +139,9 @@ class Offer:
     cores, memory
         Of one machine.
     usd_per_hour
-        Its price; 0 where it is paid for already.
+        The most that it may cost; 0 where it is paid for already.
+    usd_now
+        What it costs now, as spot does; None for the same.
     speed
         Of a core, as measured.
     boot, boot_high
@@ -171,6 +173,12 @@ class Offer:
     minimum: float = 60.0
     ends: float = float("inf")
     spot: bool = False
+    usd_now: float | None = None
+
+    @property
+    def price(self) -> float:
+        """US dollars an hour that it costs now: by this offers are compared, and limits hold by the most."""
+        return self.usd_per_hour if self.usd_now is None else self.usd_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,17 +69,17 @@ def attributes(
         "kind": _kind(compiled, job),
         "features": ";".join(f"{name}={value}" for name, value in features.items()),
         "due": str(math.floor(began + deadline)) if began and deadline else "undefined",
-        "length": str(_length(features)),
+        "length": str(_length(features, job.needs.cores)),
     }
 
 
-def _length(features: Mapping[str, str]) -> int:
+def _length(features: Mapping[str, str], cores: float) -> int:
     """Return a number that is larger for a job that takes longer, as far as is known: it is to begin earlier.
 
     First by what its tasks took lately, and of those that are alike, or of which nothing is known, by their bytes.
     """
     seconds, size = (max(float(features.get(name, 0.0)), 0.0) for name in ("usual", "bytes"))
-    return min(round(10 * seconds), _TENTHS) * _DIGITS + min(
+    return min(round(10 * seconds / cores), _TENTHS) * _DIGITS + min(
         round(_STEPS * math.log2(1.0 + size)), _DIGITS - 1
     )
 

@@ -103,7 +103,7 @@ class Part:
     def price(self, key: str) -> float:
         """Return US dollars an hour for a useful core of speed 1."""
         offer = next(offer for offer in self.offers if offer.key == key)
-        return offer.usd_per_hour / max(self.usable[key] * offer.speed, 1e-9)
+        return offer.price / max(self.usable[key] * offer.speed, 1e-9)
 
     def cores(self) -> dict[str, float]:
         """Return useful cores of speed 1 by offer: of all workers that do not drain."""

@@ -43,6 +43,8 @@ class Says:
         (Decision(buys=(Buy(OFFER.key, -3, ""),)), "buys -3 x"),
         (Decision(buys=(Buy(OFFER.key, 1.5, ""),)), "buys 1.5 x"),
         (Decision(history={"seen": {1, 2}}), "not JSON serializable"),
+        (Decision(history={1: 2}), "must be str"),
+        (Decision(history={"seen": 2**70}), "64-bit"),
     ],
 )
 def test_a_policy_that_fails_or_says_what_cannot_be_is_told_and_queue_depth_decides(wrong, told):
@@ -72,4 +74,7 @@ def test_a_policy_that_cannot_read_what_it_kept_in_mind_begins_anew():
             return self.what
 
     said = Decision(buys=(Buy(OFFER.key, 1, "because"),), history={"new": 1})
-    assert decided(Forgets(said), VIEW, {"old": 1}) == (said, "")
+    made, why = decided(Forgets(said), VIEW, {"old": 1})
+    assert (made.buys, made.history) == (said.buys, said.history)
+    assert why == "the policy says failed (KeyError: 'new'): it began anew, without what it kept in mind"
+    assert made.reasons == (why,)

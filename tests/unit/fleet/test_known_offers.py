@@ -110,3 +110,36 @@ def test_what_a_quota_leaves_is_asked_again_each_minute(worlds, monkeypatch, pol
     full[0] = False
     world.run(90)
     assert world.there
+
+
+TWO = Slice(
+    "dfw",
+    {"c": ProviderRule("memory"), "d": ProviderRule("memory")},
+    {"workers": NodeGroup((NodeOffer("c", "two"), NodeOffer("d", "two")), max=40, idle=60.0)},
+)
+
+
+def test_work_is_not_bought_again_elsewhere_while_a_provider_has_not_said_what_it_sells(worlds):
+    """Its workers are at work, whatever it calls them."""
+    world = worlds(TWO)
+    busy(world)
+    before = len(world.clouds["d"].there())
+    world.cloud.fail("offerings", UnavailableError("slow"), times=1)
+    world.kill()
+    world.controller.use(world.policy)
+    world.run(60)
+    assert len(world.clouds["d"].there()) == before
+
+
+@pytest.mark.parametrize("policy", ["queue_depth", "work"])
+def test_workers_that_are_not_sold_any_more_are_let_go_when_they_are_idle(worlds, policy):
+    """Their provider has spoken: they are of no offer, and end like others."""
+    world = worlds(SLICE)
+    world.policy = by_name(policy)
+    world.controller.use(world.policy)
+    world.pool.submit("lead", 400, count=8, within=900)
+    world.run(200)
+    assert world.there
+    world.cloud.sizes = tuple(one for one in world.cloud.sizes if one.size != "two")
+    world.run(3000)
+    assert not world.there

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from dynamo.fleet.buying import market
 from dynamo.fleet.offering import Offering
-from dynamo.fleet.slice import NodeOffer
+from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice, SliceLimits
 from dynamo.fleet.slice_offers import price
+from dynamo.fleet.standing import Standing
+from dynamo.fleet.view import Load, View
 
 DEMAND = Offering("c7i", 16, 2**35, "on-demand", usd_per_hour=0.714)
 SPOT = Offering("c7i", 16, 2**35, "spot", usd_per_hour=0.25)
@@ -32,3 +36,19 @@ def test_what_is_bought_on_demand_counts_at_its_price():
     """Whatever spot costs."""
     found = price(NodeOffer("aws", "c7i"), {"aws": (SPOT, DEMAND)})
     assert (found.usd, found.usd_most) == (0.714, 0.714)
+
+
+def test_spot_that_costs_less_now_is_bought_before_what_is_bought_on_demand():
+    """And counts in the limits at the most: of 3 dollars an hour four are had, at 0.714 each."""
+    sold = {"aws": (SPOT, DEMAND)}
+    group = NodeGroup((NodeOffer("aws", "c7i", purchase="spot"), NodeOffer("aws", "c7i")), max=9)
+    slice_ = Slice("s", {"aws": ProviderRule("ec2")}, {"w": group}, limits=SliceLimits(usd_per_hour=3.0))
+    trading = market(slice_, sold, Standing(), [], 0.0)
+    spot, demand = trading.offers.values()
+    assert (spot.price, spot.usd_per_hour, demand.price) == (0.25, 0.714, 0.714)
+    view = View(
+        0.0, loads=[Load("a", 600.0, 999, 0, 1e6, 1e6)], offers=list(trading.offers.values()), groups=trading.groups,
+        limits=trading.limits,
+    )  # fmt: skip
+    (buy,) = by_name("work").decide(view, {}).buys
+    assert (buy.offer, buy.count) == (spot.key, 4)

@@ -216,6 +216,9 @@ def test_what_is_due_first_and_then_what_is_longest_has_the_highest_number():
     found = [length(*one) for one in rising]
     assert found == sorted(set(found))
     assert length(1e12, 10**18) < 2**31
+    wide = one_job(task(0, needs=Needs(cores=8)))
+    (eight,) = wide.jobs.values()
+    assert attributes(wide, eight, BEGAN, {}, {}, {"plot": 2.0})["length"] == str(length(2.0, 0))
     due = task(0, needs=Needs(deadline=60.0))
     submit = "\n".join(["executable = /bin/true", *LINES])
     values = told(one_job(due), scan=7)
