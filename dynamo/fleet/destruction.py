@@ -101,9 +101,9 @@ def disbelieve(
                 desk.revoke(one.name, now)
     except WorkspaceError as error:
         return f"workers that had joined: {error.message}"
-    gone = tickets.revoked(now)
+    gone = tickets.ends(now)
     try:
-        trust().revoke(gone)
+        trust().revoke(list(gone), gone)
     except DynamoError as error:
         if gone:
             return f"{format_count(len(gone), 'worker')} that had joined: {error.message}"

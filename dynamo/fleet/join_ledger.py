@@ -69,12 +69,16 @@ class JoinLedger(Opened):
 
     def revoked(self, now: float) -> Sequence[str]:
         """Return the workers that were let go, and joined before, and whose token of HTCondor may still be good."""
+        return list(self.ends(now))
+
+    def ends(self, now: float) -> dict[str, float]:
+        """Return the same workers, and until when their tokens may be good (Unix seconds)."""
         rows = self._db.execute(
-            "SELECT DISTINCT worker FROM fleet_joins WHERE revoked IS NOT NULL AND spent IS NOT NULL "
-            "AND dies + grace > ? ORDER BY worker",
+            "SELECT worker, max(dies + grace) FROM fleet_joins WHERE revoked IS NOT NULL AND spent IS NOT NULL "
+            "AND dies + grace > ? GROUP BY worker ORDER BY worker",
             (now,),
         )
-        return [worker for (worker,) in rows]
+        return dict(rows)
 
     def refused(self, worker: str, why: str, at: float) -> None:
         """Write down who was refused; the last thousand are kept."""

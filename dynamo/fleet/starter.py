@@ -153,7 +153,8 @@ class WorkerStarter:
             self._tickets.forget(now - _HOUR)
         if self._again:
             self._again = False
-            self._revoking = self._calls.call("revoke", self._tickets.revoked(self._clock()))
+            ends = self._tickets.ends(now)
+            self._revoking = self._calls.call("revoke", list(ends), ends)
 
     def close(self) -> None:
         """End its thread, and close the journal."""

@@ -7,11 +7,13 @@ can offer slots and nothing else; a fragment of the central manager's configurat
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,6 +50,8 @@ _FOLDER = "/etc/condor/config.d"
 #: Of each slice its own: two that join one pool do not take each other's word away.
 _FRAGMENT = "90-dynamo-revoked-{}.conf"
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+#: Of a worker in the fragment, when its token expires.
+_UNTIL = re.compile(rf"^# ({_WORKER.pattern}) until (\d+)$", re.MULTILINE)
 _PATIENCE = 30.0
 #: Workers that are named in one command, whose length has a bound.
 _AT_ONCE = 500
@@ -155,10 +159,19 @@ class Trust:
         Whose workers they are.
     key
         Name of the key that tokens are signed with, as ``condor_token_create -key`` takes it.
+    clock
+        The time, in Unix seconds.
     """
 
-    def __init__(self, manager: CentralManager, place: PoolPlace, slice_: str, key: str = "POOL") -> None:
-        self._manager = manager
+    def __init__(
+        self,
+        manager: CentralManager,
+        place: PoolPlace,
+        slice_: str,
+        key: str = "POOL",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._manager, self._clock = manager, clock
         self._place = place
         self._key = key
         self._fragment = manager.fragment(slice_)
@@ -175,21 +188,29 @@ class Trust:
             raise InfrastructureError("condor_token_create on the central manager gave no token")
         return token
 
-    def revoke(self, workers: Sequence[str]) -> None:
-        """Have the tokens of these workers refused from now on, and of no others; the same again changes nothing.
+    def revoke(self, workers: Sequence[str], ends: Mapping[str, float] | None = None) -> None:
+        """Have the tokens of these workers refused from now on; the same again changes nothing.
 
-        `workers` are all that were let go and whose tokens have not expired: the store of tickets knows them
-        (`dynamo.fleet.join.JoinStore.revoked`). Say them again when the fleet starts: a central manager that was made
-        anew has forgotten.
+        `workers` are all that were let go and whose tokens have not expired, and `ends` is when they will (Unix
+        seconds): the store of tickets knows both (`dynamo.fleet.join_ledger.JoinLedger.ends`). Who was named with his
+        end is refused until then, whoever says what now: of a journal that was lost, or is elsewhere, we do not know.
+        Say them again when the fleet starts: a central manager that was made anew has forgotten.
         """
-        if workers:
-            self._manager.write(self._fragment, revocation(self._place, workers))
+        named = {**self._named(), **(ends or {})}
+        if everybody := sorted({*workers, *named}):
+            self._manager.write(self._fragment, revocation(self._place, everybody, named))
         else:
             self._manager.run(["rm", "-f", self._fragment])
         self._manager.run(["condor_reconfig"])
         for begin in range(0, len(workers), _AT_ONCE):
             members = ",".join(self._place.identity(one) for one in workers[begin : begin + _AT_ONCE])
             self._forget(f'stringListMember(AuthenticatedIdentity, "{members}")')
+
+    def _named(self) -> dict[str, float]:
+        """Return whom the central manager refuses for this slice, and until when, where that is still to come."""
+        text = self._manager.run(["sh", "-c", '[ ! -e "$0" ] || cat "$0"', self._fragment])
+        found = {worker: float(end) for worker, end in _UNTIL.findall(text)}
+        return {worker: end for worker, end in found.items() if end > self._clock()}
 
     def _forget(self, which: str) -> None:
         """Take what such workers said of themselves out of the collector: for a quarter of an hour it believes it."""
@@ -199,13 +220,16 @@ class Trust:
             self._manager.run(["sh", "-c", 'printf %s "$1" | condor_advertise "$0" -', verb, query])
 
 
-def revocation(place: PoolPlace, workers: Sequence[str]) -> str:
+def revocation(place: PoolPlace, workers: Sequence[str], ends: Mapping[str, float] | None = None) -> str:
     """Return the fragment of configuration by which a central manager refuses these workers.
 
-    The expression refuses their tokens when they are shown anew, the lists refuse who showed one before. What a site
-    has set itself stays.
+    It says when the tokens of those in `ends` expire (Unix seconds). The expression refuses their tokens when they are
+    shown anew, the lists refuse who showed one before. What a site has set itself stays.
     """
     head = "# Workers that were let go before their tokens expired, written by dynamo fleet.\n"
+    head += "".join(
+        f"# {_checked(one)} until {math.ceil(end)}\n" for one, end in sorted((ends or {}).items())
+    )
     identities = sorted({place.identity(_checked(one)) for one in workers})
     members = ",".join(identities)
     before = "$(SEC_TOKEN_REVOCATION_EXPR:false)"

@@ -21,10 +21,10 @@ class Manager:
         self.files = {}
 
     def run(self, command):
-        """Take a file away; do nothing else."""
+        """Read a file, or take it away; do nothing else."""
         if command[0] == "rm":
             self.files.pop(command[-1], None)
-        return ""
+        return self.files.get(command[-1], "") if command[0] == "sh" and "cat" in command[2] else ""
 
     def write(self, path, text):
         """Keep a file."""
@@ -57,13 +57,31 @@ def place(tmp_path):
 def test_the_central_manager_is_told_at_once(place):
     """Of those that had joined and are gone; and has nothing left of it when their tokens have expired."""
     ledger, tickets = place
-    manager = Manager()
-    trust = Trust(manager, PoolPlace("cm:9618", "casa"), "dfw")
+    manager, now = Manager(), [100.0]
+    trust = Trust(manager, PoolPlace("cm:9618", "casa"), "dfw", clock=lambda: now[0])
     assert disbelieve(ledger, tickets, lambda: trust, clock=lambda: 100.0) == ""
     assert "worker-a@casa" in manager.files["dfw"]
     assert not any(f"worker-{one}@" in manager.files["dfw"] for one in "bc")
+    now[0] = 6000.0
     assert disbelieve(ledger, tickets, lambda: trust, clock=lambda: 6000.0) == ""
     assert manager.files == {}
+
+
+def test_whom_a_lost_journal_had_refused_is_not_believed_again(place, tmp_path):
+    """Nor whom another workspace had: whoever writes the fragment next, until their tokens have expired."""
+    ledger, tickets = place
+    manager, now = Manager(), [100.0]
+    trust = Trust(manager, PoolPlace("cm:9618", "casa"), "dfw", clock=lambda: now[0])
+    disbelieve(ledger, tickets, lambda: trust, clock=lambda: 100.0)
+    with Ledger(tmp_path / "new.db", "dfw") as empty, JoinLedger(tmp_path / "new.db") as none:
+        assert disbelieve(empty, none, lambda: trust, clock=lambda: 100.0) == ""
+        assert 'stringListMember(sub, "worker-a@casa")' in manager.files["dfw"]
+        now[0] = 5299.0
+        trust.revoke(["z"], {"z": 7000.0})
+        assert 'stringListMember(sub, "worker-a@casa,worker-z@casa")' in manager.files["dfw"]
+        now[0] = 5301.0
+        disbelieve(empty, none, lambda: trust, clock=lambda: 5301.0)
+        assert 'stringListMember(sub, "worker-z@casa")' in manager.files["dfw"]
 
 
 def test_where_it_cannot_be_told_that_is_said(place):
