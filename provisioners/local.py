@@ -45,7 +45,7 @@ class LocalProvider:
     def __init__(self, settings: ProviderSettings) -> None:
         options = settings.options
         self._user = _user(options.get("user", ""))
-        self._yard = Yard(_folder(options.get("folder", "")))
+        self._yard = Yard(_folder(options.get("folder", "")), settings.name)
         self._cores, self._memory = _cores(options.get("cores", "")), psutil.virtual_memory().total
 
     def create(self, spec: MachineSpec) -> Machine:
@@ -59,16 +59,21 @@ class LocalProvider:
                 if found is None:
                     cores, memory = spec.cores or self._cores, spec.memory or self._memory
                     self._check_room(cores, memory)
-                    found = self._yard.lay(spec, files, cores, memory)
+                    found = self._yard.lay(spec, files, cores, memory, _numbers(self._user))
                 if found.machine.state in {"pending", "failed"}:
                     self._start(found)
                     found = self._yard.find(id_) or found
             return found.machine
 
     def list(self, slice_: str) -> Sequence[Machine]:
-        """Return the workers of a slice."""
+        """Return the workers of a slice; another provider may have its own in the same folder."""
         with refusals("list workers"):
-            return [one.machine for one in self._yard.all() if one.machine.tags.slice == slice_]
+            whose = {"", self._yard.provider}
+            return [
+                one.machine
+                for one in self._yard.all()
+                if one.machine.tags.slice == slice_ and one.provider in whose
+            ]
 
     def describe(self, id_: str) -> Machine:
         """Return one worker."""
@@ -81,7 +86,7 @@ class LocalProvider:
     def destroy(self, id_: str) -> None:
         """End all processes of a worker, and remove its folder."""
         with refusals("take a worker away"):
-            if self._yard.find(id_) is not None:
+            if self._yard.has(id_):
                 local_processes.end(self._yard.folder, id_)
                 self._yard.remove(id_)
 
@@ -110,8 +115,6 @@ class LocalProvider:
     def _start(self, one: Laid) -> None:
         """Start a worker; one that cannot be started is removed."""
         try:
-            if self._user:
-                _give(one.root, self._user)
             program = one.root / local_files.BOOT
             local_processes.start(one.root, program, one.root / "log", self._user)
         except BaseException:
@@ -193,8 +196,9 @@ def _user(text: str) -> str:
     return text
 
 
-def _give(root: Path, user: str) -> None:
-    """Have all files of a worker belong to whom it runs as."""
+def _numbers(user: str) -> tuple[int, int] | None:
+    """Return the numbers of a user and of his group; None where workers run as who runs the fleet."""
+    if not user:
+        return None
     who = pwd.getpwnam(user)
-    for path in (root, *root.rglob("*")):
-        os.chown(path, who.pw_uid, who.pw_gid, follow_symlinks=False)
+    return who.pw_uid, who.pw_gid

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from dynamo.provisioners import local, local_files, local_processes, local_yard
@@ -207,6 +208,23 @@ def check_outlives(bench: ProviderBench, folder: Path) -> None:
         assert id_ not in local_processes.by_machine(folder)
 
 
+def check_closed_folder(bench: ProviderBench, folder: Path) -> None:
+    """What a job closed to everybody, even to whom it ran as, is removed as well; what it has links to is not."""
+    with bench.slice() as name:
+        made = bench.connect().create(bench.order(name))
+        for mode in (0o555, 0o000):
+            closed = folder / made.id / f"root/condor/execute/dir_{mode}/out"
+            (closed / "in").mkdir(parents=True)
+            (closed / "in" / "big").write_text("x")
+            (closed / "here").symlink_to(folder)
+            (closed / "in").chmod(mode)
+            closed.chmod(mode)
+        before = folder.stat().st_mode
+        bench.connect().destroy(made.id)
+        assert folder.stat().st_mode == before
+        assert not list(folder.glob(".gone-*"))
+
+
 def check_switched_off(bench: ProviderBench, folder: Path) -> None:
     """A worker that cannot join in its time ends by itself, with all its processes, and its last words are told."""
     with bench.slice() as name:
@@ -241,6 +259,28 @@ def check_other_user_data(bench: ProviderBench, folder: Path) -> None:
         assert not list(folder.glob(".new-*"))
 
 
+@contextmanager
+def swapping(folder: Path, user: str) -> Iterator[Path]:
+    """After each file that root gives to a user, he tries to lay a link to a folder of root's in a worker's root."""
+    victim = folder.parent / f"victim-{uuid.uuid4().hex}"
+    (victim / "local" / "sbin").mkdir(parents=True)
+    swap = (
+        f"for one in {folder}/*/root {folder}/.new-*/root; do "
+        f'[ -L "$one/usr" ] || {{ mv "$one/usr" "$one/old" && ln -s {victim} "$one/usr"; }}; done'
+    )
+    real = os.chown
+
+    def chown(*what: Any, **more: Any) -> None:
+        real(*what, **more)
+        subprocess.run(["sh", "-c", swap], user=user, check=False, stderr=subprocess.DEVNULL)
+
+    os.chown = chown
+    try:
+        yield victim
+    finally:
+        os.chown = real
+
+
 def check_as_root(bench: ProviderBench, folder: Path) -> None:
     """A fleet that runs as root must say whom its workers run as; these are that user's, and their tags are not."""
     with bench.slice() as name:
@@ -252,7 +292,9 @@ def check_as_root(bench: ProviderBench, folder: Path) -> None:
             raise AssertionError("a worker is root")
         options = {"folder": str(folder), "user": "dynamo"}
         provider = local.connect(ProviderSettings("here", "local", options=options))
-        made = provider.create(bench.order(name))
+        with swapping(folder, "dynamo") as victim:
+            made = provider.create(bench.order(name))
+        assert {one.owner() for one in (victim, *victim.rglob("*"))} == {"root"}
         awaited((folder / made.id / "root" / "booted").exists)
         assert {one.username() for one in local_processes.by_machine(folder)[made.id]} == {"dynamo"}
         assert ((folder / made.id).owner(), (folder / made.id / "machine.json").owner()) == ("root", "root")
@@ -276,6 +318,7 @@ def awaited(is_so: Callable[[], bool]) -> None:
 
 CHECKS: dict[str, Callable[[ProviderBench, Path], None]] = {
     **{name: lambda bench, _, check=check: check(bench) for name, check in PROVIDER_CHECKS.items()},  # type: ignore[misc]
+    "closed-folder": check_closed_folder,
     "cut-off": check_cut_off,
     "killed": check_killed,
     "never-started": check_never_started,
