@@ -57,6 +57,7 @@ class Clouds:
         self._pricing: dict[str, tuple[float, Call]] = {}
         self._wiring: dict[str, tuple[float, Call]] = {}
         self._destroying: dict[tuple[str, str], Call] = {}
+        self._failed: set[tuple[str, str]] = set()
         self._orders: dict[str, Call] = {}
         self.listings: dict[str, Listing] = {}
         #: Provider to machines of a slice of this name that are not ours.
@@ -107,12 +108,15 @@ class Clouds:
         self._end()
 
     def _end(self) -> None:
-        """Take what came of destroys; one that failed is asked for again while its machine is listed."""
+        """Take what came of destroys; one that failed is asked for again at once, and then as settled."""
         for key, call in list(self._destroying.items()):
             if call.done:
                 del self._destroying[key]
                 self._outcome(key[0], call)
-                if call.failed and self._lists(*key):
+                if not call.failed:
+                    self._failed.discard(key)
+                elif key not in self._failed and self._lists(*key):
+                    self._failed.add(key)
                     self.destroy(*key)
 
     def _list(self, name: str, at: float, machines: Sequence[Machine]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamo.errors import DynamoError, InfrastructureError, UserError
+from dynamo.errors import InfrastructureError, UserError
 from dynamo.fleet import registry
 from dynamo.fleet.calls import Calls
 from dynamo.fleet.certificate import join_certificate
@@ -35,6 +34,7 @@ from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
 from dynamo.fleet.surroundings import Surroundings
+from dynamo.fleet.telling import in_words, undisturbed
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.wishes import Wishes
@@ -106,6 +106,10 @@ class Fleet:
     _told: float = 0.0
     _failed: str = ""
 
+    def __post_init__(self) -> None:
+        """Go on where nobody can be told."""
+        self.tell = undisturbed(self.tell)
+
     def run(self, stop: threading.Event, until: Callable[[Controller], bool] | None = None) -> None:
         """Look after the slice until `stop` is set, or `until` holds; the machines stay."""
         clock = steady_clock()
@@ -131,7 +135,7 @@ class Fleet:
                     # A full disk, a journal that is locked, a fault of ours: what is ordered is written down before, so
                     # nothing is lost, and what runs must be looked after.
                     log.debug("a turn failed", exc_info=True)
-                    self.tell(f"this turn failed, the next may not: {_in_words(error)}")
+                    self.tell(f"this turn failed, the next may not: {in_words(error)}")
                 if until is not None and until(controller):
                     break
                 stop.wait(max(self.interval - (time.monotonic() - begun), 0.0))
@@ -234,16 +238,6 @@ class Fleet:
             if event.what != "destroy" and since < event.at <= now:
                 self.tell(f"{names.get(event.token, event.token[:8])}: {event.what}: {event.why}")
         return now
-
-
-def _in_words(error: Exception) -> str:
-    """Return what a turn failed by; of what should never be, also where."""
-    if isinstance(error, DynamoError | OSError):
-        return str(error)
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno}); this is a fault of dynamo's"
-    )
 
 
 def _check_known(ledger: Ledger, slice_: Slice) -> None:

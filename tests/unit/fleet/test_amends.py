@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from dynamo.cli.fleet import command
 from dynamo.errors import UserError
 from dynamo.fleet.guard import spent_today
-from dynamo.fleet.refusals import UnavailableError
+from dynamo.fleet.refusals import ThrottledError, UnavailableError
 from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice
 
 SLICE = Slice(
@@ -30,6 +30,20 @@ def test_a_destroy_that_failed_is_asked_for_again_in_the_next_turn(worlds):
     assert one.machine in {machine.id for machine in world.there}
     world.run(20)
     assert one.machine not in {machine.id for machine in world.there}
+
+
+def test_a_cloud_that_has_too_many_calls_is_not_given_more(worlds):
+    """A destroy that is refused again is asked for each minute."""
+    world = worlds(SLICE)
+    world.pool.submit("lead", 100, count=8)
+    world.run(100)
+    with world.cloud.failing("destroy", ThrottledError("too many calls")):
+        world.run(600)
+        asked, machines = world.cloud.calls.count("destroy"), len(world.there)
+    assert machines == 4
+    assert asked <= machines * 12
+    world.run(120)
+    assert not world.there
 
 
 def test_who_was_ordered_later_than_now_is_paid_from_now_on(worlds):

@@ -15,6 +15,7 @@ from dynamo.fleet.controller import Controller
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.refusals import UnavailableError
+from dynamo.fleet.session import Fleet
 
 
 def test_each_turn_is_shown_and_written_down(fleet, tmp_path):
@@ -131,4 +132,18 @@ def test_a_turn_that_fails_by_a_fault_of_ours_does_not_end_the_fleet(fleet, monk
     made().run(threading.Event(), lambda _: cloud.there())
     (line,) = [one for one in told if "this turn failed" in one]
     assert "KeyError: 'workers/c/nine' (test_session.py:" in line
+    assert cloud.there()
+
+
+def test_a_fleet_that_cannot_tell_goes_on(fleet):
+    """Its log is on a full disk, or nobody reads the pipe any more."""
+    made, _, cloud = fleet
+
+    def full(_) -> None:
+        raise OSError(28, "No space left on device")
+
+    one = made()
+    Fleet(one.path, one.workspace, interval=one.interval, tell=full).run(
+        threading.Event(), lambda _: cloud.there()
+    )
     assert cloud.there()
