@@ -11,6 +11,7 @@ import click
 
 from dynamo.cli.slice_adopt import adopt
 from dynamo.cli.slice_apply import apply, destroy
+from dynamo.cli.slice_options import journal_of
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def plan_(file: str, *, as_json: bool) -> int:
     from dynamo.fleet.tunnel_ends import with_tunnels
 
     slice_, world = looked(file, costs=True)
-    found = with_tunnels(plan(slice_, world), slice_)
+    found = with_tunnels(plan(slice_, world), slice_, journal_of(Path(file), None))
     print(json.dumps(plan_json(found), indent=2) if as_json else plan_words(found, slice_))
     return world.code
 

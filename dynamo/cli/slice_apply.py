@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dynamo.cli.slice_options import confirm, file_, made, workspace_, yes_
+from dynamo.cli.slice_options import confirm, file_, journal_of, made, workspace_, yes_
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     from dynamo.fleet.tunnel_ends import with_tunnels
 
     slice_, world = looked(file)
-    found = with_tunnels(plan(slice_, world), slice_)
+    journal = journal_of(file, workspace)
+    found = with_tunnels(plan(slice_, world), slice_, journal)
     print(plan_words(found, slice_))
     if world.code:
         print("nothing was done: first all providers must answer")
@@ -61,7 +62,7 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
         _carry_out(file, workspace, slice_, found, wait)
     _tunnel(file, workspace, slice_, world)
     slice_, world = looked(file)
-    left = with_tunnels(plan(slice_, world), slice_)
+    left = with_tunnels(plan(slice_, world), slice_, journal)
     print(plan_words(left, slice_))
     return 3 if left.changes or world.code else 0
 

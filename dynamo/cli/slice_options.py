@@ -13,7 +13,7 @@ from dynamo.errors import UserError
 if TYPE_CHECKING:
     from dynamo.journal.workspace import Workspace
 
-__all__ = ["confirm", "file_", "json_", "made", "root_of", "workspace_", "yes_"]
+__all__ = ["confirm", "file_", "journal_of", "json_", "made", "root_of", "workspace_", "yes_"]
 
 file_ = click.argument("file", type=click.Path(path_type=Path))
 workspace_ = click.option(
@@ -28,6 +28,11 @@ yes_ = click.option("--yes", is_flag=True, help="Do it without asking.")
 def root_of(file: Path, workspace: Path | None) -> Path:
     """Return the folder of the workspace that keeps what becomes of a slice."""
     return workspace or file.absolute().parent / ".dynamo"
+
+
+def journal_of(file: Path, workspace: Path | None) -> Path:
+    """Return where the journal of a slice is, or would be."""
+    return root_of(file, workspace) / "journal.db"
 
 
 def made(file: Path, workspace: Path | None) -> Workspace:

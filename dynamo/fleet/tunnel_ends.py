@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dynamo.errors import DynamoError, UserError
+from dynamo.errors import DynamoError, UserError, WorkspaceError
 from dynamo.fleet.older_values import bandwidth_text
 from dynamo.fleet.place import reach
 from dynamo.fleet.slice import Slice
@@ -47,9 +47,26 @@ def _steps(slice_: Slice) -> list[Step]:
     return found
 
 
-def with_tunnels(found: Plan, slice_: Slice) -> Plan:
-    """Return a plan with what becomes of the tunnels."""
-    return replace(found, steps=(*found.steps, *_steps(slice_)))
+def _leaving(slice_: Slice, journal: Path) -> list[Step]:
+    """Return the tunnels that the hub has, as the journal knows, and the slice names no more."""
+    if not journal.is_file():  # a plan makes none
+        return []
+    wanted = {f"{slice_.name}/{name}" for name, rule in slice_.networks.items() if rule.tunnel}
+    try:
+        with TunnelLedger(journal, slice_.name) as books:
+            made = books.made()
+    except WorkspaceError:  # who may only look; who applies is told
+        return []
+    hub = slice_.pool.name or slice_.pool.central_manager
+    why = "is not in the slice any more"
+    return [
+        Step("remove", "tunnel", one.partition("/")[2], hub, why=why) for one in made if one not in wanted
+    ]
+
+
+def with_tunnels(found: Plan, slice_: Slice, journal: Path) -> Plan:
+    """Return a plan with what becomes of the tunnels; `journal` may not be there yet."""
+    return replace(found, steps=(*found.steps, *_steps(slice_), *_leaving(slice_, journal)))
 
 
 def _words(rate: float | None) -> str:

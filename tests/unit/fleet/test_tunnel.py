@@ -256,9 +256,7 @@ def test_a_changed_bandwidth_is_told_once(opened, manager, until):
 def test_a_tunnel_that_the_slice_names_no_more_goes(opened, manager):
     """Also where the fleet was started anew between."""
     opened().say(again=True)
-    text = "\n".join(line for line in _TEXT.splitlines() if "tunnel:" not in line).replace(
-        "8 Mb/s,", "8 Mb/s}"
-    )
+    text = without_tunnel(_TEXT)
     opened(text).say(again=True)
     assert manager.commands[-1][2:] == ["down", _TUNNEL.device]
     count = len(manager.commands)
@@ -296,7 +294,7 @@ def test_a_hub_that_cannot_says_who_must_act(opened, manager):
         (None, "make", "the hub does not tell what there is: sh failed (1): no tunnel can be made here"),
     ],
 )
-def test_a_plan_tells_what_becomes_of_a_tunnel(monkeypatch, manager, shown, action, why):
+def test_a_plan_tells_what_becomes_of_a_tunnel(monkeypatch, tmp_path, manager, shown, action, why):
     """By what the hub says that it has."""
     reached = reached_by(manager)
     monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached)
@@ -305,10 +303,34 @@ def test_a_plan_tells_what_becomes_of_a_tunnel(monkeypatch, manager, shown, acti
         manager = Manager()
         manager.broken = True
         reached = replace(reached, manager=manager)
-    found = tunnel_ends.with_tunnels(Plan("dfw"), slice_of(_TEXT))
+    found = tunnel_ends.with_tunnels(Plan("dfw"), slice_of(_TEXT), tmp_path / "journal.db")
     (step,) = found.steps
     assert (step.action, step.size, step.why) == (action, "8 Mb/s", why)
     assert bool(found.changes) == (action != "keep")
+    assert not (tmp_path / "journal.db").exists()
+
+
+def test_a_tunnel_that_leaves_the_slice_is_in_the_plan_and_nobody_takes_it_away_unasked(
+    monkeypatch, tmp_path, capsys, manager
+):
+    """Its workers would be lost; and once it is gone the plan is empty."""
+    cloud = Cloud(clock=lambda: 1e9)
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
+    (tmp_path / "s.yaml").write_text(_ALONE)
+    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
+    assert applied(tmp_path) == 0
+    (tmp_path / "s.yaml").write_text(without_tunnel(_ALONE).replace("/24", "/25") + "pool: {name: pool}\n")
+    capsys.readouterr()
+    assert [verb(tmp_path, "plan"), verb(tmp_path, "apply")] == [0, 2]
+    said = capsys.readouterr()
+    assert said.out.count("remove   data: tunnel at pool (is not in the slice any more)") == 2
+    assert "nobody can be asked here: say --yes" in said.err
+    assert not [one for one in manager.commands if "down" in one]
+    assert applied(tmp_path) == 0
+    assert manager.commands[-1][2:] == ["down", _TUNNEL.device]
+    assert verb(tmp_path, "plan") == 0
+    assert "nothing is to be done for 'dfw'" in capsys.readouterr().out
 
 
 def test_a_hub_that_gives_no_key_is_not_believed(opened, manager):
@@ -340,9 +362,20 @@ def test_who_applies_from_elsewhere_cuts_nobody_off(monkeypatch, tmp_path, capsy
 
 def applied(folder):
     """Return the exit code of applying the slice there."""
+    return verb(folder, "apply", "--yes")
+
+
+def verb(folder, *arguments):
+    """Return the exit code of a verb for the slice there."""
     with pytest.raises(SystemExit) as end:
-        main(["slice", "apply", str(folder / "s.yaml"), "--yes"])
+        main(["slice", arguments[0], str(folder / "s.yaml"), *arguments[1:]])
     return end.value.code
+
+
+def without_tunnel(text):
+    """Return a slice whose network has no tunnel any more."""
+    lines = [line for line in text.splitlines() if "tunnel:" not in line]
+    return "\n".join(lines).replace("8 Mb/s,", "8 Mb/s}") + "\n"
 
 
 def test_a_fleet_that_begins_elsewhere_cuts_nobody_off(fleet, tmp_path, monkeypatch, manager):
