@@ -200,14 +200,14 @@ class _Signer:
 
     def __init__(self):
         self.signed, self.allowed = [], []
-        self.fails = False
+        self.fails = None
         self.signs = threading.Event()
         self.signs.set()
 
     def sign(self, worker, lifetime, allowed):
         assert self.signs.wait(60)
         if self.fails:
-            raise InfrastructureError("condor_token_create failed in a place that only we know")
+            raise self.fails("condor_token_create failed in a place that only we know")
         self.signed.append((worker, lifetime))
         self.allowed.append(allowed)
         return f"token-{len(self.signed)}-of-{worker}"
@@ -303,14 +303,15 @@ def test_a_controller_that_was_started_anew_knows_who_joined(tmp_path):
         assert second.ask(good, worker="w-2")[0] == 200
 
 
-def test_a_token_is_not_spent_where_the_pool_cannot_sign(served):
-    """The machine is told to try again, without our reasons, and then joins."""
+@pytest.mark.parametrize("error", [InfrastructureError, UserError])
+def test_a_token_is_not_spent_where_the_pool_cannot_sign(served, error):
+    """The machine is told to try again, without our reasons, and then joins; also where the pool was taken down."""
     token = served.issue()
-    served.signer.fails = True
+    served.signer.fails = error
     status, why = served.ask(token)
-    assert status == 503
+    assert (status, served.service.counts.failed) == (503, 1)
     assert "only we know" not in why
-    served.signer.fails = False
+    served.signer.fails = None
     assert served.ask(token, nonce="m" * 64)[0] == 200
 
 
