@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from dynamo.errors import InfrastructureError, UserError
 from dynamo.fleet.slice import Role
 from dynamo.fleet.worker_config import PoolPlace
+from dynamo.pool.host import answering
 
 if TYPE_CHECKING:
     from dynamo.pool.pool import Pool
@@ -87,7 +88,9 @@ class PoolManager:
             entry = tarfile.TarInfo(Path(path).name)
             entry.size, entry.mode = len(text.encode()), 0o644
             archive.addfile(entry, io.BytesIO(text.encode()))
-        if not self._pool.container("manager").put_archive(str(Path(path).parent), packed.getvalue()):
+        with answering():
+            written = self._pool.container("manager").put_archive(str(Path(path).parent), packed.getvalue())
+        if not written:
             raise InfrastructureError(f"cannot write {path} on the central manager")
 
     def fragment(self, slice_: str) -> str:

@@ -16,6 +16,8 @@ from dynamo.fleet.tunnel import tunnels
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnel_ledger import TunnelLedger
 from dynamo.fleet.tunnels import Tunnels
+from dynamo.pool.host import connect
+from dynamo.pool.pool import Pool
 
 __all__ = ["any_tunnel", "bring_about", "take_away", "with_tunnels"]
 
@@ -81,14 +83,23 @@ def take_away(slice_: Slice, journal: Path) -> str:
         with _opened(slice_, journal, lambda _: None) as opened:
             opened.end()
     except UserError as error:
-        if not slice_.pool.name:
+        if not (slice_.pool.name and _is_gone(slice_.pool.name)):
             return error.message
-        # The pool is not on this machine any more, and its central manager was the hub.
+        # The pool is no more, and its central manager was the hub.
         with TunnelLedger(journal, slice_.name) as books:
             books.clear()
     except DynamoError as error:
         return error.message
     return ""
+
+
+def _is_gone(pool: str) -> bool:
+    """Whether a pool of this machine was taken down: Docker says that there is none, and nothing of it is kept here."""
+    try:
+        found = Pool(connect(), pool)
+        return not (found.containers() or found.state.client_config.is_file())
+    except DynamoError:
+        return False
 
 
 def any_tunnel(slice_: Slice, journal: Path) -> bool:

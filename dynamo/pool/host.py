@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dynamo.errors import UserError
+from dynamo.errors import InfrastructureError, UserError
 
-__all__ = ["connect", "docker_socket"]
+__all__ = ["answering", "connect", "docker_socket"]
 
 _SOCKET = Path("/var/run/docker.sock")
 _INSTALL = "apt-get install docker.io (Debian, Ubuntu), or see docs.docker.com/engine/install"
@@ -36,6 +38,18 @@ def connect() -> Any:
         client.close()
         raise UserError(_why(error)) from error
     return client
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise what Docker fails by, or that it does not answer, as `InfrastructureError`."""
+    import docker
+    import requests
+
+    try:
+        yield
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise InfrastructureError(f"Docker failed: {getattr(error, 'explanation', None) or error}") from error
 
 
 def docker_socket() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from dynamo.errors import InfrastructureError, UserError
 from dynamo.pool import parts
 from dynamo.pool.config import client_config
-from dynamo.pool.host import docker_socket
+from dynamo.pool.host import answering, docker_socket
 from dynamo.pool.image import Tell
 from dynamo.pool.parts import Part
 from dynamo.pool.settings import PoolSettings
@@ -108,7 +108,8 @@ class Pool:
 
     def containers(self) -> list[Any]:
         """Return the pool's containers of Docker, also those that stand still, by name."""
-        found = self._docker.containers.list(all=True, filters=self._mine())
+        with answering():
+            found = self._docker.containers.list(all=True, filters=self._mine())
         return sorted(found, key=lambda one: one.name)
 
     def _of_jobs(self) -> list[Any]:
@@ -132,7 +133,8 @@ class Pool:
 
     def execute(self, part: str, command: Sequence[str], *, user: str = "root") -> str:
         """Run a command in a container and return what it printed; raises `InfrastructureError` where it fails."""
-        code, (out, err) = self.container(part).exec_run(list(command), user=user, demux=True)
+        with answering():
+            code, (out, err) = self.container(part).exec_run(list(command), user=user, demux=True)
         if code:
             text = ((err or b"") + (out or b"")).decode(errors="replace").strip()
             raise InfrastructureError(f"{command[0]} failed in {self.prefix}-{part} ({code}): {text}")

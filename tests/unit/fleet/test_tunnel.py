@@ -5,23 +5,29 @@ from __future__ import annotations
 import sqlite3
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
+import docker
 import pytest
+import requests
 
 from dynamo.cli import main
 from dynamo.errors import InfrastructureError, UserError
-from dynamo.fleet import registry, session, tunnel_ends
+from dynamo.fleet import place, registry, session, tunnel_ends
 from dynamo.fleet.join import JoinRefusedError
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.place import ReachedPool
 from dynamo.fleet.refusals import UnavailableError
 from dynamo.fleet.slice_file import read
 from dynamo.fleet.slice_steps import Plan
-from dynamo.fleet.trust import Trust
+from dynamo.fleet.trust import PoolManager, Trust
 from dynamo.fleet.tunnel import Peer, Tunnel, filter_text, free_address, peers_text, tunnels, worker_lines
 from dynamo.fleet.tunnel_hub import Hub
+from dynamo.fleet.tunnel_ledger import TunnelLedger
 from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.worker_config import PoolPlace
+from dynamo.pool.pool import Pool
+from dynamo.pool.state import PoolState
 from dynamo.testing.cloud import Cloud, cloud_driver
 
 _ONE, _TWO, _HUB = ("A" * 42 + "A=", "B" * 42 + "E=", "H" * 42 + "I=")
@@ -392,3 +398,63 @@ def test_a_fleet_that_begins_elsewhere_cuts_nobody_off(fleet, tmp_path, monkeypa
     cloud.lose(stranger.id)
     made().run(threading.Event(), lambda _: True)
     assert len(manager.ups()) == 1
+
+
+def docker_with(*containers, error=None):
+    """Return a Docker that has these containers, or fails."""
+
+    def listed(**_):
+        if error is not None:
+            raise error
+        return [SimpleNamespace(name=one) for one in containers]
+
+    return SimpleNamespace(containers=SimpleNamespace(list=listed))
+
+
+def closed():
+    """Be a Docker that nobody reaches."""
+    raise UserError("you may not use docker.sock")
+
+
+@pytest.mark.parametrize(
+    ("connect", "kept", "why"),
+    [
+        (docker_with, False, ""),
+        (docker_with, True, "there is no pool 'pool' on this machine"),  # it is where Docker was asked before
+        (lambda: docker_with("dynamo-pool-manager"), False, "there is no pool 'pool' on this machine"),
+        (lambda: docker_with(error=docker.errors.APIError("500")), True, "Docker failed: 500"),
+        (closed, False, "you may not use docker.sock"),
+    ],
+)
+def test_a_tunnel_is_forgotten_only_where_its_pool_is_no_more(
+    monkeypatch, tmp_path, opened, connect, kept, why
+):
+    """Whoever destroys a slice where Docker cannot be asked is told what is left, and may do so again."""
+    text = _TEXT + "pool: {name: pool}\n"
+    opened(text).say()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    if kept:
+        PoolState("pool").write("condor_config", "")
+    monkeypatch.setattr(place, "connect", connect)
+    monkeypatch.setattr(tunnel_ends, "connect", connect)
+    said = tunnel_ends.take_away(slice_of(text), tmp_path / "journal.db")
+    assert why in said if why else not said
+    with TunnelLedger(tmp_path / "journal.db", "dfw") as books:
+        assert books.made() == (["dfw/data"] if why else [])
+
+
+@pytest.mark.parametrize(
+    "error", [docker.errors.APIError("409: it stands still"), requests.exceptions.ReadTimeout("too late")]
+)
+def test_what_docker_fails_by_is_no_fault_of_ours(error):
+    """A manager that stands still, one that does not answer."""
+
+    def fail(*_, **__):
+        raise error
+
+    manager = SimpleNamespace(name="dynamo-pool-manager", exec_run=fail, put_archive=fail)
+    client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: [manager]))
+    told = PoolManager(Pool(client, "pool"))
+    for ask in (lambda: told.run(["true"]), lambda: told.write("/tmp/x", "")):
+        with pytest.raises(InfrastructureError, match=r"Docker failed: (409: it stands still|too late)"):
+            ask()
