@@ -19,6 +19,9 @@ from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
 from dynamo.fleet.owner import Owner, refuse_foreign
 from dynamo.fleet.provider import NetworkProvider, Provider
+from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.slice import machine_name
+from dynamo.fleet.starter import LONGEST_QUEUE
 from dynamo.fleet.trust import Trust
 from dynamo.graph.units import format_count
 
@@ -71,14 +74,17 @@ def destroy(
     try:
         until, told, seen = time.monotonic() + patience, set[str](), set[str]()
         while True:
-            left = _turn(slice_, calls, owner, told, tell)
+            answers, silent = _listed(slice_, calls)
+            if owner is not None:
+                refuse_foreign(slice_, owner.foreign({name: found for name, (found, _) in answers.items()}))
+            left = _turn(calls, answers, silent, told, tell)
             seen |= set(left.machines)
             awaited = _awaited(ledger, seen, clock())
             left = replace(
                 left, machines=(*left.machines, *awaited.values()), silent={**left.silent, **elsewhere}
             )
             try:
-                _write_down(ledger, left, awaited, clock())
+                _write_down(ledger, left, awaited, answers, clock())
             except WorkspaceError as error:  # what is there is taken away all the same
                 _once(told, f"this is not written down: {error.message}", tell)
             done = not (left.machines or left.networks or left.silent.keys() - elsewhere.keys())
@@ -98,7 +104,8 @@ def disbelieve(
     try:
         for one in ledger.workers(ended_after=now - _REMEMBERED):
             if not one.live:
-                desk.revoke(one.name, now)
+                dies = one.dies or one.ordered + LONGEST_QUEUE
+                desk.revoke(one.name, now, dies if one.joined is not None else 0.0)
     except WorkspaceError as error:
         return f"workers that had joined: {error.message}"
     gone = tickets.ends(now)
@@ -158,16 +165,17 @@ def _listed(slice_: str, calls: Mapping[str, Calls]) -> tuple[dict[str, _Everyth
 
 
 def _turn(
-    slice_: str, calls: Mapping[str, Calls], owner: Owner | None, told: set[str], tell: Callable[[str], None]
+    calls: Mapping[str, Calls],
+    answers: Mapping[str, _Everything],
+    silent: Mapping[str, str],
+    told: set[str],
+    tell: Callable[[str], None],
 ) -> Left:
-    """Ask each provider what there is, and have it taken away."""
+    """Have taken away what providers list; return what is left."""
     machines: list[str] = []
     networks: list[str] = []
     ends: list[Call] = []
     failed: list[tuple[str, Call]] = []
-    answers, silent = _listed(slice_, calls)
-    if owner is not None:
-        refuse_foreign(slice_, owner.foreign({name: found for name, (found, _) in answers.items()}))
     for name, (found, wired) in answers.items():
         for machine in found:
             end = calls[name].call("destroy", machine.id)
@@ -179,7 +187,7 @@ def _turn(
             _once(told, f"taking {machine.name} at {name} away", tell)
         for network in wired:
             networks.append(f"{name}: {network.tags.group} ({network.id})")
-            if not found:  # a network cannot go before its machines
+            if not any(one.there for one in found):  # a network cannot go before its machines
                 ends.append(calls[name].call("destroy_network", network.id))
                 _once(told, f"taking the network {network.tags.group} at {name} away", tell)
     for end in ends:
@@ -200,19 +208,32 @@ def _once(told: set[str], line: str, tell: Callable[[str], None]) -> None:
 
 
 def _awaited(ledger: Ledger, seen: Collection[str], now: float) -> dict[str, str]:
-    """Return orders, by their tokens, of which a machine may still come: given just now, and not answered."""
+    """Return orders, by their tokens, given just now, whose machine no listing had yet: it may still come."""
     patience = Patience().requested
     return {
         one.token: f"{one.provider}: {one.name} (ordered {max(now - one.ordered, 0):.0f} s ago, may still come)"
         for one in ledger.workers()
-        if not one.machine and now - one.ordered < patience and f"{one.provider}: {one.name}" not in seen
+        if now - one.ordered < patience and f"{one.provider}: {one.name}" not in seen
     }
 
 
-def _write_down(ledger: Ledger, left: Left, awaited: Mapping[str, str], now: float) -> None:
-    """Write down which workers are going, and which are gone: their provider answered, and does not list them."""
+def _write_down(
+    ledger: Ledger,
+    left: Left,
+    awaited: Mapping[str, str],
+    answers: Mapping[str, _Everything],
+    now: float,
+) -> None:
+    """Write down which workers are going, and which are gone: their provider answered, and does not list them.
+
+    Machines that the journal does not know are written down too: they may be believed.
+    """
     there = {one.partition(": ")[2] for one in left.machines}
     with ledger.change():
+        for provider, (found, _) in answers.items():
+            for machine in found:
+                if ledger.worker(machine.tags.token) is None:
+                    ledger.put(_unknown(ledger.slice, provider, machine, now))
         for one in ledger.workers():
             going = (
                 one if one.stage == "stopping" else one.step("stopping", now, "the slice is being destroyed")
@@ -221,3 +242,13 @@ def _write_down(ledger: Ledger, left: Left, awaited: Mapping[str, str], now: flo
                 ledger.put(going)
             if one.token not in awaited and one.provider not in left.silent and one.name not in there:
                 ledger.put(going.step("gone", now, "the slice was destroyed"))
+
+
+def _unknown(slice_: str, provider: str, machine: Machine, now: float) -> WorkerRecord:
+    """Return a machine that the journal does not know as a worker that has joined: it may have, and a token with it."""
+    name = machine_name(slice_, machine.tags.group, machine.tags.token)
+    return WorkerRecord(
+        machine.tags.token, slice_, machine.tags.group, provider, "", name, "stopping", now,
+        min(machine.created or now, now), 0, 0, machine=machine.id, joined=now,
+        why="the slice is being destroyed; the journal did not know it",
+    )  # fmt: skip

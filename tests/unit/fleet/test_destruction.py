@@ -110,6 +110,7 @@ def test_a_cloud_that_does_not_answer_is_not_taken_for_empty(ledger):
     assert {one.name: one.stage for one in ledger.workers(ended_after=0)} == {
         "s-up": "gone",
         "s-down": "stopping",
+        "s-workers-s-0": "gone",  # which the journal did not know
     }
     assert not end({"up": up, "down": down}, ledger)[0]
     assert not ledger.workers()
@@ -175,12 +176,13 @@ def test_a_journal_that_cannot_be_written_holds_nothing_up(small_disk, fill_disk
     assert "full" in line
 
 
-def test_an_order_that_was_given_just_now_is_waited_for(ledger):
-    """Its answer was lost with the controller, and the cloud lists it late: nothing is left is not said before."""
+@pytest.mark.parametrize(("stage", "machine"), [("requested", ""), ("booting", "m-1")])
+def test_an_order_that_was_given_just_now_is_waited_for(ledger, stage, machine):
+    """Its answer may be lost with the controller, and the cloud lists it late: nothing is left is not said before."""
     cloud, now, begun = Cloud(), [START], START - 20.0
     ledger.put(
         WorkerRecord(
-            "t1", "s", "workers", "a", "workers/a/two", "s-1", "requested", begun, begun, cores=2, memory=0
+            "t1", "s", "workers", "a", "workers/a/two", "s-1", stage, begun, begun, 2, 0, machine=machine
         )
     )
 
@@ -218,3 +220,27 @@ def test_an_order_of_which_no_machine_came_is_not_waited_for_for_ever(ledger):
     assert not left
     assert next(ticks) >= 10
     assert ledger.workers() == []
+
+
+def test_a_network_goes_while_a_machine_that_failed_is_still_listed(ledger):
+    """EC2 lists one that never came up for an hour."""
+    cloud = Cloud()
+    fill(cloud, count=1)
+    (one,) = cloud.machines.values()
+    cloud.machines[one.id] = replace(one, state="failed")
+    keep = cloud.machines[one.id]
+    cloud.calls.clear()
+    destroyed = cloud.provider
+
+    class Lists:
+        """A cloud that goes on to list it."""
+
+        def __call__(self):
+            made = destroyed()
+            listed = made.list
+            made.list = lambda slice_: [*listed(slice_), *([] if keep in listed(slice_) else [keep])]
+            return made
+
+    left = destroy("s", {"a": Lists()}, ledger, lambda _: None, patience=20.0)
+    assert not left.networks
+    assert not cloud.networks
