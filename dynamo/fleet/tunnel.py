@@ -91,8 +91,17 @@ class Tunnel:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The bits a second of its bucket, 0 for no bound, and the bytes that the bucket holds."""
-        rate = int(self.bandwidth or 0)
+        """The bits a second of its bucket, 0 for no bound, and the bytes that the bucket holds.
+
+        They are whole thousands, from 1 Gb/s on millions and so on: what the kernel's `tc` tells again as they are.
+
+        >>> Tunnel("dfw/data", "hub:51820", "10.0.0.0/28", (), bandwidth=33.3 * 1e6).shape
+        (33300000, 83250)
+        """
+        rate, unit = self.bandwidth or 0.0, 1000
+        while rate >= unit * 1_000_000:
+            unit *= 1000
+        rate = max(round(rate / unit), 1) * unit if rate else 0
         return rate, max(math.ceil(rate / 8 * _BURST_SECONDS), _LEAST_BURST)
 
 

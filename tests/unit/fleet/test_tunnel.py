@@ -458,3 +458,17 @@ def test_what_docker_fails_by_is_no_fault_of_ours(error):
     for ask in (lambda: told.run(["true"]), lambda: told.write("/tmp/x", "")):
         with pytest.raises(InfrastructureError, match=r"Docker failed: (409: it stands still|too late)"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"), [("33.3 Mb/s", "33300Kbit"), ("1.2345678 Gb/s", "1235Mbit"), ("100 b/s", "1Kbit")]
+)
+def test_a_bandwidth_is_one_that_the_kernel_tells_again_as_it_is(
+    monkeypatch, tmp_path, manager, wanted, shown
+):
+    """Else applying it twice would change it for ever."""
+    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
+    manager.shown = f"{_TUNNEL.device} {shown}\n"
+    slice_ = slice_of(_TEXT.replace("8 Mb/s", wanted))
+    (step,) = tunnel_ends.with_tunnels(Plan("dfw"), slice_, tmp_path / "journal.db").steps
+    assert step.action == "keep", step
