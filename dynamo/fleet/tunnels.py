@@ -100,7 +100,8 @@ class Tunnels:
         if not PUBLIC_KEY.fullmatch(public):
             raise JoinRefusedError("this worker comes through a tunnel, and sent no key for it", 400)
         self.say()
-        said = next((one for one in self._said.values() if one.tunnel.name == peer.tunnel), None)
+        with self._lock:  # another may be saying something
+            said = next((one for one in self._said.values() if one.tunnel.name == peer.tunnel), None)
         if said is None:
             raise JoinRefusedError("the tunnel that this worker was to come through is not there any more")
         port = place.central_manager.rpartition(":")[2]
@@ -178,10 +179,10 @@ class Tunnels:
 
     def close(self) -> None:
         """End its thread; the tunnels stay."""
-        if self._due:  # who was let go last
-            self.turn()
-        if self._saying is not None:
-            while not self._saying.done:
+        for _ in range(2):  # who was let go last, also while the hub was being told of others
+            if self._due:
+                self.turn()
+            while self._saying is not None and not self._saying.done:
                 self._saying.wait(1.0)
         self._calls.close()
 

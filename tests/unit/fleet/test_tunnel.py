@@ -472,3 +472,45 @@ def test_a_bandwidth_is_one_that_the_kernel_tells_again_as_it_is(
     slice_ = slice_of(_TEXT.replace("8 Mb/s", wanted))
     (step,) = tunnel_ends.with_tunnels(Plan("dfw"), slice_, tmp_path / "journal.db").steps
     assert step.action == "keep", step
+
+
+def test_who_is_let_go_while_the_hub_is_told_of_others_is_told_before_the_end(opened, manager):
+    """A fleet that ends then leaves nobody in."""
+    one = opened()
+    one.assign("w1", "data")
+    one.admit("w1", _ONE)
+    assert peers(manager) == ["192.168.10.130/32"]
+    begun, go_on, run = threading.Event(), threading.Event(), manager.run
+
+    def slow(command):
+        if "up" in command:
+            begun.set()
+            assert go_on.wait(30)
+        return run(command)
+
+    manager.run = slow
+    one.follow(slice_of(_TEXT.replace("8 Mb/s", "9 Mb/s")))
+    one.turn()
+    assert begun.wait(30)
+    one.let_go(["w1"])
+    closing = threading.Thread(target=one.close)
+    closing.start()
+    go_on.set()
+    closing.join(30)
+    assert peers(manager) == []
+
+
+def test_where_a_worker_finds_the_hub_is_read_while_nobody_writes_it(opened):
+    """Several ask at a time, and a new tunnel may be said meanwhile."""
+
+    class Guarded(dict):
+        def values(self):
+            assert one._lock.locked()
+            return super().values()
+
+    one = opened()
+    one.assign("w1", "data")
+    one.say()
+    one.say = lambda: None
+    one._said = Guarded(one._said)
+    assert one.place("w1", _PLACE, _ONE)[0].central_manager == "192.168.10.129:9618"
