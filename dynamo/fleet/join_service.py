@@ -230,7 +230,7 @@ class JoinService:
             if error.status < 500:
                 self._allowance.refused(who, now)
             return self._refuse(error.message, error.status)
-        except DynamoError as error:  # also a pool that was taken down under us, which is told as a mistake of ours
+        except DynamoError as error:  # also the `UserError` of a pool that was taken down under us
             self.counts.failed += 1
             self._seldom.warn(f"a worker could not be let join: {error.message}", now)
             return web.Response(status=503, text="the pool cannot sign a token now: try again\n")

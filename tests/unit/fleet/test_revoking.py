@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from dynamo.errors import InfrastructureError
-from dynamo.fleet.destruction import disbelieve
+from dynamo.fleet import destruction
+from dynamo.fleet.destruction import destroy, disbelieve
 from dynamo.fleet.join import JoinDesk, JoinRequest, Ticket
 from dynamo.fleet.join_ledger import JoinLedger
 from dynamo.fleet.ledger import Ledger
+from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.trust import Trust
 from dynamo.fleet.worker_config import PoolPlace
+from dynamo.testing import Cloud
 
 
 class Manager:
@@ -82,6 +85,38 @@ def test_whom_a_lost_journal_had_refused_is_not_believed_again(place, tmp_path):
         now[0] = 5301.0
         disbelieve(empty, none, lambda: trust, clock=lambda: 5301.0)
         assert 'stringListMember(sub, "worker-z@casa")' in manager.files["dfw"]
+
+
+def test_workers_without_a_ticket_are_refused_too(tmp_path, monkeypatch):
+    """One that was adopted, and one that only its cloud knew: the journal with their tickets was lost."""
+    monkeypatch.setattr(destruction, "_PAUSE", 0.0)
+    cloud, manager = Cloud(), Manager()
+    cloud.provider().create(MachineSpec(Tags("dfw", "workers", "7f3a90c1d2e4"), "dfw-workers-7f3a90c1"))
+    with Ledger(tmp_path / "journal.db", "dfw") as ledger, JoinLedger(tmp_path / "journal.db") as tickets:
+        for name, joined, dies in (("a", 60.0, 5000.0), ("b", 60.0, None), ("c", None, None)):
+            ledger.put(
+                WorkerRecord(
+                    name,
+                    "dfw",
+                    "workers",
+                    "c",
+                    "o",
+                    name,
+                    "joined",
+                    50.0,
+                    1.0,
+                    1,
+                    0,
+                    joined=joined,
+                    dies=dies,
+                )
+            )
+        destroy("dfw", {"c": cloud.provider}, ledger, lambda _: None, clock=lambda: 1000.0)
+        trust = Trust(manager, PoolPlace("cm:9618", "casa"), "dfw", clock=lambda: 1000.0)
+        assert disbelieve(ledger, tickets, lambda: trust, clock=lambda: 1000.0) == ""
+        assert list(tickets.ends(1000.0)) == ["a", "b", "dfw-workers-7f3a90c1"]
+        assert list(tickets.ends(9000.0)) == ["b", "dfw-workers-7f3a90c1"]
+    assert '"worker-a@casa,worker-b@casa,worker-dfw-workers-7f3a90c1@casa"' in manager.files["dfw"]
 
 
 def test_where_it_cannot_be_told_that_is_said(place):
