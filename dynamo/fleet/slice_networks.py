@@ -32,6 +32,8 @@ def check_networks(draft: SliceDraft, slice_: Slice) -> None:
         network = _network(draft, name, rule)
         if network:
             good[name] = network
+            if rule.tunnel:
+                _check_room(draft, slice_, name, rule)
     for (one, first), (other, second) in combinations(good.items(), 2):
         if first.overlaps(second):
             draft.tell(("networks", other, "cidr"), f"{second} overlaps {first} of the network {one!r}")
@@ -106,9 +108,44 @@ def _check_tunnel(draft: SliceDraft, slice_: Slice, name: str, tunnel: TunnelRul
                 (*at, "from", index), f"the network does not span {provider!r}{nearest(provider, spans)}"
             )
     _check_cidrs(draft, (*at, "to"), tunnel.to, ipaddress.IPv4Network)
+    _check_hub(draft, (*at, "to"), tunnel)
     if not (tunnel.to or slice_.pool.name):
         draft.tell(
             at, "should name the access points of the pool, which machines must reach, as CIDRs in `to`"
+        )
+
+
+def _check_hub(draft: SliceDraft, at: tuple[str, ...], tunnel: TunnelRule) -> None:
+    """Tell where a tunnel would lead to its own hub: what it sends there would be sent into it again."""
+    for index, one in enumerate(tunnel.to):
+        try:
+            hub = ipaddress.IPv4Address(tunnel.hub.rpartition(":")[0])
+            if hub in ipaddress.IPv4Network(one):
+                draft.tell(
+                    (*at, index), f"{one} holds the hub, which is reached beside the tunnel: leave {hub} out"
+                )
+        except ValueError:  # a hub with a name, or what is told already
+            continue
+
+
+def _check_room(draft: SliceDraft, slice_: Slice, name: str, rule: NetworkRule) -> None:
+    """Tell where more workers may come through a tunnel than it has addresses."""
+    try:
+        addresses = rule.overlay()
+    except UserError:  # told already
+        return
+    room = ipaddress.IPv4Network(addresses).num_addresses - 3
+    groups = [
+        group
+        for group in slice_.nodes.values()
+        if name in group.networks and all(rule.tunnelled(one.provider) for one in group.offers)
+    ]
+    most = sum(group.most for group in groups)
+    if min(most, slice_.limits.cores) > room:
+        draft.tell(
+            ("networks", name, "cidr"),
+            f"the tunnel has {addresses} of it, for {room} workers, and up to {most} may come through it: give a "
+            "larger one, or a smaller `max`",
         )
 
 
