@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dynamo.cli.slice_apply import looked
 from dynamo.cli.slice_options import confirm, file_, made, workspace_, yes_
+
+if TYPE_CHECKING:
+    from dynamo.fleet.machine import Machine
+    from dynamo.fleet.slice import Slice
 
 __all__ = ["adopt"]
 
@@ -25,15 +31,31 @@ def adopt(file: Path, workspace: Path | None, *, yes: bool) -> int:
     from dynamo.fleet.owner import Owner, foreign_words
 
     slice_, world = looked(file)
+    if world.silent:
+        for name, why in world.silent.items():
+            print(f"not known: {name} does not say what is there: {why}")
+        print("nothing was done: first all providers must answer")
+        return world.code
     place = made(file, workspace)
     with Ledger(place.journal, slice_.name) as ledger:
         owner = Owner(place.root, ledger)
         foreign = owner.foreign(world.machines)
         if not foreign:
             print(f"there are no machines of others: all of {slice_.name!r} are looked after from here")
-            return world.code
+            return 0
         print(foreign_words(slice_.name, foreign))
         confirm("look after them from here, and nowhere else?", yes=yes)
         owner.adopt(one for some in foreign.values() for one in some)
+    if points := _points(slice_, foreign):
+        print(
+            f"their queues cannot be read from here, since the keys are there: no worker is bought for the jobs of "
+            f"{', '.join(points)}. Drain them (dynamo fleet drain), and others are made"
+        )
     print("they are ours now")
-    return world.code
+    return 0
+
+
+def _points(slice_: Slice, foreign: Mapping[str, Sequence[Machine]]) -> list[str]:
+    """Return the names of the access points among machines."""
+    groups = {name for name, group in slice_.nodes.items() if group.role == "submit"}
+    return [one.name for some in foreign.values() for one in some if one.tags.group in groups]

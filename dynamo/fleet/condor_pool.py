@@ -23,6 +23,7 @@ from dynamo.errors import InfrastructureError, UserError
 from dynamo.fleet.proven import IDENTITY, proven
 from dynamo.fleet.queue import Done, Job, PoolWorker, Reading
 from dynamo.fleet.queue_key import QueueKeys
+from dynamo.fleet.unread import Unread
 
 __all__ = ["CondorPool", "access_points_of", "jobs_of", "workers_of"]
 
@@ -41,7 +42,6 @@ _WORKER = [
 #: Jobs of the history that are read at one time at most.
 _MOST = 10_000
 _MEGABYTE = 2**20
-
 #: Seconds after which an access point that says nothing, which it does every few seconds, is not asked.
 _SILENT = 30.0
 #: Where HTCondor looks for tokens: a setting of the whole process, so only one at a time has it changed.
@@ -90,6 +90,7 @@ class CondorPool:
         self._condor: Any = htcondor2
         self._manager, self._drain, self._keys, self._clock = central_manager, drain, keys, clock
         self._last: dict[str, list[Ad]] = {}
+        self._unread = Unread()
 
     def read(self, mark: str) -> Reading:
         """Return the queue of all schedds, the workers, and the jobs that ended since `mark`."""
@@ -138,12 +139,14 @@ class CondorPool:
         with self._reading(ad):
             try:
                 schedd = self._condor.Schedd(ad)
-                jobs = list(schedd.query(_QUEUE, _JOB))
-                return _Queue(name, jobs, _ended(schedd, begin, now), now)
-            except (self._condor.HTCondorException, OSError, RuntimeError):
+                read = _Queue(name, list(schedd.query(_QUEUE, _JOB)), _ended(schedd, begin, now), now)
+            except (self._condor.HTCondorException, OSError, RuntimeError) as error:
                 if "DynamoToken" not in ad:
                     raise
+                self._unread.failed(name, error, now)
                 return last
+            self._unread.read(name)
+            return read
 
     @contextmanager
     def _reading(self, ad: Ad) -> Iterator[None]:

@@ -23,11 +23,13 @@ class Seldom:
         self._told: dict[str, float] = {}
         self._since: dict[str, int] = {}
 
-    def warn(self, what: str, now: float) -> None:
-        """Say that something happened at a time (s), or count it for the next line."""
+    def warn(self, what: str, now: float, why: str = "") -> None:
+        """Say that something happened at a time (s), or count it for the next line; `why` makes no other kind of it."""
         if now < self._told.get(what, -self._seconds) + self._seconds:
             self._since[what] = self._since.get(what, 0) + 1
             return
         more = self._since.pop(what, 0)
         self._told[what] = now
-        self._log.warning("%s%s", what, f" (and {more} times since the last line of this)" if more else "")
+        self._log.warning(
+            "%s%s%s", what, why, f" (and {more} times since the last line of this)" if more else ""
+        )

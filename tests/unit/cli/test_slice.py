@@ -206,3 +206,21 @@ def test_machines_of_another_workspace_are_adopted_only_where_somebody_says_so(c
     code, out, err = call(capsys, "destroy", "s.yaml", "--yes")
     assert (code, "nothing is left of 'dfw'" in out) == (0, True), err
     assert not clouds["one"].there()
+
+
+def test_adopt_names_who_did_not_answer_and_whose_queue_is_not_read(capsys, clouds):
+    """A cloud that is silent may have machines of others: nothing is done before it answers."""
+    clouds["two"].ghost(Tags("dfw", "workers", "t1", "radar:/srv/dfw/.dynamo"))
+    clouds["one"].ghost(Tags("dfw", "submit", "t2", "radar:/srv/dfw/.dynamo"))
+    with clouds["two"].down():
+        code, out, _ = call(capsys, "adopt", "s.yaml", "--yes")
+    assert (code, out.splitlines()) == (
+        3,
+        [
+            "not known: b does not say what is there: the cloud does not answer",
+            "nothing was done: first all providers must answer",
+        ],
+    )
+    code, out, _ = call(capsys, "adopt", "s.yaml", "--yes")
+    assert code == 0
+    assert "no worker is bought for the jobs of ghost-t2. Drain them" in " ".join(out.split())

@@ -1,0 +1,78 @@
+"""An access point that does not let the fleet read its queue has no worker bought for it: that is said."""
+
+from __future__ import annotations
+
+import logging
+
+import htcondor2
+import pytest
+
+from dynamo.fleet.condor_pool import CondorPool
+from dynamo.fleet.queue_key import QueueKeys
+from dynamo.fleet.slice import machine_name
+
+_ORDER = "7f3a90c1d2e4"
+
+
+@pytest.fixture
+def pool(monkeypatch, tmp_path):
+    """Return a pool with one access point, the time, and whether it refuses to be read."""
+    now, refuses = [1000.0], [True]
+
+    class Collector:
+        def __init__(self, _where):
+            pass
+
+        def query(self, kind, _which=None, _projection=None):
+            who = f"worker-{machine_name('dfw', 'front', _ORDER)}@casa"
+            said = {
+                "Name": "ap",
+                "DynamoToken": _ORDER,
+                "LastHeardFrom": now[0],
+                "AuthenticatedIdentity": who,
+            }
+            return [said] if kind == htcondor2.AdType.Schedd else []
+
+    class Schedd:
+        def __init__(self, _ad):
+            pass
+
+        def query(self, *_):
+            if refuses[0]:
+                raise htcondor2.HTCondorException(f"AUTHENTICATE:1003: Failed, at {now[0]}")
+            return []
+
+        def history(self, *_, **__):
+            return []
+
+    monkeypatch.setattr(htcondor2, "Collector", Collector)
+    monkeypatch.setattr(htcondor2, "Schedd", Schedd)
+    keys = QueueKeys(tmp_path, "casa")
+    return CondorPool("", lambda _slot: None, keys, clock=lambda: now[0]), now, refuses
+
+
+def test_an_access_point_that_cannot_be_read_is_named(pool, caplog):
+    """After two minutes, as with a key of another workspace: once an hour, with HTCondor's own words."""
+    pool, now, _ = pool
+    caplog.set_level(logging.WARNING)
+    for now[0] in (1000.0, 1100.0):
+        pool.read("")
+    assert not caplog.messages
+    for now[0] in (1121.0, 1200.0, 4000.0):
+        pool.read("")
+    (said,) = caplog.messages
+    assert said.startswith("the queue of the access point ap cannot be read")
+    assert "drain it" in said
+    assert said.endswith("(AUTHENTICATE:1003: Failed, at 1121.0)")
+    now[0] = 4722.0
+    pool.read("")
+    assert caplog.messages[1].endswith("at 4722.0) (and 2 times since the last line of this)")
+
+
+def test_one_that_was_away_for_a_moment_is_not(pool, caplog):
+    """It was being started anew."""
+    pool, now, refuses = pool
+    caplog.set_level(logging.WARNING)
+    for now[0], refuses[0] in ((1000.0, True), (1060.0, False), (1121.0, True)):
+        pool.read("")
+    assert not caplog.messages
