@@ -19,7 +19,7 @@ from dynamo.provisioners.openstack_qos import Shaping
 
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import Network, NetworkSpec
-from dynamo.fleet.refusals import BadRequestError, GoneError, UnavailableError
+from dynamo.fleet.refusals import AuthError, BadRequestError, GoneError, UnavailableError
 
 __all__ = ["Networks", "check_spec"]
 
@@ -123,7 +123,11 @@ class Networks:
             self._calls.delete("network", f"/subnets/{subnet['id']}")
         for group in self._all("security-groups", own):
             self._calls.delete("network", f"/security-groups/{group['id']}")
-        self._shaping.lift(network, own)
+        try:
+            self._shaping.lift(network, own)
+        except AuthError:  # who may not even ask for policies has made none
+            if network.get("qos_policy_id"):
+                raise
         self._calls.delete("network", f"/networks/{id_}")
 
     def security_groups(self, ids: tuple[str, ...]) -> Sequence[str]:

@@ -9,7 +9,13 @@ import pytest
 
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import NetworkSpec
-from dynamo.fleet.refusals import BadRequestError, OutcomeUnknownError, QuotaError, UnavailableError
+from dynamo.fleet.refusals import (
+    AuthError,
+    BadRequestError,
+    OutcomeUnknownError,
+    QuotaError,
+    UnavailableError,
+)
 from tests.cloud.fake_openstack import FakeOpenStack
 from tests.cloud.openstack_use import SPEC, provider
 
@@ -315,6 +321,18 @@ def test_a_policy_of_somebody_else_is_left_alone(cloud):
     assert provider(cloud).list_networks("dfw")[0].bandwidth == 0.0
     provider(cloud).destroy_network(made.id)
     assert set(cloud.neutron.things["policies"]) == {theirs}
+
+
+def test_a_network_goes_where_policies_may_not_be_asked_for(cloud):
+    """It was never shaped; one that was stays until what shapes it can be taken away too."""
+    said = {"NeutronError": {"type": "PolicyNotAuthorized", "message": "rule:get_policy is disallowed"}}
+    plain = provider(cloud).create_network(replace(DATA, bandwidth=None))
+    held = provider(cloud).create_network(replace(DATA, tags=Tags("dfw", "held", "11")))
+    with cloud.failing("GET .*/qos/policies", status=403, body=said):
+        provider(cloud).destroy_network(plain.id)
+        with pytest.raises(AuthError, match="disallowed"):
+            provider(cloud).destroy_network(held.id)
+    assert [one.id for one in provider(cloud).list_networks("dfw")] == [held.id]
 
 
 def test_a_cloud_that_cannot_shape_refuses_before_anything_is_made(cloud):
