@@ -18,7 +18,7 @@ from typing import Any
 
 from dynamo.provisioners import docker_networks
 from dynamo.provisioners.docker_errors import refusals, status_of
-from dynamo.provisioners.docker_names import NAME, PROVIDER, name_of, of_slice
+from dynamo.provisioners.docker_names import NAME, PROVIDER, is_of, name_of, of_slice
 
 from dynamo.errors import UserError
 from dynamo.fleet.machine import Machine, MachineSpec, MachineState, Tags
@@ -85,8 +85,9 @@ class DockerProvider:
     def list(self, slice_: str) -> Sequence[Machine]:
         """Return the containers of a slice, in one call."""
         with self._docker("list machines") as docker:
-            found = docker.api.containers(all=True, filters=of_slice(slice_, self._name))
-        return [machine for one in found if (machine := _machine(one)) is not None]
+            found = docker.api.containers(all=True, filters=of_slice(slice_))
+        mine = [one for one in found if is_of(one, self._name)]
+        return [machine for one in mine if (machine := _machine(one)) is not None]
 
     def describe(self, id_: str) -> Machine:
         """Return one container."""
@@ -118,7 +119,7 @@ class DockerProvider:
     def list_networks(self, slice_: str) -> Sequence[Network]:
         """Return the networks of a slice."""
         with self._docker("list networks") as docker:
-            return docker_networks.listed(docker, of_slice(slice_, self._name))
+            return docker_networks.listed(docker, slice_, self._name)
 
     def destroy_network(self, id_: str) -> None:
         """Remove a network."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from dynamo.fleet.machine import Tags
 
-__all__ = ["NAME", "PROVIDER", "name_of", "of_slice"]
+__all__ = ["NAME", "PROVIDER", "is_of", "name_of", "of_slice"]
 
 #: Label with the name that was asked for; that of Docker comes of the token.
 NAME = "dynamo-name"
@@ -14,9 +16,14 @@ NAME = "dynamo-name"
 PROVIDER = "dynamo-provider"
 
 
-def of_slice(slice_: str, provider: str) -> dict[str, list[str]]:
-    """Return the filters by which Docker lists what a provider has of a slice."""
-    return {"label": [f"dynamo-slice={slice_}", f"{PROVIDER}={provider}"]}
+def of_slice(slice_: str) -> dict[str, list[str]]:
+    """Return the filters by which Docker lists what there is of a slice."""
+    return {"label": [f"dynamo-slice={slice_}"]}
+
+
+def is_of(thing: Mapping[str, Any], provider: str) -> bool:
+    """Whether what Docker lists is of a provider; what was made before that was written on it is of each."""
+    return bool((thing.get("Labels") or {}).get(PROVIDER, provider) == provider)
 
 
 def name_of(tags: Tags) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynamo.provisioners.docker_errors import status_of
-from dynamo.provisioners.docker_names import PROVIDER, name_of
+from dynamo.provisioners.docker_names import PROVIDER, is_of, name_of, of_slice
 
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import Network, NetworkSpec
@@ -69,9 +69,9 @@ def make(docker: Any, spec: NetworkSpec, provider: str) -> Network:
     return made
 
 
-def listed(docker: Any, filters: Mapping[str, Sequence[str]]) -> Sequence[Network]:
-    """Return the networks of a slice that Docker lists with such filters."""
-    found = docker.api.networks(filters=dict(filters))
+def listed(docker: Any, slice_: str, provider: str) -> Sequence[Network]:
+    """Return the networks of a slice that are of a provider."""
+    found = [one for one in docker.api.networks(filters=of_slice(slice_)) if is_of(one, provider)]
     return [network for one in found if (network := _network(one)) is not None]
 
 

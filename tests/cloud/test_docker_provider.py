@@ -12,6 +12,7 @@ import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 
 import pytest
 from dynamo.provisioners.docker import driver
@@ -366,3 +367,27 @@ def _await_removal(docker, id_):
 
     with suppress(bindings.errors.NotFound):
         docker.api.wait(id_, timeout=60, condition="removed")
+
+
+def test_what_says_not_of_which_provider_it_is_is_not_lost(monkeypatch):
+    """Made before that was written on it: it is listed, and so taken away; what is of another provider is not."""
+    labels = Tags("dfw", "workers", "7f").written()
+    theirs = [{}, {"dynamo-provider": "a"}, {"dynamo-provider": "b"}]
+    things = [
+        {"Id": str(n), "State": "running", "Created": 1.0, "Labels": labels | more}
+        for n, more in enumerate(theirs)
+    ]
+
+    def listed(*, filters, **_):
+        wanted = [tuple(one.split("=")) for one in filters["label"]]
+        return [one for one in things if all(one["Labels"].get(key) == value for key, value in wanted)]
+
+    @contextmanager
+    def engine(*_, **__):
+        yield SimpleNamespace(api=SimpleNamespace(containers=listed, networks=listed))
+
+    here = driver.connect(ProviderSettings("a", "docker"))
+    monkeypatch.setattr(type(here), "_docker", engine)
+    assert [one.id for one in here.list("dfw")] == ["0", "1"]
+    assert [one.id for one in here.list_networks("dfw")] == ["0", "1"]
+    assert here.list("other") == []
