@@ -51,7 +51,7 @@ def test_all_policies_are_tried_where_none_is_named(small):
     """Those that foresee too."""
     found = json.loads(run(small, "--seeds", 1, "--json"))
     names = [each["policy"] for each in found]
-    assert names[:2] == ["work", "queue_depth"]
+    assert names[:3] == ["work", "careful", "queue_depth"]
     assert {"oracle", "static_mean", "static_peak"} < set(names)
 
 
