@@ -16,6 +16,8 @@ __all__ = ["draw"]
 
 #: What a figure can be saved as here.
 _FORMS = (".svg", ".png", ".pdf")
+#: What is drawn of cores: the figure, what it is called, and its colour.
+_CORES = (("cores", "paid", "C3"), ("ready", "in the pool", "C0"), ("busy", "busy", "C2"))
 #: Seconds between two turns beyond which nobody looked: the line is broken.
 _GAP = 900.0
 
@@ -52,11 +54,7 @@ def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         today = money.twinx()
         figure.suptitle(f"{name}: what was needed, what was there, what it cost", x=0.01, ha="left")
         _area(cores, times, rows, "demand", "needed by the queue")
-        for key, label, colour in (
-            ("cores", "paid", "C3"),
-            ("ready", "in the pool", "C0"),
-            ("busy", "busy", "C2"),
-        ):
+        for key, label, colour in _CORES:
             _line(cores, times, rows, key, label, colour)
         cores.set_ylabel("cores")
         _area(jobs, times, rows, "waiting", "waiting")

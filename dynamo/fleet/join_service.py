@@ -248,7 +248,7 @@ class JoinService:
                 self._answers.popitem(last=False)
         try:
             return await task
-        except BaseException:
+        except BaseException:  # also when it is cancelled: who asks again is not told what came to nothing
             if self._answers.get(key) is task:
                 del self._answers[key]
             raise
