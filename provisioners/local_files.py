@@ -79,9 +79,8 @@ def of(spec: MachineSpec, root: Path) -> Mapping[str, tuple[str, int]]:
         raise BadRequestError(
             f"this machine can be nothing but a worker, and the user data of {spec.name} has no {lacking[0]}"
         )
-    if not _OF_WORKER.search(
-        files[_SETTINGS][0]
-    ):  # an access point's keys would lie in the home of whom it runs as
+    # An access point's keys would lie in the home of whom it runs as.
+    if not _OF_WORKER.search(files[_SETTINGS][0]):
         raise BadRequestError(f"this machine can be nothing but a worker: it has no place for {spec.name}")
     config = _CONDOR.format(programs=_programs(), root=root, name=spec.name)
     return {

@@ -226,9 +226,8 @@ def _build(parts: list[Any], owners: list[Feature]) -> NDArray[Any]:
         for polygon, owner in zip(parts, owners, strict=True):
             if _positions(list(chain.from_iterable(polygon))) is None:
                 raise owner.fault("not all of its positions are longitude and latitude in degrees")
-        positions = np.concatenate(
-            [np.array([[p[0], p[1]] for p in flat], "f8")]
-        )  # with and without a height
+        # Some have a height and some have not.
+        positions = np.array([[p[0], p[1]] for p in flat], "f8")
     rings = np.concatenate([[0], np.cumsum(lengths)])
     whole = np.concatenate([[0], np.cumsum([len(polygon) for polygon in parts])])
     starts = rings[:-1]

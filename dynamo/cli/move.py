@@ -13,9 +13,8 @@ from dynamo.errors import UserError
 __all__ = ["move"]
 
 
-@click.command(
-    "move", context_settings={"ignore_unknown_options": True}
-)  # a longitude may begin with a minus
+# Unknown options are arguments: a longitude may begin with a minus.
+@click.command("move", context_settings={"ignore_unknown_options": True})
 @click.argument("runfile", type=click.Path(path_type=Path))
 @click.argument("subscriber", metavar="ID")
 @click.argument("lon", type=float)

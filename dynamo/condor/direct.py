@@ -85,9 +85,8 @@ class Notes:
         )
         tried = Tried(n, ended, report, _log(job, n), n)
         told = replace(told.with_one(tried), rounds=n, machine=machine, began=began, ended=what.at)
-        part = path.with_name(
-            f".{path.name}.{os.getpid()}"
-        )  # the last node, and who follows, may both write it
+        # The last node, and who follows, may both write it.
+        part = path.with_name(f".{path.name}.{os.getpid()}")
         told.write(part)
         part.replace(path)
 

@@ -67,9 +67,8 @@ def _publish(job: DagJob, told: Returned, products: Products) -> Iterator[str]:
                 yield f"{name!r} came back damaged from {job.name}: it is not published"
             elif not _is_there(Path(products.folder) / name, made.digest):
                 part = source.with_name(f".{source.name}.product")
-                shutil.copyfile(
-                    source, part
-                )  # what is published shares no file with what a later try may replace
+                # What is published shares no file with what a later try may replace.
+                shutil.copyfile(source, part)
                 products.publish(name, str(part))
                 part.unlink(missing_ok=True)
         except (OSError, UserError) as error:

@@ -187,9 +187,8 @@ class Schedd:
 
     def _submit_first(self, cluster: int, described: Sequence[str]) -> None:
         keep = self._htcondor.param.get("DAGMAN_HOLD_CLAIM_TIME", 20)  # DAGMan's own default
-        with suppress(
-            self._htcondor.HTCondorException
-        ):  # the DAG submits what is not there, and says why it cannot
+        # The DAG submits what is not there, and says why it cannot.
+        with suppress(self._htcondor.HTCondorException):
             for text in described:
                 more = f"My.DAGManJobId = {cluster}\nhold_claim = {keep}\n"
                 self._schedd.submit(self._htcondor.Submit(more + text))

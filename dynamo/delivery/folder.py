@@ -62,9 +62,8 @@ class Folder:
 
     def _drop(self, file: Path, message: Message) -> Outcome:
         with self._tidying:  # before any is begun: one that is not locked yet looks like one that is left
-            if (
-                not self._is_tidy
-            ):  # what was being written when a process was killed is sent again, so this comes soon
+            # What was being written when a process was killed is sent again, so this comes soon.
+            if not self._is_tidy:
                 _tidy(file.parent, self._mark)
                 self._is_tidy = True
         if file.exists():

@@ -143,9 +143,8 @@ class Webhook:
         else:
             response.close()
         text, location = said.decode("utf-8", "replace"), response.headers.get("Location", "")
-        if (
-            response.content_type == "text/html"
-        ):  # a page for people, of a proxy perhaps: its words are enough
+        # A page for people, of a proxy perhaps: its words are enough.
+        if response.content_type == "text/html":
             text = _TAG.sub(" ", text)
         return answered(
             response.status,

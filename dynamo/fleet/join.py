@@ -166,9 +166,8 @@ class JoinDesk:
         if ticket.spent is not None:  # it asks again, and may
             return
         if not self._store.spend(ticket, digest(request.nonce), now):
-            self.admit(
-                request, now
-            )  # the same machine, that asked twice at once, may; everybody else is refused
+            # The same machine, that asked twice at once, may; everybody else is refused.
+            self.admit(request, now)
 
     def revoke(self, worker: str, now: float, dies: float = 0.0) -> None:
         """Let a worker go: none of its tokens is good any more.

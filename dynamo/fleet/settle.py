@@ -112,9 +112,8 @@ class _Judge:
             return self._requested(one, machine)
         if machine is None or machine.state == "gone":
             return self._absent(one, heard)
-        if (
-            one.stage == "stopping"
-        ):  # of an order that was taken back before its answer came, a machine may come
+        # Of an order that was taken back before its answer came, a machine may come.
+        if one.stage == "stopping":
             return one if one.machine else replace(one, machine=machine.id)
         if machine.state == "failed":
             why = f"the machine failed: {machine.reason or 'its provider does not say why'}"

@@ -125,9 +125,8 @@ def _parse(path: Path) -> Source:
     marked = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_marked(n, taken)}
     rest = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and marked.get(n.name) is n)]
     tasks = {name: _piece([*node.body, node.args, *_others(node, taken)]) for name, node in marked.items()}
-    handed = {
-        name for name, node in marked.items() if _others(node, taken)
-    }  # to decorators, which may keep them
+    # What is handed to other decorators these may keep.
+    handed = {name for name, node in marked.items() if _others(node, taken)}
     others, helpers = _rest(rest, handed)
     return Source(tasks, others, _joined(others, tasks) if tasks else others, helpers)
 

@@ -47,9 +47,8 @@ class PoolState:
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.chmod(0o700)
-            new = file.with_name(
-                f".{file.name}.new"
-            )  # HTCondor passes over hidden files in a folder of tokens
+            # HTCondor passes over hidden files in a folder of tokens.
+            new = file.with_name(f".{file.name}.new")
             new.unlink(missing_ok=True)
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
                 out.write(text)

@@ -169,9 +169,8 @@ def _node(compiled: Compiled, job: TargetJob, options: DagOptions) -> list[str]:
         f"JOB {job.name} {kind_of(compiled, job, options)}.sub",
         f"VARS {job.name} " + " ".join(f'{key}="{value}"' for key, value in values.items()),
     ]
-    if not is_direct(
-        compiled, job, options.container
-    ):  # a command that fails is tried again by the queue, as often as its task says
+    # A command that fails is tried again by the queue, as often as its task says.
+    if not is_direct(compiled, job, options.container):
         lines.append(f'VARS {job.name} again="$(RETRY)"')
         lines.append(f"RETRY {job.name} {RETRIES} UNLESS-EXIT {UserError.exit_code}")
     if urgency := priority(job.needs):

@@ -79,9 +79,8 @@ class Inbox:
         self._again: list[Arrival] = []
         self._lost: list[Arrival] = []
         self._ahead: dict[tuple[str, str], Arrival] = {}
-        self._missing: set[str] = (
-            set()
-        )  # a disk may be away for a while; its files are frames again when it is back
+        # A disk may be away for a while; its files are frames again when it is back.
+        self._missing: set[str] = set()
         self._windows = self._restore()
 
     def _restore(self) -> Windows:

@@ -65,9 +65,8 @@ class Lags:
             if one.outcome is not None:
                 self._count(one, times, standings)
         spoken = {one.cycle.hazard for one in cycles}
-        if any(
-            one.cycle.known_share for one in cycles
-        ):  # else products may be missing, which may speak of more
+        # Where nothing is known products may be missing, which may speak of more.
+        if any(one.cycle.known_share for one in cycles):
             for held in (self._newest, self._rows, self._behind):
                 for kind in held.keys() - spoken:
                     del held[kind]

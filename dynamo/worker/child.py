@@ -63,9 +63,8 @@ class Child:
         self._others = frozenset(descendants(os.getpid()))
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        with (
-            _undisturbed()
-        ):  # else what a signal raises could come between the fork and the note of whom to end
+        # What a signal raises must not come between the fork and the note of whom to end.
+        with _undisturbed():
             self._pipe, here = os.pipe()
             self.pid = os.fork()
             if self.pid == 0:
