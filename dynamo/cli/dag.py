@@ -11,6 +11,7 @@ from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
     from dynamo.runfile import Prepared
+    from dynamo.targets.dagman import DagOptions
 
 __all__ = ["write"]
 
@@ -25,13 +26,11 @@ def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -
     from dynamo.engine.known import Facts
     from dynamo.journal import Journal, Workspace
     from dynamo.planning.pack import Packing, pack
-    from dynamo.runfile.engine import SHARED
     from dynamo.runfile.workflow import module_folders
     from dynamo.targets.code import carry
     from dynamo.targets.dag_folder import write_dag
-    from dynamo.targets.dagman import WORKER, DagOptions
 
-    engine, graph = prepared.engine, prepared.graph
+    graph = prepared.graph
     workspace = Workspace.open(prepared.workspace)
     modules = module_folders(prepared.runfile.workflow, prepared.path.parent)
     with Journal(workspace.journal) as journal:
@@ -41,12 +40,25 @@ def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -
         for call in calls:
             facts.code(call)
         facts.keep()
-        given = slots if slots is not None else engine.slots
+        given = slots if slots is not None else prepared.engine.slots
         packing = Packing(
             seconds=journal.durations(graph.name), **({} if given is None else {"slots": given})
         )
+    sizes = {name: facts.states[graph.sources[name]][0] for name in digests}
+    options = _options(prepared, python, packing.slots, sizes)
+    code = carry(calls, facts.code_states())
     products = Products(str(prepared.products.folder(graph.name)), tuple(prepared.products.only))
-    options = DagOptions(
+    published = {"folder": products.folder, "only": list(products.only)}
+    compiled = write_dag(to, graph, pack(graph, packing), digests, code, options, published)
+    return _told(prepared, to, len(compiled.jobs), here=python is None)
+
+
+def _options(prepared: Prepared, python: str | None, slots: int, sizes: dict[str, int]) -> DagOptions:
+    from dynamo.runfile.engine import SHARED
+    from dynamo.targets.dagman import WORKER, DagOptions
+
+    engine = prepared.engine
+    return DagOptions(
         python=python or sys.executable,
         images=prepared.images,
         container=engine.container or "",
@@ -54,19 +66,9 @@ def write(prepared: Prepared, to: Path, slots: int | None, python: str | None) -
         worker=engine.worker or WORKER,
         shared=engine.transfer == SHARED,
         urls=engine.urls or {},
-        slots=packing.slots,
-        sizes={name: facts.states[graph.sources[name]][0] for name in digests},
+        slots=slots,
+        sizes=sizes,
     )
-    compiled = write_dag(
-        to,
-        graph,
-        pack(graph, packing),
-        digests,
-        carry(calls, facts.code_states()),
-        options,
-        {"folder": products.folder, "only": list(products.only)},
-    )
-    return _told(prepared, to, len(compiled.jobs), here=python is None)
 
 
 def _told(prepared: Prepared, to: Path, jobs: int, *, here: bool) -> str:

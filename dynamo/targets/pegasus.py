@@ -71,16 +71,10 @@ def compile_pegasus(work: Work, folder: Path) -> Sequence[str]:
         raise UserError(f"{folder} is a file, not a folder: name a folder, or remove the file")
     check(work.graph)
     units(work.graph)
-    try:
-        from dynamo.targets import catalogs
-        from dynamo.targets.pegasus_jobs import WORKER, Jobs
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("Pegasus"):
-            raise
-        raise UserError(
-            "compiling for Pegasus needs its Python API, which is not installed here: "
-            "pip install 'dynamo-weather[pegasus]'"
-        ) from error
+    _check_api()
+    from dynamo.targets import catalogs
+    from dynamo.targets.pegasus_jobs import WORKER, Jobs
+
     names = Names(work.graph)
     with uncollected():
         jobs = Jobs(work, names, folder)
@@ -108,6 +102,18 @@ def compile_pegasus(work: Work, folder: Path) -> Sequence[str]:
     except OSError as error:
         raise UserError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     return command
+
+
+def _check_api() -> None:
+    try:
+        import Pegasus.api  # noqa: F401 - all that follows needs it
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("Pegasus"):
+            raise
+        raise UserError(
+            "compiling for Pegasus needs its Python API, which is not installed here: "
+            "pip install 'dynamo-weather[pegasus]'"
+        ) from error
 
 
 def plan_arguments(*, labels: bool) -> list[str]:
