@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dynamo.fleet.day import Day
 from dynamo.fleet.guard import spent_today
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.slice import NodeOffer, Slice
@@ -13,7 +14,7 @@ from dynamo.fleet.slice_offers import Catalogue, Priced, priced_group
 from dynamo.fleet.standing import BAD_BOOTS, Standing
 from dynamo.fleet.view import Group, Limits, Offer
 
-__all__ = ["Market", "believed", "lacking", "market", "networked", "unknown_offers"]
+__all__ = ["Market", "believed", "lacking", "market", "unknown_offers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,9 @@ def market(
     workers: Sequence[WorkerRecord],
     now: float,
     networks: Mapping[str, Mapping[str, str]] | None = None,
+    day: Day | None = None,
 ) -> Market:
-    """Return what can be bought now; `workers` are all that live, and those that ended today.
+    """Return what can be bought now; `workers` are all that live, and those that ended in the day.
 
     `networks` are those that there are, by provider and name: a machine is not bought before its networks are there;
     None where that does not matter.
@@ -61,9 +63,8 @@ def market(
             key = priced.offer.key(name)
             if priced.offer.provider not in catalogue or key in offers:
                 continue
-            if (
-                priced.usd_most is None and slice_.limits.money
-            ):  # what nobody knows the price of has no place in a budget
+            # What nobody knows the price of has no place in a budget.
+            if priced.usd_most is None and slice_.limits.money:
                 continue
             if isinstance(priced.offer.size, str) and priced.offering is None:
                 continue
@@ -72,7 +73,7 @@ def market(
             offers[key] = _offer(key, name, priced, standing, counts[key])
             rules[key] = priced.offer
     asked = slice_.limits
-    limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now))
+    limits = Limits(asked.cores, asked.usd_per_hour, asked.usd_per_day, spent_today(workers, now, day))
     return Market(offers, rules, _groups(slice_, standing, workers, now), limits)
 
 
@@ -100,15 +101,6 @@ def lacking(slice_: Slice, group: str, provider: str, networks: Mapping[str, Map
     """Return the networks of a node group that should be at a provider, and are not."""
     wanted = [name for name in slice_.nodes[group].networks if provider in slice_.networks[name].spans]
     return [name for name in wanted if name not in networks.get(provider, {})]
-
-
-def networked(slice_: Slice) -> dict[str, set[str]]:
-    """Return provider to the names of the networks that a slice has there."""
-    names: dict[str, set[str]] = {}
-    for name, network in slice_.networks.items():
-        for provider in network.spans:
-            names.setdefault(provider, set()).add(name)
-    return names
 
 
 def unknown_offers(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.machine import Machine, MachineSpec
+from dynamo.fleet.network import Network, NetworkSpec
 from dynamo.fleet.offering import Offering
 from dynamo.fleet.owner import Owner, foreign_words, refuse_foreign
 from dynamo.fleet.refusals import BadRequestError, ProviderError, UnavailableError
 from dynamo.fleet.seen import Listing
+from dynamo.fleet.slice import Slice
+from dynamo.fleet.wiring import networked
 
 __all__ = ["Clouds"]
 
@@ -51,11 +54,13 @@ class Clouds:
         self._ordering = self.calls if ordering is None else dict(ordering)
         self._clock = clock
         self._owner = owner
-        #: Provider to the names of the networks that the slice has there.
-        self.networked: Mapping[str, Collection[str]] = {}
+        #: Provider to the networks that the slice asks for there, by their names.
+        self.networked: Mapping[str, Mapping[str, NetworkSpec]] = {}
         self._asked: dict[str, tuple[float, Call]] = {}
         self._pricing: dict[str, tuple[float, Call]] = {}
         self._wiring: dict[str, tuple[float, Call]] = {}
+        self._wired: dict[str, Sequence[Network]] = {}
+        self._making: dict[tuple[str, str], tuple[float, Call]] = {}
         self._destroying: dict[tuple[str, str], Call] = {}
         self._failed: set[tuple[str, str]] = set()
         self._orders: dict[str, Call] = {}
@@ -63,7 +68,7 @@ class Clouds:
         #: Provider to machines of a slice of this name that are not ours.
         self.foreign: dict[str, list[Machine]] = {}
         self.catalogue: dict[str, Sequence[Offering]] = {}
-        #: Provider to the ids of its networks of the slice, by their names.
+        #: Provider to the ids of those networks of the slice that are as it asks for, by their names.
         self.networks: dict[str, dict[str, str]] = {}
         #: Provider to what went wrong with it last; empty where all is well.
         self.troubles: dict[str, str] = {}
@@ -102,10 +107,53 @@ class Clouds:
                 and (sold := self._outcome(f"{name} (what it sells)", call)) is not None
             ):
                 self.catalogue[name] = sold
-        for name, (_, call) in self._wiring.items():
+        for name, (at, call) in self._wiring.items():
             if call.done and (found := self._outcome(f"{name} (networks)", call)) is not None:
-                self.networks[name] = {one.tags.group: one.id for one in found}
+                self._wired[name] = found
+                self._forget_lost(name, at)
         self._end()
+
+    def _forget_lost(self, name: str, at: float) -> None:
+        """Have networks made anew that were made before a listing, and are not in it."""
+        there = {one.tags.group for one in self._wired[name]}
+        for key, (made, call) in list(self._making.items()):
+            if key[0] == name and key[1] not in there and made < at and call.done:
+                del self._making[key]
+
+    def follow(self, slice_: Slice) -> None:
+        """Have the networks of a slice from now on; those that there are are listed anew where it asks for others."""
+        before, self.networked = self.networked, networked(slice_)
+        for name, specs in self.networked.items():
+            if specs != before.get(name):
+                self._wired.pop(name, None)
+                self._wiring.pop(name, None)
+
+    def wire(self, *, paused: bool) -> None:
+        """Have the networks made, completed and shaped as the slice says, unless it is paused; none is taken away."""
+        if paused:
+            return
+        for name, specs in self.networked.items():
+            if name in self.listings and name in self._wired:
+                ids = {network: self._network(name, spec) for network, spec in specs.items()}
+                self.networks[name] = {network: id_ for network, id_ in ids.items() if id_}
+
+    def _network(self, name: str, spec: NetworkSpec) -> str:
+        """Return the id of a network that is as the slice says; empty, and it is seen to, where it may not be.
+
+        One that came of another order, as of other addresses, stays as it is: machines may be in it.
+        """
+        group = spec.tags.group
+        there = [one for one in self._wired[name] if one.tags.group == group]
+        others = [one.id for one in there if one.cidr and one.tags.token != spec.tags.token]
+        if len(others) == len(there) > 0 or name in self.foreign:
+            return min((one.id for one in there), default="")
+        at, call = self._making.get((name, group), (0.0, None))
+        made = self._outcome(f"{name} (network {group})", call) if call and call.done else None
+        edited = call is not None and call.arguments != (spec,)
+        if call is None or (call.done and (edited or (call.failed and self._clock() - at > _AGAIN))):
+            self._making[name, group] = self._clock(), self.calls[name].call("create_network", spec)
+            return ""
+        return made.id if made else ""
 
     def _end(self) -> None:
         """Take what came of destroys; one that failed is asked for again at once, and then as settled."""

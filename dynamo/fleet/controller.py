@@ -16,7 +16,7 @@ from dynamo.errors import DynamoError, UserError
 from dynamo.fleet import guard
 from dynamo.fleet.access_points import access_points, lacking_points, without_points
 from dynamo.fleet.adoption import adopted, as_worker
-from dynamo.fleet.buying import Market, believed, market, networked, unknown_offers
+from dynamo.fleet.buying import Market, believed, market, unknown_offers
 from dynamo.fleet.clouds import Clouds
 from dynamo.fleet.decision import Buy, Decision, Policy, Release
 from dynamo.fleet.hearing import Hearing
@@ -40,7 +40,7 @@ from dynamo.fleet.settled import Ghost
 from dynamo.fleet.slice import Slice, machine_name
 from dynamo.fleet.standing import Standing
 from dynamo.fleet.view import Load, View
-from dynamo.fleet.view_json import decision_data, view_data
+from dynamo.fleet.view_json import inputs_data, outcome_data
 from dynamo.fleet.viewing import view_workers
 
 __all__ = ["Controller"]
@@ -94,7 +94,7 @@ class Controller:
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
         self._noticed: Mapping[str, float] = ledger.noticed(clock())
         self._turned, self._watched = -math.inf, False
-        self.clouds.networked = networked(slice_)
+        self.clouds.follow(slice_)
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
         self.roster = Roster(ledger, clouds, hearing, starter, self._patience.believed)
@@ -114,6 +114,7 @@ class Controller:
         self.hearing.collect(now)
         self.roster.read(now)
         self.clouds.check_ours(busy=bool(self.roster.live))
+        self.clouds.wire(paused=self.paused)
         self._take_answers(now)
         self._settle(now)
         self._decide(now)
@@ -132,7 +133,8 @@ class Controller:
         for name, group in slice_.nodes.items():
             if group != self.slice.nodes.get(name):
                 self.standing = self.standing.restore(name)
-        self.slice, self.clouds.networked = slice_, networked(slice_)
+        self.slice = slice_
+        self.clouds.follow(slice_)
 
     def use(self, policy: Policy) -> None:
         """Have another policy decide from the next turn on, with what it kept in mind when it last did."""
@@ -221,7 +223,7 @@ class Controller:
             return
         points = access_points(self.slice)
         live = self.roster.live  # without those that were let go just now
-        view = self._view(without_points(points, trading, live), points, now)
+        before, view = self._history, self._view(without_points(points, trading, live), points, now)
         decision, self.trouble = decided(self.policy, view, self._history)
         self._history = decision.history
         if self.trouble:
@@ -237,7 +239,7 @@ class Controller:
         self.decision = replace(
             decision, buys=bought.buys, releases=released, reasons=(*decision.reasons, *bought.against)
         )
-        self._write(view, now)
+        self._write(inputs_data(view, before), now)
         self._buy(bought.buys, trading, now)
         self.roster.release(released, now)
 
@@ -267,12 +269,12 @@ class Controller:
             one for one in workers if one.stage != "requested" or one.since >= since or one.token in asked
         ]
 
-    def _write(self, view: View, now: float) -> None:
+    def _write(self, before: Mapping[str, Any], now: float) -> None:
         """Write a decision down, with what it was made from; of those that do nothing the last one is kept."""
         with self.ledger.change():
             self.ledger.learn(f"policy/{self.policy.name}", self.decision.history)
             self.ledger.learn("standing", self.standing.data())
-            self.ledger.decided(now, self.policy.name, view_data(view), decision_data(self.decision))
+            self.ledger.decided(now, self.policy.name, before, outcome_data(self.decision))
 
     def _buy(self, buys: Sequence[Buy], trading: Market, now: float) -> None:
         """Write orders down, then give them."""

@@ -51,7 +51,7 @@ def status_data(controller: Controller, now: float) -> dict[str, Any]:
         "figures": _finite(controller.decision.figures),
         "work": sum(one.work for one in controller.loads),
         **controller.hearing.figures(now),
-        "usd_today": spent_today(controller.roster.all, now),
+        "usd_today": spent_today(controller.roster.all, now, controller.roster.day),
         "limits": _limits(controller),
         "groups": sorted(controller.slice.nodes),
         "offers": sorted(offers),
@@ -139,10 +139,10 @@ def _finite(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def _lacking(controller: Controller) -> dict[str, str]:
-    """Return the networks that are not there, for want of which nothing is bought."""
+    """Return the networks that are not there yet, for want of which nothing is bought."""
     found: dict[str, str] = {}
     for name, group in controller.slice.nodes.items():
         for provider in {one.provider for one in group.offers}:
             for network in lacking(controller.slice, name, provider, controller.clouds.networks):
-                found[f"network {network}"] = f"it is not at {provider} (yet): dynamo slice apply"
+                found[f"network {network}"] = f"it is not at {provider} yet"
     return found

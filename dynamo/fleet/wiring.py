@@ -11,7 +11,7 @@ from dynamo.fleet.network import Network, NetworkSpec
 from dynamo.fleet.provider import NetworkProvider, Provider
 from dynamo.fleet.slice import Slice
 
-__all__ = ["network_specs", "wire"]
+__all__ = ["network_specs", "networked", "wire"]
 
 
 def network_specs(slice_: Slice) -> Iterator[tuple[str, NetworkSpec]]:
@@ -37,6 +37,14 @@ def network_specs(slice_: Slice) -> Iterator[tuple[str, NetworkSpec]]:
                     (*rule.peers, *others),
                 ),
             )
+
+
+def networked(slice_: Slice) -> dict[str, dict[str, NetworkSpec]]:
+    """Return the networks that a slice asks for by provider, there by name."""
+    found: dict[str, dict[str, NetworkSpec]] = {}
+    for provider, spec in network_specs(slice_):
+        found.setdefault(provider, {})[spec.tags.group] = spec
+    return found
 
 
 def wire(slice_: Slice, providers: Mapping[str, Provider]) -> Sequence[tuple[str, Network]]:

@@ -35,12 +35,17 @@ class Starter:
     """Starts machines with nothing, and remembers who was let go."""
 
     gone: set[str] = field(default_factory=set)
+    networks: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def spec(self, worker, slice_, trading):
         """Return the order of a worker."""
         rule = trading.rules[worker.offer]
         tags = Tags(slice_.name, worker.group, worker.token)
-        return MachineSpec(tags, worker.name, size=rule.size, cores=worker.cores, purchase=rule.bought)
+        there = self.networks.get(worker.provider, {})
+        wired = tuple(there[name] for name in slice_.nodes[worker.group].networks)
+        return MachineSpec(
+            tags, worker.name, size=rule.size, cores=worker.cores, purchase=rule.bought, networks=wired
+        )
 
     def let_go(self, workers):
         """Remember them."""
@@ -73,6 +78,7 @@ class World:
         pool = Calls("pool", self.pool.port, threads=1)
         self.open += [*calls.values(), pool]
         clouds = Clouds(self.slice.name, calls, self.clock)
+        self.starter.networks = clouds.networks
         hearing = Hearing(pool, self.ledger, stale=3 * self.interval)
         self.controller = Controller(
             self.slice, self.ledger, clouds, hearing, self.policy, self.starter,
@@ -101,7 +107,8 @@ class World:
             hearing._call,
             *hearing._drains.values(),
         ]
-        calls += [call for _, call in (*clouds._asked.values(), *clouds._pricing.values())]
+        asked = (clouds._asked, clouds._pricing, clouds._wiring, clouds._making)
+        calls += [call for some in asked for _, call in some.values()]
         for call in calls:
             while call is not None and not call.done:
                 call._done.wait(0.01)

@@ -9,7 +9,7 @@ import pytest
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.policies.named import by_name
-from dynamo.fleet.refusals import UnavailableError
+from dynamo.fleet.refusals import OutcomeUnknownError, UnavailableError
 from dynamo.fleet.slice import NetworkRule, NodeGroup, NodeOffer, ProviderRule, Slice
 from dynamo.testing import CloudProvider
 
@@ -56,19 +56,59 @@ def test_a_restart_before_a_provider_has_said_what_it_sells_lets_nobody_go(world
     assert there <= joined(world)
 
 
-def test_a_network_that_a_running_slice_is_given_lets_nobody_go_and_is_found_when_it_is_made(worlds):
-    """Nothing is bought until then; half a minute after it is there, more is."""
+def test_a_network_that_a_running_slice_is_given_is_made_and_lets_nobody_go(worlds):
+    """Nothing is bought until it is there, a crash in the middle makes no second one, and new ones are in it."""
     world = worlds(SLICE)
     there = busy(world)
     world.slice = WIRED
     world.controller.edit(WIRED)
-    world.run(600)
-    assert there <= joined(world)
-    assert len(world.there) < 16
-    wire(world)
+    with world.cloud.failing("create_network", OutcomeUnknownError("the answer was lost"), done=True):
+        world.run(600)
+        assert there <= joined(world)
+        assert len(world.there) < 16
+        world.kill()
+        world.controller.use(world.policy)
+        world.run(60)
+        assert len(world.there) < 16
+    before = {one.id for one in world.there}
     world.pool.submit("lead", 900, count=200, within=1200)
     world.run(60)
     assert len(world.there) == 16
+    (network,) = world.cloud.networks
+    assert {world.cloud.orders[one.id].networks for one in world.there if one.id not in before} == {
+        (network,)
+    }
+
+
+def test_networks_follow_the_slice_and_none_is_taken_away(worlds):
+    """One that is edited is asked for again, once; one that vanished is made anew; what another order made stays."""
+    world = worlds(WIRED)
+    world.run(60)
+    slower = replace(WIRED, networks={"data": replace(NETWORKS["data"], bandwidth=1e8)})
+    world.controller.edit(slower)
+    world.run(60)
+    assert world.cloud.calls.count("create_network") == 2
+    world.cloud.networks.clear()
+    world.run(1000)
+    (network,) = world.cloud.networks
+    world.controller.edit(SLICE)
+    world.run(60)
+    assert list(world.cloud.networks) == [network]
+    moved = replace(WIRED, networks={"data": replace(NETWORKS["data"], cidr="192.168.11.0/24")})
+    world.controller.edit(moved)
+    world.run(60)
+    assert list(world.cloud.networks) == [network]
+
+
+def test_no_network_is_made_by_a_fleet_that_is_paused(worlds):
+    """Until it goes on."""
+    world = worlds(WIRED)
+    world.controller.paused = True
+    world.run(60)
+    assert not world.cloud.networks
+    world.controller.paused = False
+    world.run(60)
+    assert len(world.cloud.networks) == 1
 
 
 def test_a_lost_journal_takes_no_machine_of_a_slice_with_networks_away(worlds):
