@@ -48,14 +48,14 @@ def _trial(decision: Decision) -> Iterator[str]:
     if shadow.get("failed"):
         yield f"On trial, {shadow['name']} failed: {shadow['failed']}. Nothing else comes of it."
         return
-    does, trial = shadow["does"], shadow["trial"]["candidate"]
+    does = shadow["does"]
     done = [f"buy {count:,} x {offer}" for offer, count in does["buys"].items()]
     done += [f"let {does['releases']:,} go"] if does["releases"] else []
     said = (
         f"{' and '.join(done) or 'do nothing'}{': ' if does['reasons'] else '.'}{'; '.join(does['reasons'])}"
     )
-    own = f"with {_number(trial['cores'])} cores of its own"
-    yield f"On trial, {shadow['name']} {own} wants {_number(does['target'])}, and would {said}"
+    own = f" with {_number(does['cores'])} cores of its own" if "cores" in does else ""  # of an older dynamo
+    yield f"On trial, {shadow['name']}{own} wants {_number(does['target'])}, and would {said}"
 
 
 def _queue(view: View) -> Iterator[str]:

@@ -22,11 +22,18 @@ _EVENT = "INSERT INTO fleet_events (slice, token, at, what, why) VALUES (?, ?, ?
 _DECIDED = "INSERT INTO fleet_decisions (slice, at, policy, view, decision) VALUES (?, ?, ?, ?, ?)"
 _LEARNED = "INSERT OR REPLACE INTO fleet_memory (slice, name, data) VALUES (?, ?, ?)"
 _STANDS = "INSERT INTO fleet_standing (slice, at, data) VALUES (?, ?, ?)"
+_MOVE = (
+    "UPDATE fleet_workers SET since = since + ?, ordered = ordered + ?, joined = joined + ?, ended = ended + ?, "
+    "dies = dies + ? WHERE slice = ?"
+)
 _UNDECIDED = (
     "DELETE FROM fleet_decisions WHERE id = (SELECT max(id) FROM fleet_decisions WHERE slice = ?) "
     "AND json_array_length(decision, '$.buys') + json_array_length(decision, '$.releases') = 0"
 )
-_THIN = "UPDATE fleet_decisions SET view = '' WHERE slice = ? AND at >= ? AND at < ?"
+_THIN = (
+    "UPDATE fleet_decisions SET view = '', decision = json_remove(decision, '$.history') "
+    "WHERE slice = ? AND at >= ? AND at < ? AND view != ''"
+)
 _WRITES = (_PUT, _EVENT, _DECIDED, _LEARNED, _STANDS)
 
 
@@ -46,7 +53,7 @@ class Event(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """A decision of a policy, and the view that it was decided from, as JSON values."""
+    """A decision of a policy, and what it was decided from, as JSON values, see `dynamo.fleet.view_json`."""
 
     at: float
     policy: str
@@ -149,6 +156,10 @@ class Ledger(Opened):
     def stands(self, at: float, data: Mapping[str, Any]) -> None:
         """Write down how the fleet stands."""
         self._db.write(_STANDS, (self.slice, at, _text(data)))
+
+    def move(self, seconds: float) -> None:
+        """Have all that is known of workers be so many seconds later, or earlier where that is less than 0."""
+        self._db.execute(_MOVE, (*[seconds] * 5, self.slice))
 
     def save(self, path: Path) -> None:
         """Write the whole journal to another file, which is not there."""

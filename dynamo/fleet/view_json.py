@@ -1,4 +1,7 @@
-"""A view as JSON and back, and a decision, so that it can be explained and done again."""
+"""A view as JSON and back, and a decision, so that it can be explained and done again.
+
+Of a decision it is kept what it was made from, and what was done: `inputs_data` and `outcome_data`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynamo.fleet.decision import Buy, Decision, Release
+from dynamo.fleet.policies.shadow import SHADOW, said
 from dynamo.fleet.view import Coming, Group, Limits, Load, Offer, View, Worker
 
-__all__ = ["decision_data", "decision_of", "view_data", "view_of"]
+__all__ = ["decision_data", "decision_of", "inputs_data", "outcome_data", "view_data", "view_of"]
 
 #: How JSON, which has no infinite numbers, holds one.
 _INFINITE = "infinite"
@@ -29,6 +33,14 @@ def view_data(view: View) -> dict[str, Any]:
         "trusted": view.trusted,
         "lateness": dict(view.lateness),
     }
+
+
+def inputs_data(view: View, history: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that a policy decides from, as JSON values: a view, and beside it what the policy had in mind.
+
+    What a policy on trial had in mind is left out: who acts takes no notice of it.
+    """
+    return view_data(view) | {"history": {name: data for name, data in history.items() if name != SHADOW}}
 
 
 def view_of(data: Mapping[str, Any]) -> View:
@@ -61,15 +73,20 @@ def decision_data(decision: Decision) -> dict[str, Any]:
     }
 
 
+def outcome_data(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON values, without what is kept in mind for the next one, which is kept elsewhere."""
+    return decision_data(decision) | {"history": said(decision.history)}
+
+
 def decision_of(data: Mapping[str, Any]) -> Decision:
-    """Return the decision that `decision_data` wrote."""
+    """Return the decision that `decision_data` or `outcome_data` wrote."""
     return Decision(
         buys=tuple(Buy(*one) for one in data["buys"]),
         releases=tuple(Release(*one) for one in data["releases"]),
         target=data["target"],
         reasons=tuple(data["reasons"]),
         figures=data["figures"],
-        history=data["history"],
+        history=data.get("history", {}),
     )
 
 

@@ -17,7 +17,7 @@ from dynamo.fleet.policies.trial import Trial
 from dynamo.fleet.policies.written import written
 from dynamo.fleet.view import View
 
-__all__ = ["SHADOW", "Shadow", "beside"]
+__all__ = ["SHADOW", "Shadow", "beside", "said"]
 
 #: Where in the history of the acting policy that of the candidate stands, which the acting one takes no notice of.
 SHADOW = "shadow"
@@ -69,7 +69,7 @@ class Shadow:
         if not math.isfinite(wanted.target):
             raise ValueError(f"it wants {wanted.target} cores")
         fleet, done = fleet.obey(wanted, seen)
-        new = _Kept(fleet, kept.trial.after(view, seen), wanted.history).data() | {"does": _does(done)}
+        new = _Kept(fleet, kept.trial.after(view, seen), wanted.history).data() | {"does": _does(done, seen)}
         orjson.dumps(new)  # what cannot be kept would end the turn in which it is written down
         return new
 
@@ -109,12 +109,21 @@ def beside(acting: Policy, candidate: str) -> Policy:
     return Shadow(acting, by_name(name, **settings), candidate)
 
 
-def _does(decision: Decision) -> dict[str, Any]:
+def said(history: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a history what a decision tells of a trial, without the fleet that is not there: that is much."""
+    kept = history.get(SHADOW)
+    if not kept:
+        return {}
+    return {SHADOW: {key: kept[key] for key in ("name", "does", "failed") if key in kept}}
+
+
+def _does(decision: Decision, seen: View) -> dict[str, Any]:
     """Return what a candidate would have done, as JSON values."""
     buys: Counter[str] = Counter()
     for buy in decision.buys:
         buys[buy.offer] += buy.count
     return {
+        "cores": sum(one.cores for one in seen.workers),
         "target": decision.target,
         "buys": dict(buys),
         "releases": len(decision.releases),
