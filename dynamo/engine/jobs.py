@@ -19,7 +19,7 @@ from dynamo.engine.ready import Unit
 from dynamo.engine.run import Run
 from dynamo.engine.workers import Gone, Reported, Worker, Workers
 from dynamo.errors import InternalError
-from dynamo.graph.model import Needs
+from dynamo.graph.needs import Needs
 from dynamo.graph.units import format_bytes, format_count
 from dynamo.journal.records import AttemptOutcome
 from dynamo.worker.job import Job, Order

@@ -17,7 +17,8 @@ from dynamo.engine.place import Place, Places
 from dynamo.engine.ready import ReadySet, Unit
 from dynamo.engine.request import Request
 from dynamo.errors import UserError
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Task
+from dynamo.graph.needs import Needs
 from dynamo.graph.units import format_count
 from dynamo.journal import Journal, Parts, Result, Workspace
 from dynamo.journal.records import AttemptOutcome

@@ -8,7 +8,8 @@ Goes wrong: `WorkflowError` with the line of the user's file where the fault is.
 from dynamo.graph.authoring import Command, TaskFunction, Workflow, command, fuse, task, workflow
 from dynamo.graph.build import File
 from dynamo.graph.facts import tell
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Task
+from dynamo.graph.needs import Needs
 from dynamo.graph.signature import Input, Output, Signature
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack, overload
 from dynamo.errors import WorkflowError, nearest
 from dynamo.graph.build import building
 from dynamo.graph.callee import Command, Function, TaskFunction, Workflow
-from dynamo.graph.model import Needs
+from dynamo.graph.needs import Needs
 from dynamo.graph.signature import place_of
 from dynamo.graph.units import parse_bytes, parse_seconds
 

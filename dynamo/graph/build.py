@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from dynamo.errors import WorkflowError
 from dynamo.graph.check import check
 from dynamo.graph.digest import JSON, NotJSON, to_json
-from dynamo.graph.model import Graph, Kind, Names, Needs, Task, names_of
+from dynamo.graph.model import Graph, Kind, Names, Task, names_of
+from dynamo.graph.needs import Needs
 from dynamo.graph.signature import Parameter, Role, Signature
 
 __all__ = ["Builder", "File", "building"]

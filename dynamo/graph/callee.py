@@ -19,7 +19,8 @@ from typing import Any, TypeAlias, cast
 from dynamo.errors import UserError, WorkflowError
 from dynamo.graph.build import Builder, File, building
 from dynamo.graph.collection import uncollected
-from dynamo.graph.model import Graph, Kind, Needs
+from dynamo.graph.model import Graph, Kind
+from dynamo.graph.needs import Needs
 from dynamo.graph.signature import Role, Signature, place_of
 
 __all__ = ["Callee", "Command", "Function", "TaskFunction", "Workflow"]

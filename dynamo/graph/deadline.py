@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dynamo.graph.model import Graph, Needs
+from dynamo.graph.model import Graph
+from dynamo.graph.needs import Needs
 
 __all__ = ["with_deadline"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynamo.errors import UserError
-from dynamo.graph.model import Needs
+from dynamo.graph.needs import Needs
 from dynamo.images.image import DEFAULT, Image
 from dynamo.targets import direct
 from dynamo.targets.attributes import attributes

@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Task
+from dynamo.graph.needs import Needs
 from dynamo.targets.names import safe_names
 from dynamo.worker.job import found_name
 from dynamo.worker.spec import Spec

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import orjson
 
-from dynamo.graph.model import Needs
+from dynamo.graph.needs import Needs
 from dynamo.worker.execute import Runner
 from dynamo.worker.job import Job, Report
 from dynamo.worker.limits import Breach, Lost, breach, how_it_died

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import Literal
 
-from dynamo.graph.model import Needs
+from dynamo.graph.needs import Needs
 from dynamo.graph.units import format_bytes, format_seconds
 
 __all__ = ["RETRIES", "Breach", "Lost", "breach", "how_it_died"]

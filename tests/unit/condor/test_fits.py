@@ -8,7 +8,8 @@ from dynamo.condor.fits import check_fits
 from dynamo.condor.schedd import Slot
 from dynamo.errors import UserError
 from dynamo.graph import Graph
-from dynamo.graph.model import Needs, Task
+from dynamo.graph.model import Task
+from dynamo.graph.needs import Needs
 from dynamo.images.image import Image
 
 GIB = 1 << 30

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dynamo.errors import WorkflowError
 from dynamo.graph import Graph
-from dynamo.graph.model import Needs, Task
+from dynamo.graph.model import Task
+from dynamo.graph.needs import Needs
 from dynamo.planning.pack import Packing, pack
 from dynamo.worker.loading import load_object
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.fleet.condor_pool import _done, jobs_of
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Task
+from dynamo.graph.needs import Needs
 from dynamo.images.image import Image
 from dynamo.targets.ahead import ahead
 from dynamo.targets.attributes import LINES, attributes, clock_lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dynamo.errors import UserError
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Task
+from dynamo.graph.needs import Needs
 from dynamo.targets.direct import is_direct, links, variables
 from dynamo.targets.jobs import compile_jobs
 

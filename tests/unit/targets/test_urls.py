@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dynamo.graph import Graph
-from dynamo.graph.model import Needs, Task
+from dynamo.graph.model import Task
+from dynamo.graph.needs import Needs
 from dynamo.targets.urls import fetched
 
 

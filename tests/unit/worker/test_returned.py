@@ -11,7 +11,8 @@ import pytest
 
 from dynamo.errors import DataError, UserError, WorkflowError
 from dynamo.graph import Graph
-from dynamo.graph.model import Needs, Task
+from dynamo.graph.model import Task
+from dynamo.graph.needs import Needs
 from dynamo.worker import build as module
 from dynamo.worker.build import build
 from dynamo.worker.job import Made, Report

@@ -15,7 +15,8 @@ from dynamo.fleet.simulator.faults import Outage
 from dynamo.fleet.simulator.replay import from_flowbench, from_journal, is_flowbench
 from dynamo.fleet.simulator.trace_file import read_trace, write_trace
 from dynamo.fleet.simulator.world import WORLDS, read_world
-from dynamo.graph.model import Graph, Needs, Task
+from dynamo.graph.model import Graph, Task
+from dynamo.graph.needs import Needs
 from dynamo.journal import Journal, Workspace
 from dynamo.worker.job import Report
 from tests.unit.fleet.simulator.worlds import world
