@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from dynamo.graph.units import format_count, format_seconds
 
 if TYPE_CHECKING:
     from dynamo.cli.progress import Progress
-    from dynamo.engine import Event, Failure, Request, Summary
+    from dynamo.engine import Event, Failure, LocalEngine, Request, Summary
     from dynamo.engine.spawn import Spawned
     from dynamo.graph import Graph
     from dynamo.journal import Workspace
@@ -61,15 +61,7 @@ def execute(
         if not request.images:  # those in containers the engine starts, once it knows the images
             engine.warm(sum(1 for task in graph.tasks.values() if not graph.parents(task)))
         progress = progress_of(workspace.runs / request.run, graph, engine.cores)
-
-        def begun(event: Event) -> None:
-            progress(event)
-            if event.kind == "started":
-                engine.observer = progress
-                if not request.images:  # the other workers, once the first tasks have theirs
-                    engine.warm(len(graph.tasks), _calls(graph))
-
-        engine.observer = begun
+        engine.observer = progress if request.images else _warming(engine, graph, progress)
         try:
             with progress.shown(quiet=quiet or as_json):
                 summary = engine.run(request)
@@ -78,6 +70,18 @@ def execute(
             return INTERRUPTED
     tell(summary, workspace, progress, quiet=quiet, as_json=as_json)
     return exit_code(summary)
+
+
+def _warming(engine: LocalEngine, graph: Graph, progress: Progress) -> Callable[[Event], None]:
+    """Return what shows how a run goes, and has the other workers started once the first tasks have theirs."""
+
+    def begun(event: Event) -> None:
+        progress(event)
+        if event.kind == "started":
+            engine.observer = progress
+            engine.warm(len(graph.tasks), _calls(graph))
+
+    return begun
 
 
 def progress_of(folder: Path, graph: Graph, cores: int) -> Progress:

@@ -124,11 +124,7 @@ def make_real(
     workflow, values, found = parts.workflow, parts.values, parts.found
     assert draft.runfile is not None
     runfile, base, signature = draft.runfile, draft.path.parent, workflow.signature
-    times = [f.time for files in found.values() for f in files if f.time]
-    data_time = max(times, default=None)
-    if "{time}" in runfile.products.to and data_time is None and not draft.faults:
-        at = draft.root.find(("products", "to")).mark
-        draft.faults.add(at, "products: {time} is asked for, but no input has a time in its name")
+    data_time = _data_time(draft, found)
     images = images_of(draft)
     draft.faults.check()
     given: dict[str, Any] = {
@@ -155,6 +151,16 @@ def make_real(
         images=images,
         workspace=under(base, runfile.workspace),
     )
+
+
+def _data_time(draft: Draft, found: Mapping[str, Sequence[Found]]) -> datetime | None:
+    """Return the newest time in a name of an input; one that the products are named by must be there."""
+    assert draft.runfile is not None
+    data_time = max((f.time for files in found.values() for f in files if f.time), default=None)
+    if "{time}" in draft.runfile.products.to and data_time is None and not draft.faults:
+        at = draft.root.find(("products", "to")).mark
+        draft.faults.add(at, "products: {time} is asked for, but no input has a time in its name")
+    return data_time
 
 
 def _check_steps(draft: Draft, graph: Graph) -> None:

@@ -209,6 +209,12 @@ class _Numbers:
         )
         yield _gauge("dynamo_deliveries", "Deliveries by state.", self._deliveries, "state")
         now = time.time()
+        yield self._troubles(counts, now)
+        yield from _ages(counts, now)
+        waited = {n: {"": c.waited} for n, c in counts.items()}
+        yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
+
+    def _troubles(self, counts: Mapping[str, Counts], now: float) -> Metric:
         troubled = {n for n, channels in self._channels.items() if channels.trouble(now)}
         troubles = {
             n: {
@@ -217,17 +223,19 @@ class _Numbers:
             }
             for n, c in counts.items()
         }
-        yield _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")
-        for name, said, when in (
-            ("dynamo_last_arrival_age_seconds", "Since a file arrived.", attrgetter("last_arrival")),
-            ("dynamo_last_run_age_seconds", "Since a run ended well.", attrgetter("last_end")),
-        ):
-            moments = {n: when(c) for n, c in counts.items()}
-            yield _gauge(name, said, {n: {"": now - at} for n, at in moments.items() if at is not None})
-        ages = {n: {"": age} for n, c in counts.items() if (age := c.data_age(now)) is not None}
-        yield _gauge("dynamo_data_age_seconds", "Age of the newest data that was judged, or else run.", ages)
-        waited = {n: {"": c.waited} for n, c in counts.items()}
-        yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
+        return _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")
+
+
+def _ages(counts: Mapping[str, Counts], now: float) -> Iterator[Metric]:
+    """Yield how long ago something was, of the feeds in which it was at all."""
+    for name, said, when in (
+        ("dynamo_last_arrival_age_seconds", "Since a file arrived.", attrgetter("last_arrival")),
+        ("dynamo_last_run_age_seconds", "Since a run ended well.", attrgetter("last_end")),
+    ):
+        moments = {n: when(c) for n, c in counts.items()}
+        yield _gauge(name, said, {n: {"": now - at} for n, at in moments.items() if at is not None})
+    ages = {n: {"": age} for n, c in counts.items() if (age := c.data_age(now)) is not None}
+    yield _gauge("dynamo_data_age_seconds", "Age of the newest data that was judged, or else run.", ages)
 
 
 def _all_of(literal: Any, counted: Mapping[str, int]) -> dict[str, int]:
