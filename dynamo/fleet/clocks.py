@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -175,17 +175,26 @@ def _expected(name: str, feed: _Feed, now: float, until: float, predictor: Predi
     ticks = list(_ticks(schedule, began, now, until))
     if sum(tick <= now for tick in ticks) > _MISSED:
         return
-    last = cycles[-1].echo
-    rise = max((last or 0.0) - (cycles[0].echo or 0.0), 0.0) if cycles[0].echo is not None else 0.0
-    for n, tick in enumerate(ticks, start=1):
-        if tick > now - _LATE:
-            echo = None if last is None else min(last + n * rise, _GROWTH * last)
-            both = [_cycle(one, echo, predictor) for one in cycles]
-            larger = max(zip(cycles, both, strict=True), key=lambda one: sum(w for w, *_ in one[1].values()))
-            start = schedule.until(_moment(larger[0].first + _APART)).timestamp()
-            for due, (work, high, cores, kinds) in larger[1].items():
-                why = f"{name} runs {'by ' if feed.clock.startswith('cron') else ''}{feed.clock}"
-                yield Coming(max(tick, now), tick + due - start, work, high, cores, why, kinds)
+    told = [(tick, _echo(cycles, n)) for n, tick in enumerate(ticks, start=1) if tick > now - _LATE]
+    parts = [(alike.kind, part) for cycle in cycles for alike, part in cycle.parts.items()]
+    asked = [(kind, part.features(echo)) for _, echo in told for kind, part in parts]
+    estimates = iter(predictor.predict_all(asked))
+    for tick, _ in told:
+        both = [_cycle(one, estimates) for one in cycles]
+        larger = max(zip(cycles, both, strict=True), key=lambda one: sum(w for w, *_ in one[1].values()))
+        start = schedule.until(_moment(larger[0].first + _APART)).timestamp()
+        for due, (work, high, cores, kinds) in larger[1].items():
+            why = f"{name} runs {'by ' if feed.clock.startswith('cron') else ''}{feed.clock}"
+            yield Coming(max(tick, now), tick + due - start, work, high, cores, why, kinds)
+
+
+def _echo(cycles: Sequence[_Cycle], n: int) -> float | None:
+    """Return the echo area that the n-th tick to come finds if it goes on to grow; None where it was not told."""
+    before, last = cycles[0].echo, cycles[-1].echo
+    if last is None:
+        return None
+    rise = 0.0 if before is None else max(last - before, 0.0)
+    return min(last + n * rise, _GROWTH * last)
 
 
 def _ticks(schedule: Schedule, began: datetime, now: float, until: float) -> Iterator[float]:
@@ -199,12 +208,15 @@ def _ticks(schedule: Schedule, began: datetime, now: float, until: float) -> Ite
 
 
 def _cycle(
-    cycle: _Cycle, echo: float | None, predictor: Predictor
+    cycle: _Cycle, estimates: Iterator[Estimate]
 ) -> dict[float, tuple[float, float, int, frozenset[str]]]:
-    """Return by deadline the core-seconds, what they are at most, cores and classes; what is not known is left out."""
+    """Return by deadline the core-seconds, what they are at most, cores and classes; what is not known is left out.
+
+    Of the estimates it takes the next for each part.
+    """
     by_due: dict[float, list[tuple[_Alike, _Part, Estimate]]] = {}
     for alike, part in cycle.parts.items():
-        estimate = predictor.predict(alike.kind, part.features(echo))
+        estimate = next(estimates)
         if estimate.known:
             by_due.setdefault(alike.due, []).append((alike, part, estimate))
     return {due: _sum(parts) for due, parts in by_due.items()}

@@ -36,6 +36,7 @@ _HALF = 30
 #: How much the latest sample moves the bias, and the level.
 _BIAS_STEP, _LEVEL_STEP = 0.1, 0.01
 _KNOWN = 3  # samples from which on an estimate is called known
+_BLOCK = 1000  # jobs that are predicted at a time: each is compared with all samples
 _ALIKE = 0.25  # the share of what jobs of one class miss that they miss together: it is the same storm
 
 #: Before anything is known: a minute's job. (p50, p90, mean)
@@ -132,10 +133,12 @@ class Predictor:
             elif found is not None and found.rows:
                 row = _row(features)
                 alike.setdefault((kind, tuple(map(math.isnan, row))), []).append((n, row))
-        for (kind, _), some in alike.items():
-            rows = [row for _, row in some]
-            for (n, _), estimate in zip(some, _estimates(self._kinds[kind], rows), strict=True):
-                estimates[n] = estimate
+        for (kind, _), same in alike.items():
+            for start in range(0, len(same), _BLOCK):
+                some = same[start : start + _BLOCK]
+                rows = [row for _, row in some]
+                for (n, _), estimate in zip(some, _estimates(self._kinds[kind], rows), strict=True):
+                    estimates[n] = estimate
         return estimates
 
     def learn(self, kind: str, features: Mapping[str, float | None] | None, seconds: float) -> bool:

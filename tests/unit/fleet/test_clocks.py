@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import ClassVar
 
 import pytest
 
@@ -135,6 +136,24 @@ def test_echo_that_grew_grows_on_up_to_twice_as_much(predictor):
     assert to_come(600.0, 500.0)[-1] == pytest.approx(5.0, rel=0.3)
     flat = to_come(500.0, 500.0)
     assert max(flat) == min(flat)
+
+
+def test_all_cycles_of_a_run_file_are_estimated_in_one_go(predictor):
+    """As each is alone: a hundred run files of twenty classes each are told of in each turn."""
+
+    class Asked(Predictor):
+        calls: ClassVar[list[int]] = []
+
+        def predict_all(self, asked):
+            self.calls.append(len(asked))
+            return [self.alone.predict(*one) for one in asked]
+
+    asked = Asked()
+    asked.alone = predictor
+    clocks = heard(job("a", 0), job("b", 0, "area", features={"echo_km2": 400.0}), job("a", 1))
+    found = clocks.coming(START + 310.0, START + 1300.0, asked)
+    assert asked.calls == [3 * 3]  # ticks, parts of both cycles
+    assert found == clocks.coming(START + 310.0, START + 1300.0, predictor)
 
 
 def test_what_is_not_known_yet_is_not_forecast(predictor):
