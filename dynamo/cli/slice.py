@@ -11,7 +11,7 @@ import click
 
 from dynamo.cli.slice_adopt import adopt
 from dynamo.cli.slice_apply import apply, destroy
-from dynamo.cli.slice_options import journal_of
+from dynamo.cli.slice_options import journal_of, workspace_
 from dynamo.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ def check_(file: str, *, as_json: bool) -> int:
 
 @command.command("plan")
 @_file
+@workspace_
 @_json
-def plan_(file: str, *, as_json: bool) -> int:
+def plan_(file: str, workspace: Path | None, *, as_json: bool) -> int:
     """Say what would be made, kept, changed and removed for FILE, and at which price. Nothing is bought.
 
     Where a provider does not answer, the plan is partial, and the exit code is 3 (2 where it refuses the credentials).
@@ -77,26 +78,29 @@ def plan_(file: str, *, as_json: bool) -> int:
     from dynamo.fleet.tunnel_ends import with_tunnels
 
     slice_, world = looked(file, costs=True)
-    found = with_tunnels(plan(slice_, world), slice_, journal_of(Path(file), None))
+    found = with_tunnels(plan(slice_, world), slice_, journal_of(Path(file), workspace))
     print(json.dumps(plan_json(found), indent=2) if as_json else plan_words(found, slice_))
     return world.code
 
 
 @command.command("show")
 @_file
+@workspace_
 @_json
-def show(file: str, *, as_json: bool) -> int:
-    """Show the machines and networks that there are of FILE, as the clouds list them.
+def show(file: str, workspace: Path | None, *, as_json: bool) -> int:
+    """Show the machines and networks that there are of FILE, as the clouds list them, and its tunnels.
 
     Where a provider does not answer, the exit code is 3 (2 where it refuses the credentials).
     """
     from dynamo.fleet.slice_words import show_json, show_words
+    from dynamo.fleet.tunnel_ends import shown
 
     slice_, world = looked(file, costs=False)
-    found = (
-        json.dumps(show_json(slice_, world), indent=2) if as_json else show_words(slice_, world, time.time())
-    )
-    print(found)
+    tunnels = shown(slice_, journal_of(Path(file), workspace))
+    if as_json:
+        print(json.dumps(show_json(slice_, world, tunnels), indent=2))
+    else:
+        print(show_words(slice_, world, tunnels, time.time()))
     return world.code
 
 

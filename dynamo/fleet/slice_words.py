@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from dynamo.fleet.older_values import bandwidth_text
 from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_offers import price_machine
 from dynamo.fleet.slice_steps import Plan, Step
@@ -63,8 +64,8 @@ def _usd(amount: float | None) -> str:
     return "of unknown price" if amount is None else f"{amount:.2f} USD/h"
 
 
-def show_json(slice_: Slice, world: World) -> dict[str, Any]:
-    """Return what there is of a slice as JSON values."""
+def show_json(slice_: Slice, world: World, tunnels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what there is of a slice as JSON values; `tunnels` are as `dynamo.fleet.tunnel_ends.shown` tells them."""
     machines = []
     for provider, found in world.machines.items():
         for one in found:
@@ -77,12 +78,18 @@ def show_json(slice_: Slice, world: World) -> dict[str, Any]:
         for provider, found in world.networks.items()
         for one in found
     ]
-    return {"slice": slice_.name, "machines": machines, "networks": networks, "silent": dict(world.silent)}
+    return {
+        "slice": slice_.name,
+        "machines": machines,
+        "networks": networks,
+        "tunnels": list(tunnels),
+        "silent": dict(world.silent),
+    }
 
 
-def show_words(slice_: Slice, world: World, now: float) -> str:
+def show_words(slice_: Slice, world: World, tunnels: Sequence[Mapping[str, Any]], now: float) -> str:
     """Return what there is of a slice as lines of text."""
-    found = show_json(slice_, world)
+    found = show_json(slice_, world, tunnels)
     rows: list[tuple[str, ...]] = [
         (
             one["group"], one["name"] or one["id"], one["provider"], one["state"],
@@ -93,6 +100,7 @@ def show_words(slice_: Slice, world: World, now: float) -> str:
         for one in sorted(found["machines"], key=lambda one: (one["group"], one["name"]))
     ]  # fmt: skip
     rows += [("network", one["name"], one["provider"], "", one["cidr"]) for one in found["networks"]]
+    rows += [row for one in tunnels for row in _tunnel_rows(one)]
     widths = [max(len(row[n]) for row in rows if n < len(row)) for n in range(max(map(len, rows), default=0))]
     lines = [
         "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=False)).rstrip()
@@ -107,6 +115,16 @@ def show_words(slice_: Slice, world: World, now: float) -> str:
             f"{format_count(len(there), 'machine')}, {sum(one['cores'] for one in there)} cores, {_usd(usd)}"
         )
     return "\n".join([*lines, *silence(world.silent)])
+
+
+def _tunnel_rows(one: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Say where a tunnel leads and what goes through it at most, and who comes through."""
+    rate = bandwidth_text(one["bandwidth"]) if one["bandwidth"] else ""
+    ends = [
+        ("through", each["name"], one["name"], "joined" if each["joined"] else "not joined", each["address"])
+        for each in one["workers"]
+    ]
+    return [("tunnel", one["name"], one["hub"], one["state"], rate), *ends]
 
 
 #: States of machines that may cost money.

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dynamo.errors import DynamoError, UserError, WorkspaceError
 from dynamo.fleet.older_values import bandwidth_text
 from dynamo.fleet.place import reach
 from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_steps import Action, Plan, Step
-from dynamo.fleet.tunnel import tunnels
+from dynamo.fleet.tunnel import Peer, tunnels
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnel_ledger import TunnelLedger
 from dynamo.fleet.tunnels import Tunnels
 from dynamo.pool.host import connect
 from dynamo.pool.pool import Pool
 
-__all__ = ["any_tunnel", "bring_about", "take_away", "with_tunnels"]
+__all__ = ["any_tunnel", "bring_about", "shown", "take_away", "with_tunnels"]
 
 
 def bring_about(slice_: Slice, journal: Path, tell: Callable[[str], None]) -> None:
@@ -49,16 +50,44 @@ def _steps(slice_: Slice) -> list[Step]:
     return found
 
 
-def _leaving(slice_: Slice, journal: Path) -> list[Step]:
-    """Return the tunnels that the hub has, as the journal knows, and the slice names no more."""
-    if not journal.is_file():  # a plan makes none
-        return []
-    wanted = {f"{slice_.name}/{name}" for name, rule in slice_.networks.items() if rule.tunnel}
+def shown(slice_: Slice, journal: Path) -> list[dict[str, Any]]:
+    """Return the tunnels of a slice, and those that it names no more, with who comes through, as JSON values."""
+    made, peers = _known(slice_, journal)
+    wanted = {f"{slice_.name}/{name}": rule for name, rule in slice_.networks.items() if rule.tunnel}
+    found = []
+    for name in dict.fromkeys((*wanted, *made)):
+        rule = wanted.get(name)
+        found.append(
+            {
+                "name": name.partition("/")[2],
+                "hub": rule.tunnel.hub if rule and rule.tunnel else "",
+                "bandwidth": rule.bandwidth if rule else None,
+                "state": "not made" if name not in made else "made" if rule else "leaving",
+                "workers": [
+                    {"name": one.worker, "address": one.address, "joined": bool(one.public)}
+                    for one in peers
+                    if one.tunnel == name
+                ],
+            }
+        )
+    return found
+
+
+def _known(slice_: Slice, journal: Path) -> tuple[list[str], list[Peer]]:
+    """Return the tunnels that the hub may have, as the journal knows, and who comes through them."""
+    if not journal.is_file():  # who looks makes none
+        return [], []
     try:
         with TunnelLedger(journal, slice_.name) as books:
-            made = books.made()
+            return books.made(), books.peers()
     except WorkspaceError:  # who may only look; who applies is told
-        return []
+        return [], []
+
+
+def _leaving(slice_: Slice, journal: Path) -> list[Step]:
+    """Return the tunnels that the hub has, as the journal knows, and the slice names no more."""
+    wanted = {f"{slice_.name}/{name}" for name, rule in slice_.networks.items() if rule.tunnel}
+    made = _known(slice_, journal)[0]
     hub = slice_.pool.name or slice_.pool.central_manager
     why = "is not in the slice any more"
     return [

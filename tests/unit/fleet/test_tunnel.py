@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from dataclasses import replace
@@ -364,6 +365,31 @@ def test_who_applies_from_elsewhere_cuts_nobody_off(monkeypatch, tmp_path, capsy
     assert "nothing is to be done for 'dfw'" in said.out
     assert "not ordered from here: 1 at far, from radar:/srv/dfw" in said.err
     assert peers(manager) == ["192.168.10.130/32"]
+
+
+def test_tunnels_are_shown_with_who_comes_through(monkeypatch, tmp_path, capsys, opened, manager):
+    """Before they are made, while workers come, and when the slice names them no more; no journal is made for it."""
+    cloud = Cloud(clock=lambda: 1e9)
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    (tmp_path / "s.yaml").write_text(_ALONE)
+    journal = ("--workspace", str(tmp_path))
+    assert verb(tmp_path, "show", *journal) == 0
+    assert capsys.readouterr().out == "tunnel  data  cm.example.org:51820  not made  8 Mb/s\n"
+    assert not (tmp_path / "journal.db").exists()
+    one = opened(_ALONE)
+    one.assign("w1", "data")
+    one.assign("w2", "data")
+    one.admit("w2", _TWO)
+    assert verb(tmp_path, "show", *journal) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["tunnel", "data", "cm.example.org:51820", "made", "8", "Mb/s"],
+        ["through", "w1", "data", "not", "joined", "192.168.10.130"],
+        ["through", "w2", "data", "joined", "192.168.10.131"],
+    ]
+    (tmp_path / "s.yaml").write_text(without_tunnel(_ALONE) + "pool: {name: pool}\n")
+    assert verb(tmp_path, "show", "--json", *journal) == 0
+    (told,) = json.loads(capsys.readouterr().out)["tunnels"]
+    assert (told["name"], told["hub"], told["state"], len(told["workers"])) == ("data", "", "leaving", 2)
 
 
 def applied(folder):
