@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ def compile_run(run: PoolRun, graph: Graph, path: Path, options: DagOptions) -> 
     seconds = run.journal.durations(graph.name)
     units = pack(graph, Packing(slots=options.slots, seconds=seconds))
     digests = {name: run.files.digests[name] for name in graph.sources}
-    facts = run.journal.facts(run.id, graph.name, run.request.settings.get("runfile"))
+    facts = run.journal.facts(run.id, graph.name, run.request.settings.get("runfile"), time.time())
     sizes = {name: run.files.size(name) for name in graph.sources}
     options = replace(options, sizes=sizes, facts=facts, seconds=seconds)
     calls = dict.fromkeys(task.call for task in graph.tasks.values())

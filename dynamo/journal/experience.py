@@ -13,10 +13,12 @@ __all__ = ["Experience", "packed_facts"]
 
 #: Attempts that told something and are looked at: those of one run are among the latest of their run file.
 _LATEST = 64
-#: Attempts of the latest runs of a workflow by a run file that told something, the latest run first.
+#: Seconds after which what a run told says nothing of the next: the echo is another by then.
+_LATELY = 7200.0
+#: Attempts of the runs since a time, of a workflow by a run file, that told something, the latest run first.
 _TOLD = """
-    SELECT r.id, a.facts FROM attempts a JOIN runs r ON r.id = a.run
-    WHERE a.facts != '' AND r.workflow = ? AND json_extract(r.settings, '$.runfile') IS ?
+    SELECT r.id, a.facts FROM runs r CROSS JOIN attempts a INDEXED BY attempts_telling ON a.run = r.id
+    WHERE a.facts != '' AND r.created > ? AND r.workflow = ? AND json_extract(r.settings, '$.runfile') IS ?
     ORDER BY r.created DESC, r.rowid DESC LIMIT ?"""
 #: Those whose results a run has already: of its own tasks, and of others that it reuses.
 _OWN = """
@@ -36,13 +38,14 @@ class Experience(Opened):
         )
         return dict(rows.fetchall())
 
-    def facts(self, run: str, workflow: str, runfile: str | None) -> dict[str, float]:
+    def facts(self, run: str, workflow: str, runfile: str | None, now: float) -> dict[str, float]:
         """Return what is known by name when the jobs of `run` are made, see `dynamo.graph.facts`.
 
-        What the run itself has already, made or reused, comes before what the latest run before it told that was asked
-        for by the same run file. Where several tasks of a run told one name it is the largest.
+        What the run itself has already, made or reused, comes before what others told that were asked for by the same
+        run file and began in the two hours before `now` (Unix seconds): of each name, the latest run that told it.
+        Where several tasks of a run told one name it is the largest.
         """
-        before = self._db.execute(_TOLD, (workflow, runfile, _LATEST)).fetchall()
+        before = self._db.execute(_TOLD, (now - _LATELY, workflow, runfile, _LATEST)).fetchall()
         own = self._db.execute(_OWN, (run,)).fetchall()
         return {**_first(before), **_first(own)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def work_of(
             facts.code(call)
         facts.keep()
         seconds = journal.durations(graph.name)
-        told = journal.facts(run, graph.name, runfile)
+        told = journal.facts(run, graph.name, runfile, time.time())
     return Work(
         graph,
         carry(calls, facts.code_states()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -870,9 +871,9 @@ def test_what_a_task_tells_is_kept_with_it_alone(lab):
     summary = lab.run(text)
     assert [failure.task for failure in summary.failures] == ["measure-1"]
     with lab.journal() as journal:
-        assert journal.facts("next", "flow", None) == {"echo_km2": 812.5}
+        assert journal.facts("next", "flow", None, time.time()) == {"echo_km2": 812.5}
         rows = journal._db.execute("SELECT task FROM attempts WHERE facts != ''").fetchall()
         assert rows == [("measure-0",)]
         again = lab.run(select={"force": ("copy",)})
         assert again.reused > 0
-        assert journal.facts(again.run, "of no run", None) == {"echo_km2": 812.5}
+        assert journal.facts(again.run, "of no run", None, time.time()) == {"echo_km2": 812.5}

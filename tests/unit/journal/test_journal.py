@@ -19,6 +19,7 @@ from dynamo.errors import UserError, WorkspaceError
 from dynamo.graph import Graph, Task
 from dynamo.journal import Journal, Parts, Result, Workspace, locks, retention
 from dynamo.journal.database import DiskFullError
+from dynamo.journal.experience import _TOLD
 from dynamo.journal.retention import Freed, collect
 from dynamo.journal.workspace import UnderWayError
 from dynamo.worker.job import Made, Report
@@ -365,12 +366,33 @@ def test_what_tasks_told_is_known_to_the_next_run_of_the_same_run_file(journal):
     telling(journal, "a", 1.0, "/now.yaml", t={"echo_km2": 10.0, "storms": 4.0})
     telling(journal, "b", 2.0, "/now.yaml", t={"echo_km2": 7.0}, u={"echo_km2": 9.0}, v={})
     telling(journal, "c", 3.0, "/hail.yaml", t={"echo_km2": 99.0})
-    assert journal.facts("d", "flow", "/now.yaml") == {"echo_km2": 9.0, "storms": 4.0}
-    assert journal.facts("d", "flow", "/hail.yaml") == {"echo_km2": 99.0}
-    assert journal.facts("d", "flow", None) == {}
-    assert journal.facts("d", "other", "/now.yaml") == {}
+    assert journal.facts("d", "flow", "/now.yaml", 9.0) == {"echo_km2": 9.0, "storms": 4.0}
+    assert journal.facts("d", "flow", "/hail.yaml", 9.0) == {"echo_km2": 99.0}
+    assert journal.facts("d", "flow", None, 9.0) == {}
+    assert journal.facts("d", "other", "/now.yaml", 9.0) == {}
     journal.remove_run("b")
-    assert journal.facts("d", "flow", "/now.yaml") == {"echo_km2": 10.0, "storms": 4.0}
+    assert journal.facts("d", "flow", "/now.yaml", 9.0) == {"echo_km2": 10.0, "storms": 4.0}
+
+
+def test_what_runs_told_two_hours_ago_says_nothing_of_the_next(journal):
+    """After three quiet days the first cycle is not told the echo of the last storm; what it made itself it is."""
+    telling(journal, "storm", 1000.0, "/now.yaml", t={"echo_km2": 9000.0, "storms": 4.0})
+    telling(journal, "later", 1100.0, "/now.yaml", t={"echo_km2": 8000.0})
+    for now, known in (
+        (8100.0, {"echo_km2": 8000.0, "storms": 4.0}),
+        (8250.0, {"echo_km2": 8000.0}),
+        (8350.0, {}),
+    ):
+        assert journal.facts("next", "flow", "/now.yaml", now) == known
+    assert journal.facts("storm", "flow", "/now.yaml", 1e9) == {"echo_km2": 9000.0, "storms": 4.0}
+
+
+def test_a_run_that_told_nothing_costs_no_look_at_its_attempts(journal):
+    """Of a large run every attempt would else be read by each submission for two hours."""
+    plan = journal._db.execute(f"EXPLAIN QUERY PLAN {_TOLD}", (0.0, "flow", None, 64)).fetchall()
+    runs, attempts = [detail for *_, detail in plan]
+    assert " INDEX runs_by_time " in runs
+    assert " INDEX attempts_telling " in attempts
 
 
 def test_what_a_run_has_already_is_newer_than_what_another_told(journal):
@@ -378,10 +400,10 @@ def test_what_a_run_has_already_is_newer_than_what_another_told(journal):
     telling(journal, "old", 1.0, "/now.yaml", t={"echo_km2": 5.0, "storms": 2.0})
     telling(journal, "latest", 2.0, "/now.yaml", t={"echo_km2": 70.0}, u={"storms": 8.0})
     telling(journal, "own", 3.0, "/now.yaml")
-    assert journal.facts("own", "flow", "/now.yaml") == {"echo_km2": 70.0, "storms": 8.0}
+    assert journal.facts("own", "flow", "/now.yaml", 9.0) == {"echo_km2": 70.0, "storms": 8.0}
     with journal.change():
         journal.set_task("own", "t", "step", "reused", "", "old-t")
-    assert journal.facts("own", "flow", "/now.yaml") == {"echo_km2": 5.0, "storms": 2.0}
+    assert journal.facts("own", "flow", "/now.yaml", 9.0) == {"echo_km2": 5.0, "storms": 2.0}
 
 
 def test_the_old_goes_and_what_the_new_needs_stays(workspace, journal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,4 +112,6 @@ def test_a_nowcast_tells_how_large_the_echo_is(tmp_path, observed):
     expected = (values >= 20.0).sum() * width * height
     assert expected > 100
     with Journal(tmp_path / "space" / "journal.db") as journal:
-        assert journal.facts("", graph.name, None) == {"echo_km2": pytest.approx(expected, rel=1e-3)}
+        assert journal.facts("", graph.name, None, time.time()) == {
+            "echo_km2": pytest.approx(expected, rel=1e-3)
+        }
