@@ -73,18 +73,20 @@ def destroy(
     elsewhere = _elsewhere(ledger, providers)
     try:
         until, told, seen = time.monotonic() + patience, set[str](), set[str]()
+        unknown: dict[str, WorkerRecord] = {}
         while True:
             answers, silent = _listed(slice_, calls)
             if owner is not None:
                 refuse_foreign(slice_, owner.foreign({name: found for name, (found, _) in answers.items()}))
             left = _turn(calls, answers, silent, told, tell)
-            seen |= set(left.machines)
+            seen |= {f"{name}: {one.name}" for name, (found, _) in answers.items() for one in found}
+            unknown |= _unknown(ledger, answers, clock())
             awaited = _awaited(ledger, seen, clock())
             left = replace(
                 left, machines=(*left.machines, *awaited.values()), silent={**left.silent, **elsewhere}
             )
             try:
-                _write_down(ledger, left, awaited, answers, clock())
+                _write_down(ledger, left, awaited, unknown, clock())
             except WorkspaceError as error:  # what is there is taken away all the same
                 _once(told, f"this is not written down: {error.message}", tell)
             done = not (left.machines or left.networks or left.silent.keys() - elsewhere.keys())
@@ -221,19 +223,16 @@ def _write_down(
     ledger: Ledger,
     left: Left,
     awaited: Mapping[str, str],
-    answers: Mapping[str, _Everything],
+    unknown: Mapping[str, WorkerRecord],
     now: float,
 ) -> None:
     """Write down which workers are going, and which are gone: their provider answered, and does not list them.
 
-    Machines that the journal does not know are written down too: they may be believed.
+    Of those that the journal did not know only who is gone: what is left is a stranger to a fleet that begins here,
+    which knows what such a machine costs by its listing.
     """
     there = {one.partition(": ")[2] for one in left.machines}
     with ledger.change():
-        for provider, (found, _) in answers.items():
-            for machine in found:
-                if ledger.worker(machine.tags.token) is None:
-                    ledger.put(_unknown(ledger.slice, provider, machine, now))
         for one in ledger.workers():
             going = (
                 one if one.stage == "stopping" else one.step("stopping", now, "the slice is being destroyed")
@@ -242,13 +241,22 @@ def _write_down(
                 ledger.put(going)
             if one.token not in awaited and one.provider not in left.silent and one.name not in there:
                 ledger.put(going.step("gone", now, "the slice was destroyed"))
+        for name, one in unknown.items():
+            new = ledger.worker(one.token) is None
+            if new and one.provider not in left.silent and name not in there:
+                ledger.put(replace(one, since=now, ended=now))
 
 
-def _unknown(slice_: str, provider: str, machine: Machine, now: float) -> WorkerRecord:
-    """Return a machine that the journal does not know as a worker that has joined: it may have, and a token with it."""
-    name = machine_name(slice_, machine.tags.group, machine.tags.token)
-    return WorkerRecord(
-        machine.tags.token, slice_, machine.tags.group, provider, "", name, "stopping", now,
-        min(machine.created or now, now), 0, 0, machine=machine.id, joined=now,
-        why="the slice is being destroyed; the journal did not know it",
-    )  # fmt: skip
+def _unknown(ledger: Ledger, answers: Mapping[str, _Everything], now: float) -> dict[str, WorkerRecord]:
+    """Return machines that the journal does not know, by name, as workers that are gone: each may have joined."""
+    why = "the slice was destroyed; the journal did not know it"
+    return {
+        one.name: WorkerRecord(
+            one.tags.token, ledger.slice, one.tags.group, provider, "",
+            machine_name(ledger.slice, one.tags.group, one.tags.token), "gone", now,
+            min(one.created or now, now), 0, 0, machine=one.id, joined=now, why=why,
+        )
+        for provider, (found, _) in answers.items()
+        for one in found
+        if ledger.worker(one.tags.token) is None
+    }  # fmt: skip

@@ -14,6 +14,7 @@ from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.refusals import OutcomeUnknownError, UnavailableError
+from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice, SliceLimits
 from dynamo.testing import Cloud
 
 START = 86_400.0 * 20_000
@@ -244,3 +245,40 @@ def test_a_network_goes_while_a_machine_that_failed_is_still_listed(ledger):
     left = destroy("s", {"a": Lists()}, ledger, lambda _: None, patience=20.0)
     assert not left.networks
     assert not cloud.networks
+
+
+def test_a_machine_that_was_listed_as_failed_is_not_waited_for(ledger):
+    """It was ordered just now and will not come any more: its cloud has said so."""
+    cloud, ticks = Cloud(), iter(range(10**6))
+    fill(cloud, count=1, network=False)
+    (one,) = cloud.machines.values()
+    cloud.machines[one.id] = replace(one, state="failed")
+    begun = START - 20.0
+    ledger.put(
+        WorkerRecord(
+            one.tags.token, "s", one.tags.group, "a", "workers/a/two", one.name, "booting", begun, begun, 2, 0
+        )
+    )
+    left = destroy("s", {"a": cloud.provider}, ledger, lambda _: None, clock=lambda: START + next(ticks))
+    assert not left
+    assert next(ticks) < 20
+
+
+def test_what_the_journal_did_not_know_is_still_a_stranger_where_it_could_not_be_destroyed(worlds):
+    """A fleet that begins then holds it against its limits, by what its cloud says of it."""
+    rules = {"c": ProviderRule("memory")}
+    group = NodeGroup((NodeOffer("c", "two"),), max=16, idle=60.0)
+    world = worlds(Slice("dfw", rules, {"workers": group}, limits=SliceLimits(cores=4)))
+    tags = Tags("dfw", "workers", "abcdef00")
+    world.cloud.provider().create(MachineSpec(tags, "dfw-workers-abcdef00", size="four", cores=4))
+    world.settle()
+    with world.cloud.failing("destroy", UnavailableError("not now")):
+        clouds = {"c": world.cloud.provider}
+        assert destroy("dfw", clouds, world.ledger, lambda _: None, patience=0.0, clock=world.clock).machines
+        assert world.ledger.worker("abcdef00") is None
+        world.kill()
+        world.pool.submit("lead", 100, count=8)
+        world.run(300)
+        assert [one.size for one in world.there] == ["four"]
+    world.run(600)
+    assert "four" not in [one.size for one in world.there]
