@@ -111,7 +111,6 @@ def test_a_cloud_that_does_not_answer_is_not_taken_for_empty(ledger):
     assert {one.name: one.stage for one in ledger.workers(ended_after=0)} == {
         "s-up": "gone",
         "s-down": "stopping",
-        "s-workers-s-0": "gone",  # which the journal did not know
     }
     assert not end({"up": up, "down": down}, ledger)[0]
     assert not ledger.workers()
