@@ -46,10 +46,6 @@ PATIENCE = 10.0
 Observer = Callable[[Event], None]
 
 
-def _ignore(event: Event) -> None:
-    """Observe nothing."""
-
-
 class LocalEngine:
     """Runs graphs on this machine with warm worker processes.
 
@@ -82,7 +78,7 @@ class LocalEngine:
         memory: int | None = None,
         modules: Sequence[str] | None = None,
         inline: bool = False,
-        observer: Observer = _ignore,
+        observer: Observer = lambda _: None,
         first: Spawned | None = None,
     ) -> None:
         self.workspace = workspace

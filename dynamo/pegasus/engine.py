@@ -19,15 +19,12 @@ from dynamo.pegasus.record import Record
 from dynamo.pegasus.states import FINISHED, Told, read_states
 from dynamo.pegasus.work import work_of
 from dynamo.targets.pegasus import compile_pegasus
+from dynamo.targets.pegasus_work import Work
 
 __all__ = ["run"]
 
 #: Seconds between looks at the log.
 REST = 1.0
-
-
-def _ignore(event: Event) -> None:
-    """Observe nothing."""
 
 
 def run(
@@ -37,7 +34,7 @@ def run(
     modules: Sequence[str] = (),
     container: str = "",
     metadata: Mapping[str, str] | None = None,
-    observer: Callable[[Event], None] = _ignore,
+    observer: Callable[[Event], None] = lambda _: None,
     rest: float = REST,
 ) -> Summary:
     """Run one graph with the site's Pegasus to its end, or go on with one that it has.
@@ -84,10 +81,7 @@ def run(
                 runfile=request.settings.get("runfile"),
                 began=began,
             )
-            command = compile_pegasus(work, folder)
-            with journal.change():
-                record.open()
-            record.submitted(_planned(record, command, folder))
+            _begin(record, journal, work, folder)
         try:
             _follow(record, observer, rest)
         except KeyboardInterrupt:
@@ -97,13 +91,17 @@ def run(
         return bring_home(record, folder, observer)
 
 
-def _planned(record: Record, command: Sequence[str], folder: Path) -> Path:
-    """Plan the workflow; a run that could not be planned has failed."""
+def _begin(record: Record, journal: Journal, work: Work, folder: Path) -> None:
+    """Compile, plan and submit the workflow; a run that could not be planned has failed."""
+    command = compile_pegasus(work, folder)
+    with journal.change():
+        record.open()
     try:
-        return plan(command, folder)
+        submit = plan(command, folder)
     except BaseException:  # also Ctrl-C: nothing was submitted, and nothing will be
         record.end(ok=False)
         raise
+    record.submitted(submit)
 
 
 def _go_on(record: Record, journal: Journal) -> None:
