@@ -185,7 +185,8 @@ def _expected(name: str, feed: _Feed, now: float, until: float, predictor: Predi
         start = schedule.until(_moment(larger[0].first + _APART)).timestamp()
         for due, (work, high, cores, kinds) in larger[1].items():
             why = f"{name} runs {'by ' if feed.clock.startswith('cron') else ''}{feed.clock}"
-            yield Coming(max(tick, now), tick + due - start, work, high, cores, why, kinds)
+            at = max(tick, now)  # due as much later: a run that may never come is not to want a core for each job
+            yield Coming(at, at + due - start, work, high, cores, why, kinds)
 
 
 def _echo(cycles: Sequence[_Cycle], n: int) -> float | None:

@@ -98,6 +98,15 @@ def test_a_run_that_is_late_is_expected_for_a_minute_and_no_more_once_it_is_ther
     assert [one.at for one in clocks.coming(START + 620.0, START + 700.0, predictor)] == [START + 900.0]
 
 
+def test_a_run_that_is_late_is_due_as_much_later(predictor):
+    """A watch that was ended is not to have the fleet buy a core for each job of the run that does not come."""
+    clocks = heard(*(job(str(n), 0) for n in range(9)))
+    on_time, *_ = clocks.coming(START + 300.0, START + 310.0, predictor)
+    late, *_ = clocks.coming(START + 355.0, START + 360.0, predictor)
+    assert (on_time.at, on_time.due) == (START + 300.0, START + 420.0)
+    assert (late.at, late.due, late.work) == (START + 355.0, START + 475.0, on_time.work)
+
+
 def test_a_clock_that_starts_nothing_any_more_is_forgotten(predictor):
     """Three ticks without a run: the watch has been ended. It counts again with the next run."""
     clocks = heard(job("a", 0))
