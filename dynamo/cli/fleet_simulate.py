@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate_"]
 
-_ESTIMATES = ("exact", "noisy", "half", "learned")
+_ESTIMATES = ("exact", "noisy", "half", "learned", "seasoned")
 #: Figure, head of its column, and whether the least and the most are shown.
 _COLUMNS = (
     ("cores", "cores paid", True),
@@ -113,7 +113,8 @@ def simulate_(
         from dynamo.fleet.simulator.chart import draw
 
         shown = [each for each in found if each.boot == found[0].boot]
-        draw([(each.policy, each.record, each.outcomes) for each in shown], rest["chart"])
+        runs = [(each.policy, each.record, each.outcomes) for each in shown]
+        draw(runs, rest["chart"], f"boots of {found[0].boot:g} s")
 
 
 def _trace_of(name: str, every: float | None, within: float | None) -> Callable[[int], Trace]:

@@ -19,7 +19,7 @@ __all__ = ["draw"]
 _BESIDE = 3
 
 
-def draw(runs: Sequence[tuple[str, Record, Sequence[Outcome]]], path: Path) -> None:
+def draw(runs: Sequence[tuple[str, Record, Sequence[Outcome]]], path: Path, boots: str) -> None:
     """Draw runs as a picture, SVG or what the name ends in.
 
     Parameters
@@ -28,6 +28,8 @@ def draw(runs: Sequence[tuple[str, Record, Sequence[Outcome]]], path: Path) -> N
         Of each policy its name, one record, and the outcomes of all seeds. All records are of one trace.
     path
         Where.
+    boots
+        How long machines boot, in words.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -37,7 +39,7 @@ def draw(runs: Sequence[tuple[str, Record, Sequence[Outcome]]], path: Path) -> N
     with rc_context({"svg.hashsalt": "dynamo", "font.size": 9}):
         figure = Figure(figsize=(10, 1.9 * rows + 3.2), layout="constrained")
         figure.suptitle(
-            f"{runs[0][1].trace.name}, seed {runs[0][1].seed}: demand (grey) and cores paid",
+            f"{runs[0][1].trace.name}, {boots}, seed {runs[0][1].seed}: demand (grey) and cores paid",
             x=0.01,
             ha="left",
         )
@@ -49,7 +51,7 @@ def draw(runs: Sequence[tuple[str, Record, Sequence[Outcome]]], path: Path) -> N
         _bars(cost, names, [[each.cores for each in outcomes] for _, _, outcomes in runs], colours)
         cost.set_title("mean cores paid: median, least to most", loc="left")
         _bars(late, names, [[each.late for each in outcomes] for _, _, outcomes in runs], colours)
-        late.set_title("per cent of jobs that were late", loc="left")
+        late.set_title("per cent of jobs late: median, least to most", loc="left")
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
@@ -69,6 +71,8 @@ def _over_time(
         axes.set_title(name, loc="left", color=colour, fontsize=9)
         axes.set_xlim(0.0, trace.until / 3600.0)
         axes.set_ylim(0.0, 1.05 * max(most, 1.0))
+        if place % _BESIDE == 0:
+            axes.set_ylabel("cores")
         if place >= len(runs) - _BESIDE:  # the lowest of its column
             axes.set_xlabel("hours")
             axes.tick_params(labelbottom=True)

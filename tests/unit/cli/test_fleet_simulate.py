@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from dynamo.cli.fleet_simulate import simulate_
 from dynamo.errors import UserError
 from dynamo.fleet.simulator import Job, Trace
+from dynamo.fleet.simulator.estimates import ESTIMATES
 from dynamo.fleet.simulator.trace_file import read_trace, write_trace
 
 
@@ -85,6 +86,7 @@ def test_a_chart_is_drawn_with_a_panel_for_each_policy(small, tmp_path):
     assert text == (tmp_path / "b.svg").read_text()
     assert "<!-- queue_depth -->" in text
     assert "<!-- static_peak -->" in text
+    assert "boots of" in text
 
 
 def test_recorded_runs_and_worlds_can_be_tried(samples, tmp_path):
@@ -96,6 +98,12 @@ def test_recorded_runs_and_worlds_can_be_tried(samples, tmp_path):
     )  # fmt: skip
     assert text.startswith("flowbench: 3250 jobs")
     assert len(read_trace(tmp_path / "t.csv.gz").jobs) == 3250
+
+
+def test_all_estimates_can_be_named():
+    """The command lists them without the simulator, which takes a while to import."""
+    (option,) = [one for one in simulate_.params if one.name == "estimates"]
+    assert set(option.type.choices) == set(ESTIMATES)
 
 
 @pytest.mark.parametrize(
