@@ -39,9 +39,10 @@ from dynamo.fleet.settle import settle
 from dynamo.fleet.settled import Ghost
 from dynamo.fleet.slice import Slice, machine_name
 from dynamo.fleet.standing import Standing
+from dynamo.fleet.steady import Uptime
 from dynamo.fleet.view import Load, View
 from dynamo.fleet.view_json import inputs_data, outcome_data
-from dynamo.fleet.viewing import view_workers
+from dynamo.fleet.viewing import planned_with, view_workers
 
 __all__ = ["Controller"]
 
@@ -72,6 +73,8 @@ class Controller:
         Seconds between two turns.
     patience
         What is waited for, and for how long.
+    uptime
+        By which it is known whether the clock was set between two controllers.
     """
 
     def __init__(
@@ -86,18 +89,19 @@ class Controller:
         clock: Callable[[], float],
         interval: float = 10.0,
         patience: Patience | None = None,
+        uptime: Uptime = lambda: ("", 0.0),
     ) -> None:
         self.slice, self.ledger, self.clouds, self.hearing = slice_, ledger, clouds, hearing
         self.policy, self.starter, self._clock = policy, starter, clock
         self.interval, self._patience = interval, patience or Patience()
-        self.standing = Standing.of(ledger.learned("standing"))
         self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
         self._noticed: Mapping[str, float] = ledger.noticed(clock())
         self._turned, self._watched = -math.inf, False
         self.clouds.follow(slice_)
         #: What is wrong with the policy; empty where nothing is.
         self.trouble = ""
-        self.roster = Roster(ledger, clouds, hearing, starter, self._patience.believed)
+        self.roster = Roster(ledger, clouds, hearing, starter, self._patience.believed, clock(), uptime)
+        self.standing = Standing.of(ledger.learned("standing")).moved(self.roster.set_by)
         #: Machines that the journal does not know, as if they were ours: they count against the limits.
         self._strangers: list[WorkerRecord] = []
         self.decision = Decision()
@@ -212,8 +216,9 @@ class Controller:
     def _decide(self, now: float) -> None:
         """Ask the policy, hold what it says against the limits, and act."""
         trading = market(
-            self.slice, self.clouds.catalogue, self.standing, self.roster.all, now, self.clouds.networks
-        )
+            self.slice, self.clouds.catalogue, self.standing, self.roster.all, now, self.clouds.networks,
+            self.roster.day,
+        )  # fmt: skip
         heard = self.hearing.heard(now)
         ahead = max(_ENDING, 2 * self.interval)
         obey(self.roster, self.slice, trading.limits, now, ahead=ahead, trusted=heard is not None)
@@ -230,7 +235,7 @@ class Controller:
             self.ledger.tell(now, "policy failed", self.trouble)
         bought = guard.allowed_buys(
             (*lacking_points(points, trading, live, now), *decision.buys), [*self.roster.all, *self._strangers],
-            trading.offers, trading.groups, trading.limits, now,
+            trading.offers, trading.groups, trading.limits, now, self.roster.day,
         )  # fmt: skip
         # After a restart a provider may not have said yet what it sells: then nobody knows what its workers are worth.
         unknown = unknown_offers(self.slice, self.clouds.catalogue, self.clouds.networks)
@@ -249,10 +254,12 @@ class Controller:
             one for one in self.roster.live if one.group in work.groups and one.offer not in work.offers
         ]
         offers = {**work.offers, **{one.offer: believed(one) for one in unsold}}
+        asked, since = self.clouds.under_way, now - self._patience.requested
+        workers = planned_with(self.roster.live, points, asked, since)
         return View(
             now=now,
             loads=self.loads,
-            workers=view_workers(self._planned_with(points, now), self.hearing.heard(now), now),
+            workers=view_workers(workers, self.hearing.heard(now), now),
             offers=list(offers.values()),
             groups=work.groups,
             coming=self.hearing.coming(now, work.offers.values()),
@@ -260,14 +267,6 @@ class Controller:
             trusted=self.hearing.trusted(self.roster.live, now),
             lateness=self.hearing.lateness(now),
         )
-
-    def _planned_with(self, points: Collection[str], now: float) -> list[WorkerRecord]:
-        """Return the workers that work can be planned with: of an old order without an outcome no machine may come."""
-        since, asked = now - self._patience.requested, self.clouds.under_way
-        workers = [one for one in self.roster.live if one.group not in points]
-        return [
-            one for one in workers if one.stage != "requested" or one.since >= since or one.token in asked
-        ]
 
     def _write(self, before: Mapping[str, Any], now: float) -> None:
         """Write a decision down, with what it was made from; of those that do nothing the last one is kept."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from dynamo.fleet.day import Day
 from dynamo.fleet.decision import Buy, Release
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.view import Group, Limits, Offer
@@ -20,7 +20,6 @@ __all__ = [
     "Allowed",
     "allowed_buys",
     "allowed_releases",
-    "midnight",
     "must_go",
     "over_limits",
     "spent_today",
@@ -42,19 +41,13 @@ class Allowed(NamedTuple):
     against: tuple[str, ...]
 
 
-def midnight(now: float) -> float:
-    """Return when the day (UTC) began, in Unix seconds.
+def spent_today(workers: Sequence[WorkerRecord], now: float, day: Day | None = None) -> float:
+    """Return US dollars that workers cost since the day began, those that ended too, up to the next billing step.
 
-    >>> midnight(90_000.0)
-    86400.0
+    The day, here and below, is that of `now` (UTC) unless it is given.
     """
-    day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day.timestamp()
-
-
-def spent_today(workers: Sequence[WorkerRecord], now: float) -> float:
-    """Return US dollars that workers cost since midnight UTC, those that ended too, up to the next billing step."""
-    return sum(one.cost(midnight(now), now) for one in workers)
+    began = (day or Day.of(now)).began
+    return sum(one.cost(began, now) for one in workers)
 
 
 def allowed_buys(
@@ -64,6 +57,7 @@ def allowed_buys(
     groups: Mapping[str, Group],
     limits: Limits,
     now: float,
+    day: Day | None = None,
 ) -> Allowed:
     """Return so much of `buys` as the limits leave room for, in their order.
 
@@ -73,7 +67,7 @@ def allowed_buys(
     used = _Used(
         sum(one.cores for one in live),
         sum(one.usd_per_hour for one in live),
-        limits.usd_per_day - spent_today(workers, now),
+        limits.usd_per_day - spent_today(workers, now, day),
         Counter(one.group for one in live),
     )
     allowed, against = [], []
@@ -191,22 +185,26 @@ def over_limits(
 
 
 def must_go(
-    workers: Sequence[WorkerRecord], limits: Limits, now: float, ahead: float = AHEAD
+    workers: Sequence[WorkerRecord],
+    limits: Limits,
+    now: float,
+    ahead: float = AHEAD,
+    day: Day | None = None,
 ) -> tuple[Release, ...]:
     """Return who is to go so that the day's budget is not exceeded within `ahead` seconds, the most expensive first."""
     if limits.usd_per_day == float("inf"):
         return ()
-    ends = midnight(now) + timedelta(days=1).total_seconds()
-    left = limits.usd_per_day - spent_today(workers, now)
+    began, ends = day or Day.of(now)
+    left = limits.usd_per_day - spent_today(workers, now, day)
     going: list[Release] = []
     live = sorted((one for one in workers if one.live), key=lambda one: -one.usd_per_hour)
     until = min(now + ahead, ends)
-    need = sum(one.cost(midnight(now), until) - one.cost(midnight(now), now) for one in live)
+    need = sum(one.cost(began, until) - one.cost(began, now) for one in live)
     for one in live:
         if need <= left + 1e-9:
             break
         if one.usd_per_hour > 0:
-            need -= one.cost(midnight(now), until) - one.cost(midnight(now), now)
+            need -= one.cost(began, until) - one.cost(began, now)
             going.append(
                 Release(one.token, f"{max(left, 0):.2f} of {limits.usd_per_day:g} dollars a day are left")
             )

@@ -25,7 +25,6 @@ __all__ = ["MetricsService", "address"]
 
 #: A turn is late after so many intervals; one waits for the pool and the clouds for some seconds.
 _LATE, _SHORTEST = 3.0, 3.0
-_DAY = 86_400.0
 
 
 def address(text: str) -> tuple[str, int]:
@@ -91,7 +90,7 @@ class MetricsService:
 
     def begin(self, controller: Controller, now: float) -> None:
         """Count from now on; to be called before the first turn."""
-        self._tally = Tally(controller.ledger.workers(ended_after=now - _DAY), now)
+        self._tally = Tally(controller.ledger.workers(ended_after=controller.roster.since(now)), now)
 
     def show(self, controller: Controller, data: dict[str, Any], now: float) -> None:
         """Show how the fleet stands after a turn; `data` is that of `dynamo.fleet.status`."""

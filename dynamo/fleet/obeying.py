@@ -23,11 +23,11 @@ def obey(roster: Roster, slice_: Slice, limits: Limits, now: float, *, ahead: fl
     trusted
         Whether the pool answers: only then are workers let go that exceed other bounds.
     """
-    at_once = {one.token for one in guard.must_go(roster.all, limits, now, ahead=ahead)}
+    at_once = {one.token for one in guard.must_go(roster.all, limits, now, ahead, roster.day)}
     for one in roster.live:
         if one.token in at_once and one.stage != "stopping":
             roster.put([one.step("stopping", now, "the budget of the day is used up")])
-    roster.release(guard.must_go(roster.all, limits, now, ahead=guard.AHEAD + ahead), now)
+    roster.release(guard.must_go(roster.all, limits, now, guard.AHEAD + ahead, roster.day), now)
     orphans = [one for one in roster.live if one.group not in slice_.nodes]
     roster.release([Release(one.token, "the slice has no such node group any more") for one in orphans], now)
     most = {name: group.most for name, group in slice_.nodes.items()}

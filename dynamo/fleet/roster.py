@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from dynamo.fleet.buying import Market
 from dynamo.fleet.clouds import Clouds
+from dynamo.fleet.day import Day
 from dynamo.fleet.decision import Release
 from dynamo.fleet.hearing import Hearing
 from dynamo.fleet.ledger import Ledger
@@ -15,11 +15,14 @@ from dynamo.fleet.machine import MachineSpec
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.settled import Destroy
 from dynamo.fleet.slice import Slice
+from dynamo.fleet.steady import Moment, Uptime
 
 __all__ = ["Roster", "Starter"]
 
 #: Seconds for which workers that ended are remembered, and between two drains of one that does not heed the first.
 _REMEMBERED, _AGAIN = 86_400.0, 60.0
+#: Under which it is kept when the workers were last read, and what day that was.
+_READ = "read"
 
 
 class Starter(Protocol):
@@ -45,23 +48,57 @@ class Roster:
         Who is told of those that are let go.
     believed
         Seconds for which one that is gone without having been taken away is still believed: it may be listed again.
+    now
+        The time; where the clock was set while nobody looked, all of them keep their ages, and the day what it cost.
+    uptime
+        By which it is known whether the clock was set.
     """
 
     def __init__(
-        self, ledger: Ledger, clouds: Clouds, hearing: Hearing, starter: Starter, believed: float
+        self,
+        ledger: Ledger,
+        clouds: Clouds,
+        hearing: Hearing,
+        starter: Starter,
+        believed: float,
+        now: float,
+        uptime: Uptime,
     ) -> None:
         self._believed = believed
         self._disbelieved: set[str] = set()
         self._ledger, self._clouds, self._hearing, self._starter = ledger, clouds, hearing, starter
         self._drained: dict[str, float] = {}
+        self._uptime = uptime
         self.all: list[WorkerRecord] = []
+        #: The day of which the budget is.
+        self.day = Day.of(now)
+        #: Seconds by which the clock was set while nobody looked.
+        self.set_by = 0.0
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Have all that is written down keep its age, in one step with the time by which it is reckoned."""
+        if kept := self._ledger.learned(_READ):
+            moment, day = Moment(*kept[:3]), Day(*kept[3:])
+            self.set_by = moment.set_by(Moment(now, *self._uptime()))
+            self.day = day.moved(self.set_by) if self.set_by else day
+        with self._ledger.change():
+            if self.set_by:
+                self._ledger.move(self.set_by)
+            self._keep(now)
+
+    def _keep(self, now: float) -> None:
+        self._ledger.learn(_READ, [now, *self._uptime(), *self.day])
+
+    def since(self, now: float) -> float:
+        """Return since when workers that ended are remembered, in Unix seconds."""
+        return min(now - _REMEMBERED, self.day.began)
 
     def read(self, now: float) -> None:
         """Read what is written down."""
-        self.all = self._ledger.workers(ended_after=now - _REMEMBERED)
-        # Where the clock was put back while nobody looked; who lives is paid from now on at least.
-        later = [one for one in self.all if one.live and one.ordered > now]
-        self.put([replace(one, ordered=now, since=min(one.since, now)) for one in later])
+        self.day = self.day.at(now)
+        self._keep(now)
+        self.all = self._ledger.workers(ended_after=self.since(now))
         gone = [one for one in self.all if one.stage == "gone" and now - one.since >= self._believed]
         if new := [one for one in gone if one.token not in self._disbelieved]:
             self._starter.let_go(new)

@@ -33,6 +33,7 @@ from dynamo.fleet.slice import Slice
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
+from dynamo.fleet.steady import steady_clock, uptime
 from dynamo.fleet.surroundings import Surroundings
 from dynamo.fleet.telling import in_words, undisturbed
 from dynamo.fleet.tunnel_hub import Hub
@@ -40,7 +41,7 @@ from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.wishes import Wishes
 from dynamo.journal.workspace import Workspace
 
-__all__ = ["Fleet", "steady_clock"]
+__all__ = ["Fleet"]
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +60,6 @@ _CHARTED = (
 )  # fmt: skip
 
 Tell = Callable[[str], None]
-
-
-def steady_clock() -> Callable[[], float]:
-    """Return a clock of Unix seconds that goes on evenly from now, whatever somebody sets the machine's clock to.
-
-    It goes on too while the machine sleeps, where its system tells for how long.
-    """
-    steady = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    begin, ticks = time.time(), time.clock_gettime(steady)
-    return lambda: begin + time.clock_gettime(steady) - ticks
 
 
 @dataclass
@@ -213,7 +204,15 @@ class Fleet:
             policy = beside(by_name(self.policy), self.shadow)
             yield (
                 Controller(
-                    slice_, ledger, clouds, hearing, policy, starter, clock=clock, interval=self.interval
+                    slice_,
+                    ledger,
+                    clouds,
+                    hearing,
+                    policy,
+                    starter,
+                    clock=clock,
+                    interval=self.interval,
+                    uptime=uptime,
                 ),
                 starter,
             )

@@ -143,6 +143,12 @@ class Standing:
             return Patience().booting
         return max(SLACK * self.boot(offer)[1], LEAST)
 
+    def moved(self, seconds: float) -> Self:
+        """Return how things stand after the clock was set by so many seconds."""
+        rests = {key: replace(rest, until=rest.until + seconds) for key, rest in self.rests.items()}
+        out = {key: replace(one, until=one.until + seconds) for key, one in self.out.items()}
+        return replace(self, rests=rests, out=out)
+
     def data(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {

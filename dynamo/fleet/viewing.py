@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.seen import Heard
 from dynamo.fleet.view import Load, Stage, Worker
 
-__all__ = ["heard_of", "loads_of", "view_workers"]
+__all__ = ["heard_of", "loads_of", "planned_with", "view_workers"]
 
 #: Stage of a worker's life to what a policy is told; others are of no use to it.
 _STAGES: dict[str, Stage] = {
@@ -86,6 +86,20 @@ def _heard(one: PoolWorker, jobs: Sequence[tuple[Job, float]]) -> Heard:
         # A deadline that is infinite is none.
         urgent=any(end <= job.due < float("inf") for job, end in jobs),
     )
+
+
+def planned_with(
+    workers: Iterable[WorkerRecord], points: Collection[str], asked: Collection[str], since: float
+) -> list[WorkerRecord]:
+    """Return the workers that work can be planned with: none of the groups of access points.
+
+    Of an order from before `since` that is not `asked` for any more no machine may come.
+    """
+    return [
+        one
+        for one in workers
+        if one.group not in points and (one.stage != "requested" or one.since >= since or one.token in asked)
+    ]
 
 
 def view_workers(

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
+from dynamo.fleet.day import midnight
 from dynamo.fleet.decision import Decision
-from dynamo.fleet.guard import allowed_buys, allowed_releases, midnight, must_go
+from dynamo.fleet.guard import allowed_buys, allowed_releases, must_go
 from dynamo.fleet.life import LifeStage
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.seen import Heard

@@ -65,6 +65,7 @@ class World:
         self.starter = Starter()
         self.pool.refused = self.starter.gone
         self.open: list[Calls] = []
+        self.uptime = lambda: ("", 0.0)
         self.start()
 
     def clock(self) -> float:
@@ -82,7 +83,7 @@ class World:
         hearing = Hearing(pool, self.ledger, stale=3 * self.interval)
         self.controller = Controller(
             self.slice, self.ledger, clouds, hearing, self.policy, self.starter,
-            clock=self.clock, interval=self.interval,
+            clock=self.clock, interval=self.interval, uptime=self.uptime,
         )  # fmt: skip
 
     def kill(self) -> None:
