@@ -9,7 +9,6 @@ echo area that follows if it goes on to grow as it did. When its first job is th
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,7 +184,8 @@ def _expected(name: str, feed: _Feed, now: float, until: float, predictor: Predi
         start = schedule.until(_moment(larger[0].first + _APART)).timestamp()
         for due, (work, high, cores, kinds) in larger[1].items():
             why = f"{name} runs {'by ' if feed.clock.startswith('cron') else ''}{feed.clock}"
-            at = max(tick, now)  # due as much later: a run that may never come is not to want a core for each job
+            # One that is late is due as much later: it may never come, and is not to want a core for each job.
+            at = max(tick, now)
             yield Coming(at, at + due - start, work, high, cores, why, kinds)
 
 
@@ -225,8 +225,7 @@ def _cycle(
 
 def _sum(parts: Iterable[tuple[_Alike, _Part, Estimate]]) -> tuple[float, float, int, frozenset[str]]:
     parts = list(parts)
-    each = (itertools.repeat(estimate, part.count) for _, part, estimate in parts)
-    work, high = together(itertools.chain.from_iterable(each))
+    work, high = together([estimate for *_, estimate in parts], [part.count for _, part, _ in parts])
     cores = sum(alike.cores * part.count for alike, part, _ in parts)
     return work, max(high, work), cores, frozenset(alike.kind for alike, _, _ in parts)
 

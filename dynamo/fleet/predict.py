@@ -14,6 +14,7 @@ the latest predictions missed (an estimate that is half of what it should be is 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,15 +63,18 @@ class Estimate:
         return Estimate(rest[0], max(rest[1], rest[2]), rest[2], self.known, self.samples)
 
 
-def together(estimates: Iterable[Estimate]) -> tuple[float, float]:
+def together(
+    estimates: Iterable[Estimate], counts: Iterable[int] = itertools.repeat(1)
+) -> tuple[float, float]:
     """Return core-seconds of several jobs: what is expected, and what is not exceeded nine times in ten.
 
-    Part of what they miss they miss together, the rest evens out: four alike jobs need not four times the margin.
+    Of each estimate there are so many jobs. Part of what they miss they miss together, the rest evens out: four alike
+    jobs need not four times the margin.
     """
     mean = apart = joint = 0.0
-    for one in estimates:
+    for one, count in zip(estimates, counts, strict=False):
         more = max(one.p90 - one.mean, 0.0)
-        mean, apart, joint = mean + one.mean, apart + more * more, joint + more
+        mean, apart, joint = mean + count * one.mean, apart + count * more * more, joint + count * more
     return mean, mean + math.sqrt(_ALIKE * joint * joint + (1 - _ALIKE) * apart)
 
 
