@@ -112,6 +112,14 @@ class Ledger(Opened):
         ).fetchone()
         return orjson.loads(row[0]) if row else None
 
+    def keep_in_mind(self, policy: str, history: Mapping[str, Any]) -> None:
+        """Keep what a policy has in mind for its next decision."""
+        self.learn(_mind_of(policy), history)
+
+    def in_mind(self, policy: str) -> Mapping[str, Any]:
+        """Return what a policy had in mind when it last decided, with whatever settings; empty where it never did."""
+        return self.learned(_mind_of(policy)) or {}
+
     def workers(self, *, ended_after: float = float("inf")) -> list[WorkerRecord]:
         """Return those that may cost money, and those that ended later than a time (Unix seconds), the oldest first."""
         rows = self._db.execute(
@@ -179,6 +187,10 @@ class Ledger(Opened):
             self._db.execute(sql, (self.slice, before))
         self._db.execute(_THIN, (self.slice, self._thinned, views))
         self._thinned = views
+
+
+def _mind_of(policy: str) -> str:
+    return f"policy/{policy.partition(':')[0]}"
 
 
 def _text(data: Any) -> str:

@@ -11,12 +11,13 @@ from dynamo.errors import UserError, nearest
 from dynamo.fleet.decision import Policy
 from dynamo.fleet.policies.oracle import Oracle, needed
 from dynamo.fleet.policies.static import Static
+from dynamo.fleet.policies.written import written
 from dynamo.fleet.simulator import estimates
 from dynamo.fleet.simulator.draws import Draws
 from dynamo.fleet.simulator.scenario import Scenario
 from dynamo.fleet.simulator.trace import Trace
 
-__all__ = ["FORESEEING", "NAMES", "by_name", "for_trace"]
+__all__ = ["FORESEEING", "NAMES", "by_name", "for_trace", "named"]
 
 _MODULES = {
     "work": ("dynamo.fleet.policies.work", "WorkPerDeadline"),
@@ -31,26 +32,63 @@ _MODULES = {
 }
 #: Names of policies that decide from a view alone, and so could run live.
 NAMES = tuple(_MODULES)
+#: What a setting is in words, by the kind of what it usually is.
+_KINDS = {float: "a number of 0 or more", int: "a whole number of 0 or more", str: "a word"}
 #: Names of policies that are told what is in a trace, which only a simulation can do.
 FORESEEING = ("static_mean", "static_peak", "oracle")
 
 
-def by_name(name: str, **settings: Any) -> Policy:
-    """Return the policy of that name with these settings; `UserError` where there is no such policy or setting."""
+def named(text: str) -> Policy:
+    """Return the policy that is written ``NAME[:SETTING=VALUE,...]``, and is called as it is written.
+
+    Raises `UserError` where there is no such policy or setting, or where a setting cannot have that value.
+    """
+    name, settings = written(text)
+    policy: Any = by_name(name, **settings)
+    made: Policy = dataclasses.replace(policy, name=text) if settings else policy
+    return made
+
+
+def by_name(name: str, /, **settings: Any) -> Policy:
+    """Return the policy of that name with these settings, those of its `terms` among them; raises as `named`."""
     if name not in _MODULES:
         raise UserError(f"There is no policy {name!r}{nearest(name, NAMES)}. There are: {', '.join(NAMES)}.")
     module, attribute = _MODULES[name]
-    made = getattr(importlib.import_module(module), attribute)
-    known = [field.name for field in dataclasses.fields(made) if field.name != "name"]
-    for setting in settings:
+    usual = getattr(importlib.import_module(module), attribute)()
+    terms: Any = getattr(usual, "terms", None)
+    of_terms = _settings(terms) if terms else {}
+    known = _settings(usual) | of_terms
+    for setting, value in settings.items():
         if setting not in known:
             has = f"Its settings are: {', '.join(known)}." if known else "It has none."
             raise UserError(f"The policy {name} has no setting {setting!r}{nearest(setting, known)}. {has}")
-    policy: Policy = made(**settings)
+        if not _may_be(value, known[setting]):
+            raise UserError(
+                f"The setting {setting} of the policy {name} is {_KINDS[type(known[setting])]}, as "
+                f"{known[setting]}, not {value!r}."
+            )
+    own = {setting: value for setting, value in settings.items() if setting not in of_terms}
+    inner = {setting: value for setting, value in settings.items() if setting in of_terms}
+    policy: Policy = dataclasses.replace(
+        usual, **own, **({"terms": dataclasses.replace(terms, **inner)} if inner else {})
+    )
     return policy
 
 
-def for_trace(name: str, trace: Trace, scenario: Scenario, seed: int = 0, **settings: Any) -> Policy:
+def _settings(of: Any) -> dict[str, Any]:
+    """Return what can be set, and what it is where nobody does."""
+    usual = {field.name: getattr(of, field.name) for field in dataclasses.fields(of) if field.name != "name"}
+    return {name: value for name, value in usual.items() if type(value) in _KINDS}
+
+
+def _may_be(value: Any, usual: Any) -> bool:
+    """Whether that is a value of a setting that is usually another: a number is never negative, nor without end."""
+    if isinstance(value, str) or isinstance(usual, str):
+        return type(value) is type(usual)
+    return 0 <= value < math.inf and (type(usual) is float or type(value) is int)
+
+
+def for_trace(name: str, trace: Trace, scenario: Scenario, seed: int = 0, /, **settings: Any) -> Policy:
     """Return the policy of that name for a simulation: as `by_name`, or one that is told what is in the trace.
 
     `seed` is that of the simulation: by what is expected of its jobs they are put in order.

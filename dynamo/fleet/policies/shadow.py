@@ -11,10 +11,9 @@ from typing import Any
 import orjson
 
 from dynamo.fleet.decision import Decision, Policy
-from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.policies.named import named
 from dynamo.fleet.policies.phantom import Phantom
 from dynamo.fleet.policies.trial import Trial
-from dynamo.fleet.policies.written import written
 from dynamo.fleet.view import View
 
 __all__ = ["SHADOW", "Shadow", "beside", "said"]
@@ -37,13 +36,10 @@ class Shadow:
     ----------
     acting, candidate
         Who decides, and who is on trial.
-    label
-        What the candidate is called, with its settings; its name where none is given.
     """
 
     acting: Policy
     candidate: Policy
-    label: str = ""
 
     @property
     def name(self) -> str:
@@ -53,13 +49,14 @@ class Shadow:
     def decide(self, view: View, history: Mapping[str, Any]) -> Decision:
         """Return what the acting policy decides."""
         made = self.acting.decide(view, history)
-        label = self.label or self.candidate.name
-        kept = _Kept.of(history.get(SHADOW), label, view)
+        kept = _Kept.of(history.get(SHADOW), self.candidate.name, view)
         try:
             new = self._beside(view, kept)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a candidate is no matter of the fleet
             new = kept.data() | {"failed": f"{type(error).__name__}: {error}"[:500]}
-        return replace(made, history={**made.history, SHADOW: {"name": label, "at": view.now, **new}})
+        return replace(
+            made, history={**made.history, SHADOW: {"name": self.candidate.name, "at": view.now, **new}}
+        )
 
     def _beside(self, view: View, kept: _Kept) -> dict[str, Any]:
         """Return what is kept of the candidate after this decision."""
@@ -83,10 +80,10 @@ class _Kept:
     history: Mapping[str, Any]
 
     @classmethod
-    def of(cls, data: Any, label: str, view: View) -> _Kept:
+    def of(cls, data: Any, name: str, view: View) -> _Kept:
         """Return it as it was kept; a trial that begins where it is another candidate's, too old, or not understood."""
         try:
-            if data["name"] == label and 0.0 <= view.now - data["at"] < _GAP:
+            if data["name"] == name and 0.0 <= view.now - data["at"] < _GAP:
                 return cls(Phantom.restore(data["fleet"]), Trial.restore(data["trial"]), data["history"])
         except (KeyError, TypeError, ValueError):  # there was none, or another dynamo wrote it
             pass
@@ -100,13 +97,9 @@ class _Kept:
 def beside(acting: Policy, candidate: str) -> Policy:
     """Return the acting policy with a candidate in its shadow, which is written ``NAME[:SETTING=VALUE,...]``.
 
-    Where the text is empty that is the acting policy itself. Raises `UserError` where there is no such policy or
-    setting.
+    Where the text is empty that is the acting policy itself. Raises `UserError` as `named` does.
     """
-    if not candidate:
-        return acting
-    name, settings = written(candidate)
-    return Shadow(acting, by_name(name, **settings), candidate)
+    return Shadow(acting, named(candidate)) if candidate else acting
 
 
 def said(history: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ __all__ = ["written"]
 
 
 def written(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the name and the settings; raises `UserError` where a setting has no value.
+    """Return the name and the settings; raises `UserError` where one is not written as a setting is.
 
     >>> written("work:hold=300,margin=1.2")
     ('work', {'hold': 300, 'margin': 1.2})
     """
-    name, _, rest = text.partition(":")
+    name, colon, rest = text.partition(":")
     settings: dict[str, Any] = {}
-    for each in filter(None, rest.split(",")):
+    for each in rest.split(",") if colon else ():
         key, equals, value = each.partition("=")
         if not equals:
             raise UserError(f"A setting of a policy is written NAME=VALUE, not {each!r}.")

@@ -153,11 +153,11 @@ def test_a_decision_that_makes_no_sense_is_a_fault_of_the_candidate(decision, wh
 
 def test_a_candidate_that_works_again_is_not_told_of_any_more():
     """And goes on with the fleet that it had."""
-    first = kept(Shadow(QueueDepth(), Static(4), "x"), view(0.0), view(40.0))
+    first = kept(Shadow(QueueDepth(), Static(4, Broken.name)), view(0.0), view(40.0))
     history = {SHADOW: first}
-    broken = kept(Shadow(QueueDepth(), Broken(), "x"), view(50.0), history=history)
+    broken = kept(Shadow(QueueDepth(), Broken()), view(50.0), history=history)
     assert broken["fleet"] == first["fleet"]
-    again = kept(Shadow(QueueDepth(), Static(4), "x"), view(60.0), history={SHADOW: broken})
+    again = kept(Shadow(QueueDepth(), Static(4, Broken.name)), view(60.0), history={SHADOW: broken})
     assert "failed" not in again
     assert again["trial"]["candidate"]["orders"] == 2
 
@@ -223,8 +223,8 @@ def test_nobody_is_let_go_on_a_view_that_is_not_trusted():
 )
 def test_a_trial_begins_anew(at, label, spoilt):
     """After a quarter of an hour without a decision, for another candidate, or where what was kept is strange."""
-    before = kept(Shadow(QueueDepth(), Keda(), "keda"), view(0.0, load(4)), view(50.0, load(4))) | spoilt
-    after = kept(Shadow(QueueDepth(), Keda(), label), view(at, load(4)), history={SHADOW: before})
+    before = kept(Shadow(QueueDepth(), Keda()), view(0.0, load(4)), view(50.0, load(4))) | spoilt
+    after = kept(Shadow(QueueDepth(), Keda(name=label)), view(at, load(4)), history={SHADOW: before})
     assert before["trial"]["since"] == DAY
     assert after["trial"]["since"] == DAY + at
     assert after["trial"]["candidate"]["orders"] == 0
@@ -246,7 +246,7 @@ def test_a_candidate_is_written_as_for_the_simulator():
     acting = QueueDepth()
     assert beside(acting, "") is acting
     made = beside(acting, "work:hold=300")
-    assert made == Shadow(acting, WorkPerDeadline(hold=300), "work:hold=300")
+    assert made == Shadow(acting, WorkPerDeadline(hold=300, name="work:hold=300"))
     for text in ("kedda", "keda:speed=2", "keda:speed"):
         with pytest.raises(UserError):
             beside(acting, text)
@@ -254,7 +254,7 @@ def test_a_candidate_is_written_as_for_the_simulator():
 
 def test_a_trial_is_told_in_words():
     """What it would do in `explain`, what came of it in `status`."""
-    shadow = Shadow(QueueDepth(), Static(4), "static:cores=4")
+    shadow = Shadow(QueueDepth(), Static(4, "static:cores=4"))
     first = shadow.decide(view(0.0), {})
     (line,) = [one for one in explain(first, view(0.0)).splitlines() if one.startswith("On trial")]
     assert line.startswith(

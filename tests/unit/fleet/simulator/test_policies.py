@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import UserError
+from dynamo.fleet.demand import Terms
+from dynamo.fleet.policies.careful import Careful
 from dynamo.fleet.policies.cobald import Cobald
 from dynamo.fleet.policies.dask import Dask, adaptive_target
 from dynamo.fleet.policies.keda import Keda
-from dynamo.fleet.policies.named import FORESEEING, NAMES, by_name, for_trace
+from dynamo.fleet.policies.named import FORESEEING, NAMES, by_name, for_trace, named
 from dynamo.fleet.policies.oracle import Oracle, needed
 from dynamo.fleet.policies.parsl import Parsl
 from dynamo.fleet.policies.queue_depth import QueueDepth
 from dynamo.fleet.policies.static import Static
+from dynamo.fleet.policies.work import WorkPerDeadline
 from dynamo.fleet.simulator import TRACES, Job, Trace, plain
 from dynamo.fleet.simulator.draws import Draws
 from dynamo.fleet.simulator.estimates import by_name as by_estimates
@@ -307,6 +310,42 @@ def test_policies_are_made_by_name_with_their_settings():
     """Each that is listed is there under its name."""
     assert [by_name(name).name for name in NAMES] == list(NAMES)
     assert by_name("dask", target_duration=60.0, wait_count=1) == Dask(60.0, 1)
+
+
+def test_a_policy_is_called_as_it_is_written():
+    """With what can be set of how work is turned into cores; without settings it is the policy itself."""
+    text = "work:margin=1.1,tail=0.45,at_once=7,doubt=0"
+    assert named(text) == WorkPerDeadline(margin=1.1, at_once=7, terms=Terms(tail=0.45, doubt=0), name=text)
+    assert named("careful:overhead=9").terms == replace(Careful().terms, overhead=9)
+    assert named("parsl:strategy=htex_auto_scale").strategy == "htex_auto_scale"
+    assert [named(name) for name in NAMES] == [by_name(name) for name in NAMES]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("wrok:margin=1", "no policy 'wrok' .did you mean 'work'"),
+        ("work:marign=1", "no setting 'marign' .did you mean 'margin'"),
+        ("work:tial=1", "no setting 'tial' .did you mean 'tail'.*near, overhead, tail, doubt"),
+        ("work:name=x", "no setting 'name'"),
+        ("work:terms=1", "no setting 'terms'"),
+        ("least:max=1", "no setting 'max'. It has none"),
+        ("work:margin=much", "margin of the policy work is a number of 0 or more, as 1.2, not 'much'"),
+        ("work:margin=", "a number of 0 or more, as 1.2, not ''"),
+        ("work:doubt=-1", "doubt of the policy work is a number of 0 or more, as 0.5, not -1"),
+        ("work:hold=nan", "not nan"),
+        ("work:hold=inf", "not inf"),
+        ("work:at_once=2.5", "a whole number of 0 or more, as 5, not 2.5"),
+        ("parsl:strategy=1", "a word, as simple, not 1"),
+        ("work:", "written NAME=VALUE, not ''"),
+        ("work:margin=1,", "written NAME=VALUE, not ''"),
+        ("work:margin", "written NAME=VALUE, not 'margin'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(text, words):
+    """What is wrong, and what could be meant, before anything is decided."""
+    with pytest.raises(UserError, match=words):
+        named(text)
 
 
 def test_policies_that_foresee_are_told_the_trace():
