@@ -11,24 +11,16 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
-from dynamo.alerts.alert import Alert
 from dynamo.alerts.forms import write
 from dynamo.delivery.signature import Secret, sign
 from dynamo.errors import INTERRUPTED
 from dynamo.runfile import load
+from tests.unit.delivery.an_alert import ALERT
 
-SENT = datetime(2024, 5, 1, 7, 39, 1, tzinfo=UTC)
-ALERT = Alert(
-    id="a2", episode="e1", revision=0, kind="new", feed="nowcast", run="r1", subscriber="Baylor",
-    lon=-96.78, lat=32.79, hazard="STORM", level=45.0, units="dBZ", issued=SENT, sent=SENT,
-    onset=SENT + timedelta(minutes=12), ends=SENT + timedelta(minutes=20), inside=False, distance_km=3.24,
-    bearing_deg=225.0, within_km=10.0, expires=SENT + timedelta(minutes=30),
-)  # fmt: skip
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 WORDS = "STORM 45 dBZ comes within 10 km of Baylor in 12 min (07:51 UTC)"
 

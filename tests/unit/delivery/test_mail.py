@@ -9,7 +9,6 @@ import email.policy
 import socket
 import ssl
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import capvalidator
 import pytest
@@ -18,19 +17,14 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamo.alerts.alert import Alert
 from dynamo.alerts.forms import write
 from dynamo.alerts.words import describe, headline, plain
 from dynamo.delivery.mail import Mail, Server, compose
 from dynamo.errors import UserError
+from tests.unit.delivery.an_alert import ALERT as BASE
+from tests.unit.delivery.an_alert import SENT
 
-SENT = datetime(2024, 5, 1, 7, 39, 1, tzinfo=UTC)
-ALERT = Alert(
-    id="a2", episode="e1", revision=0, kind="new", feed="nowcast", run="r1", subscriber="Klinik Süd",
-    lon=-96.78, lat=32.79, hazard="STORM", level=45.0, units="dBZ", issued=SENT, sent=SENT,
-    onset=SENT + timedelta(minutes=12), ends=SENT + timedelta(minutes=20), inside=False, distance_km=3.24,
-    bearing_deg=225.0, within_km=10.0, expires=SENT + timedelta(minutes=30),
-)  # fmt: skip
+ALERT = replace(BASE, subscriber="Klinik Süd")
 FROM = "Storm watch <storms@example.org>"
 TO = ("duty@example.org", "Chief <chief@example.org>")
 PASSWORD = "correct horse"

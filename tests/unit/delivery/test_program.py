@@ -5,25 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from dynamo.alerts.alert import Alert
 from dynamo.alerts.forms import FORMS, write
 from dynamo.alerts.words import headline
 from dynamo.delivery.program import Program
 from dynamo.errors import UserError
+from tests.unit.delivery.an_alert import ALERT as BASE
 
-SENT = datetime(2024, 5, 1, 7, 39, 1, tzinfo=UTC)
-ALERT = Alert(
-    id="a2", episode="e1", revision=0, kind="new", feed="nowcast", run="r1", subscriber="Baylor\x00\n; rm *",
-    lon=-96.78, lat=32.79, hazard="STORM", level=45.0, units="dBZ", issued=SENT, sent=SENT,
-    onset=SENT + timedelta(minutes=12), ends=SENT + timedelta(minutes=20), inside=False, distance_km=3.24,
-    bearing_deg=225.0, within_km=10.0, expires=SENT + timedelta(minutes=30), exercise=True,
-)  # fmt: skip
+ALERT = replace(BASE, subscriber="Baylor\x00\n; rm *", exercise=True)
 
 
 def send(*command, form="geojson", timeout=60.0):

@@ -11,20 +11,14 @@ import aiohttp
 import pytest
 from standardwebhooks import Webhook
 
-from dynamo.alerts.alert import Alert
 from dynamo.alerts.forms import FORMS, write
 from dynamo.delivery import receiver as receiver_module
 from dynamo.delivery.receiver import Arrival, Receiver, new_secret
 from dynamo.delivery.signature import Secret
 from dynamo.errors import UserError
+from tests.unit.delivery.an_alert import ALERT as BASE
 
-SENT = datetime(2024, 5, 1, 7, 39, 1, tzinfo=UTC)
-ALERT = Alert(
-    id="a2", episode="e1", revision=0, kind="new", feed="nowcast", run="r1", subscriber="Klinik Süd",
-    lon=-96.78, lat=32.79, hazard="STORM", level=45.0, units="dBZ", issued=SENT, sent=SENT,
-    onset=SENT + timedelta(minutes=12), ends=SENT + timedelta(minutes=20), inside=False, distance_km=3.24,
-    bearing_deg=225.0, within_km=10.0, expires=SENT + timedelta(minutes=30),
-)  # fmt: skip
+ALERT = replace(BASE, subscriber="Klinik Süd")
 SECRET = new_secret()
 
 
