@@ -177,6 +177,7 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.owner import Owner
     from dynamo.fleet.slice_checks import load
+    from dynamo.fleet.telling import undisturbed
     from dynamo.fleet.tunnel_ends import take_away
 
     slice_ = load(file)
@@ -187,8 +188,9 @@ def destroy(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> in
     providers = _connectors(slice_)
     with lock_slice(place.root / "fleet", slice_.name), Ledger(place.journal, slice_.name) as ledger:
         owner = Owner(place.root, ledger)
-        left = end(slice_.name, providers, ledger, print, patience=wait, owner=owner)
-        tunnel = take_away(slice_, place.journal)
+        left = end(slice_.name, providers, ledger, undisturbed(print), patience=wait, owner=owner)
+        # Who is there still, or may be at a cloud that is silent, comes to the pool through them.
+        tunnel = take_away(slice_, place.journal) if not left else ""
         _revoke(place, ledger, slice_)
     if tunnel:
         print(f"left: the tunnels at the central manager: {tunnel}", file=sys.stderr)

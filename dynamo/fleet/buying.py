@@ -116,10 +116,13 @@ def unknown_offers(
 
 
 def believed(worker: WorkerRecord) -> Offer:
-    """Return the offer of a worker there is, as long as nobody says what it is: none can be bought by it."""
+    """Return the offer of a worker there is, as long as nobody says what it is: none can be bought by it.
+
+    Limits hold by what was written down, which is the most; what it costs now nobody knows, so nothing replaces it.
+    """
     return Offer(
         worker.offer, worker.group, worker.provider, worker.cores, worker.memory, worker.usd_per_hour, left=0,
-        quantum=worker.quantum, minimum=worker.minimum,
+        quantum=worker.quantum, minimum=worker.minimum, usd_now=0.0,
     )  # fmt: skip
 
 

@@ -17,12 +17,12 @@ from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.life import Patience
 from dynamo.fleet.machine import Machine
 from dynamo.fleet.network import Network
-from dynamo.fleet.owner import Owner, refuse_foreign
+from dynamo.fleet.owner import Owned, Owner, refuse_foreign
 from dynamo.fleet.provider import NetworkProvider, Provider
 from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.slice import machine_name
 from dynamo.fleet.starter import LONGEST_QUEUE
-from dynamo.fleet.trust import Trust
+from dynamo.fleet.trust import Trust, may_join
 from dynamo.graph.units import format_count
 
 __all__ = ["Left", "destroy", "disbelieve"]
@@ -67,7 +67,7 @@ def destroy(
     """Take away all that providers list of a slice, until they list nothing, for so many seconds; return what is left.
 
     What fails is tried again. The journal's workers are gone when their provider lists nothing any more. Raises
-    `UserError` where there are machines that are not of `owner`; nothing is taken away then.
+    `UserError` where there is something that is not of `owner`; nothing is taken away then.
     """
     calls = {name: Calls(name, _connector(connect)) for name, connect in providers.items()}
     elsewhere = _elsewhere(ledger, providers)
@@ -77,7 +77,8 @@ def destroy(
         while True:
             answers, silent = _listed(slice_, calls)
             if owner is not None:
-                refuse_foreign(slice_, owner.foreign({name: found for name, (found, _) in answers.items()}))
+                listed: dict[str, list[Owned]] = {name: [*a, *b] for name, (a, b) in answers.items()}
+                refuse_foreign(slice_, owner.foreign(listed))
             left = _turn(calls, answers, silent, told, tell)
             seen |= {f"{name}: {one.name}" for name, (found, _) in answers.items() for one in found}
             unknown |= _unknown(ledger, answers, clock())
@@ -248,15 +249,18 @@ def _write_down(
 
 
 def _unknown(ledger: Ledger, answers: Mapping[str, _Everything], now: float) -> dict[str, WorkerRecord]:
-    """Return machines that the journal does not know, by name, as workers that are gone: each may have joined."""
+    """Return machines that the journal does not know, by name, as workers that are gone: each may have joined.
+
+    One whose tags make a name that no worker can have was not ordered by a fleet, and could not.
+    """
     why = "the slice was destroyed; the journal did not know it"
     return {
         one.name: WorkerRecord(
-            one.tags.token, ledger.slice, one.tags.group, provider, "",
-            machine_name(ledger.slice, one.tags.group, one.tags.token), "gone", now,
+            one.tags.token, ledger.slice, one.tags.group, provider, "", name, "gone", now,
             min(one.created or now, now), 0, 0, machine=one.id, joined=now, why=why,
         )
         for provider, (found, _) in answers.items()
         for one in found
-        if ledger.worker(one.tags.token) is None
+        if may_join(name := machine_name(ledger.slice, one.tags.group, one.tags.token))
+        and ledger.worker(one.tags.token) is None
     }  # fmt: skip

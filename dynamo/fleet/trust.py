@@ -33,6 +33,7 @@ __all__ = [
     "PoolManager",
     "Signer",
     "Trust",
+    "may_join",
     "revocation",
 ]
 
@@ -241,7 +242,12 @@ def revocation(place: PoolPlace, workers: Sequence[str], ends: Mapping[str, floa
     return head + "\n".join([expression, *denied, ""])
 
 
+def may_join(worker: str) -> bool:
+    """Whether this can be the name of a worker."""
+    return _WORKER.fullmatch(worker) is not None
+
+
 def _checked(worker: str) -> str:
-    if not _WORKER.fullmatch(worker):
+    if not may_join(worker):
         raise UserError(f"{worker!r} cannot be the name of a worker: letters, digits and hyphens, at most 63")
     return worker

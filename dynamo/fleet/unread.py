@@ -28,8 +28,8 @@ class Unread:
             return
         self._seldom.warn(
             f"the queue of the access point {name} cannot be read, and no worker is bought for what has come into it "
-            "since: where it was ordered from another workspace, or fleet/queues.key of this one was lost, its key is "
-            "not here: drain it, and another is made",
+            "since. Is it of a slice that is looked after from another workspace, all is well, for its key is there; "
+            "is it of this one, fleet/queues.key was lost: drain it, and another is made",
             now,
             f" ({str(error).strip()})",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -205,6 +206,23 @@ def test_machines_of_another_workspace_are_adopted_only_where_somebody_says_so(c
     assert (code, "all of 'dfw' are looked after from here" in out) == (0, True)
     code, out, err = call(capsys, "destroy", "s.yaml", "--yes")
     assert (code, "nothing is left of 'dfw'" in out) == (0, True), err
+    assert not clouds["one"].there()
+
+
+def test_a_destroy_goes_on_where_what_it_says_gets_nowhere(capsys, monkeypatch, clouds):
+    """Its log is on a disk that is full for a while."""
+    for n in range(3):
+        clouds["one"].provider().create(MachineSpec(Tags("dfw", "workers", f"t{n}"), f"dfw-workers-t{n}"))
+
+    say = print
+
+    def full(line, **options):
+        if line.startswith("taking"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        say(line, **options)
+
+    monkeypatch.setattr("builtins.print", full)
+    assert call(capsys, "destroy", "s.yaml", "--yes")[0] == 0
     assert not clouds["one"].there()
 
 

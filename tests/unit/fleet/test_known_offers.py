@@ -56,6 +56,24 @@ def test_a_restart_before_a_provider_has_said_what_it_sells_lets_nobody_go(world
     assert there <= joined(world)
 
 
+def test_spot_of_a_provider_that_is_silent_after_a_restart_is_not_bought_again_elsewhere(worlds):
+    """Limits hold by the most that it may cost; that it costs so much is not known, and nothing takes over from it."""
+    group = NodeGroup((NodeOffer("c", "two", purchase="spot"), NodeOffer("d", "two")), max=40, idle=60.0)
+    rules = {"c": ProviderRule("memory"), "d": ProviderRule("memory")}
+    world = worlds(replace(SLICE, providers=rules, nodes={"workers": group}))
+    two = world.clouds["c"].sizes[0]
+    world.clouds["c"].sizes = (two, replace(two, usd_per_hour=0.2, purchase="spot"))
+    world.clouds["d"].sizes = (replace(two, usd_per_hour=0.4),)
+    busy(world)
+    there = {name: len(cloud.there()) for name, cloud in world.clouds.items()}
+    assert there["c"] > 4
+    world.clouds["c"].fail("offerings", UnavailableError("slow"), times=10**6)
+    world.kill()
+    world.controller.use(world.policy)
+    world.run(100)
+    assert len(world.clouds["d"].there()) <= there["d"]
+
+
 def test_a_network_that_a_running_slice_is_given_is_made_and_lets_nobody_go(worlds):
     """Nothing is bought until it is there, a crash in the middle makes no second one, and new ones are in it."""
     world = worlds(SLICE)

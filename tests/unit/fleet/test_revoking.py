@@ -92,6 +92,9 @@ def test_workers_without_a_ticket_are_refused_too(tmp_path, monkeypatch):
     monkeypatch.setattr(destruction, "_PAUSE", 0.0)
     cloud, manager = Cloud(), Manager()
     cloud.provider().create(MachineSpec(Tags("dfw", "workers", "7f3a90c1d2e4"), "dfw-workers-7f3a90c1"))
+    cloud.provider().create(
+        MachineSpec(Tags("dfw", "my workers", "8"), "tagged-by-hand")
+    )  # which never joined
     with Ledger(tmp_path / "journal.db", "dfw") as ledger, JoinLedger(tmp_path / "journal.db") as tickets:
         for name, joined, dies in (("a", 60.0, 5000.0), ("b", 60.0, None), ("c", None, None)):
             ledger.put(

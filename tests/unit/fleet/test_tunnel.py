@@ -14,7 +14,7 @@ import requests
 
 from dynamo.cli import main
 from dynamo.errors import InfrastructureError, UserError
-from dynamo.fleet import place, registry, session, tunnel_ends
+from dynamo.fleet import destruction, place, registry, session, tunnel_ends
 from dynamo.fleet.join import JoinRefusedError
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.place import ReachedPool
@@ -390,6 +390,25 @@ def test_tunnels_are_shown_with_who_comes_through(monkeypatch, tmp_path, capsys,
     assert verb(tmp_path, "show", "--json", *journal) == 0
     (told,) = json.loads(capsys.readouterr().out)["tunnels"]
     assert (told["name"], told["hub"], told["state"], len(told["workers"])) == ("data", "", "leaving", 2)
+
+
+def test_a_destroy_cuts_nobody_off_while_a_cloud_is_silent(monkeypatch, tmp_path, capsys, manager):
+    """Nobody knows whose machines are there, and what is left of our own comes through the tunnel too."""
+    cloud = Cloud(clock=lambda: 1e9)
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
+    (tmp_path / "s.yaml").write_text(_ALONE)
+    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
+    assert applied(tmp_path) == 0
+    cloud.ghost(Tags("dfw", "workers", "t1", "radar:/srv/dfw"))
+    with cloud.down():
+        assert verb(tmp_path, "destroy", "--yes", "--wait", "0") == 3
+    assert "not known: far does not say what is there" in capsys.readouterr().err
+    assert not [one for one in manager.commands if "down" in one]
+    cloud.machines.clear()
+    monkeypatch.setattr(destruction, "_PAUSE", 0.0)
+    assert verb(tmp_path, "destroy", "--yes") == 0
+    assert manager.commands[-1][2:] == ["down", _TUNNEL.device]
 
 
 def applied(folder):
