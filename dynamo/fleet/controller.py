@@ -94,7 +94,7 @@ class Controller:
         self.slice, self.ledger, self.clouds, self.hearing = slice_, ledger, clouds, hearing
         self.policy, self.starter, self._clock = policy, starter, clock
         self.interval, self._patience = interval, patience or Patience()
-        self._history: Mapping[str, Any] = ledger.learned(f"policy/{policy.name}") or {}
+        self._history: Mapping[str, Any] = ledger.in_mind(policy.name)
         self._noticed: Mapping[str, float] = ledger.noticed(clock())
         self._turned, self._watched = -math.inf, False
         self.clouds.follow(slice_)
@@ -143,7 +143,7 @@ class Controller:
     def use(self, policy: Policy) -> None:
         """Have another policy decide from the next turn on, with what it kept in mind when it last did."""
         self.policy = policy
-        self._history = self.ledger.learned(f"policy/{policy.name}") or {}
+        self._history = self.ledger.in_mind(policy.name)
 
     def restore(self, group: str) -> None:
         """Bring a node group back into service."""
@@ -228,13 +228,16 @@ class Controller:
             return
         points = access_points(self.slice)
         live = self.roster.live  # without those that were let go just now
-        before, view = self._history, self._view(without_points(points, trading, live), points, now)
+        # After the loss of a journal they work, and are adopted in a while.
+        there = [*live, *(one for one in self._strangers if one.offer and one.token in heard)]
+        work = without_points(points, trading, there)
+        before, view = self._history, self._view(there, work, points, now)
         decision, self.trouble = decided(self.policy, view, self._history)
         self._history = decision.history
         if self.trouble:
             self.ledger.tell(now, "policy failed", self.trouble)
         bought = guard.allowed_buys(
-            (*lacking_points(points, trading, live, now), *decision.buys), [*self.roster.all, *self._strangers],
+            (*lacking_points(points, trading, there, now), *decision.buys), [*self.roster.all, *self._strangers],
             trading.offers, trading.groups, trading.limits, now, self.roster.day,
         )  # fmt: skip
         # After a restart a provider may not have said yet what it sells: then nobody knows what its workers are worth.
@@ -248,14 +251,12 @@ class Controller:
         self._buy(bought.buys, trading, now)
         self.roster.release(released, now)
 
-    def _view(self, work: Market, points: Collection[str], now: float) -> View:
+    def _view(self, there: Sequence[WorkerRecord], work: Market, points: Collection[str], now: float) -> View:
         """Return what a policy decides from: nothing of access points."""
-        unsold = [
-            one for one in self.roster.live if one.group in work.groups and one.offer not in work.offers
-        ]
+        unsold = [one for one in there if one.group in work.groups and one.offer not in work.offers]
         offers = {**work.offers, **{one.offer: believed(one) for one in unsold}}
-        asked, since = self.clouds.under_way, now - self._patience.requested
-        workers = planned_with(self.roster.live, points, asked, since)
+        since = now - self._patience.requested
+        workers = planned_with(there, points, self.clouds.under_way, since)
         return View(
             now=now,
             loads=self.loads,
@@ -271,7 +272,7 @@ class Controller:
     def _write(self, before: Mapping[str, Any], now: float) -> None:
         """Write a decision down, with what it was made from; of those that do nothing the last one is kept."""
         with self.ledger.change():
-            self.ledger.learn(f"policy/{self.policy.name}", self.decision.history)
+            self.ledger.keep_in_mind(self.policy.name, self.decision.history)
             self.ledger.learn("standing", self.standing.data())
             self.ledger.decided(now, self.policy.name, before, outcome_data(self.decision))
 

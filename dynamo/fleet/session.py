@@ -202,20 +202,11 @@ class Fleet:
             )
             stack.callback(starter.close)
             policy = beside(by_name(self.policy), self.shadow)
-            yield (
-                Controller(
-                    slice_,
-                    ledger,
-                    clouds,
-                    hearing,
-                    policy,
-                    starter,
-                    clock=clock,
-                    interval=self.interval,
-                    uptime=uptime,
-                ),
-                starter,
-            )
+            controller = Controller(
+                slice_, ledger, clouds, hearing, policy, starter,
+                clock=clock, interval=self.interval, uptime=uptime,
+            )  # fmt: skip
+            yield controller, starter
 
     def _write(self, controller: Controller, now: float) -> dict[str, Any]:
         """Write down how it stands, and forget what is old; return how it stands."""

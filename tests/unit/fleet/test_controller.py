@@ -370,11 +370,12 @@ def test_a_journal_that_was_lost(make):
     world = make()
     world.pool.submit("lead", 900, count=6)
     world.run(120)
-    machines = {one.id for one in world.there}
+    machines, ordered = {one.id for one in world.there}, world.cloud.calls.count("create")
     world.lose_journal()
     world.start()
     world.run(300)
-    assert machines <= {one.id for one in world.there}
+    assert machines == {one.id for one in world.there}
+    assert world.cloud.calls.count("create") == ordered, "the work of those that are there was ordered again"
     assert not world.unknown()
     all_done(world)
     assert all(one.starts == 1 for one in world.pool.jobs.values())
