@@ -87,7 +87,10 @@ def read(path: str | os.PathLike[str], text: str | None = None) -> SliceDraft:
     """
     file = os.fspath(path)
     faults = Faults(file, FaultySliceError)
-    root = parse(_plain(text_of(file, "slice file", SliceError) if text is None else text), faults)
+    text = text_of(file, "slice file", SliceError) if text is None else text
+    if file.endswith(".json") and text.strip():
+        _check_json(text, faults)
+    root = parse(_plain(text), faults)
     if root is None:
         faults.add(Place(file), "is empty; the least a slice says is its name, `providers` and `nodes`")
         faults.check()
@@ -101,6 +104,15 @@ def read(path: str | os.PathLike[str], text: str | None = None) -> SliceDraft:
     tell_all(root, wrong, faults)
     draft.slice = None if faults else found
     return draft
+
+
+def _check_json(text: str, faults: Faults) -> None:
+    """Refuse what is no JSON in a file that says it is: one that was cut short would be told of as YAML."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        faults.add((error.lineno, error.colno), f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}")
+        faults.check()
 
 
 def _plain(text: str) -> str:

@@ -89,6 +89,19 @@ def test_every_key_is_read():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"slice": "s", "nodes": {', r"s\.json:1:26: not valid JSON: expecting property name"),
+        ('{"slice": "s",\n "nodes"', r"s\.json:2:9: not valid JSON: expecting ':' delimiter"),
+    ],
+)
+def test_json_that_was_cut_short_is_told_of_as_json(text, words):
+    """Who writes JSON does not know what a flow mapping is."""
+    with pytest.raises(SliceError, match=words):
+        read("s.json", text)
+
+
 def test_json_is_read_with_its_tabs():
     """A tab between values is a space, so that columns stay; one in a text is no JSON and left alone."""
     text = json.dumps(LEAST, indent="\t")
