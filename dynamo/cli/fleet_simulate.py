@@ -94,6 +94,7 @@ def simulate_(
 
     if seeds < 1:
         raise UserError("There must be at least 1 seed: --seeds 1.")
+    _check_written(rest["chart"], rest["save"])
     make = _trace_of(trace, rest["every"], rest["within"])
     worlds = _worlds(world, boot, rest["interval"], rest["estimates"], rest["forecast"])
     wanted = _wanted(policies)
@@ -115,6 +116,24 @@ def simulate_(
         shown = [each for each in found if each.boot == found[0].boot]
         runs = [(each.policy, each.record, each.outcomes) for each in shown]
         draw(runs, rest["chart"], f"boots of {found[0].boot:g} s")
+
+
+def _check_written(chart: Path | None, save: Path | None) -> None:
+    """Refuse files that could not be written when all is simulated."""
+    for path in (chart, save):
+        if path is not None and not path.parent.is_dir():
+            raise UserError(
+                f"There is no folder {str(path.parent)!r} to write {path.name} into: make it first."
+            )
+    if chart is not None:
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        known = FigureCanvasBase.get_supported_filetypes()
+        if (form := chart.suffix[1:].lower()) not in known:
+            raise UserError(
+                f"A chart cannot be drawn as {chart.suffix or 'a file without an ending'!r}"
+                f"{nearest(form, known)}: --chart chart.svg, or .png."
+            )
 
 
 def _trace_of(name: str, every: float | None, within: float | None) -> Callable[[int], Trace]:
@@ -222,6 +241,11 @@ def _table(found: Sequence[Comparison], seeds: int) -> str:
         widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
         lines += ["", f"boot {boot:g} s"]
         lines += ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+        lines += [
+            f"{each.policy}: up to {left} of {len(trace.jobs)} jobs were never done"
+            for each in found
+            if each.boot == boot and (left := max(one.jobs - one.done for one in each.outcomes))
+        ]
     return "\n".join(lines)
 
 

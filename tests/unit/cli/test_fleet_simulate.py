@@ -117,6 +117,10 @@ def test_all_estimates_can_be_named():
         (("calm", "--seeds", "0"), "at least 1 seed"),
         (("calm", "--world", "flat"), "no world 'flat'"),
         (("calm", "--interval", "0"), "above 0, not 0"),
+        (("calm", "--chart", "nowhere/x.svg"), "no folder 'nowhere' to write x.svg into"),
+        (("calm", "--save", "nowhere/x.json"), "no folder 'nowhere' to write x.json into"),
+        (("calm", "--chart", "x.pgn"), "cannot be drawn as '.pgn' .did you mean 'png'"),
+        (("calm", "--chart", "x"), "cannot be drawn as 'a file without an ending'"),
     ],
 )
 def test_what_does_not_exist_is_told_with_the_nearest(arguments, words):
