@@ -13,6 +13,7 @@ from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.predict import Predictor
 from dynamo.fleet.queue import Done, Reading
 from dynamo.fleet.record import WorkerRecord
+from dynamo.fleet.refusals import NotBegunError
 from dynamo.fleet.seen import Heard
 from dynamo.fleet.view import Coming, Load, Offer
 from dynamo.fleet.viewing import heard_of, loads_of
@@ -76,6 +77,8 @@ class Hearing:
         for token in [token for token, call in self._drains.items() if call.done]:
             try:
                 self._drains.pop(token).result()
+            except NotBegunError:  # many drain, each after the other: it is asked for again
+                pass
             except DynamoError as error:  # it is tried again: the worker does not say that it drains
                 self._ledger.tell(now, "not drained", error.message, token)
         if self._call is None or not self._call.done:

@@ -7,6 +7,10 @@ import logging
 __all__ = ["Seldom"]
 
 
+#: Kinds that are remembered: where each text is another, those before are forgotten.
+_KINDS = 1000
+
+
 class Seldom:
     """Warns of each kind of thing at most once in `seconds`.
 
@@ -29,7 +33,12 @@ class Seldom:
             self._since[what] = self._since.get(what, 0) + 1
             return
         more = self._since.pop(what, 0)
+        self._told.pop(what, None)
         self._told[what] = now
+        if len(self._told) > _KINDS:
+            oldest = next(iter(self._told))
+            del self._told[oldest]
+            self._since.pop(oldest, None)
         self._log.warning(
             "%s%s%s", what, why, f" (and {more} times since the last line of this)" if more else ""
         )

@@ -229,7 +229,7 @@ class _Turn:
         if not view.trusted:
             self.reasons.append("Nothing is let go: the queue and the pool were not both seen just now.")
         for load in view.loads:
-            if not any(fits(load, offer) for offer in view.offers):
+            if load.waiting and not any(fits(load, offer) for offer in view.offers):
                 self.reasons.append(f"No offer can run the {load.waiting} waiting jobs of {load.kind}.")
 
 

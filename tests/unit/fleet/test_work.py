@@ -137,6 +137,10 @@ def test_jobs_that_nothing_can_run_are_named():
     decision = PLAIN.decide(view, {})
     assert bought(decision) == {}
     assert "No offer can run the 3 waiting jobs of tile." in decision.reasons
+    running = View(
+        0.0, loads=[replace(load(100.0, 400.0, cores=64), waiting=0)], offers=[OFFER], groups=GROUPS
+    )
+    assert not any("No offer" in reason for reason in PLAIN.decide(running, {}).reasons)
 
 
 def test_unknown_jobs_fall_back_to_queue_depth_and_that_is_said():
