@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
@@ -30,10 +31,10 @@ _DESCRIPTION = 255
 
 def check_spec(spec: NetworkSpec) -> None:
     """Raise `BadRequestError` for what no network of a slice may be."""
-    if len(_written(spec.tags, str(UUID(int=0)))) > _DESCRIPTION:
+    if max(len(_written(spec.tags)), len(_written(spec.tags, str(UUID(int=0))))) > _DESCRIPTION:
         raise BadRequestError(
             f"network {spec.tags.group}: the names of the slice and of the network are too long to be written on what "
-            "belongs to it; choose shorter ones"
+            "belongs to it, with the folder of the workspace; choose shorter ones"
         )
     for cidr in (spec.cidr, *spec.peers):
         try:
@@ -271,10 +272,9 @@ def _opened(rule: Mapping[str, Any]) -> tuple[str, int, str]:
 
 
 def _written(tags: Tags, network: str = "") -> str:
-    """Return the tags as they stand in a description; what belongs to a network names it."""
-    return json.dumps(
-        {**tags.written(), **({_NETWORK: network} if network else {})}, sort_keys=True, separators=(",", ":")
-    )
+    """Return the tags as they stand in a description; what belongs to a network names it, and the network its owner."""
+    whose = replace(tags, owner="").written() | {_NETWORK: network} if network else tags.written()
+    return json.dumps(whose, sort_keys=True, separators=(",", ":"))
 
 
 def _read(thing: Mapping[str, Any]) -> Tags | None:

@@ -1,4 +1,4 @@
-"""``dynamo slice adopt``: machines that were ordered from elsewhere are ours from now on."""
+"""``dynamo slice adopt``: machines and networks that were ordered from elsewhere are ours from now on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dynamo.cli.slice_apply import looked
 from dynamo.cli.slice_options import confirm, file_, made, workspace_, yes_
 
 if TYPE_CHECKING:
-    from dynamo.fleet.machine import Machine
+    from dynamo.fleet.owner import Owned
     from dynamo.fleet.slice import Slice
 
 __all__ = ["adopt"]
@@ -23,7 +23,7 @@ __all__ = ["adopt"]
 @workspace_
 @yes_
 def adopt(file: Path, workspace: Path | None, *, yes: bool) -> int:
-    """Take the machines of FILE over that were ordered from another workspace, as when its host is no more.
+    """Take over what was ordered of FILE from another workspace, as when its host is no more: machines and networks.
 
     `dynamo fleet run` then keeps those that work, and takes the others away.
     """
@@ -39,9 +39,9 @@ def adopt(file: Path, workspace: Path | None, *, yes: bool) -> int:
     place = made(file, workspace)
     with Ledger(place.journal, slice_.name) as ledger:
         owner = Owner(place.root, ledger)
-        foreign = owner.foreign(world.machines)
+        foreign = owner.foreign(world.listed)
         if not foreign:
-            print(f"there are no machines of others: all of {slice_.name!r} are looked after from here")
+            print(f"there is nothing of others: all of {slice_.name!r} are looked after from here")
             return 0
         print(foreign_words(slice_.name, foreign))
         confirm("look after them from here, and nowhere else?", yes=yes)
@@ -55,7 +55,10 @@ def adopt(file: Path, workspace: Path | None, *, yes: bool) -> int:
     return 0
 
 
-def _points(slice_: Slice, foreign: Mapping[str, Sequence[Machine]]) -> list[str]:
-    """Return the names of the access points among machines."""
+def _points(slice_: Slice, foreign: Mapping[str, Sequence[Owned]]) -> list[str]:
+    """Return the names of the access points among what there is."""
+    from dynamo.fleet.machine import Machine
+
     groups = {name for name, group in slice_.nodes.items() if group.role == "submit"}
-    return [one.name for some in foreign.values() for one in some if one.tags.group in groups]
+    found = [one for some in foreign.values() for one in some if isinstance(one, Machine)]
+    return [one.name for one in found if one.tags.group in groups]

@@ -82,23 +82,29 @@ def _refuse(found: Plan) -> None:
 
 
 def _refuse_others(file: Path, workspace: Path | None, slice_: Slice, world: World) -> None:
-    """Refuse to do anything beside machines that were ordered from elsewhere."""
+    """Refuse to do anything beside machines and networks that were ordered from elsewhere."""
     from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.owner import Owner, refuse_foreign
 
     place = made(file, workspace)
     with Ledger(place.journal, slice_.name) as ledger:
-        refuse_foreign(slice_.name, Owner(place.root, ledger).foreign(world.machines))
+        refuse_foreign(slice_.name, Owner(place.root, ledger).foreign(world.listed))
 
 
 def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, wait: float) -> None:
+    from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.lock import lock_slice
+    from dynamo.fleet.owner import Owner
     from dynamo.fleet.wiring import wire
 
     place = made(file, workspace)
     with lock_slice(place.root / "fleet", slice_.name):
         providers = {name: connect() for name, connect in _connectors(slice_).items()}
-        for name, network in wire(slice_, providers):
+        with Ledger(place.journal, slice_.name) as ledger:
+            owner = Owner(place.root, ledger)
+            wired = wire(slice_, providers, owner.name)
+            owner.adopt(network for _, network in wired)
+        for name, network in wired:
             print(f"network {network.tags.group} at {name}: {network.cidr}", flush=True)
         if any(one.kind == "machine" for one in found.changes):
             _settle(file, place, slice_, found, wait)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet.calls import Call, Calls
 from dynamo.fleet.machine import Machine, MachineSpec
 from dynamo.fleet.network import Network, NetworkSpec
 from dynamo.fleet.offering import Offering
-from dynamo.fleet.owner import Owner, foreign_words, refuse_foreign
+from dynamo.fleet.owner import Owned, Owner, foreign_words, refuse_foreign
 from dynamo.fleet.refusals import BadRequestError, ProviderError, UnavailableError
 from dynamo.fleet.seen import Listing
 from dynamo.fleet.slice import Slice
-from dynamo.fleet.wiring import networked
+from dynamo.fleet.wiring import networked, owned_spec
 
 __all__ = ["Clouds"]
+
+_T = TypeVar("_T", bound=Owned)
 
 #: Seconds after which what is for sale is asked anew, where it says what a quota leaves, and where there was no answer.
 _SOLD, _LEFT, _AGAIN = 900.0, 60.0, 30.0
@@ -36,7 +38,7 @@ class Clouds:
     clock
         The time, in Unix seconds.
     owner
-        Whose its machines are; None where all are.
+        Whose its machines and networks are; None where all are.
     ordering
         Provider to the threads in which machines are ordered: nothing else waits behind a burst. None for the same.
     """
@@ -65,8 +67,8 @@ class Clouds:
         self._failed: set[tuple[str, str]] = set()
         self._orders: dict[str, Call] = {}
         self.listings: dict[str, Listing] = {}
-        #: Provider to machines of a slice of this name that are not ours.
-        self.foreign: dict[str, list[Machine]] = {}
+        #: What, and where, to those of a slice of this name that are not ours.
+        self.foreign: dict[tuple[str, str], list[Owned]] = {}
         self.catalogue: dict[str, Sequence[Offering]] = {}
         #: Provider to the ids of those networks of the slice that are as it asks for, by their names.
         self.networks: dict[str, dict[str, str]] = {}
@@ -109,7 +111,7 @@ class Clouds:
                 self.catalogue[name] = sold
         for name, (at, call) in self._wiring.items():
             if call.done and (found := self._outcome(f"{name} (networks)", call)) is not None:
-                self._wired[name] = found
+                self._wired[name] = self._ours("networks", name, found)
                 self._forget_lost(name, at)
         self._end()
 
@@ -145,14 +147,17 @@ class Clouds:
         group = spec.tags.group
         there = [one for one in self._wired[name] if one.tags.group == group]
         others = [one.id for one in there if one.cidr and one.tags.token != spec.tags.token]
-        if len(others) == len(there) > 0 or name in self.foreign:
+        if len(others) == len(there) > 0 or any(at == name for _, at in self.foreign):
             return min((one.id for one in there), default="")
+        spec = owned_spec(spec, there, self._owner.name if self._owner else "")
         at, call = self._making.get((name, group), (0.0, None))
         made = self._outcome(f"{name} (network {group})", call) if call and call.done else None
         edited = call is not None and call.arguments != (spec,)
         if call is None or (call.done and (edited or (call.failed and self._clock() - at > _AGAIN))):
             self._making[name, group] = self._clock(), self.calls[name].call("create_network", spec)
             return ""
+        if made and self._owner:
+            self._owner.adopt([made])
         return made.id if made else ""
 
     def _end(self) -> None:
@@ -169,18 +174,26 @@ class Clouds:
 
     def _list(self, name: str, at: float, machines: Sequence[Machine]) -> None:
         """Take a listing, but leave out what is not ours."""
-        others = (self._owner.foreign({name: machines}) if self._owner else {}).get(name, [])
-        self.listings[name] = listing(at, [one for one in machines if one not in others])
-        self.foreign.pop(name, None)
-        self.troubles.pop(f"{name} (machines of others)", None)
+        self.listings[name] = listing(at, self._ours("machines", name, machines))
+
+    def _ours(self, what: str, name: str, found: Sequence[_T]) -> list[_T]:
+        """Return what is ours of what was listed, and note what is not."""
+        others = (self._owner.foreign({name: found}) if self._owner else {}).get(name, [])
+        trouble = f"{name} ({what} of others)"
+        self.foreign.pop((what, name), None)
+        self.troubles.pop(trouble, None)
         if others:
-            self.foreign[name] = others
-            self.troubles[f"{name} (machines of others)"] = foreign_words(self._slice, {name: others})
+            self.foreign[what, name] = list(others)
+            self.troubles[trouble] = foreign_words(self._slice, {name: others})
+        return [one for one in found if one not in others]
 
     def check_ours(self, *, busy: bool) -> None:
-        """Raise `UserError` where there are machines of others, unless we are `busy`: then they are left alone."""
+        """Raise `UserError` where there is something of others, unless we are `busy`: then it is left alone."""
+        found: dict[str, list[Owned]] = {}
+        for (_, name), some in self.foreign.items():
+            found.setdefault(name, []).extend(some)
         if not busy:
-            refuse_foreign(self._slice, self.foreign)
+            refuse_foreign(self._slice, found)
 
     def all_ours(self) -> bool:
         """Wait until all have said what there is, or cannot: whether all have.

@@ -1,7 +1,7 @@
-"""Whose the machines of a slice are: of the workspace from which they were ordered, which stands on each as a tag.
+"""Whose machines and networks are: of the workspace from which they were ordered, which stands on each as a tag.
 
-Two who choose the same name for a slice, by the same account, would take each other's machines for their own, and
-away. What another workspace has ordered is not touched, until somebody says that it is ours now.
+Two who choose the same name for a slice, by the same account, would take each other's for their own, and away. What
+another workspace has ordered is not touched, until somebody says that it is ours now.
 """
 
 from __future__ import annotations
@@ -10,21 +10,26 @@ import hashlib
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from dynamo.errors import UserError
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Machine
+from dynamo.fleet.network import Network
 
-__all__ = ["Owner", "foreign_words", "refuse_foreign"]
+__all__ = ["Owned", "Owner", "foreign_words", "refuse_foreign"]
+
+Owned: TypeAlias = Machine | Network
+_T = TypeVar("_T", bound=Owned)
 
 #: Under which it is kept whose machines are ours too.
 _ADOPTED = "adopted"
-#: Letters of a tag that every cloud takes, with room to spare.
-_LONGEST = 200
+#: Letters of a tag that every cloud takes: what is written on a network of OpenStack has 255 with all its tags.
+_LONGEST = 100
 
 
 class Owner:
-    """Tells our machines from those of others.
+    """Tells our machines and networks from those of others.
 
     Parameters
     ----------
@@ -37,42 +42,44 @@ class Owner:
     def __init__(self, workspace: Path, ledger: Ledger) -> None:
         self._ledger = ledger
         name = f"{socket.gethostname()}:{workspace.resolve()}"
-        #: What stands on the machines that are ordered from here.
+        #: What stands on what is ordered from here.
         self.name = name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()
 
-    def _has(self, machine: Machine) -> bool:
-        """Whether a machine is ours: one that says nothing is, for nobody else says that it is his."""
-        whose = machine.tags.owner
+    def _has(self, one: Owned) -> bool:
+        """Whether one is ours: one that says nothing is, for nobody else says that it is his."""
+        whose = one.tags.owner
         return (
             whose in {"", self.name}
-            or machine.state == "gone"
-            or self._ledger.worker(machine.tags.token) is not None
+            or (isinstance(one, Machine) and one.state == "gone")
+            or self._ledger.worker(one.tags.token) is not None
             or whose in (self._ledger.learned(_ADOPTED) or ())
         )
 
-    def foreign(self, machines: Mapping[str, Iterable[Machine]]) -> dict[str, list[Machine]]:
+    def foreign(self, listed: Mapping[str, Iterable[_T]]) -> dict[str, list[_T]]:
         """Return those that may cost money, and are not ours, by provider; nothing for one that has none."""
-        found = {name: [one for one in some if not self._has(one)] for name, some in machines.items()}
+        found = {name: [one for one in some if not self._has(one)] for name, some in listed.items()}
         return {name: some for name, some in found.items() if some}
 
-    def adopt(self, machines: Iterable[Machine]) -> None:
-        """Have all machines be ours from now on that were ordered from where these were."""
+    def adopt(self, those: Iterable[Owned]) -> None:
+        """Have all be ours from now on, also after a move, that were ordered from where these were."""
         before = self._ledger.learned(_ADOPTED) or []
-        self._ledger.learn(_ADOPTED, sorted({*before, *(one.tags.owner for one in machines)}))
+        new = {*before, *(one.tags.owner for one in those)}
+        if new != set(before):
+            self._ledger.learn(_ADOPTED, sorted(new))
 
 
-def foreign_words(slice_: str, foreign: Mapping[str, Sequence[Machine]]) -> str:
+def foreign_words(slice_: str, foreign: Mapping[str, Sequence[Owned]]) -> str:
     """Say what there is of others, by provider."""
     whose = sorted({one.tags.owner for some in foreign.values() for one in some})
     many = [f"{len(some)} at {name}" for name, some in foreign.items()]
     return (
-        f"there are machines of a slice {slice_!r} that were not ordered from here: {' and '.join(many)}, from "
-        f"{', '.join(whose)}"
+        f"there are machines or networks of a slice {slice_!r} that were not ordered from here: {' and '.join(many)}, "
+        f"from {', '.join(whose)}"
     )
 
 
-def refuse_foreign(slice_: str, foreign: Mapping[str, Sequence[Machine]]) -> None:
-    """Raise `UserError` where there are machines of others: nothing is to be bought or taken away beside them."""
+def refuse_foreign(slice_: str, foreign: Mapping[str, Sequence[Owned]]) -> None:
+    """Raise `UserError` where there is something of others: nothing is to be bought or taken away beside it."""
     if foreign:
         raise UserError(
             f"{foreign_words(slice_, foreign)}. Look after the slice there, or give this one another name; if that "

@@ -29,6 +29,11 @@ class World:
     silent: Mapping[str, str] = field(default_factory=dict)
     code: int = 0
 
+    @property
+    def listed(self) -> Mapping[str, Sequence[Machine | Network]]:
+        """All that was listed, by provider."""
+        return {name: (*some, *self.networks.get(name, ())) for name, some in self.machines.items()}
+
 
 def look(slice_: Slice, providers: Mapping[str, Provider]) -> World:
     """Ask all providers, each in a thread of its own; their calls have time limits."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from dynamo.errors import UserError
 from dynamo.fleet.machine import Tags
@@ -11,7 +12,7 @@ from dynamo.fleet.network import Network, NetworkSpec
 from dynamo.fleet.provider import NetworkProvider, Provider
 from dynamo.fleet.slice import Slice
 
-__all__ = ["network_specs", "networked", "wire"]
+__all__ = ["network_specs", "networked", "owned_spec", "wire"]
 
 
 def network_specs(slice_: Slice) -> Iterator[tuple[str, NetworkSpec]]:
@@ -47,12 +48,19 @@ def networked(slice_: Slice) -> dict[str, dict[str, NetworkSpec]]:
     return found
 
 
-def wire(slice_: Slice, providers: Mapping[str, Provider]) -> Sequence[tuple[str, Network]]:
-    """Have the networks of a slice, and return them; what is there stays. Raises as providers do."""
+def owned_spec(spec: NetworkSpec, there: Iterable[Network], owner: str) -> NetworkSpec:
+    """Return a network as it is to be written down: that of `owner`, or as the one of this order that is there."""
+    found = [one.tags for one in there if one.tags.token == spec.tags.token]
+    return replace(spec, tags=found[0] if found else replace(spec.tags, owner=owner))
+
+
+def wire(slice_: Slice, providers: Mapping[str, Provider], owner: str = "") -> Sequence[tuple[str, Network]]:
+    """Have the networks of a slice, of `owner`, and return them; what is there stays. Raises as providers do."""
     made = []
     for name, spec in network_specs(slice_):
         provider = providers[name]
         if not isinstance(provider, NetworkProvider):
             raise UserError(f"the network {spec.tags.group!r} spans {name!r}, whose driver makes no networks")
-        made.append((name, provider.create_network(spec)))
+        whose = owned_spec(spec, provider.list_networks(slice_.name), owner)
+        made.append((name, provider.create_network(whose)))
     return made

@@ -20,7 +20,7 @@ from dynamo.fleet.refusals import (
     UnavailableError,
 )
 
-__all__ = ["MARK", "REFUSALS", "Fault", "ProviderBench"]
+__all__ = ["MARK", "OWNER", "REFUSALS", "Fault", "ProviderBench"]
 
 #: What every cloud may answer; a bench provokes each, or says why it cannot.
 REFUSALS: tuple[type[ProviderError], ...] = (
@@ -34,6 +34,8 @@ REFUSALS: tuple[type[ProviderError], ...] = (
 )
 #: Stands in the user data of each machine; no error may show it.
 MARK = "join-token-of-the-suite"
+#: Whose all machines and networks are.
+OWNER = "somewhere:/srv/suite"
 
 Fault = Callable[[], AbstractContextManager[object]]
 
@@ -80,7 +82,7 @@ class ProviderBench:
         token = uuid.uuid4().hex
         return replace(
             self.spec,
-            tags=Tags(slice_, group, token, "somewhere:/srv/suite"),
+            tags=Tags(slice_, group, token, OWNER),
             name=f"{slice_}-{group}-{token[:8]}",
             user_data=self.spec.user_data or f"#cloud-config\n# {MARK}\n",
         )

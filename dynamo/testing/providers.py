@@ -14,7 +14,7 @@ from dynamo.fleet.machine import Machine, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.provider import NetworkProvider, Provider
 from dynamo.fleet.refusals import GoneError, OutcomeUnknownError, ProviderError
-from dynamo.testing.provider_bench import MARK, REFUSALS, ProviderBench
+from dynamo.testing.provider_bench import MARK, OWNER, REFUSALS, ProviderBench
 
 __all__ = [
     "PROVIDER_CHECKS",
@@ -179,13 +179,16 @@ def check_silence(bench: ProviderBench) -> None:
 
 
 def check_networks(bench: ProviderBench) -> None:
-    """Check that a network is made once, is completed where its making was cut off, and is gone when destroyed."""
+    """Check that a network is made once, is completed where its making was cut off, and is gone when destroyed.
+
+    It is listed with all its tags, also whose it is.
+    """
     if not isinstance(bench.connect(), NetworkProvider):
         return
     for fault in (None, *bench.network_steps):
         with bench.slice() as name:
             provider = _networks(bench)
-            spec = NetworkSpec(Tags(name, "data", uuid.uuid4().hex), "192.168.77.0/24")
+            spec = NetworkSpec(Tags(name, "data", uuid.uuid4().hex, OWNER), "192.168.77.0/24")
             if fault:
                 with fault(), suppress(ProviderError):
                     provider.create_network(spec)

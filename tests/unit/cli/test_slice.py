@@ -242,3 +242,17 @@ def test_adopt_names_who_did_not_answer_and_whose_queue_is_not_read(capsys, clou
     code, out, _ = call(capsys, "adopt", "s.yaml", "--yes")
     assert code == 0
     assert "no worker is bought for the jobs of ghost-t2. Drain them" in " ".join(out.split())
+
+
+def test_a_network_of_another_workspace_is_adopted_too(capsys, clouds):
+    """It is not taken away before."""
+    theirs = Tags("dfw", "data", "t1", "radar:/srv/dfw/.dynamo")
+    clouds["one"].provider().create_network(NetworkSpec(theirs, "10.0.0.0/25"))
+    for verb in ("apply", "destroy"):
+        code, _, err = call(capsys, verb, "s.yaml", "--yes")
+        assert (code, "1 at a, from radar:/srv/dfw/.dynamo" in err) == (2, True), err
+    assert len(clouds["one"].networks) == 1
+    code, out, _ = call(capsys, "adopt", "s.yaml", "--yes")
+    assert (code, out.splitlines()[-1]) == (0, "they are ours now")
+    assert call(capsys, "destroy", "s.yaml", "--yes")[0] == 0
+    assert not clouds["one"].networks
