@@ -6,10 +6,8 @@
     ├── UserError              your workflow, run file, data or arguments       exit code 2
     │   ├── WorkflowError      the graph a workflow describes is not legal
     │   ├── RunFileError       the run file cannot be read or does not fit
-    │   ├── DataError          an input file is not what it should be
-    │   └── TaskFailed         tasks of a run failed; each is named with its cause
+    │   └── DataError          an input file is not what it should be
     ├── InfrastructureError    a machine, network or cloud                      exit code 3
-    │   ├── WorkerLost         a worker process died or was killed
     │   └── WorkspaceError     the journal or store cannot be used
     └── InternalError          our bug                                          exit code 4
 
@@ -31,9 +29,7 @@ __all__ = [
     "InternalError",
     "Place",
     "RunFileError",
-    "TaskFailed",
     "UserError",
-    "WorkerLost",
     "WorkflowError",
     "WorkspaceError",
     "nearest",
@@ -91,18 +87,10 @@ class DataError(UserError):
     """An input file is missing, damaged, or does not hold what was asked of it."""
 
 
-class TaskFailed(UserError):
-    """Tasks of a run failed; the message names each with its cause."""
-
-
 class InfrastructureError(DynamoError):
     """A machine, network or cloud failed; retried where that is safe."""
 
     exit_code = 3
-
-
-class WorkerLost(InfrastructureError):
-    """A worker process died or was killed while it ran a task."""
 
 
 class WorkspaceError(InfrastructureError):
