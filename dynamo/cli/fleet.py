@@ -36,7 +36,11 @@ command.add_command(simulate_)
 @file_
 @workspace_
 @click.option(
-    "--policy", default="work", show_default=True, help="What decides: see `dynamo fleet policies`."
+    "--policy",
+    metavar="NAME[:SETTING=VALUE,...]",
+    default="work",
+    show_default=True,
+    help="What decides: see `dynamo fleet policies`.",
 )
 @click.option(
     "--interval",
@@ -63,7 +67,7 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float, metric
 
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.metrics_service import address
-    from dynamo.fleet.policies.named import by_name
+    from dynamo.fleet.policies.named import named
     from dynamo.fleet.policies.shadow import beside
     from dynamo.fleet.session import Fleet
     from dynamo.fleet.slice_checks import load
@@ -73,7 +77,7 @@ def run(file: Path, workspace: Path | None, policy: str, interval: float, metric
             f"the time between two turns must be from 1 to 300 s, not {interval:g}: --interval 10"
         )
     slice_ = load(file)
-    beside(by_name(policy), shadow)
+    beside(named(policy), shadow)
     if metrics:
         address(metrics)
     place = made(file, workspace)
@@ -205,14 +209,14 @@ def resume(file: Path, workspace: Path | None, group: str | None) -> None:
 
 @command.command("policy")
 @file_
-@click.argument("name")
+@click.argument("policy", metavar="NAME[:SETTING=VALUE,...]")
 @workspace_
-def policy_(file: Path, name: str, workspace: Path | None) -> None:
-    """Have another policy decide from now on, as `queue_depth`."""
-    from dynamo.fleet.policies.named import by_name
+def policy_(file: Path, policy: str, workspace: Path | None) -> None:
+    """Have another policy decide from now on, as `queue_depth`, or the same with other settings, as `work:hold=60`."""
+    from dynamo.fleet.policies.named import named
 
-    by_name(name)
-    _ask(file, workspace, policy=name)
+    named(policy)
+    _ask(file, workspace, policy=policy)
 
 
 @command.command("drain")

@@ -27,7 +27,7 @@ class Asked:
     paused
         Whether nothing is bought or let go; what fails or is over is still looked after.
     policy
-        Name of the policy that decides; empty for the one that the controller was started with.
+        What decides, with settings as they are written; empty for what the controller was started with.
     drain
         Tokens of workers that are to go.
     restore

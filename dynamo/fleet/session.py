@@ -25,7 +25,7 @@ from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.metrics_service import MetricsService, address
 from dynamo.fleet.owner import Owner
 from dynamo.fleet.place import ReachedPool, reach
-from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.policies.named import named
 from dynamo.fleet.policies.shadow import SHADOW, beside
 from dynamo.fleet.provider import Driver, Provider
 from dynamo.fleet.queue_key import QueueKeys
@@ -73,7 +73,7 @@ class Fleet:
     workspace
         Whose journal keeps what is bought.
     policy
-        Name of what decides.
+        What decides, see `dynamo.fleet.policies.named.named`.
     interval
         Seconds between two turns.
     tell
@@ -201,7 +201,7 @@ class Fleet:
                 journal, place, reached.trust, drivers, lambda name: there.get(name, {}), tunnels, clock
             )
             stack.callback(starter.close)
-            policy = beside(by_name(self.policy), self.shadow)
+            policy = beside(named(self.policy), self.shadow)
             controller = Controller(
                 slice_, ledger, clouds, hearing, policy, starter,
                 clock=clock, interval=self.interval, uptime=uptime,

@@ -8,7 +8,7 @@ from pathlib import Path
 from dynamo.errors import DynamoError, UserError
 from dynamo.fleet.asked import Asked, asked
 from dynamo.fleet.controller import Controller
-from dynamo.fleet.policies.named import by_name
+from dynamo.fleet.policies.named import named
 from dynamo.fleet.policies.shadow import beside
 from dynamo.fleet.slice_checks import load
 
@@ -26,7 +26,7 @@ class Wishes:
     path
         Of the slice document; made before it is read for the first time, so that no change is missed.
     policy
-        Name of what decides where nobody has asked for another.
+        What decides where nobody has asked for another, see `dynamo.fleet.policies.named.named`.
     tell
         Is told what is done.
     shadow
@@ -70,7 +70,7 @@ class Wishes:
         wanted = new.policy or self._policy
         if wanted not in {controller.policy.name, self._unknown}:
             try:
-                controller.use(beside(by_name(wanted), self._shadow))
+                controller.use(beside(named(wanted), self._shadow))
                 self._tell(f"the policy is {wanted} now")
             except UserError as error:  # another dynamo knew it
                 self._unknown = wanted

@@ -254,6 +254,11 @@ def test_another_policy_may_decide(capsys, ledger):
     assert code == 2
     assert "There is no policy 'queue_dept' (did you mean 'queue_depth'?). There are: work, " in err
     assert asked(ledger).policy == "queue_depth"
+    assert call(capsys, "policy", "s.yaml", "work:margin=1.1,tail=0.45")[0] == 0
+    code, _, err = call(capsys, "policy", "s.yaml", "work:margn=2")
+    assert code == 2
+    assert "The policy work has no setting 'margn' (did you mean 'margin'?)" in err
+    assert asked(ledger).policy == "work:margin=1.1,tail=0.45"
 
 
 def test_policies_are_listed_with_what_they_do(capsys):
@@ -313,6 +318,8 @@ def test_a_second_controller_is_told_who_the_first_is(capsys, here):
     ("option", "said"),
     [
         (["--policy", "wrok"], "There is no policy 'wrok' (did you mean 'work'?)"),
+        (["--policy", "work:tial=0.45"], "The policy work has no setting 'tial' (did you mean 'tail'?)"),
+        (["--policy", "work:hold=long"], "The setting hold of the policy work is a number of 0 or more"),
         (["--shadow", "kedda"], "There is no policy 'kedda' (did you mean 'keda'?)"),
         (["--shadow", "keda:speed=2"], "The policy keda has no setting 'speed'"),
         (["--metrics", "9619"], "--metrics takes HOST:PORT"),

@@ -93,6 +93,31 @@ def test_a_policy_on_trial_stays_where_another_decides(fleet, tmp_path):
     assert line.startswith("the policy on trial failed (ZeroDivisionError: ")
 
 
+def test_a_policy_has_its_settings_after_a_restart_too(fleet, tmp_path):
+    """Those that somebody asked for last, with what it had in mind under others; the status says which."""
+    made, told, _ = fleet
+    seen = []
+
+    def look(controller) -> bool:
+        policy = controller.policy
+        seen.append((policy.name, policy.margin, policy.terms.tail))
+        if len(seen) == 1:
+            ask(controller.ledger, policy="work:margin=1.3,tail=0.4")
+        return len(seen) != 1
+
+    made(policy="work:margin=1.1").run(threading.Event(), look)
+    made().run(threading.Event(), look)
+    assert seen == [("work:margin=1.1", 1.1, 0.0), *[("work:margin=1.3,tail=0.4", 1.3, 0.4)] * 2]
+    assert "the policy is work:margin=1.3,tail=0.4 now" in told
+    with Ledger(tmp_path / ".dynamo" / "journal.db", "dfw") as ledger:
+        assert (
+            ledger.learned("status")["policy"] == ledger.decisions()[0].policy == "work:margin=1.3,tail=0.4"
+        )
+        assert ledger.in_mind("work")
+        kept = ledger._db.execute("SELECT name FROM fleet_memory WHERE name LIKE 'policy/%'").fetchall()
+    assert kept == [("policy/work",)]
+
+
 def test_machines_of_another_workspace_are_left_alone(fleet, tmp_path):
     """Who comes second buys nothing and is told whose they are; the first goes on beside a stranger, and says so."""
     made, _, cloud = fleet
