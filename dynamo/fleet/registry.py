@@ -26,7 +26,10 @@ def driver(name: str) -> Driver:
     try:
         made = found[0].load()
     except ImportError as error:
-        raise UserError(f"the driver {name!r} needs what is not installed: {error}") from error
+        raise UserError(
+            f"the driver {name!r} needs what is not installed: {error}; for those of dynamo itself: pip install "
+            "'dynamo-weather[docker,fleet]'"
+        ) from error
     if not isinstance(made, Driver):
         raise InternalError(f"the entry point {name!r} of {GROUP} is no Driver: {found[0].value}")
     return made

@@ -123,7 +123,8 @@ class LocalManager:
             )
         except FileNotFoundError:
             raise UserError(
-                f"there is no {command[0]} on this machine: the fleet must run on the pool's central manager"
+                f"there is no {command[0]} on this machine, so HTCondor is not installed: the fleet must run on the "
+                "pool's central manager, where the tokens of workers are signed"
             ) from None
         except subprocess.TimeoutExpired:
             raise InfrastructureError(f"{command[0]} did not end in {_PATIENCE:.0f} s") from None
