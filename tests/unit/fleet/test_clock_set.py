@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from dataclasses import replace
 
 import pytest
 
+from dynamo.fleet import steady
 from dynamo.fleet.day import Day
 from dynamo.fleet.guard import spent_today
 from dynamo.fleet.slice import NodeGroup, NodeOffer, ProviderRule, Slice, SliceLimits
 from dynamo.fleet.standing import Standing
-from dynamo.fleet.steady import Moment, uptime
+from dynamo.fleet.steady import Moment, steady_clock, uptime
 
 HOUR, DAY = 3600.0, 86_400.0
 PRICES = {"two": 1.0, "four": 1.5}
@@ -172,3 +175,23 @@ def test_a_machine_tells_which_start_it_is():
     assert boot
     assert later >= up > 0
     assert Moment(1000.0, boot, up).set_by(Moment(1000.0 + later - up, again, later)) == 0.0
+
+
+def test_a_fleet_goes_on_evenly_while_it_runs_and_knows_by_how_much_the_clock_was_set_when_it_is_started(
+    fleet, monkeypatch
+):
+    """The clock of the machine is put on by nine hours: once while the first fleet runs, and so for the second."""
+    made, _, _ = fleet
+    clock, true, seen = steady_clock(), time.time, []
+
+    def once(controller):
+        monkeypatch.setattr(steady.time, "time", lambda: true() + 9 * HOUR)
+        seen.append((controller.roster.set_by, clock()))
+        return True
+
+    for _ in range(2):
+        made().run(threading.Event(), once)
+    (first, before), (second, after) = seen
+    assert first == 0.0
+    assert second == pytest.approx(9 * HOUR, abs=5.0)
+    assert before <= after < before + HOUR
