@@ -13,6 +13,7 @@ from typing import Any
 
 from dynamo.errors import InfrastructureError, UserError
 from dynamo.fleet import registry
+from dynamo.fleet.apart import Apart
 from dynamo.fleet.calls import Calls
 from dynamo.fleet.certificate import join_certificate
 from dynamo.fleet.clouds import Clouds
@@ -185,11 +186,9 @@ class Fleet:
             stack.callback(clouds.close)
             # A drain may take a minute: it is not to keep the pool from being heard.
             pool, drains = (
-                Calls(name, lambda: CondorPool(reached.asked, reached.drain, keys, clock), threads=1)
+                _asking(stack, name, lambda by: CondorPool(reached.asked, reached.drain, keys, by, clock))
                 for name in ("the pool", "who drains workers")
             )
-            stack.callback(pool.close)
-            stack.callback(drains.close)
             tunnels = Tunnels(journal, slice_, Hub(reached.manager), reached.networks, self.tell)
             tunnels.begin(lambda: bool(ledger.workers()) or clouds.all_ours())
             hearing = Hearing(pool, ledger, drains=drains, stale=max(3 * self.interval, _STALE))
@@ -228,6 +227,14 @@ class Fleet:
             if event.what != "destroy" and since < event.at <= now:
                 self.tell(f"{names.get(event.token, event.token[:8])}: {event.what}: {event.why}")
         return now
+
+
+def _asking(stack: ExitStack, name: str, pool: Callable[[Apart], CondorPool]) -> Calls:
+    """Return calls of a pool, which is asked in a process of their own."""
+    apart = stack.enter_context(Apart())
+    calls = Calls(name, lambda: pool(apart), threads=1)
+    stack.callback(calls.close)
+    return calls
 
 
 def _check_known(ledger: Ledger, slice_: Slice) -> None:

@@ -11,6 +11,8 @@ from dynamo.fleet.condor_pool import CondorPool
 from dynamo.fleet.proven import proven
 from dynamo.fleet.slice import machine_name
 
+#: Calls where the stand-ins of HTCondor are, instead of in a process apart.
+HERE = SimpleNamespace(call=lambda _whom, function, *arguments: function(*arguments))
 _ORDER, _OTHER = "7f3a90c1d2e4", "00aa11bb22cc"
 
 
@@ -39,7 +41,7 @@ def drained(monkeypatch):
             return [{key: ad[key] for key in projection or ad if key in ad} for ad in ads]
 
     monkeypatch.setattr(htcondor2, "Collector", Collector)
-    return CondorPool("", asked.append, SimpleNamespace(), clock=lambda: 1000.0), asked
+    return CondorPool("", asked.append, SimpleNamespace(), HERE, clock=lambda: 1000.0), asked
 
 
 def test_a_worker_cannot_say_that_another_is_draining(drained):
@@ -90,5 +92,5 @@ def test_an_access_point_of_the_fleet_that_hides_its_order_does_not_silence_the_
 
     monkeypatch.setattr(htcondor2, "Collector", Collector)
     monkeypatch.setattr(htcondor2, "Schedd", refuse)
-    read = CondorPool("", lambda _slot: None, SimpleNamespace(), clock=lambda: 1000.0).read("")
+    read = CondorPool("", lambda _slot: None, SimpleNamespace(), HERE, clock=lambda: 1000.0).read("")
     assert (read.jobs, read.workers) == ([], {})

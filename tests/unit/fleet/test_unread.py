@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import htcondor2
 import pytest
@@ -11,6 +12,8 @@ from dynamo.fleet.condor_pool import CondorPool
 from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.slice import machine_name
 
+#: Calls where the stand-ins of HTCondor are, instead of in a process apart.
+HERE = SimpleNamespace(call=lambda _whom, function, *arguments: function(*arguments))
 _ORDER = "7f3a90c1d2e4"
 
 
@@ -48,7 +51,7 @@ def pool(monkeypatch, tmp_path):
     monkeypatch.setattr(htcondor2, "Collector", Collector)
     monkeypatch.setattr(htcondor2, "Schedd", Schedd)
     keys = QueueKeys(tmp_path, "casa")
-    return CondorPool("", lambda _slot: None, keys, clock=lambda: now[0]), now, refuses
+    return CondorPool("", lambda _slot: None, keys, HERE, clock=lambda: now[0]), now, refuses
 
 
 def test_an_access_point_that_cannot_be_read_is_named(pool, caplog):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamo.fleet.condor_pool import _done, jobs_of
+from dynamo.fleet.condor_ads import done_of, jobs_of
 from dynamo.graph.model import Graph, Task
 from dynamo.graph.needs import Needs
 from dynamo.images.image import Image
@@ -86,7 +86,7 @@ def test_what_tasks_told_before_is_a_feature():
     (job,) = compiled.jobs.values()
     said = attributes(compiled, job, BEGAN, {"scan": 120}, {"echo_km2": 12345.678, "storms": -3.0})
     assert said["features"] == "echo_km2=12345.7;storms=-3;bytes=120;lead=5;tasks=1"
-    (seen,) = jobs_of([{"DynamoFeatures": said["features"], "JobStatus": 1}], {}, 0.0)
+    (seen,) = jobs_of([{"DynamoFeatures": said["features"], "JobStatus": 1}], {})
     assert seen.features == {"echo_km2": 12345.7, "storms": -3, "bytes": 120, "lead": 5, "tasks": 1}
 
 
@@ -144,7 +144,7 @@ def test_a_fleet_reads_what_htcondor_makes_of_it(kind):
         "Due": "1800000060",
     }
     ad = {"DynamoKind": said["Kind"].strip('"'), "DynamoFeatures": said["Features"].strip('"')}
-    (seen,) = jobs_of([{**ad, "DynamoDue": int(said["Due"]), "JobStatus": 1}], {}, 0.0)
+    (seen,) = jobs_of([{**ad, "DynamoDue": int(said["Due"]), "JobStatus": 1}], {})
     assert (seen.kind, seen.due) == ("nowcast/plot", 1800000060)
     assert seen.features == {"bytes": 7, "lead": 7, "tasks": 1}
 
@@ -181,10 +181,10 @@ def test_jobs_tell_which_clock_starts_the_next_run(clock):
     options = DagOptions(feed="/etc/dynamo/nowcast.yaml", clock=clock, run="r1")
     found = htcondor2.Submit(submit_text(compiled, job, options))
     ad = {f"Dynamo{name}": found.expand(f"My.Dynamo{name}").strip('"') for name in ("Feed", "Clock", "Run")}
-    (seen,) = jobs_of([{**ad, "JobStatus": 1, "QDate": 50}], {}, 60.0)
+    (seen,) = jobs_of([{**ad, "JobStatus": 1, "QDate": 50}], {})
     assert (seen.feed, seen.clock, seen.run, seen.queued) == (options.feed, clock, "r1", 50.0)
     ended = {**ad, "JobCurrentStartDate": 60, "CompletionDate": 70, "QDate": 50, "RequestCpus": 2}
-    done = _done(ended)
+    done = done_of(ended)
     assert (done.feed, done.clock, done.run, done.queued, done.cores) == (options.feed, clock, "r1", 50.0, 2)
     assert done.core_seconds == 20.0
 
