@@ -31,7 +31,8 @@ FIRST, SEEDS = 300, 10
 TRACE_NAMES = ("first", "onset", "burst", "squall", "calm")
 BOOTS = (45, 120, 300)
 POLICIES = (
-    "oracle", "work", "careful", "work, no forecast", "queue_depth", "keda", "cobald", "dask", "static_peak",
+    "oracle", "work", "careful", "work, as live", "careful, as live", "work, no forecast", "queue_depth", "keda",
+    "cobald", "dask", "static_peak",
 )  # fmt: skip
 #: For a pool that takes jobs as they come.
 ARRIVAL = WorkPerDeadline(margin=1.1, hold=60.0, terms=Terms(tail=0.45, doubt=0.0))
@@ -45,6 +46,9 @@ POOLS = {
     "arrival": {"order": "arrival", "estimates": "noisy"},
 }
 
+#: What is told of the cycles to come, by what stands after the policy's name.
+FORECASTS = {"as live": "clocks", "no forecast": "none"}
+
 Task = tuple[str, int, str, int, str]
 
 
@@ -52,9 +56,9 @@ def run(task: Task) -> dict[str, object]:
     """Simulate once."""
     name, boot, label, seed, pool = task
     trace = TRACES[name](seed)
-    world = replace(plain(boot), forecast=label != "work, no forecast", **POOLS[pool])
+    world = replace(plain(boot), forecast=FORECASTS.get(label.partition(", ")[2], "nowcast"), **POOLS[pool])
     policy: Policy = for_trace(label.partition(",")[0], trace, world, seed)
-    if pool == "arrival" and label == "careful":
+    if pool == "arrival" and label.startswith("careful"):
         policy = ARRIVAL_CAREFUL
     elif pool == "arrival" and label.startswith("work"):
         policy = ARRIVAL

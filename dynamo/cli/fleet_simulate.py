@@ -68,9 +68,9 @@ _COLUMNS = (
     help="The jobs of a replayed run are due so long after it began.",
 )
 @click.option(
-    "--forecast/--no-forecast",
-    default=None,
-    help="Whether a policy is told what cycles are to come, with errors.",
+    "--forecast",
+    type=click.Choice(("nowcast", "clocks", "none")),
+    help="What a policy is told of the cycles to come: with errors, as a live fleet is, or nothing.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all figures of all seeds as JSON.")
 @click.option(
@@ -170,7 +170,7 @@ def _recorded(path: Path, every: float | None, within: float | None) -> Trace:
 
 
 def _worlds(
-    name: str, boot: str, interval: float | None, estimates: str | None, forecast: bool | None
+    name: str, boot: str, interval: float | None, estimates: str | None, forecast: str | None
 ) -> list[Scenario]:
     """Return the worlds to try, one for each boot time."""
     from dynamo.fleet.compare import with_boot
@@ -186,7 +186,7 @@ def _worlds(
         if not interval > 0:
             raise UserError(f"The time between decisions must be above 0, not {interval:g}: --interval 10.")
         world = replace(world, interval=interval)
-    if forecast is not None:
+    if forecast:
         world = replace(world, forecast=forecast)
     if estimates:
         world = replace(world, estimates=estimates)

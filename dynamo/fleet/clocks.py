@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from dynamo.fleet.predict import Estimate, Predictor, together
 from dynamo.fleet.queue import Done, Job, Reading
-from dynamo.fleet.view import Coming
+from dynamo.fleet.view import Coming, Offer
 from dynamo.triggers.clock import Schedule, schedule_of
 
-__all__ = ["Clocks"]
+__all__ = ["Clocks", "reach"]
 
 #: Seconds by which the clocks of two machines may be apart, and after which a run whose tick is over has been left out.
 _APART, _LATE = 5.0, 60.0
@@ -32,6 +32,13 @@ _FEEDS, _PARTS = 40, 200
 #: The echo area is expected to grow to no more than so many times what it was last.
 _GROWTH = 2.0
 _ECHO = "echo_km2"
+#: Seconds beyond a boot for which it is told what comes: a policy may order earlier than it must.
+_BEYOND = 120.0
+
+
+def reach(offers: Iterable[Offer]) -> float:
+    """Return for how many seconds ahead a policy must know what comes that can buy these offers."""
+    return max((offer.boot_high for offer in offers), default=0.0) + _BEYOND
 
 
 class _Alike(NamedTuple):

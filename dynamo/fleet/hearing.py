@@ -7,7 +7,7 @@ from typing import Any
 
 from dynamo.errors import DynamoError
 from dynamo.fleet.calls import Call, Calls
-from dynamo.fleet.clocks import Clocks
+from dynamo.fleet.clocks import Clocks, reach
 from dynamo.fleet.endings import Endings
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.predict import Predictor
@@ -24,8 +24,6 @@ __all__ = ["Hearing"]
 _KEEP = 60.0
 #: Under which it is kept when the pool was last heard, and since when.
 _HEARD = "heard"
-#: Seconds beyond a boot for which it is told what comes: a policy may order earlier than it must.
-_BEYOND = 120.0
 #: Of how many clocks it is told when they start a run.
 _TOLD = 5
 
@@ -125,8 +123,7 @@ class Hearing:
 
     def coming(self, now: float, offers: Iterable[Offer] = ()) -> Sequence[Coming]:
         """Return what the clocks of run files start before the slowest of these offers could serve, and what next."""
-        until = now + max((offer.boot_high for offer in offers), default=0.0) + _BEYOND
-        return self._clocks.coming(now, until, self.predictor)
+        return self._clocks.coming(now, now + reach(offers), self.predictor)
 
     def trusted(self, workers: Sequence[WorkerRecord], now: float) -> bool:
         """Whether the pool answers, and knows most of the workers that have joined it.

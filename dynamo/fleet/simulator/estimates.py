@@ -24,6 +24,10 @@ _NINE_TENTHS = 1.2815515655446004
 class Estimates(Protocol):
     """Estimates jobs, and learns from those that are done."""
 
+    @property
+    def predictor(self) -> Predictor | None:
+        """The predictor of the live fleet, where it goes by one."""
+
     def of(self, number: int, job: Job) -> Estimate:
         """Return what is expected of the job, the `number`-th of the trace."""
 
@@ -33,6 +37,8 @@ class Estimates(Protocol):
 
 class Exact:
     """Knows what each job takes."""
+
+    predictor: Predictor | None = None
 
     def of(self, number: int, job: Job) -> Estimate:
         """Return the truth."""
@@ -81,18 +87,18 @@ class Learned:
 
     def __init__(self, draws: Draws) -> None:
         del draws
-        self._predictor = Predictor()
+        self.predictor = Predictor()
         self._counts: Counter[str] = Counter()
 
     def of(self, number: int, job: Job) -> Estimate:
         """Return what the predictor says."""
         del number
-        found = self._predictor.predict(job.kind, job.features)
+        found = self.predictor.predict(job.kind, job.features)
         return found.mean, max(found.p90, found.mean), found.known
 
     def learn(self, job: Job) -> bool:
         """Have the predictor learn; what waits is estimated anew after the first few, then at twice as many."""
-        if not self._predictor.learn(job.kind, job.features, job.work):
+        if not self.predictor.learn(job.kind, job.features, job.work):
             return False
         self._counts[job.kind] += 1
         count = self._counts[job.kind]
@@ -105,6 +111,9 @@ class Seasoned(Exact):
     It has learned of other weather than any that is simulated with a seed above 0: `first`, seed 0. Of classes of jobs
     that are not in it, it knows nothing.
     """
+
+    def __init__(self) -> None:
+        self.predictor = _seasoned()
 
     def of(self, number: int, job: Job) -> Estimate:
         """Return what the predictor says."""

@@ -16,10 +16,10 @@ from typing import Any
 from dynamo.fleet.decision import Decision, Policy
 from dynamo.fleet.simulator.cloud import Cloud
 from dynamo.fleet.simulator.draws import Draws
-from dynamo.fleet.simulator.estimates import by_name
+from dynamo.fleet.simulator.estimates import Estimates, by_name
 from dynamo.fleet.simulator.eye import Eye
 from dynamo.fleet.simulator.faults import Death, NoCollector, Reclaim
-from dynamo.fleet.simulator.forecast import Forecast
+from dynamo.fleet.simulator.forecast import AsLive, Forecast
 from dynamo.fleet.simulator.machine import Machine
 from dynamo.fleet.simulator.pool import Pool
 from dynamo.fleet.simulator.queue import DONE, RUNNING, Queue
@@ -84,11 +84,11 @@ class _Model:
         self._pool = Pool(self._queue, scenario.offers, self._started)
         self._cloud = Cloud(scenario, self._draws)
         self._eye = Eye(scenario, self._queue, self._pool, self._cloud)
-        self._forecast = Forecast(trace, self._draws) if scenario.forecast else None
         self._now = 0.0
         self._events: list[tuple[float, int, int, int]] = []  # time, kind, number, attempt
         self._attempts = [0] * len(trace.jobs)
         self._finished = [math.inf] * len(trace.jobs)
+        self._forecast = self._foreteller(estimates)
         self._history: Mapping[str, Any] = {}
         self._matching = False
         self._targets: list[tuple[float, float]] = []
@@ -120,6 +120,14 @@ class _Model:
             targets=self._targets,
             reasons=self._reasons,
         )
+
+    def _foreteller(self, estimates: Estimates) -> Forecast | AsLive | None:
+        """Return what tells of the cycles to come; None where nobody does."""
+        if self._scenario.forecast == "nowcast":
+            return Forecast(self._trace, self._draws)
+        if self._scenario.forecast == "clocks":
+            return AsLive(self._trace, self._finished, self._scenario.offers, estimates.predictor)
+        return None
 
     def _loop(self) -> None:
         jobs, events, until = self._trace.jobs, self._events, self._trace.until

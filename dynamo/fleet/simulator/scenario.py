@@ -37,7 +37,8 @@ class Scenario:
         In which jobs with one deadline run: ``longest`` first by what is expected of them, as a pool takes those that
         dynamo submits, or by ``arrival``.
     forecast
-        Whether the view tells what is expected to come.
+        What the view tells of the cycles that a clock starts: what a ``nowcast`` expects, what the fleet's own
+        ``clocks`` know, or ``none``.
     faults
         What goes wrong, and when.
     """
@@ -52,7 +53,7 @@ class Scenario:
     paid_from: str = "order"
     estimates: str = "noisy"
     order: str = "longest"
-    forecast: bool = True
+    forecast: str = "nowcast"
     faults: tuple[Fault, ...] = ()
 
 

@@ -13,7 +13,7 @@ Goes wrong: `UserError`, with the file and the place in it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -21,6 +21,7 @@ from typing import Any, TypeVar, get_args
 from dynamo.errors import Place, UserError, nearest
 from dynamo.fleet.simulator.estimates import ESTIMATES
 from dynamo.fleet.simulator.faults import Fault, NoBoots, NoCollector, NoStock, Outage, Reclaim, SlowBoots
+from dynamo.fleet.simulator.forecast import FORECASTS
 from dynamo.fleet.simulator.scenario import Scenario, plain
 from dynamo.fleet.simulator.trace_file import text_of
 from dynamo.fleet.view import Group, Limits, Offer
@@ -28,6 +29,13 @@ from dynamo.fleet.view import Group, Limits, Offer
 __all__ = ["WORLDS", "read_world", "troubled", "two_clouds"]
 
 _FAULTS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Fault)}
+#: What fields of a world may be.
+_NAMES: dict[str, Iterable[str]] = {
+    "estimates": ESTIMATES,
+    "order": ("longest", "arrival"),
+    "forecast": FORECASTS,
+    "paid_from": ("order", "ready"),
+}
 _T = TypeVar("_T")
 
 
@@ -145,12 +153,8 @@ def _check(world: Scenario, place: Place) -> None:
     for key in [*world.present, *world.boots, *(getattr(fault, "offer", "") for fault in world.faults)]:
         if key and key not in keys:
             raise UserError(f"There is no offer {key!r}{nearest(key, keys)}.", place=place)
-    if world.estimates not in ESTIMATES:
-        known = ", ".join(ESTIMATES)
-        raise UserError(f"There are no estimates {world.estimates!r}. There are: {known}.", place=place)
-    if world.order not in {"longest", "arrival"}:
-        raise UserError(f"`order` is longest or arrival, not {world.order!r}.", place=place)
-    if world.paid_from not in {"order", "ready"}:
-        raise UserError(f"`paid_from` is order or ready, not {world.paid_from!r}.", place=place)
+    for field, known in _NAMES.items():
+        if getattr(world, field) not in known:
+            raise UserError(f"`{field}` is {' or '.join(known)}, not {getattr(world, field)!r}.", place=place)
     if world.interval <= 0:
         raise UserError("`interval` must be above 0.", place=place)

@@ -21,7 +21,7 @@ def world(*offers, **more):
     """A world in which a policy decides each 10 s, matching takes 2 s, and what is known is true."""
     found = offers or (offer(),)
     groups = more.pop("groups", {each.group: Group(each.group, idle=60.0) for each in found})
-    return Scenario(tuple(found), groups, **{"estimates": "exact", "forecast": False} | more)
+    return Scenario(tuple(found), groups, **{"estimates": "exact", "forecast": "none"} | more)
 
 
 def jobs(count, release=0.0, due=60.0, work=10.0, **more):
