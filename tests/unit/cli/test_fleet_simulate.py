@@ -93,7 +93,7 @@ def test_recorded_runs_and_worlds_can_be_tried(samples, tmp_path):
     """25 runs a minute apart on two clouds; and the trace is saved."""
     text = run(
         samples / "flowbench", "--every", 60, "--within", 300, "--seeds", 1, "--policy", "queue_depth",
-        "--world", "two-clouds", "--save", tmp_path / "t.csv.gz", "--estimates", "learned", "--no-forecast",
+        "--world", "two-clouds", "--save", tmp_path / "t.csv.gz", "--estimates", "learned", "--forecast", "none",
         "--interval", 30,
     )  # fmt: skip
     assert text.startswith("flowbench: 3250 jobs")
