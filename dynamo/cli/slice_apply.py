@@ -94,7 +94,7 @@ def _refuse_others(file: Path, workspace: Path | None, slice_: Slice, world: Wor
 def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, wait: float) -> None:
     from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.lock import lock_slice
-    from dynamo.fleet.owner import Owner
+    from dynamo.fleet.owner import Owner, refuse_foreign
     from dynamo.fleet.wiring import wire
 
     place = made(file, workspace)
@@ -103,7 +103,9 @@ def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, w
         with Ledger(place.journal, slice_.name) as ledger:
             owner = Owner(place.root, ledger)
             wired = wire(slice_, providers, owner.name)
-            owner.adopt(network for _, network in wired)
+            owner.remember(network for _, network in wired)
+            # Somebody may have been as quick.
+            refuse_foreign(slice_.name, owner.foreign({name: [network] for name, network in wired}))
         for name, network in wired:
             print(f"network {network.tags.group} at {name}: {network.cidr}", flush=True)
         if any(one.kind == "machine" for one in found.changes):

@@ -140,9 +140,10 @@ class Clouds:
                 self.networks[name] = {network: id_ for network, id_ in ids.items() if id_}
 
     def _network(self, name: str, spec: NetworkSpec) -> str:
-        """Return the id of a network that is as the slice says; empty, and it is seen to, where it may not be.
+        """Return the id of a network that machines may be in, and see to it that it is as the slice says; else nothing.
 
-        One that came of another order, as of other addresses, stays as it is: machines may be in it.
+        One that came of another order, as of other addresses, stays as it is: machines may be in it. One that is
+        there serves also where its cloud does not let it be changed, or does not answer.
         """
         group = spec.tags.group
         there = [one for one in self._wired[name] if one.tags.group == group]
@@ -155,10 +156,10 @@ class Clouds:
         edited = call is not None and call.arguments != (spec,)
         if call is None or (call.done and (edited or (call.failed and self._clock() - at > _AGAIN))):
             self._making[name, group] = self._clock(), self.calls[name].call("create_network", spec)
-            return ""
-        if made and self._owner:
-            self._owner.adopt([made])
-        return made.id if made else ""
+        elif made and self._owner:
+            self._owner.remember([made])
+        whole = [one.id for one in there if one.cidr and one.id not in others]
+        return made.id if made and not edited else min(whole, default="")
 
     def _end(self) -> None:
         """Take what came of destroys; one that failed is asked for again at once, and then as settled."""

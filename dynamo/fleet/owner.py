@@ -60,8 +60,12 @@ class Owner:
         found = {name: [one for one in some if not self._has(one)] for name, some in listed.items()}
         return {name: some for name, some in found.items() if some}
 
+    def remember(self, made: Iterable[Owned]) -> None:
+        """Have what was ordered from here be ours also when the workspace was moved."""
+        self.adopt(one for one in made if one.tags.owner == self.name)
+
     def adopt(self, those: Iterable[Owned]) -> None:
-        """Have all be ours from now on, also after a move, that were ordered from where these were."""
+        """Have all be ours from now on that were ordered from where these were."""
         before = self._ledger.learned(_ADOPTED) or []
         new = {*before, *(one.tags.owner for one in those)}
         if new != set(before):

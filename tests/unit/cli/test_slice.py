@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 
 import pytest
 
-from dynamo.cli import main
+from dynamo.cli import main, slice_apply
 from dynamo.fleet import registry
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.offering import Offering
 from dynamo.fleet.refusals import AuthError
+from dynamo.fleet.slice_checks import load
 from dynamo.fleet.slice_file import schema_text
+from dynamo.fleet.wiring import network_specs
 from dynamo.testing.cloud import Cloud, cloud_driver
 
 TEXT = """\
@@ -207,6 +210,24 @@ def test_machines_of_another_workspace_are_adopted_only_where_somebody_says_so(c
     code, out, err = call(capsys, "destroy", "s.yaml", "--yes")
     assert (code, "nothing is left of 'dfw'" in out) == (0, True), err
     assert not clouds["one"].there()
+
+
+def test_who_was_quicker_keeps_what_is_his(capsys, clouds, monkeypatch):
+    """While somebody is asked whether to apply a slice, another applies it elsewhere: his machines are not ours."""
+    theirs = "radar:/srv/dfw/.dynamo"
+
+    def meanwhile(*_, **__):
+        for provider, spec in network_specs(load("s.yaml")):
+            named = replace(spec, tags=replace(spec.tags, owner=theirs))
+            clouds[{"a": "one", "b": "two"}[provider]].provider().create_network(named)
+
+    monkeypatch.setattr(slice_apply, "confirm", meanwhile)
+    code, _, err = call(capsys, "apply", "s.yaml")
+    assert (code, f"not ordered from here: 1 at a and 1 at b, from {theirs}" in err) == (2, True), err
+    assert not clouds["one"].there()
+    code, _, err = call(capsys, "destroy", "s.yaml", "--yes")
+    assert (code, "dynamo slice adopt makes them yours" in err) == (2, True), err
+    assert clouds["one"].networks
 
 
 def test_a_destroy_goes_on_where_what_it_says_gets_nowhere(capsys, monkeypatch, clouds):

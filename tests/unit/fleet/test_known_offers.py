@@ -9,7 +9,7 @@ import pytest
 from dynamo.fleet.machine import Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.policies.named import by_name
-from dynamo.fleet.refusals import OutcomeUnknownError, UnavailableError
+from dynamo.fleet.refusals import AuthError, OutcomeUnknownError, UnavailableError
 from dynamo.fleet.slice import NetworkRule, NodeGroup, NodeOffer, ProviderRule, Slice
 from dynamo.testing import CloudProvider
 
@@ -80,13 +80,14 @@ def test_a_network_that_a_running_slice_is_given_is_made_and_lets_nobody_go(worl
     there = busy(world)
     world.slice = WIRED
     world.controller.edit(WIRED)
-    with world.cloud.failing("create_network", OutcomeUnknownError("the answer was lost"), done=True):
+    with world.cloud.failing("create_network", UnavailableError("not now")):
         world.run(600)
         assert there <= joined(world)
         assert len(world.there) < 16
+    with world.cloud.failing("create_network", OutcomeUnknownError("the answer was lost"), done=True):
         world.kill()
         world.controller.use(world.policy)
-        world.run(60)
+        world.turn()
         assert len(world.there) < 16
     before = {one.id for one in world.there}
     world.pool.submit("lead", 900, count=200, within=1200)
@@ -96,6 +97,27 @@ def test_a_network_that_a_running_slice_is_given_is_made_and_lets_nobody_go(worl
     assert {world.cloud.orders[one.id].networks for one in world.there if one.id not in before} == {
         (network,)
     }
+
+
+@pytest.mark.parametrize("error", [AuthError("it may not be shaped"), UnavailableError("it does not answer")])
+def test_a_network_that_is_there_serves_though_it_cannot_be_changed(worlds, error):
+    """An edit that its cloud refuses, or a cloud that is slow to shape: machines come in a storm, and go after it."""
+    world = worlds(WIRED)
+    world.run(60)
+    slower = replace(WIRED, networks={"data": replace(NETWORKS["data"], bandwidth=1e8)})
+    with world.cloud.failing("create_network", error):
+        world.controller.edit(slower)
+        world.pool.submit("lead", 100, count=40)
+        world.run(100)
+        assert world.there
+        world.slice = slower
+        world.kill()
+        world.pool.submit("lead", 100, count=40)
+        world.run(100)
+        assert len(world.there) > 4
+        assert str(error) in str(world.controller.clouds.troubles)
+        world.run(3000)
+        assert not world.there
 
 
 def test_networks_follow_the_slice_and_none_is_taken_away(worlds):
