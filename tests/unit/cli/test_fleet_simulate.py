@@ -100,6 +100,14 @@ def test_recorded_runs_and_worlds_can_be_tried(samples, tmp_path):
     assert len(read_trace(tmp_path / "t.csv.gz").jobs) == 3250
 
 
+def test_jobs_that_no_machine_can_run_are_told_of(tmp_path):
+    """They have no deadline, so none is late."""
+    jobs = [Job("k", 0.0, float("inf"), 10.0, cores=cores) for cores in (1, 100)]
+    write_trace(Trace.of("large", jobs, period=60.0), tmp_path / "t.json")
+    text = run(tmp_path / "t.json", "--seeds", 1, "--policy", "queue_depth")
+    assert text.splitlines()[-1] == "queue_depth: up to 1 of 2 jobs were never done"
+
+
 def test_all_estimates_can_be_named():
     """The command lists them without the simulator, which takes a while to import."""
     (option,) = [one for one in simulate_.params if one.name == "estimates"]
