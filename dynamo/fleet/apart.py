@@ -53,16 +53,20 @@ class Apart:
             self._process.kill()
             self._process.wait()
 
-    def call(self, whom: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(
+        self, whom: str, function: Callable[..., Any], *arguments: Any, limit: float | None = None
+    ) -> Any:
         """Return what a function of a module returns there, or raise what it raises; all of it can be pickled.
 
-        Raises `InfrastructureError` where `whom` it asks gives no answer in time, and where the process dies of it.
+        A call may have less time than others, its `limit` in seconds. Raises `InfrastructureError` where `whom` it
+        asks gives no answer in time, and where the process dies of it.
         """
+        patience = min(limit or self._limit, self._limit)
         with self._turn:
             connection = self._connection or self._start()
             try:
                 connection.send((function, arguments))
-                answered = connection.poll(self._limit)
+                answered = connection.poll(patience)
                 result, error = connection.recv() if answered else (None, None)
             except (EOFError, OSError) as lost:
                 raise InfrastructureError(
@@ -75,7 +79,7 @@ class Apart:
             if not answered:
                 self._end()
                 raise InfrastructureError(
-                    f"{whom} did not answer within {self._limit:g} s: look whether it runs, whether its machine is up, "
+                    f"{whom} did not answer within {patience:g} s: look whether it runs, whether its machine is up, "
                     "and whether something drops what is sent there (a firewall, a route)"
                 )
         if error is not None:

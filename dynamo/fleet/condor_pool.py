@@ -41,6 +41,8 @@ __all__ = ["CondorPool"]
 
 #: Seconds after which an access point that says nothing, which it does every few seconds, is not asked.
 _SILENT = 30.0
+#: Seconds that one has to answer, and for which it is not asked where it did not: a reading waits for all of them.
+_PATIENCE, _REST = 10.0, 300.0
 
 
 class _Queue(NamedTuple):
@@ -81,6 +83,7 @@ class CondorPool:
             central_manager, drain, keys, apart, clock,
         )  # fmt: skip
         self._last: dict[str, list[Ad]] = {}
+        self._rests: dict[str, float] = {}
         self._unread = Unread()
 
     def read(self, mark: str) -> Reading:
@@ -121,21 +124,26 @@ class CondorPool:
         """Return what is in the queue of a schedd, and what ended since it was last asked; at first, nothing.
 
         An access point of the fleet may be gone at any time, and its ad is there for minutes: of one that has said
-        nothing for a while, by the collector's clock, or does not answer, what it last said counts.
+        nothing for a while, by the collector's clock, or does not answer, what it last said counts. One that cannot be
+        reached from here, as behind a firewall, is asked again each five minutes.
         """
         name = str(ad.get("Name", ""))
         begin = since.get(name, now)
         last = _Queue(name, self._last.get(name, []), [], begin)
-        if "DynamoToken" in ad and newest - number(ad, "LastHeardFrom") > _SILENT:
+        ours = "DynamoToken" in ad
+        if ours and (newest - number(ad, "LastHeardFrom") > _SILENT or now < self._rests.get(name, 0.0)):
             return last
         with self._tokens(ad) as folder:
             try:
                 jobs, ended = self._apart.call(
-                    f"the schedd {name}", queued, ad, folder, JOB, ENDED, begin, now
-                )
+                    f"the schedd {name}", queued, ad, folder, JOB, ENDED, begin, now,
+                    limit=_PATIENCE if ours else None,
+                )  # fmt: skip
             except (CondorError, InfrastructureError) as error:
-                if "DynamoToken" not in ad:
+                if not ours:
                     raise
+                if isinstance(error, InfrastructureError):
+                    self._rests[name] = now + _REST
                 self._unread.failed(name, error, now)
                 return last
         self._unread.read(name)

@@ -12,7 +12,7 @@ from dynamo.fleet.proven import proven
 from dynamo.fleet.slice import machine_name
 
 #: Calls where the stand-ins of HTCondor are, instead of in a process apart.
-HERE = SimpleNamespace(call=lambda _whom, function, *arguments: function(*arguments))
+HERE = SimpleNamespace(call=lambda _whom, function, *arguments, **_: function(*arguments))
 _ORDER, _OTHER = "7f3a90c1d2e4", "00aa11bb22cc"
 
 

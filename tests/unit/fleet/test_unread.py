@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import htcondor2
 import pytest
 
+from dynamo.errors import InfrastructureError
 from dynamo.fleet.condor_pool import CondorPool
 from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.slice import machine_name
 
 #: Calls where the stand-ins of HTCondor are, instead of in a process apart.
-HERE = SimpleNamespace(call=lambda _whom, function, *arguments: function(*arguments))
+HERE = SimpleNamespace(call=lambda _whom, function, *arguments, **_: function(*arguments))
 _ORDER = "7f3a90c1d2e4"
 
 
@@ -79,3 +80,21 @@ def test_one_that_was_away_for_a_moment_is_not(pool, caplog):
     for now[0], refuses[0] in ((1000.0, True), (1060.0, False), (1121.0, True)):
         pool.read("")
     assert not caplog.messages
+
+
+def test_one_that_does_not_answer_is_left_alone_for_a_while(monkeypatch, pool):
+    """It is in the collector, but nothing comes through to it: a reading waits for all there are, and one at a time."""
+    pool, now, refuses = pool
+    refuses[0] = False
+    asked = []
+
+    def call(whom, function, *arguments, limit=None):
+        if limit is None:
+            return function(*arguments)
+        asked.append((now[0], limit))
+        raise InfrastructureError(f"{whom} did not answer")
+
+    monkeypatch.setattr(pool, "_apart", SimpleNamespace(call=call))
+    for now[0] in (1000.0, 1010.0, 1299.0, 1301.0, 1500.0):
+        assert pool.read("").workers[_ORDER].queue == 0
+    assert asked == [(1000.0, 10.0), (1301.0, 10.0)]
