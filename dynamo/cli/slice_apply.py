@@ -95,10 +95,14 @@ def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, w
     from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.owner import Owner, refuse_foreign
+    from dynamo.fleet.place import reach
     from dynamo.fleet.wiring import wire
 
     place = made(file, workspace)
+    machines = any(one.kind == "machine" for one in found.changes)
     with lock_slice(place.root / "fleet", slice_.name):
+        if machines:
+            reach(slice_.pool, slice_.name)  # nothing is made where none could join
         providers = {name: connect() for name, connect in _connectors(slice_).items()}
         with Ledger(place.journal, slice_.name) as ledger:
             owner = Owner(place.root, ledger)
@@ -108,7 +112,7 @@ def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, w
             refuse_foreign(slice_.name, owner.foreign({name: [network] for name, network in wired}))
         for name, network in wired:
             print(f"network {network.tags.group} at {name}: {network.cidr}", flush=True)
-        if any(one.kind == "machine" for one in found.changes):
+        if machines:
             _settle(file, place, slice_, found, wait)
         for step in found.changes:
             if step.kind == "network" and step.action == "remove":

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from dynamo.cli import main, slice_apply
-from dynamo.fleet import registry
+from dynamo.fleet import place, registry
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.offering import Offering
@@ -212,6 +212,14 @@ def test_machines_of_another_workspace_are_adopted_only_where_somebody_says_so(c
     assert not clouds["one"].there()
 
 
+def test_nothing_is_made_where_no_pool_can_be_reached(capsys, clouds):
+    """Networks without machines would be left, and cost money at some clouds."""
+    code, _, err = call(capsys, "apply", "s.yaml", "--yes")
+    assert (code, "pool" in err) == (2, True), err
+    assert not clouds["one"].networks
+    assert not clouds["one"].there()
+
+
 def test_who_was_quicker_keeps_what_is_his(capsys, clouds, monkeypatch):
     """While somebody is asked whether to apply a slice, another applies it elsewhere: his machines are not ours."""
     theirs = "radar:/srv/dfw/.dynamo"
@@ -222,6 +230,7 @@ def test_who_was_quicker_keeps_what_is_his(capsys, clouds, monkeypatch):
             clouds[{"a": "one", "b": "two"}[provider]].provider().create_network(named)
 
     monkeypatch.setattr(slice_apply, "confirm", meanwhile)
+    monkeypatch.setattr(place, "reach", lambda *_: None)
     code, _, err = call(capsys, "apply", "s.yaml")
     assert (code, f"not ordered from here: 1 at a and 1 at b, from {theirs}" in err) == (2, True), err
     assert not clouds["one"].there()
