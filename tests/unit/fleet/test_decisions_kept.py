@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -101,3 +102,21 @@ def test_what_is_thin_is_not_written_again(tmp_path):
             before = ledger._db._db.total_changes
             ledger.forget(50.0, views=at + 50.0)
             assert ledger._db._db.total_changes - before == 1
+
+
+def test_the_journal_grows_for_two_weeks_and_then_no_more(tmp_path):
+    """What is forgotten makes room for what comes, so the file need not be made smaller."""
+    view = inputs_data(replace(MANY, workers=MANY.workers[:50]), {})
+    pages = []
+    with Ledger(tmp_path / "journal.db", "dfw") as ledger:
+        for hour in range(0, 24 * 45, 4):
+            at = 3600.0 * hour
+            with ledger.change():
+                ledger.decided(at, "work", view, {"buys": [1], "releases": [], "reasons": ["why" * 500]})
+                ledger.tell(at, "booting", "why" * 500, uuid.uuid4().hex)
+                ledger.stands(at, {"at": at, "figures": [at] * 200})
+                ledger.forget(at - 14 * 86_400.0, views=at - 86_400.0)
+            pages.append(ledger._db.execute("PRAGMA page_count").fetchone()[0])
+    fortnight = 14 * 6
+    assert max(pages[2 * fortnight :]) <= max(pages[: 2 * fortnight])
+    assert pages[fortnight] > pages[12]
