@@ -34,6 +34,8 @@ _MODULES = {
 NAMES = tuple(_MODULES)
 #: What a setting is in words, by the kind of what it usually is.
 _KINDS = {float: "a number of 0 or more", int: "a whole number of 0 or more", str: "a word"}
+#: Settings by which something is divided.
+_DIVISORS = frozenset({"queue_length", "target_duration", "use"})
 #: Names of policies that are told what is in a trace, which only a simulation can do.
 FORESEEING = ("static_mean", "static_peak", "oracle")
 
@@ -66,6 +68,10 @@ def by_name(name: str, /, **settings: Any) -> Policy:
             raise UserError(
                 f"The setting {setting} of the policy {name} is {_KINDS[type(known[setting])]}, as "
                 f"{known[setting]}, not {value!r}."
+            )
+        if setting in _DIVISORS and value == 0:
+            raise UserError(
+                f"The setting {setting} of the policy {name} is above 0, as {known[setting]}, not 0."
             )
     own = {setting: value for setting, value in settings.items() if setting not in of_terms}
     inner = {setting: value for setting, value in settings.items() if setting in of_terms}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import UserError
+from dynamo.fleet.compare import Wanted, compare
 from dynamo.fleet.demand import Terms
 from dynamo.fleet.policies.careful import Careful
 from dynamo.fleet.policies.cobald import Cobald
@@ -331,6 +332,8 @@ def test_a_policy_is_called_as_it_is_written():
         ("work:terms=1", "no setting 'terms'"),
         ("least:max=1", "no setting 'max'. It has none"),
         ("work:margin=much", "margin of the policy work is a number of 0 or more, as 1.2, not 'much'"),
+        ("work:use=0", "use of the policy work is above 0, as 900.0, not 0"),
+        ("keda:queue_length=0", "is above 0, as 1.0, not 0"),
         ("work:margin=", "a number of 0 or more, as 1.2, not ''"),
         ("work:doubt=-1", "doubt of the policy work is a number of 0 or more, as 0.5, not -1"),
         ("work:hold=nan", "not nan"),
@@ -402,3 +405,26 @@ def test_every_trace_that_is_made_up_is_of_its_seed():
         assert [job.release for job in one.jobs] == sorted(job.release for job in one.jobs)
         assert all(job.release + job.work < job.due for job in one.jobs)
         assert one.until > one.jobs[-1].release
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_policy_takes_as_a_setting_it_can_decide_with(name):
+    """The least that each may be: what is refused cannot fail, and what is taken does not."""
+    due = [Job("k", 60.0 * n, 60.0 * n + 60.0, 10.0) for n in range(3) for _ in range(20)]
+    at_leisure = [Job("z", 30.0 * n, math.inf, 10.0) for n in range(3) for _ in range(20)]
+    trace = Trace.of("small", [*due, *at_leisure], period=60.0)
+    policy = by_name(name)
+    numbers = [
+        field.name
+        for one in (policy, getattr(policy, "terms", None))
+        if one is not None
+        for field in fields(one)
+        if isinstance(getattr(one, field.name), int | float)
+    ]
+    for setting in numbers:
+        try:
+            by_name(name, **{setting: 0})
+        except UserError:
+            continue
+        (found,) = compare(lambda _seed: trace, [plain()], [Wanted(name, {setting: 0}, name)], [0])
+        assert found.outcomes[0].jobs == 120, setting
