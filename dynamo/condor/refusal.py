@@ -33,8 +33,8 @@ def refusal(what: str, error: str, tokens: str, *, reached: bool = False, now: f
         cause = _credentials(tokens, time.time() if now is None else now)
     elif silent:
         cause = (
-            "the pool does not answer: is it up, and is its address right (`engine: {pool: ..., schedd: ...}`, "
-            "CONDOR_HOST)? `dynamo pool up` starts one on this machine"
+            "the pool does not answer: is it up, and is its address right (`engine: {pool: ..., schedd: ...}` of a "
+            "run file, `pool` of a slice, CONDOR_HOST)? `dynamo pool up` starts one on this machine"
         )
     else:
         cause = "ask the pool's administrator; the schedd's own log says more"
