@@ -14,6 +14,7 @@ from dynamo.fleet.asked import ask
 from dynamo.fleet.controller import Controller
 from dynamo.fleet.ledger import Ledger
 from dynamo.fleet.machine import Tags
+from dynamo.fleet.policies.keda import Keda
 from dynamo.fleet.refusals import UnavailableError
 from dynamo.fleet.session import Fleet
 
@@ -76,10 +77,15 @@ def test_a_port_that_is_taken_is_told_before_anything_is_asked(fleet):
     assert look.is_set()
 
 
-def test_a_policy_on_trial_stays_where_another_decides(fleet, tmp_path):
+def test_a_policy_on_trial_stays_where_another_decides(fleet, monkeypatch):
     """Its fault is told once, not in each turn; and who decides is changed beside it."""
     made, told, _ = fleet
     seen = []
+
+    def fail(*_):
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(Keda, "decide", fail)
 
     def look(controller) -> bool:
         seen.append((controller.policy.name, controller.decision.history["shadow"]["name"]))
@@ -87,10 +93,10 @@ def test_a_policy_on_trial_stays_where_another_decides(fleet, tmp_path):
             ask(controller.ledger, policy="queue_depth")
         return len(seen) == 4
 
-    made(shadow="keda:queue_length=0").run(threading.Event(), look)
-    assert seen == [(name, "keda:queue_length=0") for name in ("work", "work", "queue_depth", "queue_depth")]
+    made(shadow="keda:queue_length=2").run(threading.Event(), look)
+    assert seen == [(name, "keda:queue_length=2") for name in ("work", "work", "queue_depth", "queue_depth")]
     (line,) = [one for one in told if "on trial" in one]
-    assert line.startswith("the policy on trial failed (ZeroDivisionError: ")
+    assert line.startswith("the policy on trial failed (ZeroDivisionError: by nought)")
 
 
 def test_a_policy_has_its_settings_after_a_restart_too(fleet, tmp_path):
