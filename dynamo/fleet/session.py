@@ -36,7 +36,7 @@ from dynamo.fleet.starter import JoinPlace, WorkerStarter
 from dynamo.fleet.status import status_data
 from dynamo.fleet.steady import steady_clock, uptime
 from dynamo.fleet.surroundings import Surroundings
-from dynamo.fleet.telling import in_words, undisturbed
+from dynamo.fleet.telling import Troubles, in_words, undisturbed
 from dynamo.fleet.tunnel_hub import Hub
 from dynamo.fleet.tunnels import Tunnels
 from dynamo.fleet.wishes import Wishes
@@ -101,6 +101,7 @@ class Fleet:
     def __post_init__(self) -> None:
         """Go on where nobody can be told."""
         self.tell = undisturbed(self.tell)
+        self._troubles = Troubles(self.tell)
 
     def run(self, stop: threading.Event, until: Callable[[Controller], bool] | None = None) -> None:
         """Look after the slice until `stop` is set, or `until` holds; the machines stay."""
@@ -158,6 +159,7 @@ class Fleet:
         data = self._write(controller, clock())
         if service is not None:
             service.show(controller, data, clock())
+        self._troubles.follow(data["troubles"])
         self._told = self._tell_since(controller, self._told, clock())
 
     def _served(self, stack: ExitStack, slice_: str, clock: Callable[[], float]) -> MetricsService | None:

@@ -1,15 +1,15 @@
-"""How a fleet at work tells of itself: lines that may not get anywhere, and what a turn failed by in words."""
+"""How a fleet at work tells of itself: lines that may not get anywhere, what is wrong, and what a turn failed by."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from dynamo.errors import DynamoError
 
-__all__ = ["in_words", "undisturbed"]
+__all__ = ["Troubles", "in_words", "undisturbed"]
 
 
 def undisturbed(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -20,6 +20,31 @@ def undisturbed(tell: Callable[[str], None]) -> Callable[[str], None]:
             tell(line)
 
     return say
+
+
+class Troubles:
+    """Tells what is wrong for two turns in a row, once, and when it is over: who reads the log sees no `status`.
+
+    Parameters
+    ----------
+    tell
+        Is told, in lines.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._before: frozenset[str] = frozenset()
+        self._told: set[str] = set()
+
+    def follow(self, troubles: Mapping[str, str]) -> None:
+        """Take note of what is wrong in this turn: who has trouble, and why."""
+        for name in sorted(self._before & troubles.keys() - self._told):
+            self._tell(f"{name}: {troubles[name]}")
+            self._told.add(name)
+        for name in sorted(self._told - troubles.keys()):
+            self._tell(f"{name}: that is over")
+            self._told.remove(name)
+        self._before = frozenset(troubles)
 
 
 def in_words(error: Exception) -> str:

@@ -6,6 +6,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 
@@ -146,6 +147,21 @@ def test_nothing_is_bought_where_nobody_knows_what_there_is(fleet):
         made().run(threading.Event(), lambda _: cloud.calls.count("list") > 3)
     assert "offerings" in cloud.calls
     assert not cloud.there()
+
+
+def test_what_is_wrong_is_told_once_and_when_it_is_over(fleet):
+    """A cloud that does not answer for some turns."""
+    made, told, cloud = fleet
+    with ExitStack() as wrong:
+        wrong.enter_context(cloud.failing("list", UnavailableError("not now")))
+
+        def over(_) -> bool:
+            if cloud.calls.count("list") > 5 and "c: list: not now" in told:
+                wrong.close()
+            return "c: that is over" in told
+
+        made().run(threading.Event(), over)
+    assert [one for one in told if one.startswith("c: ")] == ["c: list: not now", "c: that is over"]
 
 
 def test_a_turn_that_fails_by_a_fault_of_ours_does_not_end_the_fleet(fleet, monkeypatch):
