@@ -60,14 +60,21 @@ def _requests(value: Any, depth: int) -> Iterator[dict[str, Any]]:
         raise UserError("nested too deep for requests of the older form")
     value = _decoded(value)
     if isinstance(value, list):
-        for one in value:
+        some = [_decoded(one) for one in value]
+        for number, one in enumerate(some, 1):
+            if not isinstance(one, dict | list) and any(map(_is_request, some)):
+                raise UserError(f"entry {number} of a list of requests is none: {json.dumps(one)[:40]}")
             yield from _requests(one, depth + 1)
     elif isinstance(value, dict):
-        if not value.keys().isdisjoint(FIELDS):
+        if _is_request(value):
             yield {name: _decoded(one) for name, one in value.items()}
         else:
             for one in value.values():
                 yield from _requests(one, depth + 1)
+
+
+def _is_request(value: Any) -> bool:
+    return isinstance(value, dict) and not value.keys().isdisjoint(FIELDS)
 
 
 def _decoded(value: Any) -> Any:

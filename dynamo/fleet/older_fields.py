@@ -146,7 +146,7 @@ def _size(request: Mapping[str, Any], to: Carried, driver: str) -> Any:
     flavor = to.text("forceflavor", request.get("forceflavor"))
     if flavor:
         return flavor
-    cores = max(to.whole("cpus", request.get("cpus")), 1)
+    cores = to.whole("cpus", request.get("cpus"), 1)
     memory = cores * to.whole("ramPerCpus", request.get("ramPerCpus")) or 1024 * cores
     if not number(request.get("ramPerCpus")):
         to.lose("ramPerCpus", "is missing: 1024 MB for each core are taken")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -44,15 +45,19 @@ class Carried:
             return ""
         return value.strip()
 
-    def whole(self, field: str, value: Any) -> int:
-        """Return a whole number, 0 where there is none; what is no number is lost."""
-        found = number(value)
+    def whole(self, field: str, value: Any, least: int = 0) -> int:
+        """Return a whole number, `least` where there is none; what is no number is lost, and a part is a whole."""
+        found, reason = number(value), ""
         if found is None and value not in (None, ""):
-            self.lose(field, "is no number")
+            reason = "is no number"
         if found is not None and found > _LARGEST:
-            self.lose(field, "is too large")
-            return 0
-        return int(found or 0)
+            found, reason = None, "is too large"
+        taken = max(math.ceil(found or 0), least)
+        if found not in (None, taken):
+            reason = f"is {found:g}"
+        if reason:
+            self.lose(field, f"{reason}: {taken} is taken" if taken else reason)
+        return taken
 
 
 def number(value: Any) -> float | None:

@@ -139,7 +139,17 @@ def test_numbers_as_texts_and_json_in_json(tmp_path):
     assert len(read_older(path)) == 1
     found = convert([{**SUBMIT, "cpus": "two", "ramPerCpus": True}], "casa")
     assert found.slice["nodes"]["submit-1"]["size"] == {"cores": 1, "memory": "1024 MB"}
-    assert lost_of(found)["1", "cpus"] == "is no number"
+    assert lost_of(found)["1", "cpus"] == "is no number: 1 is taken"
+    assert lost_of(convert([{**SUBMIT, "cpus": 2.5}], "casa"))["1", "cpus"] == "is 2.5: 3 is taken"
+    assert lost_of(convert([{**SUBMIT, "cpus": 1e300}], "casa"))["1", "cpus"] == "is no number: 1 is taken"
+
+
+@pytest.mark.parametrize(("extra", "number"), [([5], 2), (["x", WORKER], 2), ([None], 2)])
+def test_what_is_no_request_in_a_list_of_them_is_told(tmp_path, extra, number):
+    """Nothing vanishes without a word."""
+    (tmp_path / "old.json").write_text(json.dumps([WORKER, *extra]))
+    with pytest.raises(UserError, match=f"entry {number} of a list of requests is none"):
+        read_older(tmp_path / "old.json")
 
 
 def test_one_without_a_site_is_of_this_machine_with_its_cores_as_limit():
