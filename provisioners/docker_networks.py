@@ -3,6 +3,9 @@
 A machine itself may not change its network: what shapes it is a container that is there for a moment, shares the
 machine's network, and alone has the right to. Both ways are shaped, out by a token bucket on the machine's connection,
 in by another on a device (ifb) that what comes in is led through.
+
+What a network is shaped to stands on it, and Docker changes no label of what is there: another bandwidth is written on
+a volume of the same name, which holds nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dynamo.provisioners.docker_errors import status_of
@@ -31,8 +35,14 @@ _LATENCY = "50ms"
 _SHAPE = """set -eu
 device=$(ip -o link | awk -F'[ @:]+' -v mac="$1" 'tolower($0) ~ mac {print $2; exit}')
 [ -n "$device" ] || { echo "no connection with the address $1" >&2; exit 1; }
-tc qdisc replace dev "$device" root tbf rate "$2" burst "$3" latency "$4"
 within="ifb-$device"
+if [ "$2" = 0bit ]; then
+  ! ip link show "$within" > /dev/null 2>&1 || ip link del "$within"
+  ! tc qdisc show dev "$device" | grep -q ingress || tc qdisc del dev "$device" ingress
+  ! tc qdisc show dev "$device" | grep -q tbf || tc qdisc del dev "$device" root
+  exit 0
+fi
+tc qdisc replace dev "$device" root tbf rate "$2" burst "$3" latency "$4"
 ip link show "$within" > /dev/null 2>&1 || ip link add "$within" type ifb
 ip link set "$within" up
 tc qdisc replace dev "$within" root tbf rate "$2" burst "$3" latency "$4"
@@ -43,18 +53,21 @@ tc filter replace dev "$device" parent ffff: protocol all prio 1 handle 800::800
 
 
 def make(docker: Any, spec: NetworkSpec, provider: str) -> Network:
-    """Make a network; the same order is carried out once. Raises `BadRequestError` for addresses that cannot be."""
+    """Make a network, or shape the one of the same order anew, with the machines on it.
+
+    Raises `BadRequestError` for addresses that cannot be.
+    """
     from docker import types
 
     try:
         subnet = str(ipaddress.IPv4Network(spec.cidr))
     except ValueError as error:
         raise BadRequestError(f"{spec.cidr!r} are no addresses of a network: {error}") from None
+    bits = round(spec.bandwidth or 0)
+    labels = {**spec.tags.written(), PROVIDER: provider, _BANDWIDTH: str(bits)}
     if (found := _of_token(docker, spec.tags)) is not None:
-        return found
-    labels = {**spec.tags.written(), PROVIDER: provider}
-    if spec.bandwidth:
-        labels[_BANDWIDTH] = str(int(spec.bandwidth))
+        return found if found.bandwidth == bits else _reshape(docker, found, bits, labels)
+    _forget(docker, spec.tags)
     plan = types.IPAMConfig(pool_configs=[types.IPAMPool(subnet=subnet)])
     try:
         docker.networks.create(
@@ -72,16 +85,20 @@ def make(docker: Any, spec: NetworkSpec, provider: str) -> Network:
 def listed(docker: Any, slice_: str, provider: str) -> Sequence[Network]:
     """Return the networks of a slice that are of a provider."""
     found = [one for one in docker.api.networks(filters=of_slice(slice_)) if is_of(one, provider)]
-    return [network for one in found if (network := _network(one)) is not None]
+    return [network for one in found if (network := _network(docker, one)) is not None]
 
 
 def remove(docker: Any, id_: str) -> None:
     """Remove a network; one that is gone is no error, one with machines on it is refused."""
     try:
+        tags = Tags.read(docker.api.inspect_network(id_).get("Labels") or {})
         docker.api.remove_network(id_)
     except Exception as error:
         if status_of(error) != 404:
             raise
+    else:
+        if tags:
+            _forget(docker, tags)
 
 
 def connect(docker: Any, id_: str, networks: Sequence[str]) -> None:
@@ -97,8 +114,35 @@ def connect(docker: Any, id_: str, networks: Sequence[str]) -> None:
 def shape(docker: Any, id_: str, networks: Sequence[str]) -> None:
     """Hold a machine's connections to the bandwidths of its networks."""
     limited = {network: bits for network in networks if (bits := _bandwidth(docker, network))}
-    if not limited:
-        return
+    if limited:
+        _hold(docker, id_, limited)
+
+
+def _reshape(docker: Any, network: Network, bits: int, labels: Mapping[str, str]) -> Network:
+    """Hold all machines on a network to another bandwidth; what is cut off before the end is done again."""
+    done: set[str] = set()
+    for written in (False, True):
+        machines = docker.api.inspect_network(network.id).get("Containers") or {}
+        for id_ in machines.keys() - done:
+            _hold(docker, id_, {network.id: bits})
+            done.add(id_)
+        if not written:  # before it, a machine that comes is held to the old one, and found afterwards
+            _forget(docker, network.tags)
+            docker.api.create_volume(name_of(network.tags), labels=labels)
+    return replace(network, bandwidth=float(bits))
+
+
+def _forget(docker: Any, tags: Tags) -> None:
+    """Remove what says to which bandwidth a network was shaped anew, if anything does."""
+    try:
+        docker.api.remove_volume(name_of(tags))
+    except Exception as error:
+        if status_of(error) != 404:
+            raise
+
+
+def _hold(docker: Any, id_: str, limited: Mapping[str, int]) -> None:
+    """Hold a machine's connections to networks to so many bits a second."""
     attached = docker.api.inspect_container(id_)["NetworkSettings"]["Networks"]
     for one in attached.values():
         if one["NetworkID"] in limited:
@@ -129,18 +173,25 @@ def _shape(docker: Any, id_: str, mac: str, bits: int) -> None:
 
 
 def _bandwidth(docker: Any, network: str) -> int:
-    labels = docker.api.inspect_network(network).get("Labels") or {}
-    return int(labels.get(_BANDWIDTH, 0))
+    found = _network(docker, docker.api.inspect_network(network))
+    return int(found.bandwidth or 0) if found else 0
 
 
 def _of_token(docker: Any, tags: Tags) -> Network | None:
     found = docker.api.networks(filters={"label": [f"dynamo-token={tags.token}"]})
-    return next((made for one in found if (made := _network(one)) is not None and made.tags == tags), None)
+    made = (_network(docker, one) for one in found)
+    return next((one for one in made if one is not None and one.tags == tags), None)
 
 
-def _network(found: Mapping[str, Any]) -> Network | None:
-    tags = Tags.read(found.get("Labels") or {})
+def _network(docker: Any, found: Mapping[str, Any]) -> Network | None:
+    labels = found.get("Labels") or {}
+    tags = Tags.read(labels)
     if tags is None:
         return None
     plans = (found.get("IPAM") or {}).get("Config") or [{}]
-    return Network(found["Id"], tags, plans[0].get("Subnet", ""))
+    try:
+        labels = docker.api.inspect_volume(name_of(tags)).get("Labels") or {}
+    except Exception as error:
+        if status_of(error) != 404:
+            raise
+    return Network(found["Id"], tags, plans[0].get("Subnet", ""), float(labels.get(_BANDWIDTH) or 0))

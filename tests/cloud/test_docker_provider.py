@@ -313,6 +313,11 @@ def test_a_connection_is_held_to_the_bandwidth_of_its_network(bench, docker):
         assert unshaped > 500e6
         for measured in (out, back):
             assert 25e6 < measured < 55e6, f"{measured / 1e6:.0f} Mb/s"
+        shaped = bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr, bandwidth=20e6))
+        assert shaped in bench.connect().list_networks(name)
+        assert (shaped.id, shaped.bandwidth) == (slow.id, 20e6)
+        for measured in (_bits(docker, client.id, at[slow.id]), _bits(docker, client.id, at[slow.id], "-R")):
+            assert 10e6 < measured < 30e6, f"{measured / 1e6:.0f} Mb/s"
 
 
 def test_a_machine_cannot_lift_its_bandwidth(bench, docker):
@@ -325,6 +330,24 @@ def test_a_machine_cannot_lift_its_bandwidth(bench, docker):
         assert "tbf" in shown
         assert "rate 50Mbit" in shown
         assert one.exec_run(["tc", "qdisc", "del", "dev", "eth0", "root"]).exit_code != 0
+
+
+def test_a_bandwidth_that_is_changed_holds_for_machines_to_come_too_and_leaves_nothing(bench, docker):
+    """And it can be lifted; what it is written on goes with the network."""
+    with bench.slice() as name:
+        slow = _network(bench, name, "slow", "192.168.84.0/24", 50e6)
+        first = bench.connect().create(replace(bench.order(name), networks=(slow.id,)))
+        bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr, bandwidth=20e6))
+        later = bench.connect().create(replace(bench.order(name), networks=(slow.id,)))
+        machines = [docker.containers.get(one.id) for one in (first, later)]
+        for one in machines:
+            assert "rate 20Mbit" in one.exec_run(["tc", "qdisc"]).output.decode()
+        bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr))
+        assert [one.bandwidth for one in bench.connect().list_networks(name)] == [0.0]
+        for one in machines:
+            assert "tbf" not in one.exec_run(["tc", "qdisc"]).output.decode()
+        assert len(docker.volumes.list(filters={"label": f"dynamo-slice={name}"})) == 1
+    assert docker.volumes.list(filters={"label": f"dynamo-slice={name}"}) == []
 
 
 @pytest.mark.parametrize("price", ["much", "-1", "nan"])
@@ -371,6 +394,8 @@ def _await_removal(docker, id_):
 
 def test_what_says_not_of_which_provider_it_is_is_not_lost(monkeypatch):
     """Made before that was written on it: it is listed, and so taken away; what is of another provider is not."""
+    import docker as bindings
+
     labels = Tags("dfw", "workers", "7f").written()
     theirs = [{}, {"dynamo-provider": "a"}, {"dynamo-provider": "b"}]
     things = [
@@ -382,9 +407,14 @@ def test_what_says_not_of_which_provider_it_is_is_not_lost(monkeypatch):
         wanted = [tuple(one.split("=")) for one in filters["label"]]
         return [one for one in things if all(one["Labels"].get(key) == value for key, value in wanted)]
 
+    def no_volume(_):
+        raise bindings.errors.NotFound("no such volume", response=SimpleNamespace(status_code=404))
+
     @contextmanager
     def engine(*_, **__):
-        yield SimpleNamespace(api=SimpleNamespace(containers=listed, networks=listed))
+        yield SimpleNamespace(
+            api=SimpleNamespace(containers=listed, networks=listed, inspect_volume=no_volume)
+        )
 
     here = driver.connect(ProviderSettings("a", "docker"))
     monkeypatch.setattr(type(here), "_docker", engine)
