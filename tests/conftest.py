@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,29 +187,41 @@ class RunningPool:
         self.pool.container(part).start()
 
 
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPool]:
-    """A pool of its own name, so that one that runs here for other purposes is left alone."""
-    from dynamo.pool.host import connect
+@contextmanager
+def pool_of(
+    docker: Any, folders: pytest.TempPathFactory, name: str, image: str = "", **asked: Any
+) -> Iterator[RunningPool]:
+    """Have a pool with a workspace; nothing of it is left."""
     from dynamo.pool.image import build
     from dynamo.pool.pool import Pool
     from dynamo.pool.settings import PoolSettings
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        workspace = tmp_path_factory.mktemp("workspace")
+        patch.setenv("XDG_STATE_HOME", str(folders.mktemp("state")))
+        workspace = folders.mktemp("workspace")
         workspace.chmod(0o777)
-        client = connect()
-        image = build(client, print)
-        settings = PoolSettings(f"test-{os.getpid()}", workers=2, cores=1, mounts=(workspace,))
-        made = Pool(client, settings.name)
+        image = image or build(docker, print)
+        settings = PoolSettings(name, mounts=(workspace,), **asked)
+        made = Pool(docker, name)
         try:
             made.up(settings, image, print)
             yield RunningPool(made, settings, image, workspace)
         finally:
             made.down()
-            client.close()
             shutil.rmtree(workspace, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPool]:
+    """A pool of its own name, so that one that runs here for other purposes is left alone."""
+    from dynamo.pool.host import connect
+
+    name = f"test-{os.getpid()}"
+    with (
+        closing(connect()) as client,
+        pool_of(client, tmp_path_factory, name, workers=2, cores=1) as made,
+    ):
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from dynamo.fleet.refusals import (
 )
 from dynamo.pool.host import docker_socket
 from dynamo.testing.providers import PROVIDER_CHECKS, ProviderBench
+from tests.cloud.docker_use import bits
 
 _MIB = 2**20
 
@@ -307,16 +308,17 @@ def test_a_connection_is_held_to_the_bandwidth_of_its_network(bench, docker):
         at = _addresses(docker, server.id)
         for port in ("5201", "5202"):
             docker.containers.get(server.id).exec_run(["iperf3", "-s", "-D", "-p", port])
-        unshaped = _bits(docker, client.id, at[free.id])
-        out = _bits(docker, client.id, at[slow.id])
-        back = _bits(docker, client.id, at[slow.id], "-R")
+        machine = docker.containers.get(client.id)
+        unshaped = bits(machine, at[free.id])
+        out = bits(machine, at[slow.id])
+        back = bits(machine, at[slow.id], "-R")
         assert unshaped > 500e6
         for measured in (out, back):
             assert 25e6 < measured < 55e6, f"{measured / 1e6:.0f} Mb/s"
         shaped = bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr, bandwidth=20e6))
         assert shaped in bench.connect().list_networks(name)
         assert (shaped.id, shaped.bandwidth) == (slow.id, 20e6)
-        for measured in (_bits(docker, client.id, at[slow.id]), _bits(docker, client.id, at[slow.id], "-R")):
+        for measured in (bits(machine, at[slow.id]), bits(machine, at[slow.id], "-R")):
             assert 10e6 < measured < 30e6, f"{measured / 1e6:.0f} Mb/s"
 
 
@@ -376,13 +378,6 @@ def _network(bench, slice_, group, cidr, bandwidth):
 def _addresses(docker, id_):
     networks = docker.api.inspect_container(id_)["NetworkSettings"]["Networks"]
     return {one["NetworkID"]: one["IPAddress"] for one in networks.values()}
-
-
-def _bits(docker, id_, address, *more):
-    """Return the bits a second that arrived."""
-    command = ["iperf3", "-c", address, "-t", "3", "-O", "1", "-J", *more]
-    shown = docker.containers.get(id_).exec_run(command)
-    return json.loads(shown.output)["end"]["sum_received"]["bits_per_second"]
 
 
 def _await_removal(docker, id_):

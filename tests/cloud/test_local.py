@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import re
-import tarfile
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from dynamo.errors import UserError
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.provider import ProviderSettings
 from dynamo.fleet.refusals import AuthError, BadRequestError, GoneError, NoCapacityError, UnavailableError
+from tests.cloud.docker_use import lay
 from tests.cloud.local_life import ENDS
 from tests.cloud.local_use import CHECKS
 from tests.conftest import ROOT
@@ -67,21 +67,19 @@ class Laptop:
         assert code == 0, f"{command}: {said}"
         return said
 
-    def put(self, folder: str, **files: bytes) -> None:
+    def put(self, folder: str, files: Mapping[str, str | bytes]) -> None:
         """Lay files down that are the person's."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name.replace("__", "."))
-                entry.size, entry.uid, entry.gid, entry.mode = len(content), 1000, 1000, 0o644
-                archive.addfile(entry, io.BytesIO(content))
         self.do(f"mkdir -p {folder}")
-        assert self.container.put_archive(folder, packed.getvalue())
+        lay(self.container, folder, files, owner=1000)
+
+    def put_tests(self, name: str) -> None:
+        """Lay a script of the neighbours of this file down."""
+        self.put(f"{self.home}/tests", {name: (Path(__file__).parent / name).read_bytes()})
 
     def start_pool(self) -> None:
         """Start HTCondor of the person's own, as the page says it."""
         config = (ROOT / "examples/slices/personal-condor.conf").read_bytes()
-        self.put(f"{self.home}/personal-condor", **{"personal-condor__conf": config})
+        self.put(f"{self.home}/personal-condor", {"personal-condor.conf": config})
         self.do(f"cd personal-condor && {_PERSONAL}")
 
     def processes(self) -> list[str]:
@@ -91,9 +89,9 @@ class Laptop:
         ]
 
 
-@pytest.fixture
-def laptop(docker, fleet_image) -> Iterator[Laptop]:
-    """A machine of its own for each test; a folder on it is a small disk."""
+@contextmanager
+def a_laptop(docker: Any, fleet_image: str) -> Iterator[Laptop]:
+    """A machine; a folder on it is a small disk."""
     made = docker.containers.run(
         fleet_image, ["sleep", "infinity"], detach=True, init=True, name=f"dynamo-laptop-{uuid.uuid4().hex[:8]}",
         hostname="laptop", entrypoint="", tmpfs={"/small": "size=4m,uid=1000,mode=0700,exec"},
@@ -105,17 +103,31 @@ def laptop(docker, fleet_image) -> Iterator[Laptop]:
         made.remove(force=True)
 
 
+@pytest.fixture
+def laptop(docker, fleet_image) -> Iterator[Laptop]:
+    """A machine of its own for each test."""
+    with a_laptop(docker, fleet_image) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def desk(docker, fleet_image) -> Iterator[Laptop]:
+    """A machine for all checks: each has a folder of its own there, and leaves no process."""
+    with a_laptop(docker, fleet_image) as made:
+        made.put_tests("local_use.py")
+        yield made
+
+
 @pytest.mark.parametrize("check", sorted(CHECKS))
-def test_the_suite_of_providers_and_what_is_this_machines_own(check, laptop):
+def test_the_suite_of_providers_and_what_is_this_machines_own(check, desk):
     """Each holds for an ordinary user, where HTCondor is installed; afterwards no process is left."""
-    laptop.put(f"{laptop.home}/tests", local_use__py=(Path(__file__).parent / "local_use.py").read_bytes())
-    said = laptop.do(f"mkdir /small/yard && {_PYTHON} tests/local_use.py /small/yard {check}")
+    said = desk.do(f"mkdir /small/{check} && {_PYTHON} tests/local_use.py /small/{check} {check}")
     assert f"{check} holds" in said
 
 
 def test_a_fleet_that_runs_as_root_has_no_workers_that_are_root(laptop):
     """It must say whom they run as; and what that user lays in their place leads root nowhere."""
-    laptop.put(f"{laptop.home}/tests", local_use__py=(Path(__file__).parent / "local_use.py").read_bytes())
+    laptop.put_tests("local_use.py")
     laptop.container.exec_run(["mkdir", "-p", "/var/lib/dynamo/local"])
     command = [_PYTHON, "tests/local_use.py", "/var/lib/dynamo/local"]
     for one in ([*command, "as-root"], ["setpriv", "--bounding-set=-sys_ptrace", *command, "blind-root"]):
@@ -123,12 +135,24 @@ def test_a_fleet_that_runs_as_root_has_no_workers_that_are_root(laptop):
         assert done.exit_code == 0, done.output.decode()
 
 
+@pytest.fixture(scope="module")
+def ends(docker, fleet_image) -> Iterator[dict[str, Future[str]]]:
+    """All ends at once, each on a machine of its own: most of each is waiting."""
+
+    def come(end: str) -> str:
+        with a_laptop(docker, fleet_image) as one:
+            one.start_pool()
+            one.put_tests("local_life.py")
+            return one.do(f"{_PYTHON} tests/local_life.py {one.home}/life {end}")
+
+    with ThreadPoolExecutor(len(ENDS)) as together:
+        yield {end: together.submit(come, end) for end in ENDS}
+
+
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_a_worker_ends_by_itself(end, laptop):
+def test_a_worker_ends_by_itself(end, ends):
     """Without a job, too old, unknown to the pool, refused: it ends with all its processes, and says why."""
-    laptop.start_pool()
-    laptop.put(f"{laptop.home}/tests", local_life__py=(Path(__file__).parent / "local_life.py").read_bytes())
-    assert f"{end} holds" in laptop.do(f"{_PYTHON} tests/local_life.py {laptop.home}/life {end}")
+    assert f"{end} holds" in ends[end].result()
 
 
 def _provider(folder: Path, **options: str):
@@ -199,8 +223,8 @@ def test_nowcasts_on_a_laptop(laptop, until, samples):
     document = (ROOT / "examples/slices/one-laptop.yaml").read_text().replace("idle: 2 min", "idle: 10 s")
     frames = (samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc").read_bytes()
     horizons = (10, 15, 20)
-    runs = {f"nowcast-{h}__yaml": _NOWCAST.format(horizon=h).encode() for h in horizons}
-    laptop.put("/home/dynamo/work", slice__yaml=document.encode(), frames__nc=frames, **runs)
+    runs = {f"nowcast-{h}.yaml": _NOWCAST.format(horizon=h) for h in horizons}
+    laptop.put("/home/dynamo/work", {"slice.yaml": document, "frames.nc": frames, **runs})
     controller = "cd work && exec dynamo fleet run slice.yaml --interval 2 >> fleet.log 2>&1"
     with ThreadPoolExecutor(len(horizons) + 2) as together:
         first = together.submit(laptop.sh, controller)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +14,7 @@ from dynamo.fleet.record import WorkerRecord
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.starter import bandwidth
 from dynamo.fleet.userdata import WorkerStart, user_data
+from tests.cloud.docker_use import bits, lay
 
 _START = WorkerStart("w-1", "order-1", "https://10.0.0.1:9617/join", "pem", "t" * 43)
 _SCRIPT = "/var/lib/cloud/scripts/per-boot/dynamo-shape"
@@ -43,12 +41,6 @@ def machine(docker: Any, image: str, **more: Any) -> Iterator[Any]:
         made.remove(force=True)
 
 
-def bits(client: Any, address: str, *more: str) -> float:
-    """Return the bits a second that arrived."""
-    shown = client.exec_run(["iperf3", "-c", address, "-t", "3", "-O", "1", "-J", *more])
-    return float(json.loads(shown.output)["end"]["sum_received"]["bits_per_second"])
-
-
 def test_a_machine_holds_itself_to_its_bandwidth(docker, fleet_image):
     """By what its user data lays down and cloud-init runs at each boot; twice is no different, and it says so."""
     written = {
@@ -65,7 +57,7 @@ def test_a_machine_holds_itself_to_its_bandwidth(docker, fleet_image):
         )
         assert bits(one, address) > 500e6
         for path in ("/etc/dynamo/worker.conf", _SCRIPT):
-            one.put_archive("/", packed(path, written[path]["content"]))
+            lay(one, "/", {path: written[path]["content"]}, mode=0o755)
         for _ in range(2):
             assert one.exec_run(["sh", _SCRIPT]).exit_code == 0
         said = one.exec_run(["cat", "/var/log/dynamo-worker.log"]).output.decode()
@@ -83,8 +75,7 @@ def test_a_machine_that_cannot_says_so(docker, fleet_image):
     )
     script = (files("dynamo.fleet") / "shape.sh").read_text()
     with machine(docker, fleet_image, cap_drop=["ALL"], cap_add=["DAC_OVERRIDE"]) as one:
-        for path, text in (("/etc/dynamo/worker.conf", content), (_SCRIPT, script)):
-            one.put_archive("/", packed(path, text))
+        lay(one, "/", {"/etc/dynamo/worker.conf": content, _SCRIPT: script}, mode=0o755)
         one.exec_run(["sh", _SCRIPT])
         assert (
             b"eth0 could not be held to 50000000bit/s"
@@ -103,13 +94,3 @@ def test_the_slowest_network_counts(tmp_path):
     assert bandwidth(slice_, worker("both", "a")) == 50e6
     assert bandwidth(slice_, worker("free", "a")) == 0.0
     assert "dynamo-shape" not in user_data(_START)
-
-
-def packed(path: str, text: str) -> bytes:
-    """Return a file as Docker takes it."""
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w") as archive:
-        entry = tarfile.TarInfo(path.lstrip("/"))
-        entry.size, entry.mode = len(text.encode()), 0o755
-        archive.addfile(entry, io.BytesIO(text.encode()))
-    return whole.getvalue()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -20,7 +19,7 @@ from dynamo.errors import UserError
 from dynamo.pool.pool import Pool
 from dynamo.pool.settings import PoolSettings
 from tests.cloud.test_fleet_run import Running, dynamo
-from tests.conftest import RunningPool
+from tests.conftest import RunningPool, pool_of
 
 _SLICE = "afar"
 _DATA = ipaddress.ip_network("192.168.233.0/24")
@@ -88,32 +87,17 @@ def bridge(docker) -> str:
 @pytest.fixture(scope="module")
 def hub(docker, fleet_image, tmp_path_factory) -> Iterator[RunningPool]:
     """A pool without a worker of its own, whose central manager may be the hub of a tunnel."""
-    from dynamo.pool.image import build
-
-    with (
-        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as free,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as free:
         free.bind((bridge(docker), 0))
-        port = free.getsockname()[1]
-        free.close()
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        workspace = tmp_path_factory.mktemp("tunnel")
-        workspace.chmod(0o777)
-        name = f"test-{os.getpid()}-t"
-        settings = PoolSettings(name, workers=0, mounts=(workspace,), tunnel=f"{bridge(docker)}:{port}")
-        made = Pool(docker, name)
-        image = build(docker, print)
+        place = f"{bridge(docker)}:{free.getsockname()[1]}"
+    with pool_of(docker, tmp_path_factory, f"test-{os.getpid()}-t", workers=0, tunnel=place) as made:
         try:
-            made.up(settings, image, print)
-            yield RunningPool(made, settings, image, workspace)
+            yield made
         finally:
             for one in containers(docker):
                 one.remove(force=True)
             for one in docker.networks.list(filters={"label": f"dynamo-slice={_SLICE}"}):
                 one.remove()
-            made.down()
-            shutil.rmtree(workspace, ignore_errors=True)
 
 
 def containers(docker, **labels):

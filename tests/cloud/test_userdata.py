@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from dataclasses import replace
 
 import pytest
@@ -11,6 +9,7 @@ import yaml
 
 from dynamo.errors import UserError
 from dynamo.fleet.userdata import STOCK_DEBIAN, USER_DATA_LIMIT, Install, WorkerStart, user_data
+from tests.cloud.docker_use import lay
 
 _TOKEN = "join-token-that-is-good-once-0123456789"
 _START = WorkerStart(
@@ -31,12 +30,7 @@ def machine(docker, fleet_image):
 
 
 def _lay(machine, name, text):
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(text.encode())
-        archive.addfile(entry, io.BytesIO(text.encode()))
-    machine.put_archive("/tmp", packed.getvalue())
+    lay(machine, "/tmp", {name: text})
     return f"/tmp/{name}"
 
 

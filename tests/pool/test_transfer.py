@@ -6,14 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dynamo.journal import Journal
-from dynamo.pool.pool import Pool
-from dynamo.pool.settings import PoolSettings
+from tests.conftest import pool_of
 
 FLOW = """
 from dynamo import Input, Output, task, workflow
@@ -49,18 +47,9 @@ def laid(pool, name: str, engine: str) -> Path:
 @pytest.fixture(scope="module")
 def sharing(tmp_path_factory, pool, docker):
     """A pool whose workers see the workspace."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        workspace = tmp_path_factory.mktemp("workspace")
-        workspace.chmod(0o777)
-        settings = PoolSettings(f"shared-{os.getpid()}", workers=1, mounts=(workspace,), shared=True)
-        made = Pool(docker, settings.name)
-        try:
-            made.up(settings, pool.image, print)
-            yield replace(pool, pool=made, settings=settings, workspace=workspace)
-        finally:
-            made.down()
-            shutil.rmtree(workspace, ignore_errors=True)
+    name = f"shared-{os.getpid()}"
+    with pool_of(docker, tmp_path_factory, name, pool.image, workers=1, shared=True) as made:
+        yield made
 
 
 def test_on_a_file_system_that_all_see_nothing_is_sent(sharing):
