@@ -12,7 +12,9 @@ __all__ = ["Careful"]
 
 @dataclass(frozen=True, slots=True)
 class Careful(WorkPerDeadline):
-    """As `work`, with half as much again as the work needs: no more late jobs than with plain queue depth.
+    """As `work`, with half as much again as the work needs.
+
+    With a nowcast that tells what comes it has no more late jobs than plain queue depth; a live fleet is told less.
 
     Its parameters are those of `WorkPerDeadline`. What it costs beside others is in docs/explanation/when-to-buy.md.
     """
