@@ -58,13 +58,16 @@ def apply(file: Path, workspace: Path | None, *, yes: bool, wait: float) -> int:
     _refuse(found)
     _refuse_others(file, workspace, slice_, world)
     confirm("do this?", yes=yes)
+    settled = True
     if any(one.kind != "tunnel" for one in found.changes):
-        _carry_out(file, workspace, slice_, found, wait)
+        settled = _carry_out(file, workspace, slice_, found, wait)
     _tunnel(file, workspace, slice_, world)
     slice_, world = looked(file)
     left = with_tunnels(plan(slice_, world), slice_, journal)
     print(plan_words(left, slice_))
-    return 3 if left.changes or world.code else 0
+    if not settled:
+        print(f"not all machines have joined the pool in {wait:.0f} s", file=sys.stderr)
+    return 3 if left.changes or world.code or not settled else 0
 
 
 def _refuse(found: Plan) -> None:
@@ -91,7 +94,8 @@ def _refuse_others(file: Path, workspace: Path | None, slice_: Slice, world: Wor
         refuse_foreign(slice_.name, Owner(place.root, ledger).foreign(world.listed))
 
 
-def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, wait: float) -> None:
+def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, wait: float) -> bool:
+    """Do what was planned; return whether all machines have joined in time."""
     from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.lock import lock_slice
     from dynamo.fleet.owner import Owner, refuse_foreign
@@ -112,15 +116,18 @@ def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, w
             refuse_foreign(slice_.name, owner.foreign({name: [network] for name, network in wired}))
         for name, network in wired:
             print(f"network {network.tags.group} at {name}: {network.cidr}", flush=True)
-        if machines:
-            _settle(file, place, slice_, found, wait)
+        settled = not machines or _settle(file, place, slice_, found, wait)
         for step in found.changes:
             if step.kind == "network" and step.action == "remove":
                 _remove_network(providers[step.provider], step.id)
+    return settled
 
 
-def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: float) -> None:
-    """Have machines until each node group has its least, and none that is not in the slice is left."""
+def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: float) -> bool:
+    """Have machines until each node group has its least, and none that is not in the slice is left.
+
+    Returns whether it came to that in `wait` s.
+    """
     from dynamo.fleet.decision import Release
     from dynamo.fleet.session import Fleet
 
@@ -146,6 +153,7 @@ def _settle(file: Path, place: Workspace, slice_: Slice, found: Plan, wait: floa
         Fleet(file, place, "least", 3.0, lambda line: print(line, flush=True), obeys=False).run(stop, settled)
     finally:
         timer.cancel()
+    return not stop.is_set()
 
 
 def _tunnel(file: Path, workspace: Path | None, slice_: Slice, world: World) -> None:

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from dynamo.cli import main, slice_apply
-from dynamo.fleet import place, registry
+from dynamo.fleet import place, registry, session
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.network import NetworkSpec
 from dynamo.fleet.offering import Offering
 from dynamo.fleet.refusals import AuthError
+from dynamo.fleet.slice import machine_name
 from dynamo.fleet.slice_checks import load
 from dynamo.fleet.slice_file import schema_text
 from dynamo.fleet.wiring import network_specs
@@ -218,6 +219,34 @@ def test_nothing_is_made_where_no_pool_can_be_reached(capsys, clouds):
     assert (code, "pool" in err) == (2, True), err
     assert not clouds["one"].networks
     assert not clouds["one"].there()
+
+
+def test_machines_that_do_not_join_in_time_are_no_success(capsys, clouds, monkeypatch):
+    """They are there, so that nothing is left to be made; who goes on after `apply` counts on them."""
+
+    class Slow:
+        def __init__(self, *_, **__) -> None:
+            """Order three that boot for ever."""
+            slice_ = load("s.yaml")
+            for group, cloud, size, purchase in (
+                ("submit", "one", "small", "on-demand"),
+                *2 * (("workers", "two", "big", "spot"),),
+            ):
+                tags = Tags("dfw", group, f"t{len(clouds['one'].there() + clouds['two'].there())}")
+                (net,) = clouds[cloud].provider().list_networks("dfw")
+                name = machine_name(slice_.name, group, tags.token)
+                spec = MachineSpec(tags, name, size, purchase=purchase, networks=(net.id,))
+                clouds[cloud].provider().create(spec)
+
+        def run(self, stop, _) -> None:
+            """Wait for them."""
+            assert stop.wait(60)
+
+    monkeypatch.setattr(session, "Fleet", Slow)
+    monkeypatch.setattr(place, "reach", lambda *_: None)
+    code, out, err = call(capsys, "apply", "s.yaml", "--yes", "--wait", "0")
+    assert "nothing is to be done" in out
+    assert (code, err) == (3, "not all machines have joined the pool in 0 s\n")
 
 
 def test_who_was_quicker_keeps_what_is_his(capsys, clouds, monkeypatch):
