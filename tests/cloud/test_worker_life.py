@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import ipaddress
 import json
 import subprocess
-import tarfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.trust import PoolManager, Trust
 from dynamo.fleet.userdata import WorkerStart, user_data
 from dynamo.fleet.worker_config import PoolPlace
+from tests.cloud.docker_use import lay
 
 _SLICE = f"life-{uuid.uuid4().hex[:8]}"
 _GIB = 2**30
@@ -211,7 +211,8 @@ def test_a_worker_runs_a_job(yard, worker, until):
 def test_a_worker_s_token_opens_nothing_else(yard, worker, until):
     """With all that is on the machine one can neither submit, nor read the queue, drain, configure, nor get a token."""
     submit, manager = (f"{one}.{yard.pool.settings.domain}" for one in ("submit", "manager"))
-    _put(yard, worker, "/tmp/try.sub", "executable = /bin/true\nqueue\n")
+    machine = yard.docker.containers.get(worker.machine.id)
+    lay(machine, "/tmp", {"try.sub": "executable = /bin/true\nqueue\n"})
     assert yard.run(worker, "condor_status", "-af", "Name")[0] == 0
     for command in (
         ["condor_submit", "-remote", submit, "/tmp/try.sub"],
@@ -314,34 +315,50 @@ def test_a_worker_that_was_let_go_cannot_offer_slots(yard, worker, until):
     yard.provider.destroy(other.machine.id)
 
 
-def test_a_worker_without_work_ends_itself(yard):
+def _idle(yard, _):
     """No job for as long as it is kept idle: HTCondor ends, the machine is off, and Docker has removed it."""
     worker = yard.order(idle=3.0)
     assert any("HTCondor has ended" in line for line in yard.words(worker))
 
 
-def test_a_worker_that_is_too_old_lets_its_job_end(yard, until):
+def _old(yard, until):
     """Its lifetime is over: no new job, the one that runs is finished, and the machine is off."""
-    worker = yard.order(lifetime=30.0, grace=60.0)
+    worker = yard.order(lifetime=45.0, grace=60.0)
     until(lambda: yard.ads(worker), "the worker is in the pool")
-    folder = yard.submit(worker, "/bin/sleep", "30")
-    assert any("was to live 30 s" in line for line in yard.words(worker))
+    folder = yard.submit(worker, "/bin/sleep", "45")
+    assert any("was to live 45 s" in line for line in yard.words(worker))
     until(lambda: "\n005 " in (folder / "job.log").read_text(), "the end of the job")
     assert "\n004 " not in (folder / "job.log").read_text(), "the job was thrown out"
 
 
-def test_a_worker_that_lost_the_pool_ends_itself(yard, until):
+def _lost(yard, until):
     """Its network is taken away: after as long as it bears that, the machine is off."""
-    worker = yard.order(silent=20.0)
+    worker = yard.order(silent=30.0)
     until(lambda: yard.ads(worker), "the worker is in the pool")
     yard.docker.networks.get(yard.pool.pool.prefix).disconnect(worker.machine.id)
     assert any("no contact with the pool" in line for line in yard.words(worker))
 
 
-def test_a_worker_that_cannot_join_ends_itself(yard):
+def _alone(yard, _):
     """Nobody answers where it shall join: after as long as it bears that, the machine is off."""
     worker = yard.order(silent=5.0, join_url="https://192.0.2.1:9/join")
     assert any("no contact with the pool" in line for line in yard.words(worker))
+
+
+_ENDS = {"without work": _idle, "too old": _old, "lost the pool": _lost, "cannot join": _alone}
+
+
+@pytest.fixture(scope="module")
+def ends(yard, until):
+    """All ends at once: most of each is waiting."""
+    with ThreadPoolExecutor(len(_ENDS)) as together:
+        yield {name: together.submit(end, yard, until) for name, end in _ENDS.items()}
+
+
+@pytest.mark.parametrize("end", _ENDS)
+def test_a_worker_ends_itself(end, ends):
+    """By what is in its own user data, with no controller; of each it says why."""
+    ends[end].result()
 
 
 def test_a_worker_that_is_refused_ends_itself(yard):
@@ -389,12 +406,3 @@ def _errors(yard, worker) -> str:
         said.append(repr(error) + error.message + repr(spec))
     assert len(said) == 3
     return "\n".join(said)
-
-
-def _put(yard, worker, path, text):
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        entry = tarfile.TarInfo(Path(path).name)
-        entry.size = len(text.encode())
-        archive.addfile(entry, io.BytesIO(text.encode()))
-    yard.docker.containers.get(worker.machine.id).put_archive(str(Path(path).parent), packed.getvalue())
