@@ -67,6 +67,13 @@ def test_what_is_missing_is_bought_and_the_reason_has_the_figures():
     )
 
 
+def test_of_what_is_late_the_reason_tells():
+    """Nothing else waits: 120 core-seconds are caught up on in a minute."""
+    view = View(1000.0, loads=[load(900.0, 120.0)], workers=workers(1), offers=[OFFER], groups=GROUPS)
+    (reason,) = PLAIN.decide(view, {}).reasons
+    assert reason == "120 core-seconds are late whatever is bought: 2 cores; 2 there, 0 booting."
+
+
 def test_the_margin_grows_with_what_was_late():
     """Of 2.5 % late 0.5 % are tolerated: 2 % times 5 are a tenth more; it is never more than half as much again."""
     policy = WorkPerDeadline(margin=1.2, gain=5.0, tolerated=0.005)
