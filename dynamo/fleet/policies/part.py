@@ -131,11 +131,12 @@ def _need(need: Demand, now: float) -> str:
     if need.cores <= 0.0:
         return "nothing is due"
     guess = f", {need.guessed:,.0f} of them one for each job that nothing is known of" if need.guessed else ""
-    late = f", to catch up on {need.late:,.0f} core-seconds that are late" if need.late >= 0.5 else ""
     many = math.ceil(need.cores)
-    cores = f"{many:,} {'core' if many == 1 else 'cores'}{guess}{late}"
+    cores = f"{many:,} {'core' if many == 1 else 'cores'}{guess}"
     if need.work <= 0.0:
         return f"{need.late:,.0f} core-seconds are late whatever is bought: {cores}" if need.late else cores
+    if need.late >= 0.5:
+        cores += f", also for {need.late:,.0f} core-seconds that are late"
     if need.start > now:
         return (
             f"{need.work:,.0f} core-seconds are forecast in {need.start - now:,.0f} s, "

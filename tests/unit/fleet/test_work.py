@@ -72,6 +72,10 @@ def test_of_what_is_late_the_reason_tells():
     view = View(1000.0, loads=[load(900.0, 120.0)], workers=workers(1), offers=[OFFER], groups=GROUPS)
     (reason,) = PLAIN.decide(view, {}).reasons
     assert reason == "120 core-seconds are late whatever is bought: 2 cores; 2 there, 0 booting."
+    both = replace(view, loads=[load(900.0, 120.0), load(1100.0, 500.0)])
+    (reason,) = PLAIN.decide(both, {}).reasons
+    assert " core-seconds are due in 100 s: " in reason
+    assert ", also for 120 core-seconds that are late; 2 there, 0 booting" in reason
 
 
 def test_the_margin_grows_with_what_was_late():
