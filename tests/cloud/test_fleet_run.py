@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -10,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,9 +17,8 @@ from typing import Any
 import pytest
 
 from dynamo.fleet.ledger import Ledger
-from dynamo.pool.pool import Pool
-from dynamo.pool.settings import PoolSettings
-from tests.conftest import RunningPool
+from tests.cloud.docker_use import NOWCAST, lay
+from tests.conftest import pool_of
 
 _SLICE = "e2e"
 _DOCUMENT = """
@@ -33,38 +30,17 @@ nodes:
   workers: {{provider: here, size: {{cores: 1, memory: 2 GiB}}, max: 2, idle: 15 s}}
 limits: {{cores: 2}}
 """
-_NOWCAST = """
-workflow: dynamo.workflows.nowcast:nowcast
-inputs:
-  frames: frames.nc
-params: {{horizon: {horizon}, step: 5, previews: false}}
-products: "products/{{run}}"
-engine: htcondor
-deadline: 5 min
-workspace: .dynamo-{horizon}
-"""
 
 
 @pytest.fixture(scope="module")
 def empty_pool(docker, fleet_image, tmp_path_factory, samples):
     """A pool without a worker."""
-    from dynamo.pool.image import build
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        workspace = tmp_path_factory.mktemp("empty")
-        workspace.chmod(0o777)
-        settings = PoolSettings(f"test-{os.getpid()}-e", workers=0, mounts=(workspace,))
-        made = Pool(docker, settings.name)
-        image = build(docker, print)
+    with pool_of(docker, tmp_path_factory, f"test-{os.getpid()}-e", workers=0) as made:
         try:
-            made.up(settings, image, print)
-            yield RunningPool(made, settings, image, workspace)
+            yield made
         finally:
             for one in containers(docker):
                 one.remove(force=True)
-            made.down()
-            shutil.rmtree(workspace, ignore_errors=True)
 
 
 def containers(docker: Any) -> list[Any]:
@@ -131,7 +107,7 @@ def test_a_burst_of_nowcasts_on_an_empty_pool(empty_pool, docker, until, tmp_pat
     shutil.copy(samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc", place / "frames.nc")
     horizons = (10, 15, 20)
     for horizon in horizons:
-        (place / f"nowcast-{horizon}.yaml").write_text(_NOWCAST.format(horizon=horizon))
+        (place / f"nowcast-{horizon}.yaml").write_text(NOWCAST.format(horizon=horizon))
     document = _DOCUMENT.format(pool=empty_pool.settings.name, network=empty_pool.pool.prefix)
     (tmp_path / "slice.yaml").write_text(document)
     fleet = Running(tmp_path)
@@ -231,9 +207,7 @@ def test_a_user_submits_at_an_access_point_of_the_slice(empty_pool, docker, unti
         assert machine.labels["dynamo-group"] == "submit"
         fleet = Running(tmp_path)
         frames = (samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc").read_bytes()
-        machine.put_archive(
-            "/home/dynamo", _packed({"frames.nc": frames, "n.yaml": _NOWCAST.format(horizon=10).encode()})
-        )
+        lay(machine, "/home/dynamo", {"frames.nc": frames, "n.yaml": NOWCAST.format(horizon=10)})
         _as_user(
             machine,
             "mkdir w && cp frames.nc n.yaml w && cd w && dynamo run n.yaml && ls products/*/motion.nc",
@@ -260,13 +234,3 @@ def test_a_user_submits_at_an_access_point_of_the_slice(empty_pool, docker, unti
     assert queues.split() == [f"submit.{empty_pool.settings.domain}"]
     denied = empty_pool.pool.execute("manager", ["condor_config_val", "DENY_ADVERTISE_SCHEDD"])
     assert f"worker-{machine.attrs['Config']['Hostname']}@" in denied
-
-
-def _packed(files: dict[str, bytes]) -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w") as archive:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o644
-            archive.addfile(entry, io.BytesIO(data))
-    return whole.getvalue()

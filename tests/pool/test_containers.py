@@ -6,15 +6,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dynamo.images.base import base_image
-from dynamo.pool.pool import Pool
-from dynamo.pool.settings import PoolSettings
+from tests.conftest import pool_of
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "05-own-images"
 WHERE = """
@@ -79,25 +77,12 @@ ARGUMENT = "it's \"so\" $HOME $(x) \\ 'a'  b;c, #"
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory, docker: Any, pool: Any) -> Iterator[Any]:
     """A pool whose workers run jobs in containers; they see the folder ``images`` beside the workspace."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        workspace, images = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("images")
-        workspace.chmod(0o777)
-        images.chmod(0o755)
-        settings = PoolSettings(
-            f"containers-{os.getpid()}",
-            mounts=(workspace,),
-            containers=("docker", "apptainer"),
-            images=(images,),
-        )
-        made = Pool(docker, settings.name)
-        try:
-            made.up(settings, pool.image, print)
-            yield replace(pool, pool=made, settings=settings, workspace=workspace)
-        finally:
-            made.down()
-            shutil.rmtree(workspace, ignore_errors=True)
-            shutil.rmtree(images, ignore_errors=True)
+    images = tmp_path_factory.mktemp("images")
+    images.chmod(0o755)
+    name, runs = f"containers-{os.getpid()}", ("docker", "apptainer")
+    with pool_of(docker, tmp_path_factory, name, pool.image, containers=runs, images=(images,)) as made:
+        yield made
+    shutil.rmtree(images, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
