@@ -11,7 +11,7 @@ from typing import Any
 
 from dynamo.errors import UserError
 
-__all__ = ["CondorError", "collected", "queued"]
+__all__ = ["CondorError", "collected", "ended", "queued"]
 
 #: Where HTCondor looks for tokens: a setting of the whole process.
 _FOLDER = "SEC_TOKEN_DIRECTORY"
@@ -44,10 +44,8 @@ def collected(manager: str, kind: str, which: str, attributes: list[str]) -> lis
         return _plain(found, attributes)
 
 
-def queued(
-    schedd: Mapping[str, Any], tokens: str, jobs: list[str], ended: list[str], begin: int, end: int
-) -> tuple[list[Plain], list[Plain]]:
-    """Return the jobs in the queue of a schedd, and those that ended well in a time of whole seconds.
+def queued(schedd: Mapping[str, Any], tokens: str, attributes: list[str]) -> list[Plain]:
+    """Return these attributes of the jobs in the queue of a schedd.
 
     Parameters
     ----------
@@ -55,21 +53,27 @@ def queued(
         Its ad.
     tokens
         Folder of the tokens by which to ask it; empty for the configured one.
-    jobs, ended
-        Attributes of the one and of the others.
-    begin, end
-        The time, in Unix seconds; what is not over is for the next time.
+    attributes
+        Of jobs.
     """
+    with _schedd(schedd, tokens) as there:
+        return _plain(there.query(_QUEUE, attributes), attributes)
+
+
+def ended(schedd: Mapping[str, Any], tokens: str, attributes: list[str], begin: int, end: int) -> list[Plain]:
+    """Return likewise the jobs that ended well in a time of whole seconds: Unix seconds from `begin`, before `end`."""
+    which = f"CompletionDate >= {begin} && CompletionDate < {end} && JobStatus == 4 && ExitCode =?= 0"
+    which = f"({which}) && JobUniverse != 7 && JobUniverse != 12"
+    with _schedd(schedd, tokens) as there:
+        return _plain(there.history(which, attributes, match=_MOST), attributes)
+
+
+@contextmanager
+def _schedd(schedd: Mapping[str, Any], tokens: str) -> Iterator[Any]:
     with _asking() as condor, _by(condor, tokens):
         import classad2
 
-        there = condor.Schedd(classad2.ClassAd(dict(schedd)))
-        queue = _plain(there.query(_QUEUE, jobs), jobs)
-        if begin >= end:
-            return queue, []
-        which = f"CompletionDate >= {begin} && CompletionDate < {end} && JobStatus == 4 && ExitCode =?= 0"
-        which = f"({which}) && JobUniverse != 7 && JobUniverse != 12"
-        return queue, _plain(there.history(which, ended, match=_MOST), ended)
+        yield condor.Schedd(classad2.ClassAd(dict(schedd)))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ there is an answer. What is known of the pool is kept here, and outlives that pr
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -31,7 +32,7 @@ from dynamo.fleet.condor_ads import (
     number,
     workers_of,
 )
-from dynamo.fleet.condor_asking import CondorError, collected, queued
+from dynamo.fleet.condor_asking import CondorError, collected, ended, queued
 from dynamo.fleet.proven import proven
 from dynamo.fleet.queue import Done, Reading
 from dynamo.fleet.queue_key import QueueKeys
@@ -39,10 +40,14 @@ from dynamo.fleet.unread import Unread
 
 __all__ = ["CondorPool"]
 
+log = logging.getLogger(__name__)
+
 #: Seconds after which an access point that says nothing, which it does every few seconds, is not asked.
 _SILENT = 30.0
 #: Seconds that one has to answer, and for which it is not asked where it did not: a reading waits for all of them.
 _PATIENCE, _REST = 10.0, 300.0
+#: Access points that may keep a reading waiting; the others are asked in the next one.
+_SLOW = 2
 
 
 class _Queue(NamedTuple):
@@ -131,14 +136,14 @@ class CondorPool:
         begin = since.get(name, now)
         last = _Queue(name, self._last.get(name, []), [], begin)
         ours = "DynamoToken" in ad
-        if ours and (newest - number(ad, "LastHeardFrom") > _SILENT or now < self._rests.get(name, 0.0)):
+        silent = newest - number(ad, "LastHeardFrom") > _SILENT
+        if ours and (silent or now < self._rests.get(name, 0.0) or self._is_slow(now)):
             return last
         with self._tokens(ad) as folder:
             try:
-                jobs, ended = self._apart.call(
-                    f"the schedd {name}", queued, ad, folder, JOB, ENDED, begin, now,
-                    limit=_PATIENCE if ours else None,
-                )  # fmt: skip
+                limit = _PATIENCE if ours else None
+                jobs = self._apart.call(f"the schedd {name}", queued, ad, folder, JOB, limit=limit)
+                done = self._done(name, ad, folder, begin, now)
             except (CondorError, InfrastructureError) as error:
                 if not ours:
                     raise
@@ -147,7 +152,24 @@ class CondorPool:
                 self._unread.failed(name, error, now)
                 return last
         self._unread.read(name)
-        return _Queue(name, jobs, [one for one in map(done_of, ended) if one is not None], now)
+        return _Queue(name, jobs, done, now)
+
+    def _is_slow(self, now: float) -> bool:
+        """Whether this reading has waited for enough that did not answer."""
+        return sum(until == now + _REST for until in self._rests.values()) >= _SLOW
+
+    def _done(self, name: str, ad: Ad, folder: str, begin: int, now: int) -> list[Done]:
+        """Return the jobs of a schedd that ended; none where that takes too long to look up: less is learned then."""
+        whom = f"the history of the schedd {name}"
+        if begin >= now or now < self._rests.get(whom, 0.0):
+            return []
+        try:
+            found = self._apart.call(whom, ended, ad, folder, ENDED, begin, now, limit=_PATIENCE)
+        except InfrastructureError as error:
+            self._rests[whom] = now + _REST
+            log.warning("%s; until then nobody learns what its jobs take (MAX_HISTORY_LOG)", error.message)
+            return []
+        return [one for one in map(done_of, found) if one is not None]
 
     @contextmanager
     def _tokens(self, ad: Ad) -> Iterator[str]:

@@ -9,6 +9,7 @@ import htcondor2
 import pytest
 
 from dynamo.errors import InfrastructureError
+from dynamo.fleet.condor_asking import collected, queued
 from dynamo.fleet.condor_pool import CondorPool
 from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.slice import machine_name
@@ -98,3 +99,59 @@ def test_one_that_does_not_answer_is_left_alone_for_a_while(monkeypatch, pool):
     for now[0] in (1000.0, 1010.0, 1299.0, 1301.0, 1500.0):
         assert pool.read("").workers[_ORDER].queue == 0
     assert asked == [(1000.0, 10.0), (1301.0, 10.0)]
+
+
+def points(monkeypatch, pool, count, owner="worker-"):
+    """Have the collector list so many schedds that there are; return what answers in its place."""
+    orders = [f"{number:012x}" for number in range(count)]
+    listed = [
+        {
+            "Name": f"ap{number}",
+            "LastHeardFrom": 1e9,
+            "AuthenticatedIdentity": f"{owner}{machine_name('dfw', 'front', order)}@casa",
+            **({"DynamoToken": order} if owner else {}),
+        }
+        for number, order in enumerate(orders)
+    ]
+    return lambda kind: listed if kind == "Schedd" else []
+
+
+def test_many_that_do_not_answer_do_not_blind_the_fleet(monkeypatch, pool):
+    """Two at most keep a reading waiting; when all are known to be deaf, it waits for none."""
+    pool, now, _ = pool
+    listed, asked = points(monkeypatch, pool, 5), []
+
+    def call(whom, function, *arguments, limit=None):
+        if function is collected:
+            return listed(arguments[1])
+        asked.append(now[0])
+        raise InfrastructureError(f"{whom} did not answer")
+
+    monkeypatch.setattr(pool, "_apart", SimpleNamespace(call=call))
+    for now[0] in (1000.0, 1010.0, 1020.0, 1030.0):
+        assert len(pool.read("").workers) == 5
+    assert asked == [1000.0, 1000.0, 1010.0, 1010.0, 1020.0]
+
+
+def test_a_history_that_takes_too_long_keeps_nobody_from_the_queue(monkeypatch, pool, caplog):
+    """Of the pool's own schedd too: its jobs count, what those that ended took is not learned for a while."""
+    pool, now, _ = pool
+    listed, asked = points(monkeypatch, pool, 1, owner=""), []
+    job = {"ClusterId": 1, "ProcId": 0, "JobStatus": 1, "Owner": "radar", "Cmd": "/bin/tile"}
+
+    def call(whom, function, *arguments, limit=None):
+        if function is collected:
+            return listed(arguments[1])
+        if function is queued:
+            return [job]
+        asked.append(now[0])
+        raise InfrastructureError(f"{whom} did not answer within {limit:g} s")
+
+    monkeypatch.setattr(pool, "_apart", SimpleNamespace(call=call))
+    mark = ""
+    for now[0] in (1000.0, 1010.0, 1020.0, 1311.0):
+        read = pool.read(mark)
+        mark = read.mark
+        assert len(read.jobs) == 1
+    assert asked == [1010.0, 1311.0]
+    assert caplog.messages[0].startswith("the history of the schedd ap0 did not answer within 10 s")
