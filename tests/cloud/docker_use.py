@@ -8,6 +8,18 @@ import tarfile
 from collections.abc import Mapping
 from typing import Any
 
+#: A run file of which several may be at work in one folder, each with a horizon in minutes.
+NOWCAST = """
+workflow: dynamo.workflows.nowcast:nowcast
+inputs:
+  frames: frames.nc
+params: {{horizon: {horizon}, step: 5, previews: false}}
+products: "products/{{run}}"
+engine: htcondor
+deadline: 5 min
+workspace: .dynamo-{horizon}
+"""
+
 
 def lay(
     machine: Any, folder: str, files: Mapping[str, str | bytes], *, mode: int = 0o644, owner: int = 0

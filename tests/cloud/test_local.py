@@ -22,22 +22,12 @@ from dynamo.errors import UserError
 from dynamo.fleet.machine import MachineSpec, Tags
 from dynamo.fleet.provider import ProviderSettings
 from dynamo.fleet.refusals import AuthError, BadRequestError, GoneError, NoCapacityError, UnavailableError
-from tests.cloud.docker_use import lay
+from tests.cloud.docker_use import NOWCAST, lay
 from tests.cloud.local_life import ENDS
 from tests.cloud.local_use import CHECKS
 from tests.conftest import ROOT
 
 _PYTHON = "/opt/dynamo/bin/python"
-_NOWCAST = """
-workflow: dynamo.workflows.nowcast:nowcast
-inputs:
-  frames: frames.nc
-params: {{horizon: {horizon}, step: 5, previews: false}}
-products: "products/{{run}}"
-engine: htcondor
-deadline: 5 min
-workspace: .dynamo-{horizon}
-"""
 #: As docs/howto/workers.md says it.
 _PERSONAL = """
 mkdir -p -m 700 config.d log spool execute passwords.d tokens.d
@@ -223,7 +213,7 @@ def test_nowcasts_on_a_laptop(laptop, until, samples):
     document = (ROOT / "examples/slices/one-laptop.yaml").read_text().replace("idle: 2 min", "idle: 10 s")
     frames = (samples / "grids" / "casa_dfw_merged_1min_40x400x400.nc").read_bytes()
     horizons = (10, 15, 20)
-    runs = {f"nowcast-{h}.yaml": _NOWCAST.format(horizon=h) for h in horizons}
+    runs = {f"nowcast-{h}.yaml": NOWCAST.format(horizon=h) for h in horizons}
     laptop.put("/home/dynamo/work", {"slice.yaml": document, "frames.nc": frames, **runs})
     controller = "cd work && exec dynamo fleet run slice.yaml --interval 2 >> fleet.log 2>&1"
     with ThreadPoolExecutor(len(horizons) + 2) as together:
