@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -273,16 +274,24 @@ def _worker(one: object) -> dict[str, object]:
 
 
 def _opened(file: Path, workspace: Path | None) -> tuple[Workspace, Ledger]:
-    """Open what was kept of the slice."""
+    """Open what was kept of the slice, also of one that is faulty now where a fleet is at work by what was before."""
     from dynamo.fleet.ledger import Ledger
+    from dynamo.fleet.lock import controller_of
     from dynamo.fleet.slice_checks import load
+    from dynamo.fleet.slice_file import FaultySliceError, read
     from dynamo.journal.workspace import Workspace
 
-    slice_ = load(file)
     place = Workspace(root_of(file, workspace).absolute())
+    try:
+        name = load(file).name
+    except FaultySliceError as error:
+        name = str(read(file).root.data().get("slice", ""))
+        if not (name and controller_of(place.root / "fleet", name)):
+            raise
+        print(f"the fleet at work goes on by what was there before:\n{error.message}", file=sys.stderr)
     if not place.journal.is_file():
         raise UserError(
-            f"nobody has looked after the slice {slice_.name!r} from here, for there is no workspace {place.root}; "
+            f"nobody has looked after the slice {name!r} from here, for there is no workspace {place.root}; "
             f"name one with --workspace, or begin: dynamo fleet run {file}"
         )
-    return place, Ledger(place.journal, slice_.name)
+    return place, Ledger(place.journal, name)

@@ -25,6 +25,7 @@ __all__ = ["check", "load", "reach"]
 #: What may be part of a host name; of the two names of one machine together they must not be too long.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LONGEST = 63
+_YEAR = 365 * 86_400.0
 
 DriverOf = Callable[[str], Driver]
 Find = Callable[[str], Credentials]
@@ -129,6 +130,8 @@ def _check_group(draft: SliceDraft, name: str, group: NodeGroup) -> None:
             f"host names of its machines (slice, group and {TOKEN_SHOWN} letters) would have {length} letters, and at "
             f"most {_LONGEST} can be: shorten the name of the slice or of the group",
         )
+    for key in [one for one in ("lifetime", "idle") if getattr(group, one) > _YEAR]:
+        draft.tell((*at, key), "is longer than a year")
     if not group.offers:
         draft.tell((*at, "offers"), "is empty")
     seen: dict[str, int] = {}

@@ -112,6 +112,18 @@ def test_a_faulty_slice_is_told_with_its_place(capsys, here, verb):
     assert not (here / ".dynamo").exists()
 
 
+@pytest.mark.parametrize("verb", [("status",), ("pause",), ("drain", "--all")], ids=" ".join)
+@pytest.mark.usefixtures("ledger")
+def test_a_fleet_at_work_is_asked_while_its_slice_is_faulty(capsys, here, verb):
+    """It goes on by what was there before; somebody who is editing must be able to stop it."""
+    (here / "s.yaml").write_text(TEXT.replace("max: 5", "maxx: 5"))
+    with looked_after(here):
+        _, out, err = call(capsys, *words(verb))
+    assert out
+    assert err.startswith("the fleet at work goes on by what was there before:\n2 faults\ns.yaml:5:")
+    assert call(capsys, *words(verb))[0] == 2
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_without_a_workspace_nothing_is_known(capsys, here, verb):
     """It says which one it looked for, and makes none; another may be named."""

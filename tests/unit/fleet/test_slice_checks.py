@@ -106,6 +106,8 @@ def test_a_good_slice_has_no_fault():
         ("  workers:", "  §" + "w" * 60 + ":", "host names of its machines (slice, group and 8 letters) would have 73"),
         ("min: 1", "min: §41", "min: is 41, and `max` is 40"),
         ("warm: 2", "warm: §41", "warm: is 41, and `max` is 40"),
+        ("warm: 2", "lifetime: §1000000000000 d", "lifetime: is longer than a year"),
+        ("warm: 2", "idle: §366 d", "idle: is longer than a year"),
         ("count: 1, role: submit", "max: 1, role: §submit", "role: only workers grow and shrink: say how many of"),
         ("spans: here", "spans: §hre", "spans: unknown provider 'hre' (did you mean 'here'?)"),
         ("spans: here", "spans: [here, §here]", "spans: 'here' stands here twice"),
