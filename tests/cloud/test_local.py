@@ -229,6 +229,9 @@ def test_nowcasts_on_a_laptop(laptop, until, samples):
             assert code == 0, said + laptop.do("cat work/fleet.log")
         status = json.loads(laptop.do("cd work && dynamo fleet status slice.yaml --json"))
         until(lambda: not _workers(laptop), "all workers are gone", 120)
+        # Else who destroys the slice waits for machines that were ordered just now, for all that it knows.
+        stands = "cd work && dynamo fleet status slice.yaml"
+        until(lambda: "cores     0 paid" in laptop.sh(stands)[1], "all are written down as gone", 60)
         laptop.do("pkill -TERM -f '[f]leet run slice.yaml'")
         assert second.result()[0] == 0, second.result()
     said = laptop.do("cat work/fleet.log")
