@@ -142,9 +142,11 @@ def _forget(docker: Any, tags: Tags) -> None:
 
 
 def _hold(docker: Any, id_: str, limited: Mapping[str, int]) -> None:
-    """Hold a machine's connections to networks to so many bits a second."""
-    attached = docker.api.inspect_container(id_)["NetworkSettings"]["Networks"]
-    for one in attached.values():
+    """Hold a machine's connections to networks to so many bits a second; what somebody else put there is let be."""
+    found = docker.api.inspect_container(id_)
+    if Tags.read(found["Config"].get("Labels") or {}) is None:
+        return
+    for one in found["NetworkSettings"]["Networks"].values():
         if one["NetworkID"] in limited:
             _shape(docker, id_, one["MacAddress"], limited[one["NetworkID"]])
 

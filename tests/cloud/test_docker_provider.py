@@ -32,6 +32,7 @@ from dynamo.fleet.refusals import (
     UnavailableError,
 )
 from dynamo.pool.host import docker_socket
+from dynamo.pool.image import WORKER_IMAGE
 from dynamo.testing.providers import PROVIDER_CHECKS, ProviderBench
 from tests.cloud.docker_use import bits
 
@@ -339,7 +340,12 @@ def test_a_bandwidth_that_is_changed_holds_for_machines_to_come_too_and_leaves_n
     with bench.slice() as name:
         slow = _network(bench, name, "slow", "192.168.84.0/24", 50e6)
         first = bench.connect().create(replace(bench.order(name), networks=(slow.id,)))
-        bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr, bandwidth=20e6))
+        foreign = docker.containers.run(WORKER_IMAGE, ["sleep", "inf"], detach=True, network=slow.id)
+        try:
+            bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr, bandwidth=20e6))
+            assert "tbf" not in foreign.exec_run(["tc", "qdisc"]).output.decode()  # it is somebody else's
+        finally:
+            foreign.remove(force=True)
         later = bench.connect().create(replace(bench.order(name), networks=(slow.id,)))
         machines = [docker.containers.get(one.id) for one in (first, later)]
         for one in machines:
