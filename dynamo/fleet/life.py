@@ -48,7 +48,8 @@ class Patience:
     booting
         A machine that has not joined the pool, where nothing was learned yet of how long those of its offer take.
     missing, many_missing
-        A machine that no listing has: one or two of a provider, or more than half of them.
+        A machine that no listing has: one or two of a provider, or more than half of them; where the pool does not know
+        most of its own any more either, two are many.
     believed
         One that is gone without having been taken away: if it is listed again, it goes on as it was.
     said

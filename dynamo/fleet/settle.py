@@ -61,8 +61,8 @@ class _Judge:
         self.under_way, self.before, self.boots, self.patience = under_way, before, boots, patience
         self.points = points
         self.noticed: dict[str, float] = {}
-        self.many = frozenset(self._many_missing())
         self.crowd = self._crowd()
+        self.many = frozenset(self._many_missing())
 
     def all(self) -> Settled:
         changed: list[WorkerRecord] = []
@@ -258,7 +258,11 @@ class _Judge:
                     yield Destroy(provider, machine.id, machine.tags.token, "a second machine of one order")
 
     def _many_missing(self) -> Iterator[str]:
-        """Tokens of workers of providers that do not list more than half of what should be there."""
+        """Tokens of workers of providers that do not list more than half of what should be there.
+
+        Two count as many where the pool knows most of its own no more: it may have been restarted just then.
+        """
+        few = 2 if self.crowd else 1
         for provider in self.seen.fresh:
             should = [
                 w
@@ -266,7 +270,7 @@ class _Judge:
                 if w.provider == provider and w.stage in {"booting", "joined"}
             ]
             missing = [w.token for w in should if self._machine(w) is None]
-            if len(missing) > 2 and 2 * len(missing) > len(should):
+            if len(missing) > few and 2 * len(missing) > len(should):
                 yield from missing
 
     def _long(self, what: str, seconds: float) -> bool:

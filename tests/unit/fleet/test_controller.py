@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dynamo.fleet.machine import Tags
@@ -675,6 +675,9 @@ FAULTS = {
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=12), st.integers(1, 6))
+@example(
+    ["refused", "destroy fails", "destroy fails", "restart", "empty", "pool down"], 2
+)  # both views are wrong
 def test_whatever_comes_together(tmp_path_factory, world_type, faults, steps):
     """Any faults in any order: in the end each job is done, nothing is left, and no limit was exceeded on the way."""
     limits = SliceLimits(cores=12, usd_per_hour=6.0)
