@@ -124,8 +124,13 @@ def _reshape(docker: Any, network: Network, bits: int, labels: Mapping[str, str]
     for written in (False, True):
         machines = docker.api.inspect_network(network.id).get("Containers") or {}
         for id_ in machines.keys() - done:
-            _hold(docker, id_, {network.id: bits})
-            done.add(id_)
+            try:
+                _hold(docker, id_, {network.id: bits})
+            except Exception as error:
+                if status_of(error) not in {404, 409}:
+                    raise  # else it has just ended, or is not up yet: then it shapes itself when it is
+            else:
+                done.add(id_)
         if not written:  # before it, a machine that comes is held to the old one, and found afterwards
             _forget(docker, network.tags)
             docker.api.create_volume(name_of(network.tags), labels=labels)

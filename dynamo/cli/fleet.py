@@ -277,7 +277,7 @@ def _opened(file: Path, workspace: Path | None) -> tuple[Workspace, Ledger]:
     """Open what was kept of the slice, also of one that is faulty now where a fleet is at work by what was before."""
     from dynamo.fleet.ledger import Ledger
     from dynamo.fleet.lock import controller_of
-    from dynamo.fleet.slice_checks import load
+    from dynamo.fleet.slice_checks import is_name, load
     from dynamo.fleet.slice_file import FaultySliceError, read
     from dynamo.journal.workspace import Workspace
 
@@ -286,7 +286,7 @@ def _opened(file: Path, workspace: Path | None) -> tuple[Workspace, Ledger]:
         name = load(file).name
     except FaultySliceError as error:
         name = str(read(file).root.data().get("slice", ""))
-        if not (name and controller_of(place.root / "fleet", name)):
+        if not (is_name(name) and controller_of(place.root / "fleet", name)):
             raise
         print(f"the fleet at work goes on by what was there before:\n{error.message}", file=sys.stderr)
     if not place.journal.is_file():

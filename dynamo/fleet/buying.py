@@ -106,12 +106,16 @@ def lacking(slice_: Slice, group: str, provider: str, networks: Mapping[str, Map
 def unknown_offers(
     slice_: Slice, catalogue: Catalogue, networks: Mapping[str, Mapping[str, str]]
 ) -> frozenset[str]:
-    """Return the offers of a slice whose providers have not said yet what they are, or whose networks are not there."""
+    """Return the offers of a slice whose providers have not said yet what they are, or which networks there are.
+
+    Of one whose network cannot be made nothing is bought, but its workers are known.
+    """
     return frozenset(
         offer.key(name)
         for name, group in slice_.nodes.items()
         for offer in group.offers
-        if offer.provider not in catalogue or lacking(slice_, name, offer.provider, networks)
+        if offer.provider not in catalogue
+        or (offer.provider not in networks and lacking(slice_, name, offer.provider, networks))
     )
 
 

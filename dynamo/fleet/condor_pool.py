@@ -152,23 +152,29 @@ class CondorPool:
                 self._unread.failed(name, error, now)
                 return last
         self._unread.read(name)
-        return _Queue(name, jobs, done, now)
+        return _Queue(name, jobs, done or [], begin if done is None else now)
 
     def _is_slow(self, now: float) -> bool:
         """Whether this reading has waited for enough that did not answer."""
         return sum(until == now + _REST for until in self._rests.values()) >= _SLOW
 
-    def _done(self, name: str, ad: Ad, folder: str, begin: int, now: int) -> list[Done]:
-        """Return the jobs of a schedd that ended; none where that takes too long to look up: less is learned then."""
+    def _done(self, name: str, ad: Ad, folder: str, begin: int, now: int) -> list[Done] | None:
+        """Return the jobs of a schedd that ended; None where that is refused, or takes too long: it is asked later."""
         whom = f"the history of the schedd {name}"
-        if begin >= now or now < self._rests.get(whom, 0.0):
+        if now < self._rests.get(whom, 0.0):
+            return None
+        if begin >= now:
             return []
         try:
             found = self._apart.call(whom, ended, ad, folder, ENDED, begin, now, limit=_PATIENCE)
-        except InfrastructureError as error:
+        except (CondorError, InfrastructureError) as error:
             self._rests[whom] = now + _REST
-            log.warning("%s; until then nobody learns what its jobs take (MAX_HISTORY_LOG)", error.message)
-            return []
+            log.warning(
+                "%s cannot be read: %s; until then nobody learns what its jobs take (MAX_HISTORY_LOG)",
+                whom,
+                error,
+            )
+            return None
         return [one for one in map(done_of, found) if one is not None]
 
     @contextmanager

@@ -20,7 +20,7 @@ from dynamo.fleet.slice_networks import check_groups_networks, check_networks
 from dynamo.fleet.slice_secrets import refuse_open, refuse_secrets
 from dynamo.runfile.values import At
 
-__all__ = ["check", "load", "reach"]
+__all__ = ["check", "is_name", "load", "reach"]
 
 #: What may be part of a host name; of the two names of one machine together they must not be too long.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -77,6 +77,11 @@ def check(
             _check_offer(draft, slice_, draft.offer_at(name, index), offer, drivers)
     check_least(draft)
     return drivers
+
+
+def is_name(text: str) -> bool:
+    """Whether a slice, a provider, a network or a node group may be called so."""
+    return len(text) <= _LONGEST and _NAME.fullmatch(text) is not None
 
 
 def _check_name(draft: SliceDraft, at: At, name: str) -> None:

@@ -358,6 +358,22 @@ def test_a_bandwidth_that_is_changed_holds_for_machines_to_come_too_and_leaves_n
     assert docker.volumes.list(filters={"label": f"dynamo-slice={name}"}) == []
 
 
+def test_a_machine_that_ends_while_its_network_is_shaped_anew_is_let_be(bench, docker, monkeypatch):
+    """And one that is not up yet: Docker lists both, and knows neither."""
+    with bench.slice() as name:
+        slow = _network(bench, name, "slow", "192.168.85.0/24", 50e6)
+        asked = docker.api.inspect_network
+
+        def listed(self, id_, *arguments, **named):
+            found = asked(id_, *arguments, **named)
+            return {**found, "Containers": {**found.get("Containers", {}), "ep-0123": {}, "gone": {}}}
+
+        monkeypatch.setattr(type(docker.api), "inspect_network", listed)
+        shaped = bench.connect().create_network(NetworkSpec(slow.tags, slow.cidr, bandwidth=20e6))
+        assert shaped.bandwidth == 20e6
+        monkeypatch.undo()
+
+
 @pytest.mark.parametrize("price", ["much", "-1", "nan"])
 def test_a_price_that_is_none_is_refused(price):
     """A price must be a number from 0 up."""

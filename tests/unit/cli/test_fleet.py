@@ -122,6 +122,10 @@ def test_a_fleet_at_work_is_asked_while_its_slice_is_faulty(capsys, here, verb):
     assert out
     assert err.startswith("the fleet at work goes on by what was there before:\n2 faults\ns.yaml:5:")
     assert call(capsys, *words(verb))[0] == 2
+    for name in ("../fleet/dfw", "d" * 300, "[dfw]"):  # of no fleet
+        (here / "s.yaml").write_text(TEXT.replace("dfw", name))
+        with looked_after(here):
+            assert call(capsys, *words(verb))[:2] == (2, "")
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -120,6 +120,20 @@ def test_a_network_that_is_there_serves_though_it_cannot_be_changed(worlds, erro
         assert not world.there
 
 
+def test_a_network_that_can_never_be_made_keeps_nobody(worlds):
+    """Nothing is bought for its group, but who has been there without a job for long enough goes."""
+    world = worlds(SLICE)
+    world.pool.submit("lead", 100, count=12)
+    world.run(60)
+    assert world.there
+    world.slice = WIRED
+    world.controller.edit(WIRED)
+    with world.cloud.failing("create_network", AuthError("no more networks")):
+        world.run(3000)
+        assert not world.there
+        assert "no more networks" in str(world.controller.clouds.troubles)
+
+
 def test_networks_follow_the_slice_and_none_is_taken_away(worlds):
     """One that is edited is asked for again, once; one that vanished is made anew; what another order made stays."""
     world = worlds(WIRED)

@@ -9,7 +9,7 @@ import htcondor2
 import pytest
 
 from dynamo.errors import InfrastructureError
-from dynamo.fleet.condor_asking import collected, queued
+from dynamo.fleet.condor_asking import CondorError, collected, queued
 from dynamo.fleet.condor_pool import CondorPool
 from dynamo.fleet.queue_key import QueueKeys
 from dynamo.fleet.slice import machine_name
@@ -133,25 +133,32 @@ def test_many_that_do_not_answer_do_not_blind_the_fleet(monkeypatch, pool):
     assert asked == [1000.0, 1000.0, 1010.0, 1010.0, 1020.0]
 
 
-def test_a_history_that_takes_too_long_keeps_nobody_from_the_queue(monkeypatch, pool, caplog):
-    """Of the pool's own schedd too: its jobs count, what those that ended took is not learned for a while."""
+@pytest.mark.parametrize(
+    "error",
+    [InfrastructureError("no answer within 10 s"), CondorError("too many queries of the history", "")],
+)
+def test_a_history_that_is_not_told_keeps_nobody_from_the_queue(monkeypatch, pool, caplog, error):
+    """Of the pool's own schedd too: its jobs count, and what those that ended took is learned when it is told."""
     pool, now, _ = pool
     listed, asked = points(monkeypatch, pool, 1, owner=""), []
     job = {"ClusterId": 1, "ProcId": 0, "JobStatus": 1, "Owner": "radar", "Cmd": "/bin/tile"}
 
-    def call(whom, function, *arguments, limit=None):
+    def call(_whom, function, *arguments, **_):
         if function is collected:
             return listed(arguments[1])
         if function is queued:
             return [job]
-        asked.append(now[0])
-        raise InfrastructureError(f"{whom} did not answer within {limit:g} s")
+        asked.append(arguments[-2:])
+        if len(asked) == 1:
+            raise error
+        return []
 
     monkeypatch.setattr(pool, "_apart", SimpleNamespace(call=call))
     mark = ""
-    for now[0] in (1000.0, 1010.0, 1020.0, 1311.0):
+    for now[0] in (1000.0, 1010.0, 1020.0, 1311.0, 1321.0):
         read = pool.read(mark)
         mark = read.mark
         assert len(read.jobs) == 1
-    assert asked == [1010.0, 1311.0]
-    assert caplog.messages[0].startswith("the history of the schedd ap0 did not answer within 10 s")
+    assert asked == [(1000, 1010), (1000, 1311), (1311, 1321)]
+    (said,) = caplog.messages
+    assert said.startswith(f"the history of the schedd ap0 cannot be read: {error}; until then nobody learns")
