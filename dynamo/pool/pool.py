@@ -109,13 +109,15 @@ class Pool:
     def containers(self) -> list[Any]:
         """Return the pool's containers of Docker, also those that stand still, by name."""
         with answering():
-            found = self._docker.containers.list(all=True, filters=self._mine())
+            found = self._docker.containers.list(all=True, ignore_removed=True, filters=self._mine())
         return sorted(found, key=lambda one: one.name)
 
     def _of_jobs(self) -> list[Any]:
         """Return the containers that its jobs run in, beside those of the workers: they see a volume of its own."""
         volumes = [one.attrs["Mountpoint"] for one in self._docker.volumes.list(filters=self._mine())]
-        found = self._docker.containers.list(all=True, filters={"label": "org.htcondorproject=True"})
+        found = self._docker.containers.list(
+            all=True, ignore_removed=True, filters={"label": "org.htcondorproject=True"}
+        )
         return [
             one
             for one in found

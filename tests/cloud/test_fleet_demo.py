@@ -56,7 +56,7 @@ def left(docker: Any, name: str) -> list[Any]:
     return [
         one
         for label in (f"dynamo-slice={name}", f"dynamo.pool={name}")
-        for one in docker.containers.list(all=True, filters={"label": label})
+        for one in docker.containers.list(all=True, ignore_removed=True, filters={"label": label})
     ]
 
 

@@ -45,7 +45,7 @@ def empty_pool(docker, fleet_image, tmp_path_factory, samples):
 
 def containers(docker: Any) -> list[Any]:
     """Return the machines of the slice, also those that stand still."""
-    return docker.containers.list(all=True, filters={"label": f"dynamo-slice={_SLICE}"})
+    return docker.containers.list(all=True, ignore_removed=True, filters={"label": f"dynamo-slice={_SLICE}"})
 
 
 class Running:

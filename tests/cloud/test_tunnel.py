@@ -103,7 +103,7 @@ def hub(docker, fleet_image, tmp_path_factory) -> Iterator[RunningPool]:
 def containers(docker, **labels):
     """Return the machines of the slice that have such labels, also those that stand still."""
     wanted = [f"dynamo-slice={_SLICE}", *(f"dynamo-{name}={value}" for name, value in labels.items())]
-    return docker.containers.list(all=True, filters={"label": wanted})
+    return docker.containers.list(all=True, ignore_removed=True, filters={"label": wanted})
 
 
 def said(container, *command: str) -> str:

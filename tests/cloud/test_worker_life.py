@@ -152,7 +152,9 @@ def yard(pool, docker, fleet_image, tmp_path_factory):
                 made.provider.destroy_network(network.id)
             trust.revoke(made.names)  # or jobs of later tests wait for machines whose ads are still there
             trust.revoke([])
-            left = docker.containers.list(all=True, filters={"label": f"dynamo-slice={_SLICE}"})
+            left = docker.containers.list(
+                all=True, ignore_removed=True, filters={"label": f"dynamo-slice={_SLICE}"}
+            )
             assert left == []
 
 

@@ -176,7 +176,7 @@ def test_down_leaves_nothing(pool):
     machine.remove(force=True)
     assert other.down() == 3
     mine = {"label": f"{LABEL}={other.name}"}
-    assert client.containers.list(all=True, filters=mine) == []
+    assert client.containers.list(all=True, ignore_removed=True, filters=mine) == []
     assert client.networks.list(filters=mine) == []
     assert client.volumes.list(filters=mine) == []
     assert not folder.exists()
