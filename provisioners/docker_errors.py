@@ -64,6 +64,11 @@ def _answered(what: str, error: Exception) -> ProviderError:
     said = str(getattr(error, "explanation", "") or error)
     text = f"Docker refuses to {what}: {said}"
     small = said.lower()
+    if "overlaps" in small:
+        text += (
+            "; some other network has these addresses (docker network ls), and Docker itself gives out those of "
+            "172.16.0.0/12 and 192.168.0.0/16: take others, as of 10.0.0.0/8"
+        )
     status = status_of(error)
     if status in {401, 403} and not any(word in small for word in (*_WRONG, *_BUSY)):
         return AuthError(f"{text}; see that you may use this Docker")

@@ -188,7 +188,7 @@ def check_networks(bench: ProviderBench) -> None:
     for fault in (None, *bench.network_steps):
         with bench.slice() as name:
             provider = _networks(bench)
-            spec = NetworkSpec(Tags(name, "data", uuid.uuid4().hex, OWNER), "192.168.77.0/24")
+            spec = NetworkSpec(Tags(name, "data", uuid.uuid4().hex, OWNER), "10.233.77.0/24")
             if fault:
                 with fault(), suppress(ProviderError):
                     provider.create_network(spec)

@@ -289,19 +289,19 @@ def test_networks_that_overlap_are_a_wrong_request(bench):
     """The real engine refuses addresses that are taken."""
     with bench.slice() as name:
         provider = bench.connect()
-        provider.create_network(NetworkSpec(Tags(name, "one", uuid.uuid4().hex), "192.168.78.0/24"))
-        with pytest.raises(BadRequestError, match="overlap"):
-            provider.create_network(NetworkSpec(Tags(name, "two", uuid.uuid4().hex), "192.168.78.0/25"))
+        provider.create_network(NetworkSpec(Tags(name, "one", uuid.uuid4().hex), "10.233.78.0/24"))
+        with pytest.raises(BadRequestError, match=r"overlaps .*: take others, as of 10.0.0.0/8"):
+            provider.create_network(NetworkSpec(Tags(name, "two", uuid.uuid4().hex), "10.233.78.0/25"))
         with pytest.raises(BadRequestError, match="no addresses"):
-            provider.create_network(NetworkSpec(Tags(name, "three", uuid.uuid4().hex), "192.168.79.1/24"))
+            provider.create_network(NetworkSpec(Tags(name, "three", uuid.uuid4().hex), "10.233.79.1/24"))
         assert len(provider.list_networks(name)) == 1
 
 
 def test_a_connection_is_held_to_the_bandwidth_of_its_network(bench, docker):
     """iperf3 between two machines: fast on a network without a bandwidth, held to it on one that has one, both ways."""
     with bench.slice() as name:
-        free = _network(bench, name, "free", "192.168.80.0/24", None)
-        slow = _network(bench, name, "slow", "192.168.81.0/24", 50e6)
+        free = _network(bench, name, "free", "10.233.80.0/24", None)
+        slow = _network(bench, name, "slow", "10.233.81.0/24", 50e6)
         networks = (free.id, slow.id)
         server, client = (
             bench.connect().create(replace(bench.order(name), networks=networks)) for _ in range(2)
@@ -326,7 +326,7 @@ def test_a_connection_is_held_to_the_bandwidth_of_its_network(bench, docker):
 def test_a_machine_cannot_lift_its_bandwidth(bench, docker):
     """The machine itself has no right to change what shapes it."""
     with bench.slice() as name:
-        slow = _network(bench, name, "slow", "192.168.82.0/24", 50e6)
+        slow = _network(bench, name, "slow", "10.233.82.0/24", 50e6)
         made = bench.connect().create(replace(bench.order(name), networks=(slow.id,)))
         one = docker.containers.get(made.id)
         shown = one.exec_run(["tc", "qdisc"]).output.decode()
@@ -338,7 +338,7 @@ def test_a_machine_cannot_lift_its_bandwidth(bench, docker):
 def test_a_bandwidth_that_is_changed_holds_for_machines_to_come_too_and_leaves_nothing(bench, docker):
     """And it can be lifted; what it is written on goes with the network."""
     with bench.slice() as name:
-        slow = _network(bench, name, "slow", "192.168.84.0/24", 50e6)
+        slow = _network(bench, name, "slow", "10.233.84.0/24", 50e6)
         first = bench.connect().create(replace(bench.order(name), networks=(slow.id,)))
         foreign = docker.containers.run(WORKER_IMAGE, ["sleep", "inf"], detach=True, network=slow.id)
         try:
@@ -361,7 +361,7 @@ def test_a_bandwidth_that_is_changed_holds_for_machines_to_come_too_and_leaves_n
 def test_a_machine_that_ends_while_its_network_is_shaped_anew_is_let_be(bench, docker, monkeypatch):
     """And one that is not up yet: Docker lists both, and knows neither."""
     with bench.slice() as name:
-        slow = _network(bench, name, "slow", "192.168.85.0/24", 50e6)
+        slow = _network(bench, name, "slow", "10.233.85.0/24", 50e6)
         asked = docker.api.inspect_network
 
         def listed(self, id_, *arguments, **named):

@@ -22,9 +22,10 @@ from tests.cloud.test_fleet_run import Running, dynamo
 from tests.conftest import RunningPool, pool_of
 
 _SLICE = "afar"
-_DATA = ipaddress.ip_network("192.168.233.0/24")
+#: Outside of what Docker gives networks by itself, one after the other: 172.17.0.0/12 and 192.168.0.0/16.
+_DATA = ipaddress.ip_network("10.233.90.0/24")
 #: Of the tunnel's part of the addresses, the first.
-_HUB = "192.168.233.129"
+_HUB = "10.233.90.129"
 _DOCUMENT = """
 slice: afar
 pool: {{name: {pool}}}
@@ -33,7 +34,7 @@ providers:
   there: {{driver: docker}}
 networks:
   data:
-    cidr: 192.168.233.0/24
+    cidr: 10.233.90.0/24
     spans: [there]
     bandwidth: {bandwidth}
     ports: [9618, 5201]

@@ -161,7 +161,7 @@ def yard(pool, docker, fleet_image, tmp_path_factory):
 @pytest.fixture(scope="module")
 def worker(yard, until):
     """A worker that has joined; it is on a network of its slice too, beside that of the pool."""
-    spec = NetworkSpec(Tags(_SLICE, "data", uuid.uuid4().hex), "192.168.83.0/24", bandwidth=100e6)
+    spec = NetworkSpec(Tags(_SLICE, "data", uuid.uuid4().hex), "10.233.83.0/24", bandwidth=100e6)
     network = yard.provider.create_network(spec)
     made = yard.order(networks=(network.id,))
     until(lambda: yard.ads(made), "the worker is in the pool")
@@ -183,7 +183,7 @@ def test_a_worker_is_on_the_networks_of_its_slice(yard, worker):
     """It has an address in each, and its connection to one with a bandwidth is shaped; the pool hears it too."""
     addresses = yard.provider.describe(worker.machine.id).addresses
     assert len(addresses) == 2
-    assert any(one.startswith("192.168.83.") for one in addresses)
+    assert any(one.startswith("10.233.83.") for one in addresses)
     assert "rate 100Mbit" in yard.run(worker, "tc", "qdisc")[1]
 
 
