@@ -113,7 +113,8 @@ def _carry_out(file: Path, workspace: Path | None, slice_: Slice, found: Plan, w
             wired = wire(slice_, providers, owner.name)
             owner.remember(network for _, network in wired)
             # Somebody may have been as quick.
-            refuse_foreign(slice_.name, owner.foreign({name: [network] for name, network in wired}))
+            there = {name: [one for at, one in wired if at == name] for name in providers}
+            refuse_foreign(slice_.name, owner.foreign(there))
         for name, network in wired:
             print(f"network {network.tags.group} at {name}: {network.cidr}", flush=True)
         settled = not machines or _settle(file, place, slice_, found, wait)

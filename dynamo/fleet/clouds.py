@@ -70,7 +70,7 @@ class Clouds:
         #: What, and where, to those of a slice of this name that are not ours.
         self.foreign: dict[tuple[str, str], list[Owned]] = {}
         self.catalogue: dict[str, Sequence[Offering]] = {}
-        #: Provider to the ids of those networks of the slice that are as it asks for, by their names.
+        #: Provider to the ids of the networks of the slice that machines may be in there, by their names.
         self.networks: dict[str, dict[str, str]] = {}
         #: Provider to what went wrong with it last; empty where all is well.
         self.troubles: dict[str, str] = {}

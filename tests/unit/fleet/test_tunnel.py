@@ -321,12 +321,7 @@ def test_a_tunnel_that_leaves_the_slice_is_in_the_plan_and_nobody_takes_it_away_
     monkeypatch, tmp_path, capsys, manager
 ):
     """Its workers would be lost; and once it is gone the plan is empty."""
-    cloud = Cloud(clock=lambda: 1e9)
-    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
-    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
-    (tmp_path / "s.yaml").write_text(_ALONE)
-    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
-    assert applied(tmp_path) == 0
+    applied_alone(monkeypatch, tmp_path, manager)
     (tmp_path / "s.yaml").write_text(without_tunnel(_ALONE).replace("/24", "/25") + "pool: {name: pool}\n")
     capsys.readouterr()
     assert [verb(tmp_path, "plan"), verb(tmp_path, "apply")] == [0, 2]
@@ -349,12 +344,7 @@ def test_a_hub_that_gives_no_key_is_not_believed(opened, manager):
 
 def test_who_applies_from_elsewhere_cuts_nobody_off(monkeypatch, tmp_path, capsys, opened, manager):
     """The workers of a slice come through by what is known where they were ordered; here nothing is to be done."""
-    cloud = Cloud(clock=lambda: 1e9)
-    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
-    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
-    (tmp_path / "s.yaml").write_text(_ALONE)
-    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
-    assert applied(tmp_path) == 0
+    cloud = applied_alone(monkeypatch, tmp_path, manager)
     one = opened(_ALONE)
     one.assign("w1", "data")
     one.admit("w1", _ONE)
@@ -394,12 +384,7 @@ def test_tunnels_are_shown_with_who_comes_through(monkeypatch, tmp_path, capsys,
 
 def test_a_destroy_cuts_nobody_off_while_a_cloud_is_silent(monkeypatch, tmp_path, capsys, manager):
     """Nobody knows whose machines are there, and what is left of our own comes through the tunnel too."""
-    cloud = Cloud(clock=lambda: 1e9)
-    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
-    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
-    (tmp_path / "s.yaml").write_text(_ALONE)
-    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
-    assert applied(tmp_path) == 0
+    cloud = applied_alone(monkeypatch, tmp_path, manager)
     cloud.ghost(Tags("dfw", "workers", "t1", "radar:/srv/dfw"))
     with cloud.down():
         assert verb(tmp_path, "destroy", "--yes", "--wait", "0") == 3
@@ -409,6 +394,17 @@ def test_a_destroy_cuts_nobody_off_while_a_cloud_is_silent(monkeypatch, tmp_path
     monkeypatch.setattr(destruction, "_PAUSE", 0.0)
     assert verb(tmp_path, "destroy", "--yes") == 0
     assert manager.commands[-1][2:] == ["down", _TUNNEL.device]
+
+
+def applied_alone(monkeypatch, folder, manager):
+    """Return the only cloud of the slice there, which has been applied."""
+    cloud = Cloud(clock=lambda: 1e9)
+    monkeypatch.setattr(registry, "driver", lambda _: cloud_driver(cloud))
+    monkeypatch.setattr(tunnel_ends, "reach", lambda *_: reached_by(manager))
+    (folder / "s.yaml").write_text(_ALONE)
+    manager.shown = f"{_TUNNEL.device} 8Mbit\n"
+    assert applied(folder) == 0
+    return cloud
 
 
 def applied(folder):
