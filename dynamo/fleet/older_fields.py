@@ -142,14 +142,20 @@ def _provider(request: Mapping[str, Any], to: Carried) -> str:
     return name
 
 
+#: MB for each core below which the number was none.
+_LEAST = 2
+
+
 def _size(request: Mapping[str, Any], to: Carried, driver: str) -> Any:
     flavor = to.text("forceflavor", request.get("forceflavor"))
     if flavor:
         return flavor
     cores = to.whole("cpus", request.get("cpus"), 1)
-    memory = cores * to.whole("ramPerCpus", request.get("ramPerCpus")) or 1024 * cores
-    if not number(request.get("ramPerCpus")):
-        to.lose("ramPerCpus", "is missing: 1024 MB for each core are taken")
+    each = to.whole("ramPerCpus", request.get("ramPerCpus"))
+    if each < _LEAST:
+        to.lose("ramPerCpus", f"is {'too little' if each else 'missing'}: 1024 MB for each core are taken")
+        each = 1024
+    memory = cores * each
     if driver != "docker":
         to.lose(
             "forceflavor",
@@ -161,7 +167,7 @@ def _size(request: Mapping[str, Any], to: Carried, driver: str) -> Any:
 def _network(request: Mapping[str, Any], to: Carried, provider: str) -> str:
     """Return the name of the network of a request, which is made where it is not there; empty where it has none."""
     field = "networkCidr" if request.get("networkCidr") else "vpcCidr"
-    bits = number(request.get("bandwidth"))
+    bits = round(number(request.get("bandwidth")) or 0.0)
     if request.get("bandwidth") and not bits:
         to.lose("bandwidth", "is no number of bits a second")
     if not request.get(field):

@@ -7,7 +7,7 @@ import json
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import UserError
@@ -195,6 +195,9 @@ VALUES = st.one_of(
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, min_size=1), min_size=1, max_size=4))
 @settings(max_examples=100, deadline=None)
+@example([{"ramPerCpus": 1.0}])
+@example([{"ramPerCpus": 0.3, "cpus": 2.5}])
+@example([{"bandwidth": 0.5, "networkCidr": "10.0.0.0/24"}])
 def test_whatever_comes_the_slice_is_right_in_form(requests):
     """As YAML and as JSON, to the reader and to the schema."""
     found = convert(requests, "old requests").slice
