@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid, projection
+from dynamo.radar.grid import Cell, Geometry, Grid, projection
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +43,7 @@ def to_dataset(grid: Grid) -> xr.Dataset:
     axes = _GEOGRAPHIC if geometry.is_geographic else _PROJECTED
     dims = tuple(axes)
     said = {
-        "standard_name": quantity.standard_name,
+        **({"standard_name": quantity.standard_name} if quantity.standard_name else {}),
         "long_name": quantity.long_name,
         "units": quantity.units,
         "grid_mapping": "crs",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.radar.grid import QUANTITIES, Cell, Geometry
+from dynamo.radar.grid import Cell, Geometry
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,7 +221,7 @@ def _field_attributes(quantity: str) -> dict[str, Any]:
     else:
         packing = {"_FillValue": np.float32(np.nan)}
     return packing | {
-        "standard_name": q.standard_name,
+        **({"standard_name": q.standard_name} if q.standard_name else {}),
         "long_name": q.long_name,
         "units": q.units,
         "ancillary_variables": "cell_status",
@@ -229,7 +230,7 @@ def _field_attributes(quantity: str) -> dict[str, Any]:
 
 def _add_field(file: Any, dimensions: tuple[str, ...], name: str, attributes: Mapping[str, Any]) -> None:
     """Add a deflated variable in chunks of whole rows, up to `CHUNK_BYTES` each."""
-    kind = np.dtype("f4") if name == "rain_rate" else np.dtype("u1")
+    kind = np.dtype("u1" if name in {"reflectivity", "cell_status"} else "f4")
     shape = tuple(file[d].shape[0] for d in dimensions)
     ny, nx = shape[-2:]
     rows = min(ny, max(1, CHUNK_BYTES // (nx * kind.itemsize)))

@@ -34,8 +34,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.grid import QUANTITIES, Geometry, Grid
+from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.outline import outlines
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,7 +23,8 @@ import cv2
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.grid import QUANTITIES, Cell
+from dynamo.radar.grid import Cell
+from dynamo.radar.quantities import QUANTITIES
 from dynamo.radar.still import around
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from dynamo.radar.grid import QUANTITIES, Grid
+from dynamo.radar.grid import Grid
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

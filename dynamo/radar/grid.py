@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamo.errors import DataError
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-__all__ = ["QUANTITIES", "Cell", "Geometry", "Grid", "Quantity", "projection"]
+__all__ = ["Cell", "Geometry", "Grid", "projection"]
 
 
 class Cell(IntEnum):
@@ -39,25 +40,6 @@ class Cell(IntEnum):
     UNDETECT = 1
     MISSING = 2
     OUT_OF_RANGE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A gridded quantity: its CF names, its unit, and the value that stands for "nothing detected"."""
-
-    name: str
-    standard_name: str
-    long_name: str
-    units: str
-    floor: float
-
-
-QUANTITIES: Mapping[str, Quantity] = {
-    "reflectivity": Quantity(
-        "reflectivity", "equivalent_reflectivity_factor", "radar reflectivity", "dBZ", -32.0
-    ),
-    "rain_rate": Quantity("rain_rate", "lwe_precipitation_rate", "rain rate", "mm h-1", 0.0),
-}
 
 
 @lru_cache(maxsize=64)
@@ -211,7 +193,7 @@ class Grid:
     time
         Valid time, aware, UTC.
     quantity
-        A name of `QUANTITIES`.
+        A name of `dynamo.radar.quantities.QUANTITIES`.
     lead_minutes
         Minutes from the analysis to `time`; 0 for an observation.
     source

@@ -26,10 +26,11 @@ from dynamo.errors import DataError
 from dynamo.radar import png
 from dynamo.radar.bounds import edge
 from dynamo.radar.geojson import known_share
-from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
+from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.mercator import mercator, unmercator
 from dynamo.radar.palette import Palette, colours
 from dynamo.radar.palette import palette as find_palette
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,8 @@ import numpy as np
 from dynamo.errors import DataError
 from dynamo.radar.cf_header import FILL, OFFSET, SCALE, Attributes, Header, header, open_image
 from dynamo.radar.chunks import read_chunks, write_chunks
-from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
+from dynamo.radar.grid import Cell, Geometry, Grid
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ DECODE[FILL] = np.nan
 def write_grid(path: str | Path, grid: Grid) -> Grid:
     """Write one grid and return it as the file holds it: as `read_grid` would.
 
-    Reflectivity is packed to one byte: rounded to 0.5 dB, clipped to -32..94.5 dBZ. Rain rate stays float32.
+    Reflectivity is packed to one byte: rounded to 0.5 dB, clipped to -32..94.5 dBZ. All else stays float32.
     Equal grids give equal bytes on one kind of processor. The file does not appear atomically; that is the
     caller's business.
 

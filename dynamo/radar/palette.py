@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamo.errors import DataError, nearest
-from dynamo.radar.grid import QUANTITIES
+from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Palette:
     title
         What stands over a legend.
     quantity
-        A name of `dynamo.radar.grid.QUANTITIES`.
+        A name of `dynamo.radar.quantities.QUANTITIES`.
     scale
         ``"linear"`` or ``"log2"``: what equal steps are equal in.
     start, step
@@ -133,5 +133,5 @@ def palette(name: str) -> Palette:
 
 
 def colours(quantity: str) -> Palette:
-    """Return the standard palette of a quantity (a name of `dynamo.radar.grid.QUANTITIES`)."""
+    """Return the standard palette of a quantity (a name of `dynamo.radar.quantities.QUANTITIES`)."""
     return palette(quantity)

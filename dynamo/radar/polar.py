@@ -50,15 +50,19 @@ class Sweep:
     elevation
         Degrees above the horizon.
     moments
-        Name to ``(nray, ngate)`` float32, NaN where there is no value.
+        Name, as in `dynamo.radar.moments`, to ``(nray, ngate)`` float32, NaN where there is no value.
     undetect
-        ``(nray, ngate)``: where the radar looked and found nothing.
+        ``(nray, ngate)``: where the radar looked and found nothing above the threshold of reflectivity.
     latitude, longitude, altitude
         Of the antenna; WGS 84 degrees, m above sea level.
     time
         End of the sweep, aware, UTC: when its data can be had.
     radar
         Its name.
+    nyquist
+        The velocity at which radial velocities fold, m/s; None where the file does not say.
+    wavelength
+        Of the radar, m; None where the file does not say.
     """
 
     azimuths: NDArray[np.floating]
@@ -72,6 +76,8 @@ class Sweep:
     time: datetime
     radar: str
     attributes: Mapping[str, str | float] = field(default_factory=dict)
+    nyquist: float | None = None
+    wavelength: float | None = None
 
     def __post_init__(self) -> None:
         shape = (self.azimuths.size, self.ranges.size)

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.grid import QUANTITIES, Cell, Grid
+from dynamo.radar.grid import Cell, Grid
+from dynamo.radar.quantities import QUANTITIES
 
 __all__ = ["to_reflectivity"]
 

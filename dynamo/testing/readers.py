@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.grid import QUANTITIES, Cell, Grid
+from dynamo.radar.grid import Cell, Grid
+from dynamo.radar.quantities import QUANTITIES
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.source import head
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.radar.grid import QUANTITIES, Cell, Geometry, Grid
+from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.source import HDF5, hdf5_names, netcdf, numbers, wrong
 
@@ -111,8 +111,7 @@ def _field(path: Path, dataset: netCDF4.Dataset) -> tuple[Any, str, float]:
         known = ", ".join(gridded) or ", ".join(dataset.variables) or "none"
         raise wrong(
             path,
-            f"no variable {' or '.join(map(repr, QUANTITIES))}, by name or CF standard name; "
-            f"there are: {known}",
+            f"no variable 'reflectivity' or 'rain_rate', by name or CF standard name; there are: {known}",
         )
     field = named[0]
     units = str(getattr(field, "units", ""))

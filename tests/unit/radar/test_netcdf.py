@@ -24,6 +24,7 @@ from dynamo.errors import DataError
 from dynamo.radar.cf_header import WGS84, _header
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
+from dynamo.radar.quantities import QUANTITIES
 
 DEGREES = Geometry(-98.0, 33.4, 0.0048, -0.004, 7, 5)
 STEREO = Geometry(500.0, -3650500.0, 1000.0, -1000.0, 7, 5, "+proj=stere +lat_0=90 +lat_ts=60 +R=6370040")
@@ -42,7 +43,7 @@ def mixed_grid(geometry: Geometry = DEGREES, quantity: str = "reflectivity", **m
 
 
 @pytest.mark.parametrize("geometry", [DEGREES, STEREO], ids=["degrees", "metres"])
-@pytest.mark.parametrize("quantity", ["reflectivity", "rain_rate"])
+@pytest.mark.parametrize("quantity", QUANTITIES)
 def test_a_grid_comes_back_as_it_was(tmp_path: Path, geometry: Geometry, quantity: str):
     """Geometry, status, time, lead and attributes come back exactly; dBZ within a quarter, mm/h exactly."""
     grid = mixed_grid(

@@ -19,7 +19,8 @@ from dynamo.workflows.nowcast import workflow as chain
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph.units import parse_bytes
 from dynamo.radar import readers
-from dynamo.radar.grid import QUANTITIES, Geometry, Grid
+from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.quantities import QUANTITIES
 from dynamo.radar.motion import METHODS, estimate_motion, write_motion
 from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
 
