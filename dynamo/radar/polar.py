@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "BINS_PER_DEGREE",
     "Sweep",
     "beam_height",
     "default_geometry",
+    "nearest_rays",
     "slant_range",
     "to_grid",
 ]
@@ -185,7 +187,7 @@ def to_grid(sweep: Sweep, geometry: Geometry, *, moment: str = "reflectivity") -
     first, step = float(sweep.ranges[0]), float(sweep.ranges[1] - sweep.ranges[0])
     gate = np.floor((slant - (first - step / 2)) / step)
     inside = (gate >= 0) & (gate < sweep.ranges.size)
-    ray = _nearest_rays(sweep.azimuths)[bins]
+    ray = nearest_rays(sweep.azimuths)[bins]
     cell = np.where(inside, np.maximum(ray, 0) * sweep.ranges.size + gate, 0).astype(np.intp)
     values = sweep.moments[moment].ravel()[cell]
     values[ray < 0] = np.nan
@@ -230,8 +232,19 @@ def _weights(knots: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return np.stack([np.interp(np.arange(size), knots, unit) for unit in np.eye(knots.size)], axis=1)
 
 
-def _nearest_rays(azimuths: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Return for every azimuth bin the number of the nearest ray, -1 in a gap of over 1.5 beam spacings."""
+def nearest_rays(azimuths: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Return for every azimuth the number of the nearest ray, -1 in a gap of over 1.5 beam spacings.
+
+    Parameters
+    ----------
+    azimuths
+        ``(nray,)`` degrees clockwise from north, in any order.
+
+    Returns
+    -------
+    array
+        ``(360 * BINS_PER_DEGREE,)`` for the azimuths ``0, 1 / BINS_PER_DEGREE, ...`` degrees.
+    """
     order = np.argsort(azimuths % 360, kind="stable")
     turned = np.asarray(azimuths, dtype="f8")[order] % 360
     around = np.concatenate([[turned[-1] - 360], turned, [turned[0] + 360]])
