@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from dynamo.workflows import products
 from dynamo.workflows.nowcast import tasks
 
 LEADS = range(31)
@@ -23,7 +24,7 @@ def prepare() -> None:
     sequence, latest = Path("frames.nc"), Path("latest.nc")
     tasks.ingest(sweeps, sequence, latest, area=AREA, cells=(400, 400), window=4.0, highest=3.0)
     tasks.estimate_motion(sequence, Path("motion.nc"), method="lk")
-    tasks.legend(latest, Path("legend.png"))
+    products.legend(latest, Path("legend.png"))
 
 
 def leads(first: int, last: int) -> None:
@@ -31,8 +32,8 @@ def leads(first: int, last: int) -> None:
     for lead in range(first, last + 1):
         grid = Path(f"reflectivity_{lead:02d}.nc")
         tasks.extrapolate(Path("latest.nc"), Path("motion.nc"), grid, lead=lead)
-        tasks.plot(grid, grid.with_suffix(".png"), grid.with_suffix(".json"))
-        tasks.contour(grid, Path(f"polygons_{lead:02d}.geojson"), levels=LEVELS, min_points=12)
+        products.plot(grid, grid.with_suffix(".png"), grid.with_suffix(".json"))
+        products.contour(grid, Path(f"polygons_{lead:02d}.geojson"), levels=LEVELS, min_points=12)
 
 
 def previews() -> None:

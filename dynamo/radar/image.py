@@ -221,6 +221,7 @@ def _text(grid: Grid, crs: str | None) -> dict[str, str]:
         "lead_minutes": f"{grid.lead_minutes:g}",
         "source": grid.source,
         "known_share": f"{known_share(grid):g}",
+        **({"about": orjson.dumps(dict(grid.attributes)).decode()} if grid.attributes else {}),
     }
 
 
@@ -234,7 +235,8 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         (west, south, east, north in WGS 84 degrees), ``corners`` as web maps take them (``[[south, west],
         [north, east]]``), ``crs``, ``extent`` (in that CRS), ``width``, ``height``, ``quantity``, ``units``,
         ``valid_time``, ``lead_minutes``, ``source``, ``known_share`` (of the cells, 0 to 1: where nothing is known
-        the image is as transparent as where it does not rain).
+        the image is as transparent as where it does not rain), and ``about``, the attributes of the grid, where it
+        has any.
     grid, crs
         As given to `write_png`.
     image
@@ -256,6 +258,7 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         "height": target.ny,
         "lead_minutes": grid.lead_minutes,
         "known_share": known_share(grid),
+        **({"about": dict(grid.attributes)} if grid.attributes else {}),
     }
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from dynamo.workflows.kept import Identity, keep
+from dynamo.workflows.nowcast.carrier import carrier
 from dynamo.workflows.nowcast.frames import (
     area_geometry,
     echo_km2,
@@ -23,14 +25,13 @@ from dynamo.workflows.nowcast.frames import (
     sweeps_up_to,
     with_absent,
 )
-from dynamo.workflows.nowcast.kept import Identity, carrier, field_of, keep
 from dynamo.workflows.nowcast.readable import read_readable
 
 from dynamo.errors import DataError
 from dynamo.graph import Input, Output, task, tell
 
 __all__ = [
-    "animate", "contour", "estimate_motion", "extrapolate", "ingest", "legend", "plot", "sheet", "take",
+    "animate", "estimate_motion", "extrapolate", "ingest", "sheet", "take",
 ]  # fmt: skip
 
 
@@ -146,45 +147,6 @@ def take(forecast: Input, grid: Output, *, lead: float) -> None:
         there = ", ".join(f"{minutes:g}" for minutes in sorted(steps))
         raise DataError(f"{Path(forecast).name} holds no step of {lead:g} min; there are {there}")
     keep(Identity.at(grid), write_grid(grid, to_reflectivity(steps[lead])))
-
-
-@task(memory="512 MiB", timeout="1 min")
-def plot(grid: Input, image: Output, bounds: Output) -> None:
-    """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
-    from dynamo.radar.image import write_bounds, write_png
-
-    shown = field_of(grid)
-    write_png(Path(image), shown)
-    write_bounds(Path(bounds), shown, image=Path(image).name)
-
-
-@task(memory="512 MiB", timeout="1 min", priority=5)
-def contour(grid: Input, polygons: Output, *, levels: Sequence[float], min_points: int = 12) -> None:
-    """Trace the areas at or above each of `levels` (dBZ) as GeoJSON polygons with their holes.
-
-    Outlines of fewer than `min_points` positions are left out.
-    """
-    from dynamo.radar.bounds import bounds
-    from dynamo.radar.contour import contour as trace
-    from dynamo.radar.geojson import hazard_properties, known_share, write_geojson
-
-    seen = field_of(grid)
-    write_geojson(
-        Path(polygons),
-        trace(seen, levels, min_points=min_points),
-        properties=hazard_properties(seen),
-        known_share=known_share(seen),
-        field_bounds=bounds(seen.geometry),
-    )
-
-
-@task(memory="512 MiB", timeout="1 min")
-def legend(grid: Input, image: Output) -> None:
-    """Paint the legend of the palette that images of `grid` have, to lay over a map."""
-    from dynamo.radar.image import write_legend
-    from dynamo.radar.palette import colours
-
-    write_legend(Path(image), colours(field_of(grid).quantity))
 
 
 @task(memory="1 GiB", timeout="2 min", priority=-5)

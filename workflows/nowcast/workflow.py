@@ -13,17 +13,8 @@ from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
 from dynamo.workflows.nowcast.params import check_grid, check_polygons, check_sweeps, lead_times
-from dynamo.workflows.nowcast.tasks import (
-    animate,
-    contour,
-    estimate_motion,
-    extrapolate,
-    ingest,
-    legend,
-    plot,
-    sheet,
-    take,
-)
+from dynamo.workflows.nowcast.tasks import animate, estimate_motion, extrapolate, ingest, sheet, take
+from dynamo.workflows.products import contour, legend, plot
 
 from dynamo.errors import WorkflowError
 from dynamo.graph import Input, fuse, workflow

@@ -13,16 +13,17 @@ import geojson_validator
 import numpy as np
 import orjson
 import pytest
-from dynamo.workflows.nowcast import kept, params
+from dynamo.workflows import kept
+from dynamo.workflows.nowcast import carrier, params
 from dynamo.workflows.nowcast import workflow as chain
 
 from dynamo.errors import DataError, WorkflowError
 from dynamo.graph.units import parse_bytes
 from dynamo.radar import readers
 from dynamo.radar.grid import Geometry, Grid
-from dynamo.radar.quantities import QUANTITIES
 from dynamo.radar.motion import METHODS, estimate_motion, write_motion
 from dynamo.radar.netcdf import read_frames, read_grid, write_frames, write_grid
+from dynamo.radar.quantities import QUANTITIES
 
 GEOMETRY = Geometry(-98.0, 33.0, 0.01, -0.01, 100, 80)
 
@@ -43,7 +44,7 @@ def test_lead_times_of_one_process_are_those_of_many(tmp_path):
         write_grid(tmp_path / "latest.nc", latest)
         for state in ("cold", "warm"):
             if state == "cold":
-                kept.carrier.cache_clear()
+                carrier.carrier.cache_clear()
             for lead in (7, 3):
                 out = tmp_path / "grid.nc"
                 chain.extrapolate(tmp_path / "latest.nc", tmp_path / "motion.nc", out, lead=lead)

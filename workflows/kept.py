@@ -1,4 +1,4 @@
-"""What one process keeps between the tasks of a nowcast, so that none reads again what the one before it had.
+"""What one process keeps between the tasks of a chain, so that none reads again the grid that the one before it had.
 
 A file is known by its device, inode, size and time of change, which stay when the worker moves it into the store. What
 is kept is equal to what would be read.
@@ -7,17 +7,15 @@ is kept is equal to what would be read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynamo.graph import Input
 
 if TYPE_CHECKING:
-    from dynamo.radar.extrapolation import Extrapolator
     from dynamo.radar.grid import Grid
 
-__all__ = ["Identity", "carrier", "field_of", "keep"]
+__all__ = ["Identity", "field_of", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +33,6 @@ class Identity:
         except OSError:
             return cls((str(path),), str(path))  # whoever reads it will say what is wrong
         return cls((there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns), str(path))
-
-
-@lru_cache(maxsize=1)
-def carrier(frame: Identity, motion: Identity) -> Extrapolator:
-    """Keep what is alike for all lead times while one process makes many of them."""
-    from dynamo.radar.extrapolation import Extrapolator
-    from dynamo.radar.motion import read_motion
-    from dynamo.radar.netcdf import read_grid
-
-    return Extrapolator(read_grid(frame.path), read_motion(motion.path))
 
 
 #: The grid that this process wrote or read last: the tasks of one lead time follow each other on one.

@@ -1,0 +1,58 @@
+"""The tasks that make of a grid what is published: an image, polygons, a legend. All chains share them.
+
+Enters: a grid of any quantity. Leaves: files for web maps.
+Goes wrong: `DataError` that names the file, or the level that cannot be contoured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dynamo.workflows.kept import field_of
+
+from dynamo.graph import Input, Output, task
+
+__all__ = ["contour", "legend", "plot"]
+
+
+@task(memory="512 MiB", timeout="1 min")
+def plot(grid: Input, image: Output, bounds: Output) -> None:
+    """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
+    from dynamo.radar.image import write_bounds, write_png
+
+    shown = field_of(grid)
+    write_png(Path(image), shown)
+    write_bounds(Path(bounds), shown, image=Path(image).name)
+
+
+@task(memory="512 MiB", timeout="1 min", priority=5)
+def contour(
+    grid: Input, polygons: Output, *, levels: Sequence[float], min_points: int = 12, hazard: str = "STORM"
+) -> None:
+    """Trace the areas at or above each of `levels` (in the grid's units) as GeoJSON polygons with their holes.
+
+    Outlines of fewer than `min_points` positions are left out. `hazard` is what the polygons warn of.
+    """
+    from dynamo.radar.bounds import bounds
+    from dynamo.radar.contour import contour as trace
+    from dynamo.radar.geojson import hazard_properties, known_share, write_geojson
+
+    seen = field_of(grid)
+    write_geojson(
+        Path(polygons),
+        trace(seen, levels, min_points=min_points),
+        properties=hazard_properties(seen, hazard=hazard),
+        known_share=known_share(seen),
+        field_bounds=bounds(seen.geometry),
+        about=seen.attributes,
+    )
+
+
+@task(memory="512 MiB", timeout="1 min")
+def legend(grid: Input, image: Output) -> None:
+    """Paint the legend of the palette that images of `grid` have, to lay over a map."""
+    from dynamo.radar.image import write_legend
+    from dynamo.radar.palette import colours
+
+    write_legend(Path(image), colours(field_of(grid).quantity))
