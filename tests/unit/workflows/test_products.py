@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from dynamo.workflows.products import contour, legend, plot
 from PIL import Image
 
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.netcdf import write_grid
 from dynamo.radar.quantities import QUANTITIES
-from dynamo.workflows.products import contour, legend, plot
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
 ABOUT = {"radars": "north", "absent_radars": "south", "freezing_level_m": 4100.0}
@@ -50,7 +50,8 @@ def test_the_image_says_it_too(tmp_path):
     """Both the sidecar and the text of the PNG, so that neither is taken for more than it is."""
     plot(blob(tmp_path / "a.nc", **ABOUT), tmp_path / "a.png", tmp_path / "a.json")
     assert orjson.loads((tmp_path / "a.json").read_bytes())["about"] == ABOUT
-    assert orjson.loads(Image.open(tmp_path / "a.png").text["about"]) == ABOUT
+    with Image.open(tmp_path / "a.png") as image:
+        assert orjson.loads(str(image.text["about"])) == ABOUT
 
 
 def test_a_grid_that_says_nothing_of_itself_has_no_such_member(tmp_path):
@@ -69,4 +70,5 @@ def test_every_quantity_has_its_image_and_legend(tmp_path, quantity):
     plot(grid, tmp_path / "a.png", tmp_path / "a.json")
     legend(grid, tmp_path / "legend.png")
     assert orjson.loads((tmp_path / "a.json").read_bytes())["units"] == QUANTITIES[quantity].units
-    assert Image.open(tmp_path / "legend.png").size[1] == 320
+    with Image.open(tmp_path / "legend.png") as image:
+        assert image.size[1] == 320
