@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dynamo.images.image import Image
 from dynamo.runfile.keys import KEYS, TEXT, Key, mapping
 from dynamo.runfile.paths import under
-from dynamo.runfile.values import At, Tell, text, text_by
+from dynamo.runfile.values import At, Tell, flag, text, text_by
 
 if TYPE_CHECKING:
     from dynamo.runfile.draft import Draft
@@ -38,12 +38,6 @@ def _is_reference(value: str) -> None:
         raise ValueError(f"{value!r} does not name an image: write name:tag or name@sha256:...")
 
 
-def _flag(value: Any, at: At, tell: Tell) -> Any:
-    if not isinstance(value, bool):
-        tell.expected("true or false", value, at)
-    return value
-
-
 KEYS[ImageRule] = {
     "docker": Key(
         text_by(_is_reference),
@@ -52,7 +46,7 @@ KEYS[ImageRule] = {
     ),
     "apptainer": Key(text, TEXT, "A .sif file or a folder for Apptainer; relative to the run file."),
     "network": Key(
-        _flag,
+        flag,
         {"type": "boolean", "default": False},
         "Whether its tasks may use the network; they may not by default.",
     ),

@@ -10,7 +10,7 @@ from dynamo.graph.signature import Role, Signature
 from dynamo.runfile.document import Mark, Node
 from dynamo.runfile.draft import Draft
 
-__all__ = ["match", "place_of_option", "written"]
+__all__ = ["check_absent", "match", "place_of_option", "written"]
 
 Section = Literal["inputs", "params"]
 _ONE = {"inputs": "input", "params": "param"}
@@ -53,6 +53,18 @@ def match(draft: Draft, signature: Signature, section: Section, overrides: Colle
             message = f"{signature.name} needs the {_WORD[section]} {name!r}; give it under `{section}`"
             draft.faults.add(at, message, lacking=name)
     return [name for name in given if name in known]
+
+
+def check_absent(draft: Draft, signature: Signature) -> None:
+    """Add to the faults each input that the trigger lets be absent and the workflow does not."""
+    trigger = draft.runfile.trigger if draft.runfile else None
+    for name, need in trigger.needs.items() if trigger else ():
+        parameter = signature.parameters.get(name)
+        if need.quorum == 0 and parameter is not None and not parameter.many:
+            said = (
+                f"quorum: {signature.name} takes one file as {name!r}, never none; annotate it `list[Input]`"
+            )
+            draft.tell(("trigger", "needs", name, "quorum"), said)
 
 
 def _unknown(name: str, known: list[str], signature: Signature, section: Section) -> str:

@@ -23,7 +23,7 @@ from dynamo.runfile.engine import EngineRule
 from dynamo.runfile.images import images_of
 from dynamo.runfile.inputs import Found, NotFoundError, find
 from dynamo.runfile.model import InputRule, RunFile
-from dynamo.runfile.names import match, place_of_option
+from dynamo.runfile.names import check_absent, match, place_of_option
 from dynamo.runfile.params import read_params
 from dynamo.runfile.paths import under
 from dynamo.runfile.products import Products
@@ -98,7 +98,7 @@ def prepare(
         Parameter name to a value as YAML text, instead of the run file's.
     inputs
         Input name to paths or globs, relative to the current folder, instead of the `files` of the run file;
-        its other rules (`last`, `from` ...) still hold.
+        its other rules (`last`, `from` ...) still hold. With none, a list of files is empty.
     text
         What the file said when it was read before, where it is to hold although it may have been edited.
 
@@ -193,6 +193,7 @@ def understand(
     assert draft.runfile is not None
     workflow = _workflow(draft, draft.runfile.workflow, draft.path.parent)
     values = read_params(draft, workflow.signature, params or {})
+    check_absent(draft, workflow.signature)
     return Parts(workflow, values, _inputs(draft, workflow.signature, inputs or {}, without))
 
 
@@ -222,6 +223,9 @@ def _inputs(
     found: dict[str, list[Found]] = {}
     for name in match(draft, signature, "inputs", overrides):
         rule, over = draft.runfile.inputs.get(name), overrides.get(name)
+        if over is not None and not over and signature.parameters[name].many:
+            found[name] = []  # there is none, and a list may be without any
+            continue
         if over:
             rule = replace(rule or InputRule([]), files=list(over))
         if rule is None or name in without:
@@ -230,12 +234,21 @@ def _inputs(
             found[name] = find(rule, Path.cwd() if over else draft.path.parent, now)
             _check_count(found[name], signature.parameters[name])
         except NotFoundError as error:
+            if error.may_come and not over and _may_be_absent(draft.runfile, signature.parameters[name]):
+                found[name] = []
+                continue
             if over:
                 draft.faults.add(place_of_option("inputs", name), str(error))
                 continue
             index = () if error.index is None else ("files", error.index)
             draft.faults.add(draft.root.find(("inputs", name, *index)).mark, f"{name}: {error}")
     return found
+
+
+def _may_be_absent(runfile: RunFile, parameter: Parameter) -> bool:
+    """Whether a run does without any file of an input."""
+    need = runfile.trigger.needs.get(parameter.name) if runfile.trigger else None
+    return parameter.many and need is not None and need.quorum == 0
 
 
 def _check_count(files: list[Found], parameter: Parameter) -> None:

@@ -11,7 +11,7 @@ from dynamo.errors import nearest
 from dynamo.graph.units import format_count, parse_duration
 from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, DURATION, KEYS, TEXT, Key, form_of, mapping
-from dynamo.runfile.values import At, Read, Tell, by, count, some_seconds, text_by
+from dynamo.runfile.values import At, Read, Tell, by, count, flag, some_seconds, text_by
 from dynamo.triggers.clock import Cron, Every, Schedule
 
 __all__ = ["NeedRule", "TriggerRule", "choice"]
@@ -22,12 +22,13 @@ Same = Literal["first", "last"]
 
 @dataclass(frozen=True, slots=True)
 class NeedRule:
-    """What a window needs of one input."""
+    """What a window needs of one input, and whether its files start any."""
 
     files: int = 1
     source: str | None = None
     sources: int = 1
     quorum: int | None = None
+    starts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ def _integer(value: Any) -> int:
     return value
 
 
+def _quorum(value: Any, at: At, tell: Tell) -> Any:
+    return 0 if value == 0 and type(value) is int else count(value, at, tell)
+
+
 def _cron(value: str) -> None:
     from datetime import UTC, datetime
 
@@ -117,6 +122,11 @@ def _need(value: Any, at: At, tell: Tell) -> Any:
 
 
 KEYS[NeedRule] = {
+    "starts": Key(
+        flag,
+        {"type": "boolean", "default": True},
+        "Whether its files start runs; where not, a run takes what is known of it at its time.",
+    ),
     "files": Key(count, {**COUNT, "default": 1}, "How many files a run needs at least."),
     "source": Key(
         text_by(_pattern),
@@ -124,7 +134,11 @@ KEYS[NeedRule] = {
         "A regular expression whose group tells, in a file name, who made it (a radar).",
     ),
     "sources": Key(count, {**COUNT, "default": 1}, "How many sources make it complete."),
-    "quorum": Key(count, COUNT, "How many sources are enough when `wait` is over; all by default."),
+    "quorum": Key(
+        _quorum,
+        {"type": "integer", "minimum": 0},
+        "How many sources are enough when `wait` is over, 0 where it may be absent; all by default.",
+    ),
 }
 KEYS[TriggerRule] = {
     "join": Key(

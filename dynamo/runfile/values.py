@@ -9,7 +9,7 @@ from dynamo.errors import nearest
 from dynamo.graph.units import parse_duration
 from dynamo.runfile.faults import say
 
-__all__ = ["At", "Read", "Tell", "by", "choice", "count", "some_seconds", "text", "text_by", "texts"]
+__all__ = ["At", "Read", "Tell", "by", "choice", "count", "flag", "some_seconds", "text", "text_by", "texts"]
 
 #: Where something stands: keys and indices from the root.
 At: TypeAlias = "tuple[str | int, ...]"
@@ -69,6 +69,13 @@ def count(value: Any, at: At, tell: Tell) -> Any:
         tell.expected("a whole number", value, at)
     elif value < 1:
         tell(at, f"should be at least 1, not {value}")
+    return value
+
+
+def flag(value: Any, at: At, tell: Tell) -> Any:
+    """Read whether something is so."""
+    if not isinstance(value, bool):
+        tell.expected("true or false", value, at)
     return value
 
 

@@ -16,7 +16,7 @@ from dynamo.alerts.positions import positions_since
 from dynamo.delivery.channel import Channel
 from dynamo.graph.signature import Role
 from dynamo.runfile.draft import read
-from dynamo.runfile.names import match
+from dynamo.runfile.names import check_absent, match
 from dynamo.runfile.params import read_params
 from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
@@ -58,6 +58,7 @@ def check_workflow(feed: Feed) -> list[str]:
     draft = read(feed.path, text=feed.text)
     values = read_params(draft, signature, {})
     match(draft, signature, "inputs", ())
+    check_absent(draft, signature)
     draft.faults.check()
     if feed.runfile.alerts is None:
         return []

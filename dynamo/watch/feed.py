@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from dynamo.triggers.clock import Schedule
 from dynamo.triggers.rules import InputRules, Rules
 from dynamo.watch.needs import contradictions
 
-__all__ = ["Feed", "check_trigger", "globs_of", "name_of", "read_feed"]
+__all__ = ["Feed", "check_trigger", "globs_of", "name_of", "read_feed", "starting_inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ def check_trigger(draft: Draft, *, watched: bool = False) -> None:
             ("trigger",),
             "nothing to watch: no input is a glob like 'incoming/*.nc', and the trigger has no clock",
         )
+    elif not trigger.schedule and not starting_inputs(trigger, globs):
+        draft.tell(
+            ("trigger", "needs"),
+            "needs: nothing starts a run: all watched inputs say `starts: false`, and the trigger has no clock",
+        )
     needs_watch = watched or not trigger.schedule or runfile.alerts is not None
     if runfile.engine.name != "local" and needs_watch:
         draft.tell(
@@ -132,6 +138,11 @@ def globs_of(runfile: RunFile, base: Path) -> dict[str, list[str]]:
     }
 
 
+def starting_inputs(trigger: TriggerRule, globs: Iterable[str]) -> list[str]:
+    """Return those of the watched inputs whose files start runs, where no clock does."""
+    return [name for name in globs if trigger.needs.get(name, NeedRule()).starts]
+
+
 def _is_glob(pattern: str) -> bool:
     return any(c in pattern for c in "*?[")
 
@@ -140,15 +151,18 @@ def _input(name: str, rule: InputRule, need: NeedRule, schedule: Schedule | None
     def unix(moment: datetime | None, default: float) -> float:
         return default if moment is None else moment.timestamp()
 
+    drives = schedule is None and need.starts
+    quorum = need.sources if need.quorum is None else need.quorum
     return InputRules(
         name,
         last=rule.last,
         within=rule.within,
         from_=unix(rule.from_, float("-inf")),
         to=unix(rule.to, float("inf")),
-        drives=schedule is None,
-        sources=need.sources,
-        quorum=need.sources if need.quorum is None else need.quorum,
+        drives=drives,
+        # What starts nothing comes when it comes: no window waits for more of it than it cannot do without.
+        sources=need.sources if need.starts else quorum,
+        quorum=quorum,
         fewest=need.files,
     )
 

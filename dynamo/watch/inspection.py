@@ -29,7 +29,7 @@ from dynamo.runfile.values import At
 from dynamo.watch.channels import Told, address
 from dynamo.watch.closed import closed_channels
 from dynamo.watch.doubts import doubts, known_of
-from dynamo.watch.feed import check_trigger, globs_of, name_of
+from dynamo.watch.feed import check_trigger, globs_of, name_of, starting_inputs
 from dynamo.watch.means import Means, find_means
 from dynamo.watch.needs import vain
 from dynamo.watch.surroundings import tell_lacking
@@ -71,8 +71,9 @@ def inspect(draft: Draft, given: Collection[str] = ()) -> Inspection:
 
 def _waiting(runfile: RunFile, base: Path, given: Collection[str], note: Told) -> Iterator[str]:
     """Yield the watched inputs of which no file is there yet, which is no fault."""
+    needs = runfile.trigger.needs if runfile.trigger else {}
     for name in globs_of(runfile, base):
-        if name in given:
+        if name in given or needs.get(name, NeedRule()).quorum == 0:
             continue
         try:
             find(runfile.inputs[name], base, datetime.now(UTC))
@@ -161,7 +162,11 @@ def _trigger(runfile: RunFile, base: Path) -> str:
         return f"at {trigger.cron!r}, {trigger.zone}"
     if trigger and trigger.every:
         return f"every {format_seconds(trigger.every)}"
-    return f"each new file of {', '.join(globs_of(runfile, base))}"
+    globs = globs_of(runfile, base)
+    starting = starting_inputs(trigger or TriggerRule(), globs)
+    others = [name for name in globs if name not in starting]
+    known = f"; with {', '.join(others)} as known then" if others else ""
+    return f"each new file of {', '.join(starting)}{known}"
 
 
 def inspect_products(draft: Draft, inspection: Inspection, prepared: Prepared) -> Inspection:

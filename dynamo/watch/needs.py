@@ -23,10 +23,10 @@ _ONE_SOURCE = (
 
 def contradictions(trigger: TriggerRule, rule: InputRule, need: NeedRule) -> Iterator[tuple[str, str]]:
     """Yield what is needed of an input and cannot be: the key of the need, and why, with what to write."""
-    fewest = need.quorum or need.sources
+    fewest = need.sources if need.quorum is None else need.quorum
     if _is_vain(need) and fewest > 1:
         yield "sources", _ONE_SOURCE.format(need.sources, f"{fewest} are never there")
-    most, why = _most(trigger, rule)
+    most, why = _most(trigger, rule, need)
     if need.source is None and need.files > most:
         yield "files", f"files: {need.files} are never there: {why}"
 
@@ -43,14 +43,14 @@ def _is_vain(need: NeedRule) -> bool:
     return need.source is None and need.sources > 1
 
 
-def _most(trigger: TriggerRule, rule: InputRule) -> tuple[float, str]:
+def _most(trigger: TriggerRule, rule: InputRule, need: NeedRule) -> tuple[float, str]:
     """Return how many files of one source a window can have, and what bounds it (`History.window`)."""
     if rule.within == 0:
         return 1, "`within: 0` of the input gives a run one; make it longer"
     if rule.last is not None:
         files = format_count(rule.last, "file")
         return rule.last, f"`last: {rule.last}` of the input gives a run {files} at most; let it keep more"
-    has_clock = bool(trigger.every or trigger.cron)
-    if rule.within is None and (has_clock or not trigger.join):
+    starts = need.starts and trigger.schedule is None
+    if rule.within is None and not (starts and trigger.join):
         return 1, "a run is given one; say at the input how many more, with `last:` or `within:`"
     return math.inf, ""

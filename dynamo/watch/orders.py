@@ -27,7 +27,7 @@ __all__ = ["done", "order", "ordered", "why"]
 
 def order(feed: Feed, window: Window) -> Request:
     """Return the request for a run of a window that was never begun."""
-    inputs = {name: list(paths) for name, paths in window.files.items() if paths}
+    inputs = {name: list(paths) for name, paths in window.files.items()}
     prepared = prepare(feed.path, inputs=inputs, text=feed.text)
     run = new_run_id(prepared.graph.name, time.time())
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))

@@ -450,3 +450,19 @@ def test_a_watch_refuses_the_same_and_only_warns_of_what_may_yet_come(run_file, 
     assert list(equipment.channels) == ["desk", "drop", "siren"]
     assert equipment.door is not None
     assert "there is no 'tru' on the PATH" in caplog.text
+
+
+def test_an_input_that_starts_nothing_and_may_be_absent_is_told(run_file, capsys):
+    """In words; the check and a run by hand go on without any file of it, and a workflow that takes one cannot."""
+    (run_file.parent / "so").mkdir()
+    workflow = run_file.parent / "chain.py"
+    edit(workflow, "frames: list[Input])", "frames: list[Input], soundings: list[Input])")
+    edit(run_file, "last: 2}\n", "last: 2}\n  soundings: {files: 'so/*.txt', last: 1}\n")
+    edit(run_file, "frames: {files: 2}", "frames: {files: 2}, soundings: {starts: false, quorum: 0}")
+    code, out, err = checked(capsys, run_file)
+    assert (code, err) == (0, "")
+    assert "each new file of frames; with soundings as known then" in out
+    edit(workflow, "soundings: list[Input])", "soundings: Input)")
+    code, _, err = checked(capsys, run_file)
+    assert code == 2
+    assert "takes one file as 'soundings', never none; annotate it `list[Input]`" in err

@@ -264,3 +264,30 @@ def test_what_was_wrong_with_judging_is_over_where_nobody_is_told_any_more(work)
 
     work(begun, counts=counts)
     assert list(counts.troubles) == ["subscribers"]
+
+
+def test_a_window_has_what_is_known_of_an_input_that_starts_none(work, folder):
+    """None, then the newest that is no newer than the window; it is run at once in either case."""
+    (folder.parent / "so").mkdir()
+    more = (
+        "inputs: {frame: 'in/*.txt', sounding: {files: 'so/*.txt', last: 1}}\n"
+        "trigger: {needs: {sounding: {starts: false, quorum: 0}}}\n"
+    )
+    asked = []
+
+    async def some_come(counts):
+        work.turns.runs.attach(asyncio.get_running_loop())
+        work.turns.runs.ask = asked.append
+        (folder.parent / "flow.py").write_text(
+            FLOW.replace("frame: Input)", "frame: Input, sounding: list[Input])")
+        )
+        put(folder, "a_20260101_120000.txt")
+        await until(lambda: asked)
+        put(folder.parent / "so", "s_20260101_000000.txt")
+        put(folder.parent / "so", "s_20260101_120200.txt")
+        await until(lambda: counts.arrivals == 3)
+        put(folder, "a_20260101_120100.txt")
+        await until(lambda: len(asked) == 2)
+
+    work(some_come, more)
+    assert [one.settings["inputs"]["sounding"] for one in asked] == [0, 1]

@@ -84,3 +84,22 @@ def test_a_zone_without_cron_is_refused(tmp_path):
     """Steps of the day are counted in UTC."""
     with pytest.raises(UserError, match="'zone' is for 'cron'"):
         feed(tmp_path, "trigger: {every: 1 h, zone: Europe/Berlin}\n")
+
+
+def test_an_input_that_starts_nothing_is_waited_for_no_longer_than_it_is_needed(tmp_path):
+    """Others go on starting runs; with a quorum of 0 nothing of it is waited for."""
+    inputs = "inputs: {frames: 'in/*.nc', soundings: 'so/*.txt'}\n"
+    for quorum, needed in (("", 1), (", quorum: 0", 0)):
+        text = f"trigger: {{needs: {{soundings: {{starts: false{quorum}}}}}}}\n"
+        frames, soundings = feed(tmp_path, inputs + text).rules.inputs
+        assert (frames.drives, frames.sources, frames.quorum) == (True, 1, 1)
+        assert (soundings.drives, soundings.sources, soundings.quorum) == (False, needed, needed)
+
+
+def test_some_input_must_start_runs(tmp_path):
+    """Or a clock."""
+    text = "trigger:\n  needs:\n    frames: {starts: false}\n"
+    with pytest.raises(RunFileError, match=r"yaml:7:5: needs: nothing starts a run"):
+        feed(tmp_path, INPUTS + text)
+    clock = text.replace("trigger:\n", "trigger:\n  every: 1 min\n")
+    assert not feed(tmp_path, INPUTS + clock).rules.inputs[0].drives
