@@ -4,6 +4,9 @@
 Grids are sorted by time, and keep apart what is missing, out of range and below the threshold. A file that
 fits no reader, or is damaged, is a `DataError` that names the file, the variable, and what was tried.
 
+`read_sweeps` gives the sweeps of a radar's file as they were measured, with all their moments: for products that need
+more than a picture of reflectivity.
+
 A reader of your own is a `Reader` named in the entry points group ``dynamo.readers``.
 """
 
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
     from dynamo.radar.grid import Geometry, Grid
     from dynamo.radar.polar import Sweep
 
-__all__ = ["Reader", "find", "names", "read", "read_all"]
+__all__ = ["Reader", "find", "names", "read", "read_all", "read_sweeps"]
 
 # Those that come with dynamo, the most particular first; looked up without the 0.1 s that a search for
 # entry points costs a new process. The search is made when none of these knows a file.
-BUILT_IN = ("mrms", "nexrad", "knmi", "odim", "casa", "cf")
+BUILT_IN = ("mrms", "nexrad", "knmi", "odim", "odimpolar", "cfradial", "casa", "cf")
 GROUP = "dynamo.readers"
 
 
@@ -49,6 +52,9 @@ class Reader:
         Given the path and the wanted geometry, or None for the file's own: all grids of the file.
     sweeps
         For files of a single radar: its sweeps, so that several radars can share one geometry.
+    moments
+        For files of a single radar, given the path and the names of the moments that are wanted, or None for all:
+        every sweep of the file with those of them that it holds, as measured.
     """
 
     name: str
@@ -56,6 +62,7 @@ class Reader:
     sniff: Callable[[Path, bytes], bool]
     read: Callable[[Path, Geometry | None], list[Grid]]
     sweeps: Callable[[Path], list[Sweep]] | None = None
+    moments: Callable[[Path, tuple[str, ...] | None], list[Sweep]] | None = None
 
 
 def read(path: str | Path, *, format: str | None = None, geometry: Geometry | None = None) -> list[Grid]:  # noqa: A002 - the word users know from every such function
@@ -126,6 +133,48 @@ def read_all(
         common = default_geometry(sweeps)
         grids += [to_grid(sweep, common) for sweep in sweeps]
     return sorted(grids, key=_order)
+
+
+def read_sweeps(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    moments: Iterable[str] | None = None,
+) -> list[Sweep]:
+    """Read every sweep of one radar's file as it was measured, sorted by time and elevation.
+
+    Nothing is corrected and no gate is rejected: calibration and quality control come later. A gate where the file says
+    that there is no value is NaN.
+
+    Parameters
+    ----------
+    path
+        The file; gzip and bzip2 are decompressed.
+    format
+        Name of a reader; by default the content decides.
+    moments
+        Names as in `dynamo.radar.moments`; nothing else is decoded, and sweeps that have none of them are left out.
+        By default all that are known. Where reflectivity is not among them, `Sweep.undetect` is false everywhere.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, of no known format, holds no sweeps of a radar, or none of the moments.
+    UserError
+        There is no such moment or reader, or the reader needs a package that is not installed.
+    """
+    from dynamo.radar.readers.moment_names import checked
+
+    path, wanted = Path(path), checked(moments)
+    reader = find(path, format=format)
+    if reader.moments is None:
+        raise DataError(f"{path}: holds no sweeps of a radar, for it is a {reader.description}")
+    with _naming(path, reader):
+        sweeps = reader.moments(path, wanted)
+        held = [sweep for sweep in sweeps if sweep.moments]
+        if not held:
+            raise DataError(f"holds no sweep with {' or '.join(wanted) if wanted else 'any known moment'}")
+    return sorted(held, key=lambda sweep: (sweep.time, sweep.elevation))
 
 
 def names() -> list[str]:

@@ -11,11 +11,13 @@ out of range; between rays that lie apart, or where a value is NaN, it is missin
 Quality control: a gate with rho_hv of 0.75 or less is not weather alone. The power of weather and of clutter
 add up, so the weather in such a gate is not stronger than what was measured: below 10 dBZ (a tenth of a
 millimetre per hour) the gate becomes "nothing detected"; from there on weather may hide in it, and it becomes
-"missing". In a composite another radar that sees the place then decides.
+"missing". In a composite another radar that sees the place then decides. `read_sweeps` rejects no gate by rho_hv
+(see `casa_moments`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +27,9 @@ import numpy as np
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
+from dynamo.radar.readers.casa_moments import measured, nyquist
 from dynamo.radar.readers.latlongrid import is_latlongrid, read_latlongrid
+from dynamo.radar.readers.polarfile import wavelength_of
 from dynamo.radar.readers.source import HDF5, attribute, hdf5_names, netcdf, numbers, wrong
 
 if TYPE_CHECKING:
@@ -60,34 +64,65 @@ def _sweeps(path: Path) -> list[Sweep]:
         return [_sweep(path, dataset)]
 
 
+def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
+    with netcdf(path) as dataset:
+        if "LatGridSpacing" in dataset.ncattrs():
+            raise wrong(path, "is a WDSS-II grid and holds no sweeps of a radar")
+        reflectivity = _reflectivity(path, dataset)
+        moments = measured(path, dataset, reflectivity, names)
+        undetect = reflectivity < NO_SIGNAL
+        if names is not None and "reflectivity" not in names:
+            undetect = np.zeros_like(undetect)
+        return [_placed(path, dataset, moments, undetect)]
+
+
 def _sweep(path: Path, dataset: netCDF4.Dataset) -> Sweep:
-    about = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-    reflectivity = numbers(path, dataset, "Reflectivity")
-    units = str(getattr(dataset["Reflectivity"], "Units", "dBZ"))
-    if units.lower() != "dbz":
-        raise wrong(path, f"variable 'Reflectivity' is in {units!r}, expected dBZ")
-    reflectivity = reflectivity.astype("f4")
+    """Return the sweep of a file after quality control."""
+    reflectivity = _reflectivity(path, dataset)
     undetect = reflectivity < NO_SIGNAL
     if "CrossPolCorrelation" in dataset.variables:
         rejected = ~undetect & ~(numbers(path, dataset, "CrossPolCorrelation") > MIN_RHO_HV)
         undetect |= rejected & (reflectivity < NEGLIGIBLE)
         reflectivity[rejected] = np.nan
     reflectivity[undetect] = np.nan
+    return _placed(path, dataset, {"reflectivity": reflectivity}, undetect)
+
+
+def _reflectivity(path: Path, dataset: netCDF4.Dataset) -> NDArray[np.float32]:
+    """Return reflectivity as it is stored, in dBZ."""
+    reflectivity = numbers(path, dataset, "Reflectivity")
+    units = str(getattr(dataset["Reflectivity"], "Units", "dBZ"))
+    if units.lower() != "dbz":
+        raise wrong(path, f"variable 'Reflectivity' is in {units!r}, expected dBZ")
+    return reflectivity.astype("f4")
+
+
+def _placed(
+    path: Path,
+    dataset: netCDF4.Dataset,
+    moments: Mapping[str, NDArray[np.float32]],
+    undetect: NDArray[np.bool_],
+) -> Sweep:
+    """Return the sweep of these moments, with when and where the file says it was measured."""
+    about = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
     width, start = (_range(path, dataset, name) for name in ("GateWidth", "StartRange"))
     times = numbers(path, dataset, "Time")
     if times.size == 0 or times.max() <= 0:
         raise wrong(path, "variable 'Time' holds no time; expected seconds since 1970")
+    frequency = dataset["TxFrequency"][...] if "TxFrequency" in dataset.variables else None
     return Sweep(
         azimuths=numbers(path, dataset, "Azimuth"),
-        ranges=start + width * (np.arange(reflectivity.shape[-1]) + 0.5),
+        ranges=start + width * (np.arange(undetect.shape[-1]) + 0.5),
         elevation=float(np.median(numbers(path, dataset, "Elevation"))),
-        moments={"reflectivity": reflectivity},
+        moments=moments,
         undetect=undetect,
         latitude=float(attribute(path, "the file", about, "Latitude")),
         longitude=float(attribute(path, "the file", about, "Longitude")),
         altitude=float(about.get("Height", 0.0)),
         time=datetime.fromtimestamp(float(times.max()), UTC),
         radar=str(attribute(path, "the file", about, "RadarName")),
+        nyquist=nyquist(dataset, about),
+        wavelength=wavelength_of(frequency),
     )
 
 
@@ -102,4 +137,4 @@ def _range(path: Path, dataset: netCDF4.Dataset, name: str) -> float:
     return float(values[0]) * METRES[units.lower()]
 
 
-reader = Reader("casa", "CASA sweep or WDSS-II LatLonGrid", _sniff, _read, _sweeps)
+reader = Reader("casa", "CASA sweep or WDSS-II LatLonGrid", _sniff, _read, _sweeps, _moments)

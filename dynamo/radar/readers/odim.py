@@ -31,10 +31,14 @@ __all__ = ["reader"]
 # ODIM's names, the preferred one first
 REFLECTIVITY = ("DBZH", "DBZV", "TH", "TV", "DBZ")
 RAIN_RATE = ("RATE",)
+POLAR = ("SCAN", "PVOL", "CVOL")  # what `odimpolar` reads
 
 
 def _sniff(path: Path, head: bytes) -> bool:
-    return head.startswith(HDF5) and {"what", "where", "dataset1"} <= hdf5_names(path)
+    if not head.startswith(HDF5):
+        return False
+    names = hdf5_names(path)
+    return {"what", "where", "dataset1"} <= names and not {f"what/object={kind}" for kind in POLAR} & names
 
 
 def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
@@ -42,7 +46,11 @@ def _read(path: Path, _geometry: Geometry | None) -> list[Grid]:
         what = _group(path, file, "what")
         kind = text(attribute(path, "what", what, "object"))
         if kind not in ("COMP", "IMAGE"):
-            raise wrong(path, f"what/object is {kind!r}; only composites (COMP, IMAGE) are read")
+            raise wrong(
+                path,
+                f"what/object is {kind!r}; only composites (COMP, IMAGE) are read here"
+                + (", such a file by format='odimpolar'" if kind in POLAR else ""),
+            )
         geometry = _place(path, _group(path, file, "where"))
         datasets = sorted((n for n in file if re.fullmatch(r"dataset\d+", n)), key=lambda n: int(n[7:]))
         grids = [grid for name in datasets for grid in _field(path, file, name, geometry)]

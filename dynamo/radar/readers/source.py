@@ -163,7 +163,8 @@ def hdf5(path: Path) -> Iterator[h5py.File]:
 def hdf5_names(path: Path) -> frozenset[str]:
     """Return the names of the groups, variables and attributes at the root of an HDF5 file; none if damaged.
 
-    For sniffing: one look serves all readers, as long as the file stays as it is.
+    For sniffing: one look serves all readers, as long as the file stays as it is. What ODIM says of itself is among
+    them, as in "what/object=PVOL".
     """
     seen = path.stat()
     return _names(path, seen.st_mtime_ns, seen.st_size)
@@ -173,7 +174,9 @@ def hdf5_names(path: Path) -> frozenset[str]:
 def _names(path: Path, _changed: int, _size: int) -> frozenset[str]:
     try:
         with hdf5(path) as file:
-            return frozenset([*file, *file.attrs])
+            kind = file["what"].attrs.get("object") if "what" in file else None
+            said = [] if kind is None else [f"what/object={text(kind)}"]
+            return frozenset([*file, *file.attrs, *said])
     except DataError:
         return frozenset()
 

@@ -121,9 +121,9 @@ def test_all_nan_is_legal(tmp_path: Path):
 
 
 def test_a_polar_file_is_not_taken_for_a_grid(samples: Path):
-    """CfRadial has times and ranges where a grid has its coordinates."""
+    """CfRadial has times and ranges where a grid has its coordinates; `cfradial` reads it."""
     with pytest.raises(DataError, match="'reflectivity' is a polar sweep"):
-        read(samples / "hail" / "MLL2217907250U.001.nc")
+        read(samples / "hail" / "MLL2217907250U.001.nc", format="cf")
 
 
 def test_projected_grids_keep_their_crs(tmp_path: Path):

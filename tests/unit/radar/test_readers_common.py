@@ -21,11 +21,13 @@ from dynamo.radar.readers.regrid import regrid
 
 FILES = {
     "casa": "casa/cleburne.tx-20170329-073002.netcdf.gz",
+    "cfradial": "hail/MLL2217907250U.003.nc",
     "cf": "grids/casa_dfw_merged_1min_40x400x400.nc",
     "knmi": "frames/RAD_NL25_RAP_5min_201008260135.h5",
     "mrms": "frames/PrecipRate_00.00_20190610-000000.grib2",
     "nexrad": "hail/KFWS20190609_222523_trim_V06",
     "odim": "frames/T_PABV21_C_EUOC_20241126013000.hdf",
+    "odimpolar": "hail/40_20181220_060630.pvol.h5",
 }
 
 
@@ -113,7 +115,7 @@ def test_what_is_no_radar_file(tmp_path: Path):
         ("", "is a directory"),
         ("absent", "No such file"),
         ("empty", "is empty"),
-        ("picture.png", r"no reader knows.*PNG.*mrms.*nexrad.*knmi.*odim.*casa.*cf"),
+        ("picture.png", r"no reader knows.*PNG.*mrms.*nexrad.*knmi.*odim.*odimpolar.*cfradial.*casa.*cf"),
     ):
         with pytest.raises(DataError, match=said) as caught:
             read(tmp_path / name)

@@ -171,7 +171,7 @@ def test_odim_bytes_are_scaled(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda f: f["what"].attrs.modify("object", np.bytes_("PVOL")), "'PVOL'; only composites"),
+        (lambda f: f["what"].attrs.modify("object", np.bytes_("XSEC")), "'XSEC'; only composites"),
         (lambda f: f["dataset1/data1/what"].attrs.modify("quantity", np.bytes_("VRAD")), "no quantity DBZH"),
         (lambda f: f["dataset1/data1/what"].attrs.pop("nodata"), "no attribute 'nodata'"),
         (

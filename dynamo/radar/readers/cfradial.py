@@ -1,0 +1,100 @@
+"""CfRadial: sweeps of one radar in NetCDF, versions 1.x (one dimension of rays) and 2 (a group a sweep).
+
+Format: Dixon et al., CfRadial data file format, NCAR, versions 1.3 to 1.5 and 2.0. Sweeps are the rays from
+``sweep_start_ray_index`` to ``sweep_end_ray_index``; gates lie in a table of ``(time, range)`` or, where rays are
+of different lengths, in a row of ``n_points`` with ``ray_n_gates`` and ``ray_start_index``. A range is that of a
+gate's centre.
+
+A fill is nothing detected, for the format has no other word for it: a radar looks at every gate of its own sweep.
+Where a field has ``_Undetect``, that is nothing detected and the fill a gate without a value. NaN is a gate without
+a value, unless it is itself the fill. Rays that were measured while the antenna moved on, and scans through the
+vertical (RHI), for which `Sweep` has no place, are left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.polar import Sweep, default_geometry, to_grid
+from dynamo.radar.readers import Reader
+from dynamo.radar.readers.cfradial_fields import Fields, decoded
+from dynamo.radar.readers.cfradial_rays import Rays, rays_of
+from dynamo.radar.readers.moment_names import chosen
+from dynamo.radar.readers.polarfile import levelled, lowest
+from dynamo.radar.readers.source import HDF5, hdf5_names, netcdf, wrong
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["reader"]
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    if head.startswith(b"CDF"):
+        return (
+            b"sweep_start_ray_index" in head or b"cf/radial" in head.lower() or b"cf-radial" in head.lower()
+        )
+    if not head.startswith(HDF5):
+        return False
+    names = hdf5_names(path)
+    return {"azimuth", "elevation", "time", "range"} <= names or "sweep_group_name" in names
+
+
+def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
+    with netcdf(path) as dataset:
+        rays = rays_of(path, dataset)
+        sweeps = [sweep for part in rays if (sweep := _sweep(path, part, names)) is not None]
+    if not rays:
+        raise wrong(
+            path, "holds only scans through the vertical (RHI) or of the sun, no sweep around the radar"
+        )
+    return sweeps
+
+
+def _sweep(path: Path, rays: Rays, names: tuple[str, ...] | None) -> Sweep | None:
+    """Return one sweep with the moments that it has of those named, or None where it has too few rays or gates."""
+    fields = Fields.of(rays)
+    moments: dict[str, NDArray[np.float32]] = {}
+    undetect = None
+    for moment, name in chosen(fields.variables, names, fields.standard).items():
+        moments[moment], nothing = decoded(path, rays, fields.variables[name])
+        if moment == "reflectivity":
+            undetect = nothing
+    ngates = max((values.shape[1] for values in moments.values()), default=0)
+    if not moments or ngates < 2 or rays.keep.sum() < 2:
+        return None
+    if undetect is None:
+        undetect = np.zeros((rays.count, ngates), bool)
+    return Sweep(
+        azimuths=rays.azimuths[rays.keep],
+        ranges=rays.ranges(path, ngates),
+        elevation=rays.elevation,
+        moments={name: values[rays.keep] for name, values in levelled(moments, ngates).items()},
+        undetect=np.pad(undetect, ((0, 0), (0, ngates - undetect.shape[1])))[rays.keep],
+        latitude=rays.place(path, "latitude"),
+        longitude=rays.place(path, "longitude"),
+        altitude=rays.altitude,
+        time=rays.time(path),
+        radar=rays.radar,
+        nyquist=rays.nyquist,
+        wavelength=rays.wavelength,
+    )
+
+
+def _sweeps(path: Path) -> list[Sweep]:
+    sweeps = _moments(path, ("reflectivity",))
+    if not sweeps:
+        raise wrong(path, "holds no sweep with reflectivity")
+    return [lowest(sweeps)]
+
+
+def _read(path: Path, geometry: Geometry | None) -> list[Grid]:
+    (sweep,) = _sweeps(path)
+    return [to_grid(sweep, geometry or default_geometry([sweep]))]
+
+
+reader = Reader("cfradial", "CfRadial sweeps", _sniff, _read, _sweeps, _moments)

@@ -1,0 +1,53 @@
+"""What readers of all files of a single radar do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynamo.radar.polar import Sweep
+from dynamo.radar.readers.packed import UNWRITTEN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["levelled", "lowest", "usual", "wavelength_of"]
+
+LIGHT = 299_792_458.0  # m/s
+RADAR_FREQUENCIES = (1e9, 1e11)  # Hz
+
+
+def usual(values: Any, *, positive: bool = True) -> float | None:
+    """Return the median of the numbers of an attribute or variable; None where it holds none that can be."""
+    try:
+        numbers = np.asarray(values, dtype="f8").ravel()
+    except (TypeError, ValueError):
+        return None
+    numbers = numbers[np.isfinite(numbers) & (np.abs(numbers) < UNWRITTEN)]
+    if positive:
+        numbers = numbers[numbers > 0]
+    return float(np.median(numbers)) if numbers.size else None
+
+
+def wavelength_of(frequency: Any) -> float | None:
+    """Return the wavelength in m of a frequency in Hz; None where it is not one of a radar."""
+    hertz = usual(frequency)
+    least, most = RADAR_FREQUENCIES
+    return LIGHT / hertz if hertz is not None and least <= hertz <= most else None
+
+
+def levelled(moments: Mapping[str, NDArray[np.float32]], ngates: int) -> dict[str, NDArray[np.float32]]:
+    """Return moments of `ngates` gates each: those that end sooner have no value from there on."""
+    return {
+        name: np.pad(values, ((0, 0), (0, ngates - values.shape[1])), constant_values=np.nan)
+        if values.shape[1] < ngates
+        else values
+        for name, values in moments.items()
+    }
+
+
+def lowest(sweeps: Sequence[Sweep]) -> Sweep:
+    """Return the lowest of some sweeps, to a tenth of a degree; of several the one of most gates, the first such."""
+    return min(sweeps, key=lambda sweep: (round(sweep.elevation, 1), -sweep.ranges.size))
