@@ -15,7 +15,7 @@ import numpy as np
 from dynamo.errors import DataError
 from dynamo.radar.grid import Grid
 
-__all__ = ["composite", "composites"]
+__all__ = ["composite", "composites", "frame_time", "scan_of"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -81,22 +81,26 @@ def composites(
     window = 1.5 * every if window is None else window
     if not (every > timedelta(0) and window > timedelta(0)):
         raise DataError("the time between frames and the window of a composite must be positive")
-    ordered = sorted(grids, key=lambda g: (g.time, _scan(g)))
+    ordered = sorted(grids, key=lambda g: (g.time, scan_of(g)))
     if not ordered:
         return []
     frames = []
-    number = -((EPOCH - ordered[0].time) // every)
+    time = frame_time(ordered[0].time, every)
     while True:
-        time = EPOCH + number * every
-        latest = {_scan(g): g for g in ordered if time - window < g.time <= time}
+        latest = {scan_of(g): g for g in ordered if time - window < g.time <= time}
         if latest:
             frames.append(composite([latest[k] for k in sorted(latest)]).with_time(time))
         if time >= ordered[-1].time:
             return frames
-        number += 1
+        time += every
 
 
-def _scan(grid: Grid) -> tuple[str, float]:
+def frame_time(time: datetime, every: timedelta) -> datetime:
+    """Return the first whole multiple of `every`, from midnight UTC, that is not before `time`."""
+    return EPOCH - (EPOCH - time) // every * every
+
+
+def scan_of(grid: Grid) -> tuple[str, float]:
     """Return which radar and tilt a grid shows; tilts within half a degree are the same."""
     elevation = float(grid.attributes.get("elevation", 0.0))
     return str(grid.attributes.get("radar", grid.source)), round(elevation * 2) / 2
