@@ -16,10 +16,10 @@ from dynamo.errors import DataError
 from dynamo.graph import Input
 
 if TYPE_CHECKING:
-    from dynamo.radar.grid import Geometry, Grid
+    from dynamo.radar.grid import Grid
 
 __all__ = [
-    "Named", "area_geometry", "echo_km2", "files_at", "has_something", "not_ahead", "one_each", "sweeps_up_to",
+    "Named", "echo_km2", "files_at", "has_something", "not_ahead", "one_each", "sweeps_up_to",
     "with_absent",
 ]  # fmt: skip
 
@@ -31,20 +31,6 @@ SEEN = 20.0
 
 #: Of a frame's time, the files it was made of, as they stand in a message: " (scan.nc)", or nothing.
 Named: TypeAlias = Callable[[datetime], str]
-
-
-def area_geometry(area: Sequence[float] | None, cells: Sequence[int] | None) -> Geometry | None:
-    """Return the grid of `area` (degrees) in `cells`, as `ingest` takes them; None where neither is given."""
-    from dynamo.radar.grid import Geometry
-
-    if (area is None) != (cells is None):
-        raise DataError("`area` and `cells` go together: give both, or neither")
-    if area is None or cells is None:
-        return None
-    west, south, east, north = area
-    nx, ny = cells
-    dx, dy = (east - west) / nx, (south - north) / ny
-    return Geometry(west + dx / 2, north + dy / 2, dx, dy, nx, ny)
 
 
 def sweeps_up_to(highest: float, grids: list[Grid]) -> list[Grid]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.nowcast.carrier import carrier
 from dynamo.workflows.nowcast.frames import (
-    area_geometry,
     echo_km2,
     files_at,
     has_something,
@@ -26,6 +25,7 @@ from dynamo.workflows.nowcast.frames import (
     with_absent,
 )
 from dynamo.workflows.nowcast.readable import read_readable
+from dynamo.workflows.place import area_geometry
 
 from dynamo.errors import DataError
 from dynamo.graph import Input, Output, task, tell

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
-from dynamo.workflows.nowcast.params import check_grid, check_polygons, check_sweeps, lead_times
+from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps
+from dynamo.workflows.nowcast.lead_times import lead_times
 from dynamo.workflows.nowcast.tasks import animate, estimate_motion, extrapolate, ingest, sheet, take
 from dynamo.workflows.products import contour, legend, plot
 

@@ -13,8 +13,8 @@ import geojson_validator
 import numpy as np
 import orjson
 import pytest
-from dynamo.workflows import kept
-from dynamo.workflows.nowcast import carrier, params
+from dynamo.workflows import checks, kept
+from dynamo.workflows.nowcast import carrier
 from dynamo.workflows.nowcast import workflow as chain
 
 from dynamo.errors import DataError, WorkflowError
@@ -147,7 +147,7 @@ def test_a_grid_that_cannot_be_is_refused_before_anything_runs(params, says):
 
 def test_the_floor_of_levels_is_that_of_reflectivity():
     """What stands for "nothing detected" is written down twice, and is one number."""
-    assert QUANTITIES["reflectivity"].floor == params.FLOOR
+    assert QUANTITIES["reflectivity"].floor == checks.FLOOR
 
 
 def test_a_nowcast_is_described_without_numpy():
