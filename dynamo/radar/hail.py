@@ -35,8 +35,8 @@ REACH = (5_000.0, 150_000.0)
 _LEAST = 10.0
 # Band to factor and summand that make dBZ those of S band (Brook et al. 2023).
 _TO_S_BAND = {"S": (1.0, 0.0), "C": (1.113, -3.929)}
-# Wavelengths in m from which on a radar is of that band (IEEE 521).
-_BANDS = ((0.150, ""), (0.075, "S"), (0.0375, "C"), (0.025, "X"))
+# Wavelengths in m below which a radar is of that band (IEEE 521).
+_BANDS = ((0.025, ""), (0.0375, "X"), (0.075, "C"), (0.150, "S"))
 
 
 def hail(
@@ -120,7 +120,7 @@ def band_of(sweep: Sweep) -> str:
     """Return the band of a sweep's radar by its wavelength: ``"S"``, ``"C"``, ``"X"``, or empty if not known."""
     if sweep.wavelength is None:
         return ""
-    return next((band for longest, band in reversed(_BANDS) if sweep.wavelength < longest), "")
+    return next((band for below, band in _BANDS if sweep.wavelength < below), "")
 
 
 def mesh(shi: NDArray[np.floating], fit: str = "witt1998") -> NDArray[np.float64]:
