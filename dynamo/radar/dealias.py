@@ -3,7 +3,8 @@
 A radar knows velocities only up to multiples of twice its Nyquist velocity. `dealias` brings each gate to the multiple
 that goes with its neighbours (`dynamo.radar.regions`), and what hangs together to that which goes with a wind: a field
 that is fitted to the largest part of the sweep, with the weakest wind where several would do. `despeckle` takes out
-single gates that differ from all around them: noise, and errors of the dual-PRF technique, which are no folds.
+single gates that differ from those around them (`dynamo.radar.specks`): noise, and errors of the dual-PRF technique,
+which are no folds.
 
 A `Sweep` enters and leaves; what was missing is missing. What can go wrong: no velocity in the sweep, or no Nyquist
 velocity (`DataError`).
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.regions import join, medians
+from dynamo.radar.regions import join
+from dynamo.radar.specks import departures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,8 +77,8 @@ def dealias(sweep: Sweep, nyquist: float | None = None) -> Sweep:
     component, folds = join(v, float(limit))
     turns = folds + _whole(v, component, folds, np.radians(sweep.azimuths[order]), limit)[component]
     unfolded = v + np.float32(2 * limit) * turns
-    away = (medians(unfolded, 6) - unfolded) / np.float32(2 * limit)
-    unfolded += np.float32(2 * limit) * np.rint(np.nan_to_num(away))
+    away = np.nan_to_num(departures(unfolded, float(limit), 6))
+    unfolded += np.float32(2 * limit) * np.rint(away / np.float32(2 * limit))
     return _with(sweep, order, unfolded)
 
 
@@ -94,9 +96,7 @@ def despeckle(sweep: Sweep, *, apart: float = 10.0, fewest: int = 8) -> Sweep:
     """
     order = np.argsort(sweep.azimuths % 360, kind="stable")
     v = np.ascontiguousarray(_velocity(sweep)[order])
-    with np.errstate(invalid="ignore"):
-        speck = ~(np.abs(v - medians(v, fewest)) <= apart)
-    v[speck] = np.nan
+    v[departures(v, float(apart), fewest) != 0] = np.nan
     return _with(sweep, order, v)
 
 

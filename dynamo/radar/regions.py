@@ -20,7 +20,7 @@ from dynamo.compiled import compiled, kept
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["join", "medians"]
+__all__ = ["join"]
 
 #: So many intervals the velocities are cut into: within a region they differ by less than a third of all there are.
 SPLITS = 3
@@ -245,33 +245,3 @@ def join(v: NDArray[np.float32], nyquist: float) -> tuple[NDArray[np.int32], NDA
                 component[i, j] = _settle(parent, offset, label[i, j])
                 turns[i, j] = offset[label[i, j]]
     return component, turns
-
-
-@kept
-def medians(v: NDArray[np.float32], fewest: int) -> NDArray[np.float32]:
-    """Return the median of the 5 x 5 gates around each, around the circle; NaN where fewer than `fewest` have a value.
-
-    Where their number is even, it is the higher of the two in the middle. ``(nray, ngate)`` in and out.
-    """
-    nray, ngate = v.shape
-    out = np.full(v.shape, np.nan, dtype=np.float32)
-    near = np.empty(25, dtype=np.float32)
-    for i in range(nray):
-        for j in range(ngate):
-            if math.isnan(v[i, j]):
-                continue
-            n = 0
-            for di in range(-2, 3):
-                row = (i + di) % nray
-                for column in range(max(j - 2, 0), min(j + 3, ngate)):
-                    value = v[row, column]
-                    if not math.isnan(value):
-                        at = n
-                        while at > 0 and near[at - 1] > value:
-                            near[at] = near[at - 1]
-                            at -= 1
-                        near[at] = value
-                        n += 1
-            if n >= fewest:
-                out[i, j] = near[n // 2]
-    return out

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dynamo.errors import DataError
 from dynamo.radar.dealias import dealias, despeckle
 from dynamo.radar.polar import Sweep
-from dynamo.radar.regions import medians
+from dynamo.radar.specks import departures
 
 AZIMUTHS = np.arange(0.5, 360)
 RANGES = 500 + 150.0 * np.arange(200)
@@ -169,17 +169,22 @@ def test_specks_go_and_a_vortex_stays():
     np.testing.assert_array_equal(found[np.isfinite(found)], truth[np.isfinite(found)])
 
 
-def test_the_median_is_that_of_the_gates_that_are_there():
+def test_a_departure_is_from_the_median_of_the_gates_that_are_there():
     """Held against NumPy, around the circle and at both ends of the rays."""
     rng = np.random.default_rng(7)
     v = rng.normal(size=(12, 15)).astype("f4")
     v[rng.random(v.shape) < 0.4] = np.nan
-    found = medians(v, 6)
+    found = departures(v, 0.7, 6)
     wide = np.pad(np.pad(v, ((2, 2), (0, 0)), mode="wrap"), ((0, 0), (2, 2)), constant_values=np.nan)
-    for i, j in np.ndindex(v.shape):
+    expected = np.full(v.shape, np.nan, "f4")
+    for i, j in np.argwhere(np.isfinite(v)):
         near = np.sort(wide[i : i + 5, j : j + 5][np.isfinite(wide[i : i + 5, j : j + 5])])
-        expected = near[near.size // 2] if np.isfinite(v[i, j]) and near.size >= 6 else np.nan
-        np.testing.assert_equal(found[i, j], expected)
+        if near.size >= 6:
+            away = near[near.size // 2] - v[i, j]
+            expected[i, j] = away if abs(away) > 0.7 else 0.0
+    np.testing.assert_array_equal(found, expected)
+    assert (expected == 0).any()
+    assert (np.abs(expected) > 0.7).any()
 
 
 @pytest.mark.parametrize(
