@@ -1,0 +1,178 @@
+"""The radars that are known: band, beam, calibration, and what their files do not say.
+
+A `Registry` is read from YAML (`radars.yaml`, and a file of the user's own); `Registry.of` finds the radar of a
+sweep by the name that its file gives. A name alone may be that of another radar elsewhere: an entry is taken only
+where the radar stands, if the entry says where, and for the band that the file's wavelength is in.
+
+What can go wrong: the YAML does not fit (`UserError` with file, line and column), or a radar is not in it
+(`UserError` with the YAML to write).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from math import cos, hypot, radians
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dynamo.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from dynamo.radar.polar import Sweep
+
+__all__ = ["Band", "Radar", "Registry", "band_of", "read_registry"]
+
+Band = Literal["S", "C", "X"]
+
+# Wavelengths in m, as the bands are in use by weather radars: 2-4, 4-8 and 8-12 GHz (IEEE Standard 521)
+BANDS: dict[Band, tuple[float, float]] = {"S": (0.075, 0.15), "C": (0.0375, 0.075), "X": (0.025, 0.0375)}
+SAME_SITE = 5.0  # km
+KM_PER_DEGREE = 111.2
+
+
+@dataclass(frozen=True, slots=True)
+class Radar:
+    """A radar, and what is to be known of it to use its moments.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    band
+        S, C or X.
+    beam_width
+        Between the half-power points, degrees.
+    names
+        What its files call it; ``*``, ``?`` and ``[A-Z]`` stand for others, as in names of files.
+    site
+        Latitude and longitude, degrees; None where it moves or for radars of a kind.
+    reflectivity_offset, differential_reflectivity_offset
+        Calibration, dB to add to what was measured.
+    system_phase
+        Differential phase where there is no rain yet, degrees; None where it is to be taken from the data.
+    nyquist
+        Velocity at which radial velocities fold, m/s, for files that do not say it; None where they do.
+    elevations
+        Of its scan, degrees, rising; empty where it varies.
+    every
+        Seconds from one scan to the next; None where it varies.
+    scheme
+        Which scheme tells its hydrometeors; see `dynamo.radar.scheme`.
+    """
+
+    name: str
+    band: Band
+    beam_width: float
+    names: tuple[str, ...] = ()
+    site: tuple[float, float] | None = None
+    reflectivity_offset: float = 0.0
+    differential_reflectivity_offset: float = 0.0
+    system_phase: float | None = None
+    nyquist: float | None = None
+    elevations: tuple[float, ...] = ()
+    every: float | None = None
+    scheme: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            object.__setattr__(self, "names", (self.name,))
+        if not self.scheme:
+            object.__setattr__(self, "scheme", f"{self.band.lower()}-band")
+
+    def calibrated(self, sweep: Sweep) -> Sweep:
+        """Return the sweep with this radar's offsets added, and its Nyquist velocity where the file said none."""
+        moments = dict(sweep.moments)
+        for moment, offset in (
+            ("reflectivity", self.reflectivity_offset),
+            ("differential_reflectivity", self.differential_reflectivity_offset),
+        ):
+            if offset and moment in moments:
+                moments[moment] = (moments[moment] + offset).astype("f4")
+        nyquist = self.nyquist if sweep.nyquist is None else sweep.nyquist
+        return replace(sweep, moments=moments, nyquist=nyquist)
+
+    def misfit(self, sweep: Sweep) -> str:
+        """Return in words why a sweep cannot be of this radar; empty where it can."""
+        if self.site is not None:
+            north = (sweep.latitude - self.site[0]) * KM_PER_DEGREE
+            east = (sweep.longitude - self.site[1]) * KM_PER_DEGREE * cos(radians(sweep.latitude))
+            if (away := hypot(north, east)) > SAME_SITE:
+                return f"{self.name!r} is {away:.0f} km away"
+        if (band := band_of(sweep)) is not None and band != self.band:
+            return f"{self.name!r} is of {self.band} band, its files say {band} band"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Radars, those of the user first."""
+
+    radars: tuple[Radar, ...]
+
+    def of(self, sweep: Sweep) -> Radar:
+        """Return the radar of a sweep, called as its file calls it where the entry is for many.
+
+        An entry that has the very name goes before one whose pattern fits.
+
+        Raises
+        ------
+        UserError
+            No entry fits; the message has the nearest name and the YAML to write.
+        """
+        exact = [r for r in self.radars if sweep.radar in (r.name, *r.names)]
+        alike = [r for r in self.radars if any(fnmatchcase(sweep.radar, name) for name in r.names)]
+        for radar in exact:
+            if not radar.misfit(sweep):
+                return radar
+        for radar in alike:
+            if radar not in exact and not radar.misfit(sweep):
+                return replace(radar, name=sweep.radar)
+        raise UserError(_unknown(sweep, (*exact, *(r for r in alike if r not in exact)), self.radars))
+
+
+def band_of(sweep: Sweep) -> Band | None:
+    """Return the band that the wavelength of a sweep is in; None where its file says none, or one of no known band."""
+    if sweep.wavelength is None:
+        return None
+    return next((band for band, (low, high) in BANDS.items() if low <= sweep.wavelength < high), None)
+
+
+def _unknown(sweep: Sweep, misfits: Iterable[Radar], known: Iterable[Radar]) -> str:
+    """Return what to do about a radar that is not there."""
+    reasons = "; ".join(radar.misfit(sweep) for radar in misfits)
+    hint = (
+        f" ({reasons})" if reasons else nearest(sweep.radar, [n for r in known for n in (r.name, *r.names)])
+    )
+    name, said = json.dumps(sweep.radar, ensure_ascii=False), band_of(sweep)
+    band = f"{said}  # as its files say" if said else "S  # or C, or X"
+    return (
+        f"the radar {sweep.radar!r} is not in the registry of radars{hint}; write it into a YAML file of your own:\n"
+        f"radars:\n  {name}:\n    band: {band}\n    beam_width: 1.0  # degrees, of its antenna\n"
+        f"    site: [{sweep.latitude:.4f}, {sweep.longitude:.4f}]\n"
+    )
+
+
+def read_registry(path: str | Path | None = None) -> Registry:
+    """Return the radars that come with dynamo, and those of a file, which go first and replace those of their names.
+
+    Parameters
+    ----------
+    path
+        YAML of the user's own; None for none.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read or does not fit; with file, line and column.
+    """
+    from dynamo.radar.registry_file import read_radars, shipped_radars
+
+    ours = shipped_radars()
+    if path is None:
+        return Registry(ours)
+    theirs = read_radars(Path(path))
+    replaced = {radar.name for radar in theirs}
+    return Registry((*theirs, *(radar for radar in ours if radar.name not in replaced)))
