@@ -72,8 +72,9 @@ def hail(
     Sweep
         At elevation 0, its rays those of the lowest sweep, its ranges along the ground. Moments are NaN where a column
         is not known, and where neither the index nor the echo top tells of anything, which ``undetect`` tells apart;
-        ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea level (0: nothing reaches 45
-        dBZ). The attributes tell the fit, the band, the levels, how many tilts there were and which were missing.
+        ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea level, of the highest
+        45 dBZ that is not of one column alone (0: none). The attributes tell the fit, the band, the levels, how many
+        tilts there were, and which were missing.
 
     Raises
     ------
@@ -96,8 +97,8 @@ def hail(
     levels = (float(freezing_level), float(minus20_level))
     seen = columns(volume.sweeps, azimuths, ground, levels, _TO_S_BAND[band])
     known = seen.covered >= least_cover - 1e-6
-    nothing = known & (seen.shi == 0) & np.isnan(seen.top)
     moments = _moments(seen, levels[0], lowest.altitude, fit)
+    nothing = known & (moments["shi"] == 0) & (moments["echo_top"] == 0)
     return Sweep(
         azimuths=azimuths,
         ranges=ground,
@@ -164,13 +165,29 @@ def poh(echo_top: NDArray[np.floating], freezing_level: float) -> NDArray[np.flo
 def _moments(
     seen: Columns, freezing_level: float, altitude: float, fit: str
 ) -> dict[str, NDArray[np.float64]]:
+    top = _not_alone(np.nan_to_num(seen.top, nan=0.0))
     return {
         "shi": seen.shi,
         "mesh": mesh(seen.shi, fit),
         "posh": posh(seen.shi, freezing_level - altitude),
-        "poh": poh(seen.top, freezing_level),
-        "echo_top": np.nan_to_num(seen.top, nan=0.0),
+        "poh": poh(top, freezing_level),
+        "echo_top": top,
     }
+
+
+def _not_alone(top: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return echo tops ``(nray, ncolumn)`` as high as one of the eight columns around has its own, 0 where none has.
+
+    A single gate high up is a plane or noise, and would by itself be certain hail.
+    """
+    import cv2
+
+    around = np.ones((3, 3), np.uint8)
+    around[1, 1] = 0
+    circle = np.concatenate([top[-1:], top, top[:1]])
+    highest = cv2.dilate(circle, around, borderType=cv2.BORDER_CONSTANT, borderValue=0)[1:-1]
+    told: NDArray[np.float64] = np.minimum(top, highest)
+    return told
 
 
 def _raster(volume: Volume, reach: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.floating]]:

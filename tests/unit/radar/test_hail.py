@@ -15,7 +15,7 @@ from dynamo.errors import DataError, UserError
 from dynamo.radar.columns import energy_flux, layers
 from dynamo.radar.grid import Cell
 from dynamo.radar.hail import hail, mesh, poh, posh
-from dynamo.radar.polar import EFFECTIVE_RADIUS, Sweep, default_geometry, to_grid
+from dynamo.radar.polar import EFFECTIVE_RADIUS, Sweep, default_geometry, slant_range, to_grid
 from dynamo.radar.readers import read_sweeps
 from dynamo.radar.volume import Volume, volumes
 
@@ -294,6 +294,29 @@ def test_below_0_c_there_is_no_hail():
     assert seen["echo_top"] == pytest.approx(1000, abs=20)
     assert (seen["shi"], seen["mesh"], seen["posh"], seen["poh"]) == (0, 0, 0, 0)
     assert hail(Volume(tuple(sweeps)), 4000.0, 7000.0).undetect[:, 100].all()
+
+
+@pytest.mark.parametrize(
+    ("strong", "top", "chance"),
+    [
+        ([(5, 0)], 0, 0),  # one gate: a plane at 9 km
+        ([(5, 0), (5, 35)], 9000, 90),  # and its neighbour to the west of north
+        ([(5, 0), (3, 1)], 6000, 20),  # as high as the neighbour's
+        ([(5, 0), (5, 2)], 0, 0),  # not next to each other
+    ],
+)
+def test_a_strong_gate_that_stands_alone_is_no_echo_top(strong, top, chance):
+    """Sweep and ray of the only gates of 45 dBZ, 40.25 km from the radar."""
+    sweeps = list(through([1000, 2500, 4500, 6000, 7500, 9000], value=30.0).sweeps)
+    for k, ray in strong:
+        values = sweeps[k].moments["reflectivity"].copy()
+        slant = slant_range(np.array([40_250.0]), sweeps[k].elevation)
+        values[ray, np.abs(sweeps[k].ranges - slant).argmin()] = 45.0
+        sweeps[k] = replace(sweeps[k], moments={"reflectivity": values})
+    seen = at(hail(Volume(tuple(sweeps)), 4000.0, 7000.0), 40.25)
+    assert seen["shi"] > 0
+    assert seen["echo_top"] == pytest.approx(top, abs=20)
+    assert seen["poh"] == pytest.approx(chance, abs=4)
 
 
 def test_all_quantities_go_on_a_grid():
