@@ -114,8 +114,8 @@ class Profile:
         if t[-1] > TROPOPAUSE and h[-1] < CEILING:
             h = np.append(h, h[-1] + (t[-1] - TROPOPAUSE) / LAPSE)
             t = np.append(t, TROPOPAUSE)
-        below: NDArray[np.float64] = LAPSE * np.maximum(h[0] - z, 0)
-        return np.interp(z, h, t) + below
+        found: NDArray[np.float64] = np.interp(z, h, t) + LAPSE * np.maximum(h[0] - z, 0)
+        return found
 
     def levels(self) -> Heights:
         """Return the heights of 0 C and -20 C, and what is to be said of them.
