@@ -40,6 +40,7 @@ SCRIPTS = {
     "chain": "Deep and wide graphs",
     "plan": "A graph of 100,000 tasks",
     "nowcast": "A nowcast cycle",
+    "shi": "Hail of volumes",
     "fleet_simulate": "Simulating a fleet",
     "resume": "Resume after `kill -9`",
     "pool": "On a pool",
