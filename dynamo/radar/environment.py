@@ -229,7 +229,7 @@ class _Candidate:
                 else f"{sounding} is too new to be known"
             )
         elif age > rule.limit_h:
-            refusal = f"{sounding} is {age:.0f} h old, more than {rule.limit_h:g} h"
+            refusal = f"{sounding} is {age:.1f} h old, more than {rule.limit_h:g} h"
         elif distance is not None and distance > rule.limit_km:
             refusal = f"{sounding} is {distance:.0f} km away, more than {rule.limit_km:g} km"
         return cls(sounding, age, distance, abs(age) + away, refusal)
@@ -242,7 +242,7 @@ class _Candidate:
         """Return what is to be said of a sounding that serves, though not well."""
         said = []
         if self.age_h is not None and self.age_h > rule.fresh_h:
-            said.append(f"sounding {self.sounding} is {self.age_h:.0f} h old, more than {rule.fresh_h:g} h")
+            said.append(f"sounding {self.sounding} is {self.age_h:.1f} h old, more than {rule.fresh_h:g} h")
         if self.distance_km is None:
             said.append(f"it is not known where sounding {self.sounding} was made")
         elif self.distance_km > rule.near_km:
