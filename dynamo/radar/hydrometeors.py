@@ -1,0 +1,264 @@
+"""Hydrometeors: what each gate of a sweep is full of, and how bad that is, by fuzzy logic on its moments.
+
+`classified` takes a sweep as measured (calibrated where its calibration is known) through quality, phase and
+attenuation to classes. The score of a class is the product of its memberships in reflectivity and temperature with
+the weighted mean of those in what dual polarisation tells (Liu and Chandrasekar 2000, J. Atmos. Oceanic Technol.
+17, 140-164, for the form); the highest score wins. The classes, functions and weights are data, in a
+`dynamo.radar.scheme.Scheme`.
+
+A moment that is missing, in a gate or altogether, is left out of the mean and takes its weight from the confidence.
+Without differential reflectivity nothing is called hail, as hail and heavy rain then look alike. Nothing can go
+wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynamo.compiled import compiled, kept
+from dynamo.radar.attenuation import corrected
+from dynamo.radar.phase import period_of, propagation
+from dynamo.radar.polar import beam_height
+from dynamo.radar.quality import clean
+from dynamo.radar.scheme import AXES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dynamo.radar.polar import Sweep
+    from dynamo.radar.scheme import Scheme
+
+    Values = NDArray[np.float32]
+
+__all__ = ["classes", "classified", "hail_differential_reflectivity", "severity"]
+
+TEMPERATURE = list(AXES).index("temperature")
+# values of `hail_class` that the thresholds below lead to
+HEAVY, DOUBTFUL, HAIL, LARGE = 2, 3, 4, 5
+
+Temperature = Callable[["NDArray[np.floating]"], "NDArray[np.floating]"]
+
+
+def classified(
+    sweep: Sweep, scheme: Scheme, temperature_at: Temperature | None, *, system_phase: float | None = None
+) -> Sweep:
+    """Return a sweep with the moments `hail_class`, `hydrometeor` and `hail_confidence`.
+
+    Its other moments are cleaned, reflectivity and differential reflectivity with their attenuation put back.
+
+    Parameters
+    ----------
+    sweep
+        As measured, with reflectivity; all other moments are of use but not needed.
+    scheme
+        Of the radar's band.
+    temperature_at
+        Degrees Celsius at heights in m above sea level; None where nothing is known of it.
+    system_phase
+        The radar's own differential phase, degrees; None: from the sweep.
+    """
+    measured = sweep.moments.get("differential_phase")
+    period = 360.0 if measured is None else period_of(measured)
+    sweep = clean(sweep, scheme.quality, period=period)
+    moments = dict(sweep.moments)
+    path = propagation(sweep, scheme.phase, period=period, system=system_phase)
+    if path is not None:
+        sweep = corrected(sweep, path.phase, scheme.attenuation)
+        moments = {**sweep.moments, "specific_differential_phase": path.slope}
+    half = round(scheme.smoothing / 2 / float(sweep.ranges[1] - sweep.ranges[0]))
+    variables = {
+        name: smoothed(values, half) if name in ("differential_reflectivity", "cross_correlation") else values
+        for name, values in moments.items()
+        if name in AXES
+    }
+    if temperature_at is not None:
+        heights = beam_height(sweep.ranges, sweep.elevation, sweep.altitude)
+        variables["temperature"] = np.asarray(temperature_at(heights), dtype="f4")[None, :]
+    hydrometeor, _, confidence = classes(variables, scheme)
+    moments["hydrometeor"] = hydrometeor
+    moments["hail_class"] = severity(hydrometeor, variables, scheme)
+    moments["hail_confidence"] = confidence
+    return replace(sweep, moments=moments, attributes={**sweep.attributes, "scheme": scheme.name})
+
+
+def classes(variables: dict[str, Values], scheme: Scheme) -> tuple[Values, Values, Values]:
+    """Return the number of the class of each gate, its score, and the confidence that it is hail.
+
+    Parameters
+    ----------
+    variables
+        Those of `dynamo.radar.scheme.AXES` that are known, each ``(nray, ngate)`` float32, NaN where it is not
+        known; reflectivity is needed, and temperature may be ``(1, ngate)``.
+    scheme
+        Which classes there are.
+
+    Returns
+    -------
+    tuple
+        ``(nray, ngate)`` float32 each. Classes count from 1; 0 is an echo that fits none; all are NaN where
+        reflectivity is. The confidence is the share of hail in the sum of all scores, times the share of the
+        weights that could be asked.
+    """
+    reflectivity = variables["reflectivity"]
+    unknown = np.full((1, reflectivity.shape[1]), np.nan, dtype="f4")
+    given = {name: np.ascontiguousarray(variables.get(name, unknown), dtype="f4") for name in AXES}
+    hail = np.array([each.severity >= HAIL for each in scheme.classes])
+    axes = np.array(list(AXES.values()), dtype="f8")
+    return _scored(
+        given["reflectivity"],
+        given["differential_reflectivity"],
+        given["specific_differential_phase"],
+        given["cross_correlation"],
+        given["temperature"],
+        axes,
+        scheme.tables,
+        scheme.weights,
+        hail,
+    )
+
+
+@compiled
+def _asked(
+    values: Values, axes: NDArray[np.float64], tables: Values, weights: Values, scores: NDArray[np.float64]
+) -> float:
+    """Fill the score of each class for the values of a gate, and return the weight of those that are known."""
+    asked = 0.0
+    scores[:] = 0.0
+    for v in range(values.size):
+        if weights[v] > 0 and np.isfinite(values[v]):
+            asked += weights[v]
+            place = _place(values[v], axes[v])
+            for k in range(scores.size):
+                scores[k] += weights[v] * tables[v, place, k]
+    for k in range(scores.size):
+        scores[k] = scores[k] / asked if asked > 0 else 1.0
+    for v in range(values.size):
+        if weights[v] == 0 and np.isfinite(values[v]):
+            place = _place(values[v], axes[v])
+            for k in range(scores.size):
+                scores[k] *= tables[v, place, k]
+    return asked
+
+
+@compiled
+def _place(value: float, axis: NDArray[np.float64]) -> int:
+    """Return where a value is tabulated."""
+    return int(min(max(np.rint((value - axis[0]) / axis[1]), 0.0), axis[2] - 1))
+
+
+@kept
+def _scored(
+    reflectivity: Values,
+    ratio: Values,
+    slope: Values,
+    correlation: Values,
+    temperature: Values,
+    axes: NDArray[np.float64],
+    tables: Values,
+    weights: Values,
+    hail: NDArray[np.bool_],
+) -> tuple[Values, Values, Values]:
+    """Do the work of `classes`, gate by gate."""
+    number = np.full(reflectivity.shape, np.nan, dtype=np.float32)
+    best, confidence = number.copy(), number.copy()
+    values, scores, all_weights = np.empty(5, dtype=np.float32), np.empty(hail.size), weights.sum()
+    for ray in range(reflectivity.shape[0]):
+        for gate in range(reflectivity.shape[1]):
+            if not np.isfinite(reflectivity[ray, gate]):
+                continue
+            values[0] = reflectivity[ray, gate]
+            values[1] = ratio[min(ray, ratio.shape[0] - 1), gate]
+            values[2] = slope[min(ray, slope.shape[0] - 1), gate]
+            values[3] = correlation[min(ray, correlation.shape[0] - 1), gate]
+            values[4] = temperature[min(ray, temperature.shape[0] - 1), gate]
+            asked = _asked(values, axes, tables, weights, scores)
+            winner, total, hails = 0, 0.0, 0.0
+            for k in range(scores.size):
+                total += scores[k]
+                hails += scores[k] * hail[k]
+                winner = k if scores[k] > scores[winner] else winner
+            best[ray, gate] = scores[winner]
+            # what fits every class by less than a thousandth is told by none
+            number[ray, gate] = winner + 1 if scores[winner] >= 0.001 else 0
+            confidence[ray, gate] = hails / max(total, 0.001) * asked / all_weights
+    return number, best, confidence
+
+
+def hail_differential_reflectivity(reflectivity: Values, ratio: Values) -> Values:
+    """Return HDR in dB: how far reflectivity is above what rain of such drops reaches.
+
+    Aydin, Seliga and Balaji 1986, J. Climate Appl. Meteor. 25, 1475-1484: rain reaches 27 dBZ where differential
+    reflectivity is 0 dB or less, 19 dBZ more for each dB up to 1.74 dB, and 60 dBZ above.
+    """
+    rain = np.where(ratio <= 0, 27.0, np.where(ratio <= 1.74, 19 * ratio + 27, 60.0))
+    return np.asarray(reflectivity - rain, dtype="f4")
+
+
+def severity(hydrometeor: Values, variables: dict[str, Values], scheme: Scheme) -> Values:
+    """Return `hail_class`: 0 not weather, 1 no hail, 2 heavy rain, 3 graupel or doubtful, 4 hail, 5 large hail.
+
+    It is that of the class of hydrometeors, with these exceptions. Rain is heavy from the scheme's threshold on;
+    then it may hold some hail where HDR is positive, and holds hail where reflectivity is above what rain alone
+    reaches (60 dBZ, where heavy rain ends in Park et al. 2009, Wea. Forecasting 24, 730-748, table 1). Hail is
+    large where HDR is 21 dB or more (Depue, Kennedy and Rutledge 2007, J. Appl. Meteor. Climatol. 46, 1290-1301:
+    larger than 19 mm). Without differential reflectivity hail is doubtful.
+
+    Parameters
+    ----------
+    hydrometeor
+        ``(nray, ngate)`` as `classes` returns it.
+    variables
+        As for `classes`.
+    scheme
+        Its classes and thresholds.
+    """
+    found = np.array([1, *(each.severity for each in scheme.classes)], dtype="f4")
+    liquid = np.array([False, *(each.liquid for each in scheme.classes)])
+    known = np.isfinite(hydrometeor)
+    number = np.where(known, hydrometeor, 0).astype(np.intp)
+    result = found[number]
+    factor, more = scheme.to_s_band
+    reflectivity = np.float32(factor) * variables["reflectivity"] + np.float32(more)
+    ratio = variables.get("differential_reflectivity", np.full_like(reflectivity, np.nan))
+    with np.errstate(invalid="ignore"):
+        heavy = liquid[number] & (reflectivity >= scheme.heavy)
+        hdr = hail_differential_reflectivity(reflectivity, ratio)
+        result[heavy] = np.maximum(result[heavy], HEAVY)
+        result[heavy & (hdr > 0)] = DOUBTFUL
+        result[heavy & (reflectivity >= scheme.rain_limit)] = HAIL
+        result[(result == HAIL) & (hdr >= scheme.large)] = LARGE
+    result[(result >= HAIL) & ~np.isfinite(ratio)] = DOUBTFUL
+    result[~known] = np.nan
+    return result
+
+
+@kept
+def smoothed(values: Values, half: int) -> Values:
+    """Return the mean of the values of 2 `half` + 1 gates of a ray; NaN where the gate itself has none.
+
+    Parameters
+    ----------
+    values
+        ``(nray, ngate)``, NaN where there is none.
+    half
+        Gates on each side.
+    """
+    rays, gates = values.shape
+    out = np.full((rays, gates), np.nan, dtype=np.float32)
+    for ray in range(rays):
+        count, total = 0, 0.0
+        for gate in range(-half, gates):
+            enter, leave = gate + half, gate - half - 1
+            if enter < gates and np.isfinite(values[ray, enter]):
+                count += 1
+                total += values[ray, enter]
+            if leave >= 0 and np.isfinite(values[ray, leave]):
+                count -= 1
+                total -= values[ray, leave]
+            if gate >= 0 and np.isfinite(values[ray, gate]):
+                out[ray, gate] = total / count
+    return out
