@@ -1,0 +1,215 @@
+"""The highest radial wind near the ground: sweeps of radial velocity in, a grid of wind speed out.
+
+A radar sees only the part of the wind that blows along its beam, towards it or away: what is mapped is a lower bound of
+the wind speed, and across the beam it is nothing. Where several radars look, the highest counts, which is nearer to the
+wind. It is seen only where the beam is in the band of heights and something reflects: everything else is unknown
+and stays so. That no echo is there does not mean that no wind blows.
+
+What can go wrong: a sweep without velocity or Nyquist velocity, grids that do not fit together, no sweep at all
+(`DataError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dynamo.errors import DataError
+from dynamo.radar.composite import composite, frame_time
+from dynamo.radar.dealias import dealias, despeckle
+from dynamo.radar.gates import highest
+from dynamo.radar.grid import Cell, Geometry, Grid
+from dynamo.radar.polar import Sweep, beam_height, to_grid
+from dynamo.radar.rolling import AHEAD, DAMAGED, roll_call
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BAND", "MINIMUM", "SMOOTH", "SPEEDS", "strongest", "wind_grid", "wind_speed"]
+
+#: Heights of the beam's axis that count as near the ground, m.
+BAND = (200.0, 600.0)
+#: Speeds that are believed, m/s.
+SPEEDS = (0.0, 38.0)
+#: Over how many rays, and over how many metres along them, velocities are averaged.
+SMOOTH = (3, 400.0)
+#: What a gate must have at least, of the moments that the sweep holds: dBZ, 0 to 1, 0 to 1.
+MINIMUM: Mapping[str, float] = {"reflectivity": 5.0, "cross_correlation": 0.8, "signal_quality": 0.2}
+
+
+def wind_speed(
+    sweep: Sweep,
+    *,
+    speeds: tuple[float, float] = SPEEDS,
+    smooth: tuple[int, float] = SMOOTH,
+    minimum: Mapping[str, float] = MINIMUM,
+    apart: float = 10.0,
+) -> Sweep:
+    """Return the radial wind speed at each gate, as the one moment ``wind_speed`` (m/s) of a sweep.
+
+    Parameters
+    ----------
+    sweep
+        With ``velocity``, as measured, and a Nyquist velocity.
+    speeds
+        Lowest and highest that are believed, m/s.
+    smooth
+        Rays and metres that the mean of velocities is taken over; gates without a velocity stay without.
+    minimum
+        Lowest values of other moments; one that the sweep lacks asks for nothing.
+    apart
+        A gate that differs by more m/s from the median around it is left out; see `dynamo.radar.dealias.despeckle`.
+
+    Raises
+    ------
+    DataError
+        The sweep has no velocity, or nothing says its Nyquist velocity.
+    """
+    good = np.ones(sweep.undetect.shape, dtype=bool)
+    for moment, least in minimum.items():
+        if moment in sweep.moments:
+            good &= sweep.moments[moment] >= least
+    v = dict(sweep.moments)
+    if "velocity" in v:
+        v["velocity"] = np.where(good, v["velocity"], np.float32(np.nan))
+    unfolded = despeckle(dealias(replace(sweep, moments=v)), apart=apart).moments["velocity"]
+    low, high = speeds
+    with np.errstate(invalid="ignore"):
+        unfolded = np.where(np.abs(unfolded) <= high, unfolded, np.float32(np.nan))
+        speed = np.abs(_mean(unfolded, sweep, *smooth))
+        speed[~(speed >= low)] = np.nan
+    return replace(sweep, moments={"wind_speed": speed}, undetect=np.zeros_like(sweep.undetect))
+
+
+def wind_grid(
+    sweep: Sweep,
+    geometry: Geometry,
+    *,
+    band: tuple[float, float] = BAND,
+    above: Literal["sea", "radar"] = "sea",
+) -> Grid:
+    """Put the wind speeds near the ground on a grid: in each cell the highest of its gates.
+
+    Parameters
+    ----------
+    sweep
+        As `wind_speed` returns it.
+    geometry
+        The grid to fill.
+    band
+        Lowest and highest height of the beam's axis, m, both counted in. The beam itself is wider than that: one of a
+        degree and a half spans 260 m at 10 km.
+    above
+        What heights are above: the sea, or the antenna, which stands for the ground where no terrain is known.
+
+    Returns
+    -------
+    Grid
+        ``wind_speed``: where the beam is in the band but has no value, it is missing; elsewhere out of range.
+    """
+    start = sweep.altitude if above == "sea" else 0.0
+    height = beam_height(sweep.ranges, sweep.elevation, start)
+    (inside,) = np.nonzero((height >= band[0]) & (height <= band[1]))
+    if inside.size < 2:
+        nothing = np.full(geometry.shape, np.nan, dtype="f4")
+        return Grid.from_values(
+            nothing, geometry, sweep.time, out_of_range=np.ones(geometry.shape, dtype=bool), quantity="wind_speed",
+            source=sweep.radar, attributes={"radar": sweep.radar, "elevation": round(sweep.elevation, 2)},
+        )  # fmt: skip
+    part = slice(inside[0], inside[-1] + 1)
+    cut = replace(
+        sweep,
+        ranges=sweep.ranges[part],
+        moments={"wind_speed": sweep.moments["wind_speed"][:, part]},
+        undetect=sweep.undetect[:, part],
+    )
+    nearest = to_grid(cut, geometry, moment="wind_speed")
+    values = np.fmax(nearest.values, highest(cut, geometry, "wind_speed"))
+    return replace(
+        nearest, values=values, status=np.where(np.isfinite(values), np.uint8(Cell.ECHO), nearest.status)
+    )
+
+
+def strongest(
+    grids: Iterable[Grid],
+    now: datetime,
+    *,
+    every: timedelta = timedelta(minutes=1),
+    window: timedelta = timedelta(minutes=5),
+    expected: Collection[str] = (),
+) -> Grid:
+    """Return the highest wind of all sweeps of a window, which says what it is made of.
+
+    Unlike `dynamo.radar.rolling.rolling` it takes every sweep of the window, not only the newest of each radar
+    and tilt, and it comes also where no wind is known: in clear air that is no fault.
+
+    Parameters
+    ----------
+    grids
+        Of single sweeps, as `wind_grid` makes them, in any order; those that stand for damaged files with the
+        attribute `dynamo.radar.rolling.DAMAGED`.
+    now, every, window, expected
+        As for `dynamo.radar.rolling.rolling`.
+
+    Returns
+    -------
+    Grid
+        With the attributes ``radars`` (each with the time of its newest sweep), ``sweeps``, ``oldest_sweep_s``, and
+        those of `dynamo.radar.rolling.RollCall`.
+
+    Raises
+    ------
+    DataError
+        There is no sweep of a time that has come; the message says of each why.
+    """
+    grids = list(grids)
+    called = roll_call(grids, now, every=every, window=window, expected=expected)
+    come = _once(g for g in grids if DAMAGED not in g.attributes and g.time <= now + AHEAD)
+    if not come:
+        reasons = "; ".join(f"{name}: {words}" for name, words in called.attributes.items())
+        raise DataError(f"no sweep to take the wind of; {reasons or 'there is none'}")
+    time = frame_time(come[-1].time, every)
+    used = [g for g in come if time - window < g.time]
+    newest, last = _newest(used), _newest(come)
+    absent = tuple(last.get(radar, radar) for radar in sorted({*expected, *last} - {*newest}))
+    about: dict[str, str | float] = {
+        **replace(called, absent=absent).attributes,  # a radar that saw no wind is not absent
+        "radars": ", ".join(newest[radar] for radar in sorted(newest)),
+        "sweeps": float(len(used)),
+        "oldest_sweep_s": (time - used[0].time).total_seconds(),
+    }
+    return replace(composite(used), time=time, attributes=about)
+
+
+def _once(grids: Iterable[Grid]) -> list[Grid]:
+    """Return sweeps in order of time, each once, however often it was sent."""
+    sweeps = {(g.time, str(g.attributes["radar"]), float(g.attributes["elevation"])): g for g in grids}
+    return [sweeps[key] for key in sorted(sweeps)]
+
+
+def _newest(grids: Iterable[Grid]) -> dict[str, str]:
+    """Return each radar, with the time of its newest sweep."""
+    return {str(g.attributes["radar"]): f"{g.attributes['radar']} {g.time:%H:%M:%S}" for g in grids}
+
+
+def _mean(v: NDArray[np.float32], sweep: Sweep, rays: int, metres: float) -> NDArray[np.float32]:
+    """Return the mean over so many rays and metres at each gate that has a value, ``(nray, ngate)``."""
+    import cv2
+
+    gates = max(1, round(metres / float(sweep.ranges[1] - sweep.ranges[0])))
+    order = np.argsort(sweep.azimuths % 360, kind="stable")
+    turned, half = v[order], rays // 2
+    around = np.concatenate((turned[v.shape[0] - half :], turned, turned[:half]))
+    there = np.isfinite(around)
+    size, edge = (2 * (gates // 2) + 1, 2 * half + 1), cv2.BORDER_CONSTANT
+    total = cv2.boxFilter(np.where(there, around, np.float32(0)), -1, size, normalize=False, borderType=edge)
+    count = cv2.boxFilter(there.astype("f4"), -1, size, normalize=False, borderType=edge)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, total / count, np.float32(np.nan))
+    out = np.empty_like(v)
+    out[order] = mean[half : half + v.shape[0]]
+    return out
