@@ -24,6 +24,18 @@ __all__ = ["command"]
 @click.argument("runfile", required=False)
 @overriding
 @selecting
+@click.option(
+    "--from",
+    "first",
+    metavar="TIME",
+    help="Run each window of archived data from this time on (ISO 8601, UTC).",
+)
+@click.option("--to", "last", metavar="TIME", help="... and up to this time.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 1000),
+    help="Windows that run at one time, at most; cores + 1 by default.",
+)
 @click.option("--cores", type=click.IntRange(1, 1 << 20), help="Use at most this many cores (engine: local).")
 @click.option("--inline", is_flag=True, help="Run all in one process, one after another, for a debugger.")
 @click.option("--report", is_flag=True, help="Write the report of the run into its products folder.")
@@ -36,6 +48,9 @@ def command(
     force: tuple[str, ...],
     only: tuple[str, ...],
     until: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+    at_once: int | None,
     cores: int | None,
     *,
     inline: bool,
@@ -47,7 +62,17 @@ def command(
 
     A task whose code, parameters and inputs are as in some earlier run is not run again. Ctrl-C stops the run;
     `dynamo resume` goes on with it.
+
+    With --from or --to, each window that `dynamo watch` would make of the files of that time is run, many at once and
+    the oldest first. The same command again runs only what is not done.
     """
+    if first is not None or last is not None:
+        return _range(
+            runfile, params, inputs, (force, only, until), first, last, at_once, cores,
+            inline=inline, report=report, quiet=quiet, as_json=as_json,
+        )  # fmt: skip
+    if at_once:
+        raise UserError("--at-once is for a range of time: give --from and --to as well")
     from dynamo.cli.execute import execute
     from dynamo.journal import Workspace
     from dynamo.runfile import prepare
@@ -75,6 +100,35 @@ def command(
     if report:
         _report(workspace, request, to=sys.stderr if as_json else sys.stdout)
     return code
+
+
+def _range(
+    runfile: str | None,
+    params: tuple[str, ...],
+    inputs: tuple[str, ...],
+    chosen: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
+    first: str | None,
+    last: str | None,
+    at_once: int | None,
+    cores: int | None,
+    *,
+    inline: bool,
+    report: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    from dynamo.cli.archive import run_range
+    from dynamo.runfile.overrides import input_options, param_options
+
+    if report:
+        raise UserError("--report is for one run; `dynamo report RUN` writes that of a window")
+    path, force = runfile_of(runfile, chosen[0])
+    return run_range(
+        path, first, last,
+        params=param_options(params), inputs=input_options(inputs), selection=selection(force, *chosen[1:]),
+        at_once=at_once, cores=cores, inline=inline, spawned=click.get_current_context().obj,
+        quiet=quiet, as_json=as_json,
+    )  # fmt: skip
 
 
 def _check_cores(engine: str) -> None:

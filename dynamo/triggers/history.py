@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from dynamo.triggers.arrival import Arrival
 from dynamo.triggers.rules import InputRules
@@ -79,7 +78,7 @@ class History:
                 kept = list(_slice(frames, begin, last))
                 most = rules.last or (1 if rules.within is None and not rules.drives else len(kept))
                 found += kept[len(kept) - min(most, len(kept)) :]
-        return sorted(found, key=lambda a: (_time(a), PurePath(a.path).name))
+        return sorted(found, key=lambda a: (_time(a), a.path.rpartition("/")[2]))
 
     def prune(self, low: float, tolerance: float) -> None:
         """Forget what no window from `low` on can use."""

@@ -1,0 +1,177 @@
+"""Look at a range before anything runs: its files, its windows, and which of these are done already.
+
+Enters: a case, and from when to when. Leaves: what is to be run, and what is known. Goes wrong: no data in the range,
+or products of all windows in one folder (`UserError`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+from dynamo.archive.case import Case
+from dynamo.archive.index import Entry, Index, States
+from dynamo.archive.ranges import at
+from dynamo.archive.replay import Range, replay
+from dynamo.archive.scan import Scanned, scan
+from dynamo.archive.work import Ended, Todo
+from dynamo.errors import UserError
+from dynamo.graph.units import format_count
+from dynamo.runfile.inputs import beside
+from dynamo.triggers.arrival import Arrival, Outcome
+from dynamo.triggers.window import Window
+
+__all__ = ["Looked", "look", "sort_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The windows of a range, the files it is made of, and those that are in none.
+
+    `passed` are windows that are not run, each with why; `arrivals` all files that were found, `unreadable` paths that
+    could not be looked at.
+    """
+
+    range: Range
+    windows: tuple[Window, ...]
+    passed: Mapping[float, str]
+    arrivals: tuple[Arrival, ...]
+    left_out: tuple[tuple[Arrival, Outcome], ...]
+    scanned: Scanned
+
+
+def look(case: Case, first: float | None, last: float | None, wall: float) -> Looked:
+    """Find the windows from `first` to `last` (Unix seconds), or as far as there are data where one is None.
+
+    Raises `UserError` where there is no file of what makes windows, no window of that time, or their products would
+    all go into one folder.
+    """
+    feed, scanned = case.feed, scan(case.feed.globs)
+    arrivals = tuple(feed.readings[seen.input].arrival(seen) for seen in scanned.files)
+    driving = [i.name for i in feed.rules.inputs if i.drives] or list(feed.globs)
+    times = [a.time for a in arrivals if a.time is not None and a.input in driving]
+    _check_files(case, arrivals, driving)
+    range_ = Range(
+        min(times, default=math.inf) if first is None else first,
+        max(times, default=-math.inf) if last is None else last,
+    )
+    found = replay(feed.rules, feed.schedule, arrivals, range_, wall) if range_.first <= range_.last else None
+    if found is None or not found.windows:
+        raise UserError(_nothing(times, first, last, driving))
+    passed = {window.time: window.passed for window in found.windows if window.passed}
+    passed |= _overwritten(case, [window for window in found.windows if not window.passed])
+    return Looked(range_, found.windows, passed, arrivals, found.left_out, scanned)
+
+
+def sort_out(case: Case, looked: Looked, index: Index) -> Iterator[Ended | Todo]:
+    """Yield each window, the oldest first: as it ended already, or as it is to be run."""
+    digest, states = Digests(case, looked.scanned), States()
+    known = index.entries(looked.range.first, looked.range.last)
+    for window in looked.windows:
+        if window.time in looked.passed:
+            yield Ended(window, "passed", error=looked.passed[window.time])
+            continue
+        asked, before = digest.of(window), known.get(window.time)
+        if before is not None and not digest.forced and _is_done(before, asked, states):
+            yield Ended(window, "reused", before.run, wrote=before.wrote)
+        else:
+            yield Todo(window, asked, None if digest.forced else before)
+
+
+class Digests:
+    """What each window is asked to be, as a digest. `forced` is whether they are run in any case.
+
+    So is what runs in images: which these are by now, Docker says to the engine.
+    """
+
+    def __init__(self, case: Case, scanned: Scanned) -> None:
+        self.forced = bool(case.selection.force or case.feed.runfile.engine.container)
+        self._looks = {f.path: f"{f.size} {f.mtime} {scanned.inodes.get(f.path, 0)}" for f in scanned.files}
+        self._head = f"{case.digest()} {case.static(States())}"
+
+    def of(self, window: Window) -> str:
+        """Return the digest of a window."""
+        said = [self._head]
+        for name, paths in sorted(window.files.items()):
+            said += [name, *(f"{path} {self._looks[path]}" for path in paths)]
+        return blake2b("\n".join(said).encode(), digest_size=16).hexdigest()
+
+
+def _is_done(before: Entry, asked: str, states: States) -> bool:
+    return before.done and before.asked == asked and before.stamp == states.stamp(before.paths()) != ""
+
+
+def _check_files(case: Case, arrivals: Sequence[Arrival], driving: Sequence[str]) -> None:
+    """Refuse where what makes windows has no file at all, or none with a time."""
+    there = {a.input for a in arrivals}
+    for name in driving:
+        if case.feed.rules.inputs and name in there and not any(a.time for a in arrivals if a.input == name):
+            example = Path(next(a.path for a in arrivals if a.input == name)).name
+            raise UserError(
+                f"{name}: no file has a time in its name, as {example!r}; say with `time:` where it stands"
+            )
+    if driving and not case.feed.schedule and not there & set(driving):
+        name, pattern = next((name, case.feed.globs[name][0]) for name in driving)
+        raise UserError(f"{name}: no file matches {pattern!r}{beside(Path(pattern))}")
+
+
+def _nothing(times: Sequence[float], first: float | None, last: float | None, driving: Sequence[str]) -> str:
+    ends = [f"from {at(first)}" if first is not None else "", f"to {at(last)}" if last is not None else ""]
+    asked = " ".join(filter(None, ends))
+    if not times:
+        return f"no window {asked}: there are no data"
+    files = format_count(len(times), "file")
+    return f"no window {asked}: the {files} of {', '.join(driving)} are from {at(min(times))} to {at(max(times))}"
+
+
+def _overwritten(case: Case, windows: Sequence[Window]) -> dict[float, str]:
+    """Return the windows whose products later ones would replace, each with why it is not run.
+
+    Raises `UserError` where the products of all windows would go into one folder.
+    """
+    template = case.feed.runfile.products.to
+    if "{run}" in template or len(windows) < 2:
+        return {}
+    if "{time}" not in template:
+        raise UserError(
+            f"products: {template!r} is one folder, in which the products of {format_count(len(windows), 'window')} "
+            "would replace each other; name it by their time, like 'products/{time}'"
+        )
+    by_time: dict[str, list[Window]] = {}
+    newest = _Newest(case)
+    for window in windows:
+        by_time.setdefault(newest.of(window), []).append(window)
+    if len(by_time) == 1:
+        raise UserError(
+            f"products: {template!r} is one folder for all {len(windows):,} windows, for the newest of their files is "
+            f"always of {next(iter(by_time)) or 'no time'}; add {{run}}"
+        )
+    return {
+        window.time: f"its products go into the same folder as those of {at(alike[-1].time)}; name it by {{run}}"
+        for alike in by_time.values()
+        for window in alike[:-1]
+    }
+
+
+class _Newest:
+    """The time by which ``{time}`` names the folder of a window: of the newest of all its files, by their names."""
+
+    def __init__(self, case: Case) -> None:
+        self._readings, self._known = case.feed.readings, dict[tuple[str, str], datetime | None]()
+        same = [f.time for found in case.parts.found.values() for f in found if f.time]
+        self._same = max(same, default=datetime.min.replace(tzinfo=UTC))
+
+    def of(self, window: Window) -> str:
+        """Return it as it stands in the name of the folder."""
+        newest = self._same
+        for name, paths in window.files.items():
+            for path in paths[-1:]:  # they are in the order of time
+                key = (name, path)
+                if key not in self._known:
+                    self._known[key] = self._readings[name].time(Path(path).name)
+                newest = max(newest, self._known[key] or newest)
+        return "" if newest.year == 1 else f"{newest:%Y%m%dT%H%M%SZ}"
