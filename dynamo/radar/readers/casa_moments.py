@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.radar.readers.packed import unpack
+from dynamo.radar.readers.packed import UNWRITTEN
 from dynamo.radar.readers.polarfile import usual
 from dynamo.radar.readers.source import numbers, wrong
 
@@ -64,8 +64,8 @@ def measured(
         raw = reflectivity if moment == "reflectivity" else numbers(path, dataset, variable)
         if raw.shape != reflectivity.shape:
             raise wrong(path, f"variable {variable!r} is {raw.shape}, 'Reflectivity' is {reflectivity.shape}")
-        values = unpack(raw)
-        values[~(with_signal & (raw > FILLED))] = np.nan
+        known = with_signal & (raw > FILLED) & (raw < UNWRITTEN)
+        values = np.where(known, raw.astype("f4", copy=False), np.float32(np.nan))
         if _is_measured(moment, values):
             moments[moment] = values
     return moments

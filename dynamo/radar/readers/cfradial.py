@@ -7,28 +7,26 @@ gate's centre.
 
 A fill is nothing detected, for the format has no other word for it: a radar looks at every gate of its own sweep.
 Where a field has ``_Undetect``, that is nothing detected and the fill a gate without a value. NaN is a gate without
-a value, unless it is itself the fill. Rays that were measured while the antenna moved on, and scans through the
-vertical (RHI), for which `Sweep` has no place, are left out.
+a value, unless it is itself the fill. A moment other than reflectivity of which a sweep has no value, while another
+sweep of the file has, was not measured in that sweep: a table of all sweeps has a place for it all the same. Rays
+that were measured while the antenna moved on, and scans through the vertical (RHI), for which `Sweep` has no place,
+are left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
-from dynamo.radar.readers.cfradial_fields import Fields, decoded
+from dynamo.radar.readers.cfradial_fields import Field, fields_of
 from dynamo.radar.readers.cfradial_rays import Rays, rays_of
-from dynamo.radar.readers.moment_names import chosen
-from dynamo.radar.readers.polarfile import levelled, lowest
+from dynamo.radar.readers.polarfile import lowest, table
 from dynamo.radar.readers.source import HDF5, hdf5_names, netcdf, wrong
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["reader"]
 
@@ -46,35 +44,30 @@ def _sniff(path: Path, head: bytes) -> bool:
 
 def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
     with netcdf(path) as dataset:
-        rays = rays_of(path, dataset)
-        sweeps = [sweep for part in rays if (sweep := _sweep(path, part, names)) is not None]
-    if not rays:
-        raise wrong(
-            path, "holds only scans through the vertical (RHI) or of the sun, no sweep around the radar"
-        )
-    return sweeps
+        parts = rays_of(path, dataset)
+        if not parts:
+            raise wrong(
+                path, "holds only scans through the vertical (RHI) or of the sun, no sweep around the radar"
+            )
+        fields = fields_of(path, parts, names)
+        sweeps = (_sweep(path, rays, moments) for rays, moments in zip(parts, fields, strict=True))
+        return [sweep for sweep in sweeps if sweep is not None]
 
 
-def _sweep(path: Path, rays: Rays, names: tuple[str, ...] | None) -> Sweep | None:
-    """Return one sweep with the moments that it has of those named, or None where it has too few rays or gates."""
-    fields = Fields.of(rays)
-    moments: dict[str, NDArray[np.float32]] = {}
-    undetect = None
-    for moment, name in chosen(fields.variables, names, fields.standard).items():
-        moments[moment], nothing = decoded(path, rays, fields.variables[name])
-        if moment == "reflectivity":
-            undetect = nothing
-    ngates = max((values.shape[1] for values in moments.values()), default=0)
-    if not moments or ngates < 2 or rays.keep.sum() < 2:
+def _sweep(path: Path, rays: Rays, fields: Mapping[str, Field]) -> Sweep | None:
+    """Return one sweep of these moments, or None where it has none of them, or too few rays or gates."""
+    ngates = max((field.values.shape[1] for field in fields.values()), default=0)
+    if ngates < 2:
         return None
-    if undetect is None:
-        undetect = np.zeros((rays.count, ngates), bool)
+    undetect = (
+        fields["reflectivity"].undetect if "reflectivity" in fields else np.zeros((rays.count, 0), bool)
+    )
     return Sweep(
         azimuths=rays.azimuths[rays.keep],
         ranges=rays.ranges(path, ngates),
         elevation=rays.elevation,
-        moments={name: values[rays.keep] for name, values in levelled(moments, ngates).items()},
-        undetect=np.pad(undetect, ((0, 0), (0, ngates - undetect.shape[1])))[rays.keep],
+        moments={name: table(field.values, rays.keep, ngates, np.nan) for name, field in fields.items()},
+        undetect=table(undetect, rays.keep, ngates, beyond=False),
         latitude=rays.place(path, "latitude"),
         longitude=rays.place(path, "longitude"),
         altitude=rays.altitude,

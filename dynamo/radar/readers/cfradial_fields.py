@@ -2,60 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamo.radar.moments import MOMENTS
 from dynamo.radar.readers.cfradial_rays import Rays
+from dynamo.radar.readers.moment_names import chosen
 from dynamo.radar.readers.packed import is_code, unpack
 from dynamo.radar.readers.source import text, wrong
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Fields", "decoded"]
+__all__ = ["Field", "fields_of"]
 
 TOWARDS = "radial_velocity_of_scatterers_toward_instrument"
 RAYS = ("time", "azimuth", "n_points")
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """The variables that hold a value for each gate, and their standard names."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A moment of one sweep: its values, and where nothing was detected, both ``(nray, ngate)``."""
 
-    variables: Mapping[str, Any]
-    standard: Mapping[str, str]
+    values: NDArray[np.float32]
+    undetect: NDArray[np.bool_]
 
-    @classmethod
-    def of(cls, rays: Rays) -> Fields:
-        """Return the fields of a sweep: a table of rays and gates, or the row ``n_points``."""
-        variables = {
-            name: variable
-            for name, variable in rays.scope.variables.items()
-            if variable.dtype != str and (variable.dimensions == ("n_points",) or _is_table(variable))
-        }
-        standard = {n: text(getattr(v, "standard_name", "")) for n, v in variables.items()}
-        return cls(variables, standard)
+
+def fields_of(path: Path, parts: Sequence[Rays], names: tuple[str, ...] | None) -> list[dict[str, Field]]:
+    """Return for each sweep the moments that it has of those named, or of all.
+
+    A variable of all sweeps is read once, for it may be compressed as a whole.
+    """
+    tables = [_tables(rays) for rays in parts]
+    found: list[dict[str, Field]] = [{} for _ in parts]
+    which = [chosen(table, names, _standard(table)) for table in tables]
+    for moment in MOMENTS:
+        read: dict[int, NDArray[Any]] = {}
+        for rays, table, name, fields in zip(parts, tables, which, found, strict=True):
+            if moment in name:
+                variable = table[name[moment]]
+                if id(variable) not in read:
+                    read[id(variable)] = np.asarray(variable[...])
+                fields[moment] = _decoded(path, rays, variable, read[id(variable)])
+        if moment != "reflectivity":
+            _drop_unmeasured(moment, found)
+    return found
+
+
+def _drop_unmeasured(moment: str, found: Sequence[dict[str, Field]]) -> None:
+    """Leave out a moment where a sweep has no value of it, if another sweep has."""
+    empty = [moment not in fields or not np.isfinite(fields[moment].values).any() for fields in found]
+    if all(empty):
+        return
+    for fields, nothing in zip(found, empty, strict=True):
+        if nothing:
+            fields.pop(moment, None)
+
+
+def _tables(rays: Rays) -> dict[str, Any]:
+    """Return the variables that hold a value for each gate: a table of rays and gates, or the row ``n_points``."""
+    return {
+        name: variable
+        for name, variable in rays.scope.variables.items()
+        if variable.dtype != str and (variable.dimensions == ("n_points",) or _is_table(variable))
+    }
+
+
+def _standard(table: Mapping[str, Any]) -> dict[str, str]:
+    return {name: text(getattr(variable, "standard_name", "")) for name, variable in table.items()}
 
 
 def _is_table(variable: Any) -> bool:
     return variable.ndim == 2 and variable.dimensions[0] in RAYS and variable.dtype.kind in "uif"
 
 
-def decoded(path: Path, rays: Rays, variable: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the values of a field for the rays of a sweep, ``(nray, ngate)``, and where nothing was detected.
-
-    Raises
-    ------
-    DataError
-        The row of gates is shorter than its indices say.
-    """
+def _decoded(path: Path, rays: Rays, variable: Any, stored: NDArray[Any]) -> Field:
     said = {name: variable.getncattr(name) for name in variable.ncattrs()}
     fills = [float(f) for n in ("_FillValue", "missing_value") if n in said for f in np.ravel(said[n])]
-    raw, beyond = _raw(path, rays, variable)
+    raw, beyond = _raw(path, rays, variable, stored)
     nothing = [float(np.ravel(said["_Undetect"])[0])] if "_Undetect" in said else fills
     scale, offset = (float(np.ravel(said.get(n, d))[0]) for n, d in (("scale_factor", 1), ("add_offset", 0)))
     values = unpack(raw, scale, offset, [*fills, *nothing])
@@ -66,29 +94,26 @@ def decoded(path: Path, rays: Rays, variable: Any) -> tuple[NDArray[np.float32],
         undetect |= is_code(raw, code)
     if beyond is not None:
         values[beyond], undetect[beyond] = np.nan, False
-    return values, undetect
+    return Field(values, undetect)
 
 
-def _raw(path: Path, rays: Rays, variable: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def _raw(
+    path: Path, rays: Rays, variable: Any, stored: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return the stored values of a sweep as a table, and where that table is beyond the end of a ray."""
     if variable.dimensions != ("n_points",):
-        return np.asarray(variable[rays.part]), None
+        return stored[rays.part], None
     counts, starts = rays.per_ray("ray_n_gates"), rays.per_ray("ray_start_index")
     if counts is None or starts is None:
         raise wrong(
-            path,
-            f"variable {variable.name!r} has points, but there is no 'ray_n_gates' and 'ray_start_index'",
+            path, f"{variable.name!r} is a row of points, but there is no 'ray_n_gates', 'ray_start_index'"
         )
     counts, starts = counts.astype("i8"), starts.astype("i8")
     ends = starts + counts
-    if counts.min() < 0 or starts.min() < 0 or ends.max() > variable.size:
+    if counts.min() < 0 or starts.min() < 0 or ends.max() > stored.size:
         raise wrong(
-            path, f"variable {variable.name!r} has {variable.size} points, its rays end at {ends.max()}"
+            path, f"variable {variable.name!r} has {stored.size} points, its rays end at {ends.max()}"
         )
-    first, ngates = int(starts.min()), int(counts.max())
-    row = np.asarray(variable[first : int(ends.max())])
-    if (counts == ngates).all() and (np.diff(starts) == ngates).all():
-        return row.reshape(-1, ngates), None
-    gate = np.arange(ngates)
+    gate = np.arange(int(counts.max()))
     beyond = gate >= counts[:, None]
-    return row[np.where(beyond, 0, (starts - first)[:, None] + gate)], beyond
+    return stored[np.where(beyond, 0, starts[:, None] + gate)], beyond if beyond.any() else None

@@ -22,7 +22,7 @@ __all__ = ["Rays", "rays_of"]
 NOT_AROUND = ("rhi", "elevation_surveillance", "sun", "idle", "calibration")
 LEVEL = 3.0  # degrees: rays of a turn do not differ more in elevation, but for a few
 KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")
-FILL = 1e6  # beyond any angle, and any fill that is in use
+NAMELESS = ("none", "unknown", "n/a", "nan", "missing")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +142,8 @@ class Rays:
     def radar(self) -> str:
         """The name of the radar, or of its site; empty where the file has neither."""
         for name in ("instrument_name", "site_name", "radar_name", "radar", "title"):
-            if name in self.root.ncattrs() and (said := text(self.root.getncattr(name))):
+            said = text(self.root.getncattr(name)) if name in self.root.ncattrs() else ""
+            if said and said.lower() not in NAMELESS:
                 return said
         return ""
 
@@ -150,7 +151,10 @@ class Rays:
     def nyquist(self) -> float | None:
         """The Nyquist velocity, m/s."""
         values = self.per_ray("nyquist_velocity")
-        return None if values is None else usual(values)
+        variable = self.variable("nyquist_velocity")
+        if values is None and variable is not None:
+            return usual(variable[...])
+        return None if values is None else usual(values[values != 0])
 
     @property
     def wavelength(self) -> float | None:

@@ -14,6 +14,7 @@ stands for both, it is nothing detected: a radar looks at every gate of its own 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.moment_names import chosen
 from dynamo.radar.readers.packed import is_code, unpack
-from dynamo.radar.readers.polarfile import levelled, lowest, usual, wavelength_of
+from dynamo.radar.readers.polarfile import lowest, table, usual, wavelength_of
 from dynamo.radar.readers.source import HDF5, attribute, hdf5, hdf5_names, text, wrong
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["reader"]
 
 POLAR = ("SCAN", "PVOL", "CVOL")
+PARTS = ("where", "how", "what")
 FURTHEST_START = 30_000.0  # m: no radar is blind that far
 
 
@@ -54,51 +56,70 @@ def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
         datasets = sorted((n for n in file if re.fullmatch(r"dataset\d+", n)), key=lambda n: int(n[7:]))
         if not datasets:
             raise wrong(path, "holds no group 'dataset1'")
-        found = (_sweep(path, file, name, names) for name in datasets)
+        common = {part: _attributes(file, part) for part in PARTS}
+        found = (_sweep(path, file[name], common, _version(file), names) for name in datasets)
         return [sweep for sweep in found if sweep is not None]
 
 
-def _sweep(path: Path, file: h5py.File, dataset: str, names: tuple[str, ...] | None) -> Sweep | None:
+def _sweep(
+    path: Path,
+    group: h5py.Group,
+    common: Mapping[str, dict[str, Any]],
+    version: tuple[int, int],
+    names: tuple[str, ...] | None,
+) -> Sweep | None:
     """Return one sweep with the moments that it has of those named, or None where it has too few rays or gates."""
-    group = file[dataset]
-    where, how, what = (
-        _attributes(file, part) | _attributes(group, part) for part in ("where", "how", "what")
-    )
+    dataset = group.name[1:]
+    where, how, what = (common[part] | _attributes(group, part) for part in PARTS)
     fields = _fields(group, names, what)
     read = {moment: _decoded(path, data, what) for moment, data in fields.items()}
-    shapes = {values.shape for values, _ in read.values()}
-    nrays = len(next(iter(read.values()))[0]) if read else 0
-    ngates = max((shape[1] for shape in shapes), default=0)
+    nrays, ngates = _shape(path, dataset, where, [values.shape for values, _ in read.values()])
     if nrays < 2 or ngates < 2:
         return None
-    said = usual(where.get("nrays", nrays))
-    if {shape[0] for shape in shapes} != {nrays} or said != nrays:
-        raise wrong(
-            path, f"{dataset}: arrays of {sorted(shapes)} are not of the {said} rays that 'where' says"
-        )
     nothing = read["reflectivity"][1] if "reflectivity" in read else np.zeros((nrays, 0), bool)
     how |= _attributes(fields.get("velocity", next(iter(fields.values()))), "how")
-    step = _number(path, f"{dataset}/where", where, "rscale")
-    if not step > 0:
-        raise wrong(path, f"{dataset}/where: 'rscale' is {step:g}, expected metres above 0")
-    start, reading = _start(usual(where.get("rstart", 0.0), positive=False) or 0.0, _version(file))
     keep, azimuths = _azimuths(how, nrays)
-    moments = levelled({moment: values for moment, (values, _) in read.items()}, ngates)
+    ranges, rstart = _ranges(path, dataset, where, version, ngates)
     return Sweep(
         azimuths=azimuths[keep],
-        ranges=start + step * (np.arange(ngates) + 0.5),
+        ranges=ranges,
         elevation=_number(path, f"{dataset}/where", where, "elangle"),
-        moments={moment: values[keep] for moment, values in moments.items()},
-        undetect=np.pad(nothing, ((0, 0), (0, ngates - nothing.shape[1])))[keep],
+        moments={moment: table(values, keep, ngates, np.nan) for moment, (values, _) in read.items()},
+        undetect=table(nothing, keep, ngates, beyond=False),
         latitude=_number(path, "where", where, "lat"),
         longitude=_number(path, "where", where, "lon"),
         altitude=usual(where.get("height", 0.0), positive=False) or 0.0,
         time=_time(path, dataset, what),
         radar=_name(text(what.get("source", ""))),
-        attributes={"rstart": reading},
+        attributes={"rstart": rstart},
         nyquist=usual(how.get("NI")),
         wavelength=_wavelength(how),
     )
+
+
+def _shape(
+    path: Path, dataset: str, where: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]
+) -> tuple[int, int]:
+    """Return how many rays and gates a sweep has; moments may have fewer gates, but not fewer rays."""
+    if not shapes:
+        return 0, 0
+    nrays = int(usual(where.get("nrays"), positive=False) or shapes[0][0])
+    if {shape[0] for shape in shapes} != {nrays}:
+        found = ", ".join(map(str, sorted(set(shapes))))
+        raise wrong(path, f"{dataset} holds arrays of {found}, expected {nrays} rays as 'where' says")
+    return nrays, max(shape[1] for shape in shapes)
+
+
+def _ranges(
+    path: Path, dataset: str, where: Mapping[str, Any], version: tuple[int, int], ngates: int
+) -> tuple[NDArray[np.float64], str]:
+    """Return the ranges of the gates' centres in m, and in words how ``rstart`` was read."""
+    step = _number(path, f"{dataset}/where", where, "rscale")
+    if not step > 0:
+        raise wrong(path, f"{dataset}/where: 'rscale' is {step:g}, expected metres above 0")
+    start, reading = _start(usual(where.get("rstart", 0.0), positive=False) or 0.0, version)
+    ranges: NDArray[np.float64] = start + step * (np.arange(ngates, dtype="f8") + 0.5)
+    return ranges, reading
 
 
 def _attributes(group: Any, name: str) -> dict[str, Any]:
@@ -110,8 +131,8 @@ def _fields(group: h5py.Group, names: tuple[str, ...] | None, what: dict[str, An
     """Return the groups of the moments that a sweep has of those named."""
     held: dict[str, h5py.Group] = {}
     for name in sorted((n for n in group if re.fullmatch(r"data\d+", n)), key=lambda n: int(n[4:])):
-        said = what | _attributes(group[name], "what")
-        held.setdefault(text(said.get("quantity", "")), group[name])
+        inner = group[name]["what"].attrs if "what" in group[name] else {}
+        held.setdefault(text(inner.get("quantity", what.get("quantity", ""))), group[name])
     return {moment: held[quantity] for moment, quantity in chosen(held, names).items()}
 
 
@@ -134,7 +155,7 @@ def _decoded(
     return values, nothing
 
 
-def _number(path: Path, place: str, attributes: dict[str, Any], name: str) -> float:
+def _number(path: Path, place: str, attributes: Mapping[str, Any], name: str) -> float:
     value = usual(attribute(path, place, attributes, name), positive=False)
     if value is None:
         raise wrong(path, f"{place}: {name!r} is {text(attributes[name])!r}, expected a number")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from dynamo.radar.readers.packed import UNWRITTEN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["levelled", "lowest", "usual", "wavelength_of"]
+__all__ = ["lowest", "table", "usual", "wavelength_of"]
 
 LIGHT = 299_792_458.0  # m/s
 RADAR_FREQUENCIES = (1e9, 1e11)  # Hz
@@ -38,14 +38,11 @@ def wavelength_of(frequency: Any) -> float | None:
     return LIGHT / hertz if hertz is not None and least <= hertz <= most else None
 
 
-def levelled(moments: Mapping[str, NDArray[np.float32]], ngates: int) -> dict[str, NDArray[np.float32]]:
-    """Return moments of `ngates` gates each: those that end sooner have no value from there on."""
-    return {
-        name: np.pad(values, ((0, 0), (0, ngates - values.shape[1])), constant_values=np.nan)
-        if values.shape[1] < ngates
-        else values
-        for name, values in moments.items()
-    }
+def table(array: NDArray[Any], keep: NDArray[np.bool_], ngates: int, beyond: float) -> NDArray[Any]:
+    """Return the rays to `keep` of an array ``(nray, ngate)``, and `beyond` where it ends before `ngates`."""
+    rays = array if keep.all() else array[keep]
+    short = ngates - array.shape[1]
+    return np.pad(rays, ((0, 0), (0, short)), constant_values=beyond) if short else rays
 
 
 def lowest(sweeps: Sequence[Sweep]) -> Sweep:
