@@ -17,16 +17,19 @@ from dynamo.errors import DataError
 from dynamo.radar.composite import composite, frame_time, scan_of
 from dynamo.radar.grid import Grid
 
-__all__ = ["DAMAGED", "RollCall", "roll_call", "rolling"]
+__all__ = ["DAMAGED", "REASON", "RollCall", "roll_call", "rolling"]
 
 #: The attribute of a grid that stands for a file which could not be read: its name. Such a grid is in no composite.
 DAMAGED = "damaged_file"
+
+#: The attribute of such a grid that says why.
+REASON = "reason"
 
 #: How far the clock of a radar may be ahead of ours.
 AHEAD = timedelta(seconds=30)
 
 #: Attributes that belong to one sweep, not to what was made of several.
-OWN = {"radar", "elevation", DAMAGED}
+OWN = {"radar", "elevation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +134,12 @@ def rolling(
     """
     if not (every > timedelta(0) and window > timedelta(0)):
         raise DataError("the time between composites and their window must be positive")
+    grids = list(grids)
     called = roll_call(grids, now, every=every, window=window, expected=expected)
     if not called.used:
-        reasons = "; ".join(f"{name}: {words}" for name, words in called.attributes.items())
-        raise DataError(f"no usable sweep to make a composite of; {reasons or 'there is none'}")
+        said = [f"{name}: {words}" for name, words in called.attributes.items()]
+        said += dict.fromkeys(str(g.attributes[REASON]) for g in grids if REASON in g.attributes)
+        raise DataError(f"no usable sweep to make a composite of; {'; '.join(said) or 'there is none'}")
     about = {
         **_shared(called.used),
         "radars": ", ".join(_newest_each(called.used)),

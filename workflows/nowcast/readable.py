@@ -6,11 +6,12 @@ Goes wrong: `DataError` with the first reason where nothing is left; what the ma
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dynamo.workflows.fault import may_pass
 
 from dynamo.errors import DataError
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from dynamo.radar.grid import Geometry, Grid
 
 __all__ = ["read_readable"]
-
-#: What the system says when not the file is at fault: it may be read the next time, so nothing is made without it.
-PASSING = {errno.EACCES, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
 
 
 def read_readable(
@@ -48,7 +46,7 @@ def read_readable(
 
     def left_out(path: Path, error: DataError) -> bool:
         damaged[path] = str(error).replace(str(path), path.name)
-        return skip_damaged and getattr(error.__cause__, "errno", None) not in PASSING
+        return skip_damaged and not may_pass(error)
 
     grids = read_all(files, geometry=geometry, left_out=left_out)
     reasons = list(damaged.values())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dynamo.errors import DataError
 from dynamo.radar.grid import Geometry, Grid
-from dynamo.radar.rolling import DAMAGED, roll_call, rolling
+from dynamo.radar.rolling import DAMAGED, REASON, roll_call, rolling
 
 PLACE = Geometry(-98.0, 33.4, 0.005, -0.005, 6, 4)
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
@@ -117,13 +117,18 @@ def test_what_all_sweeps_say_is_kept_and_every_warning():
 
 def test_with_nothing_usable_it_says_why():
     """Of each kind, so that the operator knows where to look."""
-    bad = [sweep("a", 400), sweep("b", -1, np.nan), sweep("", 0, **{DAMAGED: "cut.nc"})]
+    bad = [
+        sweep("a", 400),
+        sweep("b", -1, np.nan),
+        sweep("", 0, **{DAMAGED: "cut.nc", REASON: "cut.nc is truncated"}),
+    ]
     with pytest.raises(DataError) as caught:
         rolling(bad, NOW, expected=["d"])
     said = str(caught.value)
     assert "ahead_radars: a 12:06:40" in said
     assert "empty_sweeps: b 11:59:59" in said
-    assert "damaged_files: cut.nc" in said
+    assert "damaged_files: cut.nc; " in said
+    assert "cut.nc is truncated" in said
     assert "absent_radars: a, b, d" in said
     with pytest.raises(DataError, match="there is none"):
         rolling([], NOW)

@@ -1,0 +1,277 @@
+"""The hail chains: each sweep to its classes, each volume to its sizes, and what becomes of those that are wrong."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dynamo.workflows.hail import hail, hail_size
+from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
+
+from dynamo.errors import DataError, UserError, WorkflowError
+from dynamo.radar.grid import Cell
+from dynamo.radar.netcdf import read_grid
+
+AREA, CELLS = (-97.99, 31.775, -96.16, 33.525), (366, 350)
+PLACE = {"area": AREA, "cells": CELLS}
+LEVELS = {"freezing_level": 4100.0, "minus20_level": 7000.0}
+
+
+def newest(samples: Path, radar: str) -> Path:
+    return max((samples / "casa").glob(f"{radar}*.gz"))
+
+
+@pytest.fixture(scope="module")
+def classes(samples, tmp_path_factory) -> dict[str, Path]:
+    """The classes of the newest sweep of each radar."""
+    folder = tmp_path_factory.mktemp("classes")
+    made = {}
+    for radar in ("addison", "cleburne", "denton"):
+        made[radar] = folder / f"{radar}.nc"
+        identify(newest(samples, radar), made[radar], **PLACE, **LEVELS)
+    return made
+
+
+@pytest.mark.parametrize("radar", ["addison", "cleburne", "denton"])
+def test_each_radar_of_the_network_has_its_classes(classes, radar):
+    """On the network's grid, around the radar and nowhere else, each cell one of the six."""
+    grid = read_grid(classes[radar])
+    assert (grid.quantity, grid.source) == ("hail_class", f"{radar}.tx")
+    assert grid.geometry.shape == (350, 366)
+    assert grid.geometry.extent == pytest.approx(AREA)
+    known = grid.values[grid.known]
+    assert set(np.unique(known)) <= {0, 1, 2, 3, 4, 5}
+    assert np.count_nonzero(known >= 1) > 500
+    assert np.count_nonzero(grid.status == Cell.OUT_OF_RANGE) > 0.4 * grid.status.size
+    assert grid.attributes["freezing_level_m"] == 4100
+    assert grid.attributes["environment"] == "given"
+
+
+def test_a_composite_names_its_radars_with_the_times_of_their_sweeps(classes, tmp_path, capsys):
+    """It is the worst of all; one that should be there and is not is told, also in the log."""
+    compose(list(classes.values()), tmp_path / "hail.nc", expected=["addison.tx", "frisco.tx"])
+    made = read_grid(tmp_path / "hail.nc")
+    assert made.time == datetime(2017, 3, 29, 7, 41, tzinfo=UTC)
+    assert made.source == "addison.tx, cleburne.tx, denton.tx"
+    assert made.attributes["radars"].startswith(
+        "addison.tx 07:40:28, cleburne.tx 07:39:49, denton.tx 07:38:27"
+    )
+    assert made.attributes["absent_radars"] == "frisco.tx"
+    assert capsys.readouterr().err == "absent radars: frisco.tx\n"
+    single = [read_grid(path).values for path in classes.values()]
+    np.testing.assert_array_equal(made.values, np.fmax.reduce(single))
+
+
+def test_a_file_that_is_cut_off_stands_for_nothing(samples, classes, tmp_path, capsys):
+    """The others make the composite, and it names the file; the log of the task has the reason."""
+    cut = tmp_path / "addison.tx-cut.netcdf.gz"
+    cut.write_bytes(newest(samples, "addison").read_bytes()[:30_000])
+    identify(cut, tmp_path / "cut.nc", **PLACE, **LEVELS)
+    said = capsys.readouterr().err
+    assert said.startswith("left out: addison.tx-cut.netcdf.gz: is a truncated")
+    assert str(tmp_path) not in said
+    compose([tmp_path / "cut.nc", classes["denton"]], tmp_path / "hail.nc")
+    made = read_grid(tmp_path / "hail.nc")
+    assert made.attributes["damaged_files"] == "addison.tx-cut.netcdf.gz"
+    np.testing.assert_array_equal(made.values, read_grid(classes["denton"]).values)
+
+
+def test_where_nothing_is_left_the_composite_says_why(samples, tmp_path):
+    """Not an empty map: nobody may take it for fine weather."""
+    (tmp_path / "cut.gz").write_bytes(newest(samples, "denton").read_bytes()[:10_000])
+    (tmp_path / "notes.txt").write_text("no radar file\n")
+    for name in ("cut.gz", "notes.txt"):
+        identify(tmp_path / name, tmp_path / f"{name}.nc", **PLACE, **LEVELS)
+    with pytest.raises(
+        DataError, match=r"damaged_files: cut.gz, notes.txt; cut.gz: is a truncated .*notes.txt: no"
+    ):
+        compose([tmp_path / "cut.gz.nc", tmp_path / "notes.txt.nc"], tmp_path / "hail.nc")
+    assert not (tmp_path / "hail.nc").exists()
+
+
+def test_one_file_alone_fails_where_it_cannot_be_read(samples, tmp_path):
+    """Without an area there is nothing that it could stand for; with `skip_damaged` off it fails anyway."""
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(newest(samples, "denton").read_bytes()[:10_000])
+    with pytest.raises(DataError, match="truncated"):
+        identify(cut, tmp_path / "a.nc", **LEVELS)
+    with pytest.raises(DataError, match="truncated"):
+        identify(cut, tmp_path / "a.nc", **PLACE, **LEVELS, skip_damaged=False)
+
+
+def test_what_the_machine_did_wrong_is_no_fault_of_the_file(tmp_path):
+    """It may be read the next time, so nothing is kept without it."""
+    locked = tmp_path / "a.nc"
+    locked.mkdir()
+    with pytest.raises(DataError, match="directory"):
+        identify(locked / "..", tmp_path / "b.nc", **PLACE, **LEVELS, skip_damaged=False)
+
+
+def test_a_radar_that_nobody_knows_is_left_out_and_the_log_has_the_yaml_to_write(samples, tmp_path, capsys):
+    """A new radar in the folder does not stop the network."""
+    plain = gzip.decompress(newest(samples, "addison").read_bytes())
+    assert plain.count(b"addison.tx") == 1
+    (tmp_path / "new.nc").write_bytes(plain.replace(b"addison.tx", b"frisco2.tx"))
+    identify(tmp_path / "new.nc", tmp_path / "out.nc", **PLACE, **LEVELS)
+    said = capsys.readouterr().err
+    assert said.startswith("left out: ")
+    assert "frisco2.tx" in said
+    assert "band:" in said
+    with pytest.raises(UserError, match=r"frisco2\.tx"):
+        identify(tmp_path / "new.nc", tmp_path / "out.nc", **LEVELS)
+
+
+def test_a_registry_of_ones_own_adds_a_radar(samples, tmp_path):
+    """It is a file like any other input."""
+    plain = gzip.decompress(newest(samples, "addison").read_bytes())
+    (tmp_path / "new.nc").write_bytes(plain.replace(b"addison.tx", b"frisco2.tx"))
+    (tmp_path / "radars.yaml").write_text("radars:\n  frisco2.tx: {band: X, beam_width: 1.8}\n")
+    identify(tmp_path / "new.nc", tmp_path / "out.nc", radars=tmp_path / "radars.yaml", **PLACE, **LEVELS)
+    identify(newest(samples, "addison"), tmp_path / "known.nc", **PLACE, **LEVELS)
+    own, known = read_grid(tmp_path / "out.nc"), read_grid(tmp_path / "known.nc")
+    assert own.source == "frisco2.tx"
+    assert np.count_nonzero(own.values >= 1) > 500
+    assert own.geometry == known.geometry
+
+
+def test_a_registry_that_is_wrong_is_no_fault_of_a_file(samples, tmp_path):
+    """It fails at once, with the place in it: left out file by file, nobody would look there."""
+    (tmp_path / "radars.yaml").write_text("radars:\n  frisco2.tx: {band: Q, beam_width: 1.8}\n")
+    with pytest.raises(UserError, match=r"radars\.yaml:2:\d+: .*band"):
+        identify(newest(samples, "denton"), tmp_path / "a.nc", radars=tmp_path / "radars.yaml", **PLACE)
+
+
+def test_a_sweep_too_high_is_refused_with_those_there_are(samples, tmp_path):
+    """What it sees is not at the ground."""
+    with pytest.raises(DataError, match=r"no sweep up to 1 degrees \(`highest`\); there are: 2\.0"):
+        identify(newest(samples, "addison"), tmp_path / "a.nc", highest=1.0, **LEVELS)
+
+
+def test_a_sounding_of_another_year_is_told_on_every_product(samples, tmp_path):
+    """The climatology stands in, and polygons and image say so."""
+    old = next((samples / "sounding").glob("OUN_1999*"), None) or next((samples / "sounding").glob("*.OAX"))
+    identify(newest(samples, "denton"), tmp_path / "a.nc", soundings=[old], **PLACE)
+    compose([tmp_path / "a.nc"], tmp_path / "hail.nc")
+    made = read_grid(tmp_path / "hail.nc")
+    assert made.attributes["environment"] == "climatology"
+    assert "climatology" in made.attributes["warning"]
+    assert str(tmp_path) not in made.attributes["warning"]
+
+
+def test_one_height_without_the_other_is_refused(samples, tmp_path):
+    """Both by the task and where the chain is described."""
+    with pytest.raises(DataError, match="go together"):
+        identify(newest(samples, "denton"), tmp_path / "a.nc", freezing_level=4000.0)
+    with pytest.raises(WorkflowError, match="go together"):
+        hail.graph(["a.nc"], freezing_level=4000.0)
+
+
+@pytest.fixture(scope="module")
+def sizes(samples, tmp_path_factory) -> dict[str, Path]:
+    """What the volume of Monte Lema says."""
+    folder = tmp_path_factory.mktemp("sizes")
+    made = {quantity: folder / f"{quantity}.nc" for quantity in MEASURES}
+    files = sorted((samples / "hail").glob("MLL*.nc"))
+    around = {"area": (8.3, 45.8, 8.9, 46.3), "cells": (200, 220)}  # 0.25 km, as the gates
+    measure(files, list(made.values()), freezing_level=4087.0, minus20_level=6803.0, **around)
+    return made
+
+
+def test_twenty_sweeps_make_one_volume(sizes):
+    """The size at its worst is that of radar.md's check in C band; place and registry name are right."""
+    grids = {quantity: read_grid(path) for quantity, path in sizes.items()}
+    assert {g.quantity for g in grids.values()} == set(MEASURES)
+    mesh = grids["mesh"]
+    assert np.nanmax(grids["shi"].values) == pytest.approx(356, rel=0.01)
+    assert np.nanmax(mesh.values) == pytest.approx(47.9, rel=0.01)
+    assert np.nanmax(grids["posh"].values) == 100
+    row, column = np.unravel_index(np.nanargmax(mesh.values), mesh.values.shape)
+    lon, lat = mesh.geometry.lonlat(column, row)
+    # 18.8 km at azimuth 266 from 46.0408 N, 8.8332 E
+    assert (lat, lon) == (pytest.approx(46.029, abs=0.01), pytest.approx(8.590, abs=0.01))
+    assert mesh.attributes["tilts"] == 20
+
+
+def test_a_lost_sweep_is_told(samples, tmp_path):
+    """Without one of twenty the index may be two fifths off: the product must say so."""
+    files = sorted((samples / "hail").glob("MLL*.nc"))
+    outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
+    measure(files[:7] + files[8:], outputs, **LEVELS)
+    assert read_grid(outputs[0]).attributes["tilts"] == 19
+
+
+def test_an_x_band_volume_has_no_size(samples, tmp_path):
+    """The message says what to take instead."""
+    with pytest.raises(UserError, match=r"X band.*dual polarisation"):
+        measure([newest(samples, "addison")], [tmp_path / q for q in MEASURES], **LEVELS)
+
+
+def test_files_of_two_radars_are_no_volume(samples, tmp_path):
+    """Each radar has its own beams."""
+    with pytest.raises(DataError, match="several radars"):
+        measure(
+            [newest(samples, "addison"), newest(samples, "denton")],
+            [tmp_path / q for q in MEASURES],
+            **LEVELS,
+        )
+
+
+def test_the_graph_has_a_task_a_sweep_and_files_of_one_name_do_not_meet():
+    """Two folders may hold files of one name."""
+    graph = hail.graph(["a/x.nc", "b/x.nc", "c/y.nc"], **PLACE)
+    made = [task.outputs["classes"] for task in graph.tasks.values() if task.step == "identify"]
+    assert len(set(made)) == 3
+    assert all(name.startswith("classes/") for name in made)
+    assert {t.step for t in graph.tasks.values()} == {"identify", "compose", "plot", "contour", "legend"}
+
+
+def test_volumes_are_told_apart_by_names():
+    """By the group of the expression, or else what it matches; each file alone without it."""
+    files = ["MLL001.nc", "MLL002.nc", "ALB001.nc"]
+    graph = hail_size.graph(files, volume="^([A-Z]{3})", **PLACE)
+    assert {len(t.inputs["volume"]) for t in graph.tasks.values() if t.step == "measure"} == {1, 2}
+    alone = hail_size.graph(files, **PLACE)
+    assert sum(t.step == "measure" for t in alone.tasks.values()) == 3
+
+
+@pytest.mark.parametrize(
+    ("flow", "params", "says"),
+    [
+        (hail, {"levels": []}, "`levels` is empty"),
+        (hail, {"levels": [0.0]}, "above 0, which"),
+        (hail_size, {"levels": [-1.0]}, "above 0 mm, which"),
+        (hail, {"highest": 0.0}, "`highest` is 0"),
+        (hail, {"window": 0.0}, "`window` is 0"),
+        (hail_size, {"span": -1.0}, "`span` is -1"),
+        (hail_size, {"reach": 5.0}, "`reach` is 5"),
+        (hail_size, {"volume": "("}, "no regular expression"),
+        (hail_size, {"volume": "^Q"}, "matches nothing in the name 'a.nc'"),
+        (hail, {"area": AREA}, "without `cells`"),
+    ],
+)
+def test_parameters_of_which_nothing_could_be_made_are_refused(flow, params, says):
+    """Before anything runs."""
+    with pytest.raises(WorkflowError) as caught:
+        flow.graph(["a.nc"], **params)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("flow", [hail, hail_size])
+def test_several_files_need_a_grid(flow):
+    """Else each would lie on one of its own."""
+    with pytest.raises(WorkflowError, match="give `area`"):
+        flow.graph(["a.nc", "b.nc"])
+    assert flow.graph(["a.nc"]).tasks
+
+
+def test_a_nexrad_volume_gives_its_low_sweeps(samples, tmp_path):
+    """S band, split cuts: sweeps with dual polarisation count, those for velocity add nothing."""
+    shutil.copy(samples / "hail" / "KFWS20190609_222523_trim_V06", tmp_path / "volume")
+    identify(tmp_path / "volume", tmp_path / "a.nc", **LEVELS, highest=1.0)
+    grid = read_grid(tmp_path / "a.nc")
+    assert grid.source == "KFWS"
+    assert np.nanmax(grid.values) >= 2

@@ -1,0 +1,64 @@
+"""The air around the storm, as a run gives it: heights by hand, or soundings, or what stands in for both.
+
+Enters: files of soundings, or two heights. Leaves: the `Environment` at a time and place.
+Goes wrong: one height without the other (`DataError`). A sounding that cannot be read is named in the warnings of the
+products, and on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynamo.errors import DataError
+
+if TYPE_CHECKING:
+    from dynamo.radar.environment import Environment
+    from dynamo.radar.sounding import Sounding
+
+__all__ = ["Air"]
+
+
+class Air:
+    """Soundings that were read once, for all sweeps of a task.
+
+    Parameters
+    ----------
+    files
+        Soundings of any known format.
+    freezing_level, minus20_level
+        Heights of 0 and -20 degrees C in m above sea level, by hand: then no sounding is looked at.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], freezing_level: float | None, minus20_level: float | None
+    ) -> None:
+        from dynamo.radar.sounding import read_all_soundings
+
+        if (freezing_level is None) != (minus20_level is None):
+            raise DataError("`freezing_level` and `minus20_level` go together: give both, or neither")
+        self._by_hand = (
+            None if freezing_level is None or minus20_level is None else (freezing_level, minus20_level)
+        )
+        self._soundings: list[Sounding] = []
+        self._left_out: list[str] = []
+        if self._by_hand is None:
+            self._soundings, reasons = read_all_soundings(files)
+            folders = {f"{file.parent}/" for file in map(Path, files)}
+            for reason in reasons:
+                plain = reason
+                for folder in folders:
+                    plain = plain.replace(folder, "")
+                self._left_out.append(plain)
+                print(f"left out: {plain}", file=sys.stderr)
+
+    def at(self, time: datetime, latitude: float, longitude: float) -> Environment:
+        """Return what serves at this time and place; see `dynamo.radar.environment.environment`."""
+        from dynamo.radar.environment import environment, given
+
+        if self._by_hand is not None:
+            return given(*self._by_hand)
+        return environment(self._soundings, time, latitude, longitude, left_out=self._left_out)

@@ -1,0 +1,292 @@
+"""The tasks of the hail chains: short calls of `dynamo.radar`, which is imported only when a task runs.
+
+Enters: radar files, soundings, a registry of radars. Leaves: grids of classes or sizes, and composites of them.
+Goes wrong: `DataError` that names the file, or says of each sweep why it could not be used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynamo.workflows.fault import may_pass
+from dynamo.workflows.hail.air import Air
+from dynamo.workflows.kept import Identity, keep
+from dynamo.workflows.place import area_geometry
+
+from dynamo.errors import DataError, UserError
+from dynamo.graph import Input, Output, task, tell
+
+if TYPE_CHECKING:
+    from dynamo.radar.environment import Environment
+    from dynamo.radar.grid import Geometry, Grid
+    from dynamo.radar.polar import Sweep
+    from dynamo.radar.registry import Registry
+
+__all__ = ["MEASURES", "compose", "identify", "measure"]
+
+#: What of a volume is published: sizes, the index they follow from, and the probabilities.
+MEASURES = ("mesh", "shi", "posh", "poh")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@task(memory="1 GiB", timeout="2 min", priority=10)
+def identify(
+    sweep: Input,
+    classes: Output,
+    *,
+    soundings: list[Input] = (),  # type: ignore[assignment]
+    radars: Input | None = None,
+    area: Sequence[float] | None = None,
+    cells: Sequence[int] | None = None,
+    highest: float = 5.0,
+    freezing_level: float | None = None,
+    minus20_level: float | None = None,
+    skip_damaged: bool = True,
+) -> None:
+    """Tell hail from rain in the sweeps of one file, gate by gate, and put the classes on a grid.
+
+    Parameters
+    ----------
+    sweep
+        A file of one radar: a sweep or a volume. What dual polarisation tells is used as far as it is there.
+    classes
+        A grid of ``hail_class``, the worst of the sweeps.
+    soundings
+        Of any time and place: the one that serves best is taken, else a climatology, with a warning on the grids.
+    radars
+        A registry of radars that adds to the one that comes with dynamo, or replaces its entries.
+    area, cells
+        The grid: west, south, east, north (degrees, outer edges) and columns, rows. By default 0.5 km cells that cover
+        the radar.
+    highest
+        Leave out sweeps of a higher elevation, degrees: what they see is not at the ground.
+    freezing_level, minus20_level
+        Heights of 0 and -20 degrees C in m above sea level, by hand, instead of soundings.
+    skip_damaged
+        Let a file that cannot be used, or of a radar that is in no registry, stand for nothing: it is named in the
+        composite, and on stderr with the reason. Where there is no `area` it is an error all the same.
+
+    Raises
+    ------
+    UserError
+        The file cannot be used, or its radar is not known, and it is not left out.
+    """
+    from dynamo.radar.netcdf import write_grid
+    from dynamo.radar.registry import read_registry
+
+    geometry, registry = area_geometry(area, cells), read_registry(radars)
+    air = Air(soundings, freezing_level, minus20_level)
+    try:
+        grid = _identified(sweep, geometry, air, registry, highest)
+    except UserError as error:
+        if geometry is None or not skip_damaged or may_pass(error):
+            raise
+        grid = _damaged(sweep, geometry, error)
+    write_grid(classes, grid)
+
+
+@task(memory="1 GiB", timeout="3 min", priority=10)
+def measure(
+    volume: list[Input],
+    measures: list[Output],
+    *,
+    soundings: list[Input] = (),  # type: ignore[assignment]
+    radars: Input | None = None,
+    area: Sequence[float] | None = None,
+    cells: Sequence[int] | None = None,
+    span: float = 10.0,
+    reach: float = 100.0,
+    fit: str = "witt1998",
+    freezing_level: float | None = None,
+    minus20_level: float | None = None,
+    skip_damaged: bool = True,
+) -> None:
+    """Tell size and probability of hail from the newest volume of a radar of S or C band.
+
+    Parameters
+    ----------
+    volume
+        The files of one radar: volumes, or sweeps of one.
+    measures
+        One file for each of `MEASURES`.
+    span
+        Minutes: how much older than the newest a sweep of the volume may be.
+    reach
+        km from the radar: further out the beams are too far apart, and what is between them says most.
+    fit
+        How size follows from the index: see `dynamo.radar.hail.FITS`.
+    soundings, radars, area, cells, freezing_level, minus20_level, skip_damaged
+        As for `identify`.
+
+    Raises
+    ------
+    UserError
+        As for `identify`; also where the files are of several radars, or of one of X band.
+    """
+    from dynamo.radar.netcdf import write_grid
+    from dynamo.radar.registry import read_registry
+
+    geometry, registry = area_geometry(area, cells), read_registry(radars)
+    air = Air(soundings, freezing_level, minus20_level)
+    try:
+        grids = _measured(
+            volume, geometry, air, registry, span=timedelta(minutes=span), reach=1000 * reach, fit=fit
+        )
+    except UserError as error:
+        if geometry is None or not skip_damaged or may_pass(error):
+            raise
+        grids = [_damaged(volume[-1], geometry, error, quantity=quantity) for quantity in MEASURES]
+    for path, grid in zip(measures, grids, strict=True):
+        write_grid(path, grid)
+
+
+@task(memory="1 GiB", timeout="1 min", priority=10)
+def compose(
+    grids: list[Input],
+    composite: Output,
+    *,
+    every: float = 1.0,
+    window: float = 5.0,
+    expected: Sequence[str] = (),
+    level: float | None = None,
+) -> None:
+    """Make the newest composite of the sweeps of all radars that reported.
+
+    Parameters
+    ----------
+    grids
+        Of sweeps, as `identify` and `measure` write them.
+    composite
+        The cell-wise maximum, which says what it is made of: see `dynamo.radar.rolling.rolling`.
+    every, window
+        Minutes: composites are for whole multiples of the one; sweeps count for as long as the other.
+    expected
+        Names of radars that should be there; those that are not are told.
+    level
+        The area at or above it is told as the fact ``hail_km2``.
+
+    Raises
+    ------
+    DataError
+        No sweep is usable; the message says of each why.
+    """
+    import numpy as np
+
+    from dynamo.radar.netcdf import read_grid, write_grid
+    from dynamo.radar.rolling import rolling
+
+    sweeps = [read_grid(file) for file in grids]
+    minutes = timedelta(minutes=1)
+    made = rolling(
+        sweeps, datetime.now(UTC), every=every * minutes, window=window * minutes, expected=expected
+    )
+    for name in ("absent_radars", "ahead_radars", "empty_sweeps", "damaged_files", "warning"):
+        if name in made.attributes:
+            print(f"{name.replace('_', ' ')}: {made.attributes[name]}", file=sys.stderr)
+    if level is not None:
+        width, height = made.geometry.cell_size_km()
+        tell(hail_km2=int(np.count_nonzero(made.values >= np.float32(level))) * width * height)
+    keep(Identity.at(composite), write_grid(composite, made))
+
+
+def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Registry, highest: float) -> Grid:
+    """Return the worst of the sweeps of a file that are not above `highest` degrees, on one grid."""
+    from dynamo.radar.composite import composite
+    from dynamo.radar.hydrometeors import classified
+    from dynamo.radar.polar import default_geometry, to_grid
+    from dynamo.radar.scheme import scheme
+
+    sweeps = _low_sweeps(path, highest)
+    radar = registry.of(sweeps[0])
+    where = air.at(sweeps[-1].time, sweeps[0].latitude, sweeps[0].longitude)
+    place = geometry or default_geometry(sweeps)
+    grids = [
+        to_grid(
+            classified(
+                replace(radar.calibrated(sweep), radar=radar.name),
+                scheme(radar.scheme),
+                where.temperature_at,
+                system_phase=radar.system_phase,
+            ),
+            place,
+            moment="hail_class",
+        )
+        for sweep in sweeps
+    ]
+    about = {**grids[0].attributes, **where.attributes()}
+    return replace(composite(grids), attributes=about)
+
+
+def _low_sweeps(path: Path, highest: float) -> list[Sweep]:
+    """Return the sweeps of a file that are not above `highest` degrees; of dual polarisation, if there are any."""
+    from dynamo.radar.readers import read_sweeps
+
+    sweeps = [s for s in read_sweeps(path) if "reflectivity" in s.moments]
+    low = [s for s in sweeps if s.elevation <= highest]
+    if not low:
+        there = ", ".join(f"{s.elevation:.1f}" for s in sweeps) or "none with reflectivity"
+        raise DataError(f"{path}: holds no sweep up to {highest:g} degrees (`highest`); there are: {there}")
+    return [s for s in low if "differential_reflectivity" in s.moments] or low
+
+
+def _measured(
+    paths: Sequence[Path],
+    geometry: Geometry | None,
+    air: Air,
+    registry: Registry,
+    *,
+    span: timedelta,
+    reach: float,
+    fit: str,
+) -> list[Grid]:
+    """Return a grid for each of `MEASURES`."""
+    from dynamo.radar.hail import REACH, hail
+    from dynamo.radar.readers import read_sweeps
+    from dynamo.radar.volume import volumes
+
+    sweeps = [s for path in paths for s in read_sweeps(path, moments=["reflectivity"])]
+    names = sorted({s.radar for s in sweeps})
+    if len(names) != 1:
+        raise DataError(f"the files of one volume are of several radars: {', '.join(names)}; say `volume`")
+    radar = registry.of(sweeps[0])
+    (volume,) = volumes(
+        [radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations}
+    ) or (None,)
+    if volume is None:
+        raise DataError(f"no sweep of {names[0]} knows anything")
+    lowest = volume.sweeps[0]
+    where = air.at(volume.time, lowest.latitude, lowest.longitude)
+    told = hail(
+        volume, where.freezing_level, where.minus20_level, band=radar.band, fit=fit, reach=(REACH[0], reach)
+    )
+    told = replace(told, radar=radar.name)
+    return [_on_grid(told, quantity, geometry, where) for quantity in MEASURES]
+
+
+def _on_grid(sweep: Sweep, moment: str, geometry: Geometry | None, where: Environment) -> Grid:
+    from dynamo.radar.polar import default_geometry, to_grid
+
+    grid = to_grid(sweep, geometry or default_geometry([sweep]), moment=moment)
+    return replace(grid, attributes={**grid.attributes, **where.attributes()})
+
+
+def _damaged(path: Path, geometry: Geometry, error: UserError, *, quantity: str = "hail_class") -> Grid:
+    """Return the grid that stands for a file that cannot be used."""
+    import numpy as np
+
+    from dynamo.radar.grid import Grid
+    from dynamo.radar.rolling import DAMAGED, REASON
+
+    name = Path(path).name
+    reason = str(error).replace(str(path), name)
+    print(f"left out: {reason}", file=sys.stderr)
+    nothing = np.full(geometry.shape, np.nan, dtype="f4")
+    return Grid.from_values(
+        nothing, geometry, EPOCH, quantity=quantity, attributes={DAMAGED: name, REASON: reason}
+    )

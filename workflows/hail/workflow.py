@@ -1,0 +1,207 @@
+"""Hail by dual polarisation and by volumes: a file of a radar in, classes or sizes out, joined over all that reported.
+
+Enters: sweeps or volumes of one or several radars, and soundings. Leaves: a CF grid, a web-map image with its bounds,
+GeoJSON polygons, a legend.
+Goes wrong: `DataError` where no sweep at all can be used; one radar alone never stops the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
+from dynamo.workflows.products import contour, legend, plot
+
+from dynamo.errors import WorkflowError
+from dynamo.graph import Input, fuse, workflow
+
+__all__ = ["hail", "hail_size"]
+
+#: Of `hail_class`: hail, as the network contours it; and large hail.
+LEVELS = (3.5, 4.5)
+
+#: Of the size, mm: small, severe, large and giant hail.
+SIZES = (10.0, 20.0, 30.0, 50.0)
+
+
+@workflow
+def hail(
+    sweeps: list[Input],
+    soundings: list[Input] = (),  # type: ignore[assignment]
+    radars: Input | None = None,
+    area: Sequence[float] | None = None,
+    cells: Sequence[int] | None = None,
+    highest: float = 5.0,
+    levels: Sequence[float] = LEVELS,
+    min_points: int = 4,
+    every: float = 1.0,
+    window: float = 5.0,
+    expected: Sequence[str] = (),
+    freezing_level: float | None = None,
+    minus20_level: float | None = None,
+    skip_damaged: bool = True,
+) -> None:
+    """Tell hail by dual polarisation, sweep by sweep, and join the sweeps of all radars that reported.
+
+    Parameters
+    ----------
+    sweeps
+        Files of one or several radars.
+    soundings, radars, area, cells, highest, freezing_level, minus20_level, skip_damaged
+        As for `identify`; with several files `area` and `cells` must be given.
+    levels, min_points
+        Of the polygons, in values of ``hail_class``; outlines of fewer positions are left out.
+    every, window, expected
+        As for `compose`.
+    """
+    _check(sweeps, area, cells, levels, min_points, every, window)
+    expect(is_number(highest) and highest > 0, "highest", highest, "more than 0 degrees")
+    _check_levels(freezing_level, minus20_level)
+    shared = {
+        "soundings": soundings,
+        "radars": radars,
+        "area": area,
+        "cells": cells,
+        "freezing_level": freezing_level,
+        "minus20_level": minus20_level,
+        "skip_damaged": skip_damaged,
+    }
+    told = [
+        identify(sweep, highest=highest, classes=f"classes/{_own_name(sweep)}.nc", **shared)
+        for sweep in sweeps
+    ]
+    with fuse("composite"):
+        grid = compose(
+            told, every=every, window=window, expected=expected, level=min(levels), composite="hail.nc"
+        )
+        plot(grid, image="hail.png", bounds="hail.json")
+        contour(grid, levels=levels, min_points=min_points, hazard="HAIL", polygons="hail.geojson")
+        legend(grid, image="legend.png")
+
+
+@workflow
+def hail_size(
+    sweeps: list[Input],
+    soundings: list[Input] = (),  # type: ignore[assignment]
+    radars: Input | None = None,
+    volume: str | None = None,
+    area: Sequence[float] | None = None,
+    cells: Sequence[int] | None = None,
+    span: float = 10.0,
+    reach: float = 100.0,
+    fit: str = "witt1998",
+    levels: Sequence[float] = SIZES,
+    min_points: int = 4,
+    every: float = 1.0,
+    window: float = 10.0,
+    expected: Sequence[str] = (),
+    freezing_level: float | None = None,
+    minus20_level: float | None = None,
+    skip_damaged: bool = True,
+) -> None:
+    """Tell the size of hail by whole volumes of radars of S or C band, and join those of all radars that reported.
+
+    Parameters
+    ----------
+    sweeps
+        Files of one or several radars, each a whole volume unless `volume` says otherwise.
+    volume
+        A regular expression; files in whose names its group, or else what it matches, is the same make one volume.
+    span, reach, fit
+        As for `measure`.
+    soundings, radars, area, cells, freezing_level, minus20_level, skip_damaged
+        As for `identify`; with several volumes `area` and `cells` must be given.
+    levels, min_points
+        Of the polygons, in mm; outlines of fewer positions are left out.
+    every, window, expected
+        As for `compose`.
+    """
+    groups = _volumes(sweeps, volume)
+    _check(list(groups), area, cells, levels, min_points, every, window, units="mm")
+    expect(is_number(span) and span > 0, "span", span, "more than 0 minutes")
+    expect(is_number(reach) and reach > 10, "reach", reach, "more than 10 km")
+    _check_levels(freezing_level, minus20_level)
+    shared = {
+        "soundings": soundings,
+        "radars": radars,
+        "area": area,
+        "cells": cells,
+        "freezing_level": freezing_level,
+        "minus20_level": minus20_level,
+        "skip_damaged": skip_damaged,
+    }
+    told = [
+        measure(
+            files,
+            span=span,
+            reach=reach,
+            fit=fit,
+            measures=[f"volumes/{name}.{q}.nc" for q in MEASURES],
+            **shared,
+        )
+        for name, files in groups.items()
+    ]
+    for number, quantity in enumerate(MEASURES):
+        with fuse(quantity):
+            grid = compose(
+                [each[number] for each in told],
+                every=every,
+                window=window,
+                expected=expected,
+                level=min(levels) if quantity == "mesh" else None,
+                composite=f"{quantity}.nc",
+            )
+            plot(grid, image=f"{quantity}.png", bounds=f"{quantity}.json")
+            legend(grid, image=f"legend_{quantity}.png")
+            if quantity == "mesh":
+                contour(grid, levels=levels, min_points=min_points, hazard="HAIL", polygons="mesh.geojson")
+
+
+def _check(
+    sweeps: Sequence[object],
+    area: Sequence[float] | None,
+    cells: Sequence[int] | None,
+    levels: Sequence[float],
+    min_points: int,
+    every: float,
+    window: float,
+    units: str = "",
+) -> None:
+    check_polygons(levels, min_points, floor=0.0, units=units)
+    check_grid(area, cells)
+    check_sweeps(every, window, 90.0)
+    if len(sweeps) > 1 and area is None:
+        raise WorkflowError(
+            "several files are joined on one grid: give `area` (west, south, east, north) and `cells` (columns, rows)"
+        )
+
+
+def _check_levels(freezing_level: float | None, minus20_level: float | None) -> None:
+    if (freezing_level is None) != (minus20_level is None):
+        raise WorkflowError("`freezing_level` and `minus20_level` go together: give both, or neither")
+
+
+def _own_name(sweep: Input) -> str:
+    """Return the name of a source in this graph, in which no two are the same, below the parameter's folder."""
+    return str(PurePosixPath(sweep.name).relative_to(PurePosixPath(sweep.name).parts[0]))
+
+
+def _volumes(sweeps: Sequence[Input], volume: str | None) -> dict[str, list[Input]]:
+    """Return the files of each volume, by a name for it."""
+    if volume is None:
+        return {_own_name(sweep): [sweep] for sweep in sweeps}
+    try:
+        pattern = re.compile(volume)
+    except re.error as error:
+        raise WorkflowError(f"`volume` is {volume!r}, which is no regular expression: {error}") from None
+    groups: dict[str, list[Input]] = {}
+    for sweep in sweeps:
+        name = PurePosixPath(sweep.name).name
+        found = pattern.search(name)
+        if found is None:
+            raise WorkflowError(f"`volume` is {volume!r}, which matches nothing in the name {name!r}")
+        groups.setdefault(found.group(1) if pattern.groups else found.group(), []).append(sweep)
+    return groups
