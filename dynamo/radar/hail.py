@@ -158,7 +158,7 @@ def poh(echo_top: NDArray[np.floating], freezing_level: float) -> NDArray[np.flo
     Foote et al. 2005 fitted to it. Kopp et al. 2024 (eq. 1) found that it says more than a probability would.
     """
     d = (np.asarray(echo_top, dtype="f8") - freezing_level) / 1000
-    chance = 100 * np.clip(-1.20231 + 1.00184 * d - 0.17018 * d**2 + 0.01086 * d**3, 0, 1)
+    chance = 100 * np.clip(-1.20231 + d * (1.00184 + d * (-0.17018 + d * 0.01086)), 0, 1)
     return np.where(d >= 1.65, chance, 0.0)
 
 
