@@ -17,7 +17,7 @@ import numpy as np
 
 from dynamo.errors import DataError, UserError, nearest
 from dynamo.radar.columns import Columns, columns
-from dynamo.radar.polar import Sweep
+from dynamo.radar.polar import BINS_PER_DEGREE, Sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,11 +70,11 @@ def hail(
     Returns
     -------
     Sweep
-        At elevation 0, its rays those of the lowest sweep, its ranges along the ground. Moments are NaN where a column
-        is not known, and where neither the index nor the echo top tells of anything, which ``undetect`` tells apart;
-        ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea level, of the highest
-        45 dBZ that is not of one column alone (0: none). The attributes tell the fit, the band, the levels, how many
-        tilts there were, and which were missing.
+        At elevation 0, its rays those of the lowest sweep and what it lost of them, its ranges along the ground. Moments
+        are NaN where a column is not known, and where neither the index nor the echo top tells of anything, which
+        ``undetect`` tells apart; ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea level,
+        of the highest 45 dBZ that is not of one column alone (0: none). The attributes tell the fit, the band, the
+        levels, how many tilts there were, and which were missing.
 
     Raises
     ------
@@ -203,8 +203,17 @@ def _raster(volume: Volume, reach: tuple[float, float]) -> tuple[NDArray[np.floa
             f"no column of {volume.radar} lies between {reach[0] / 1000:g} and {reach[1] / 1000:g} km: its sweeps end "
             f"at {farthest / 1000:.3g} km"
         )
-    azimuths: NDArray[np.float64] = np.unique(np.asarray(lowest.azimuths, dtype="f8") % 360)
-    return azimuths, ground
+    return _circle(lowest.azimuths), ground
+
+
+def _circle(azimuths: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return azimuths, rising, with those that are not there in between: other sweeps may have their rays."""
+    turned = np.unique(np.asarray(azimuths, dtype="f8") % 360)
+    gaps = np.diff(turned, append=turned[0] + 360)
+    spacing = np.median(gaps[gaps > 1 / BINS_PER_DEGREE])  # a ray may have been sent twice
+    steps = np.maximum(1, np.rint(gaps / spacing)).astype(int)
+    all_round = [first + gap * np.arange(n) / n for first, gap, n in zip(turned, gaps, steps, strict=True)]
+    return np.sort(np.concatenate(all_round) % 360)
 
 
 def _told(volume: Volume, levels: tuple[float, float], band: str, fit: str) -> dict[str, str | float]:

@@ -273,6 +273,19 @@ def test_a_gap_between_rays_is_not_filled():
     np.testing.assert_array_equal(np.isfinite(product.moments["shi"][:, column]), kept)
 
 
+def test_rays_that_only_the_lowest_sweep_lost_are_there():
+    """It passes below 0 degrees C; what the others saw counts."""
+    sweeps = list(through([1000, 2500, 4500, 6000, 7500, 9000]).sweeps)
+    kept = (np.arange(36) >= 9) & (np.arange(36) != 20)
+    sweeps[0] = replace(
+        sweeps[0], azimuths=sweeps[0].azimuths[kept], undetect=sweeps[0].undetect[kept],
+        moments={"reflectivity": sweeps[0].moments["reflectivity"][kept]},
+    )  # fmt: skip
+    product = hail(Volume(tuple(sweeps)), 4000.0, 7000.0)
+    np.testing.assert_allclose(product.azimuths, np.arange(36) * 10.0)
+    assert np.isfinite(product.moments["shi"][:, np.abs(product.ranges - 40_000).argmin()]).all()
+
+
 @pytest.mark.parametrize("case", ["nothing known", "one sweep", "0 C above all beams", "two beams far apart"])
 def test_where_nothing_is_known_nothing_is_told(case: str):
     """Missing everywhere, and nowhere "no hail"."""
