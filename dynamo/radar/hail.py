@@ -70,11 +70,11 @@ def hail(
     Returns
     -------
     Sweep
-        At elevation 0, its rays those of the lowest sweep and what it lost of them, its ranges along the ground. Moments
-        are NaN where a column is not known, and where neither the index nor the echo top tells of anything, which
-        ``undetect`` tells apart; ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea level,
-        of the highest 45 dBZ that is not of one column alone (0: none). The attributes tell the fit, the band, the
-        levels, how many tilts there were, and which were missing.
+        At elevation 0, its rays those of the lowest sweep and what it lost of them, its ranges along the ground.
+        Moments are NaN where a column is not known, and where neither the index nor the echo top tells of anything,
+        which ``undetect`` tells apart; ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea
+        level, of the highest 45 dBZ that is not of one column alone (0: none). The attributes tell the fit, the band,
+        the levels, how many tilts there were, and which were missing.
 
     Raises
     ------
