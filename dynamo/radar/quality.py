@@ -38,12 +38,12 @@ class Limits:
     ----------
     cross_correlation
         A gate is weather above it only.
-    signal_quality
-        And from here on.
     signal_to_noise
         And from here on, dB. A ratio that is the same everywhere was not measured, and is not asked.
-    still, still_correlation
-        Ground: slower than `still`, m/s, and less correlated than `still_correlation` (where both are measured).
+    signal_quality, still, correlated
+        What is less correlated than `correlated` is no weather if its signal quality is below `signal_quality`, and
+        is ground if it is slower than `still`, m/s. (Rain in turbulence has a low signal quality too.) Without
+        cross-correlation signal quality decides alone, and speed is not asked.
     phase_texture
         Degrees: differential phase that varies by more along 1 km is no weather.
     speck
@@ -53,10 +53,10 @@ class Limits:
     """
 
     cross_correlation: float = 0.75
-    signal_quality: float = 0.2
     signal_to_noise: float = 1.0
+    signal_quality: float = 0.2
     still: float = 0.5
-    still_correlation: float = 0.9
+    correlated: float = 0.9
     phase_texture: float = 45.0
     speck: int = 9
     negligible: float = 10.0
@@ -91,16 +91,17 @@ def _not_weather(sweep: Sweep, limits: Limits, period: float) -> tuple[Mask, lis
     """Return which gates fail a test, and the names of the tests that could be made."""
     moments = sweep.moments
     failed: dict[str, Mask] = {}
+    doubtful = np.ones(sweep.undetect.shape, dtype=np.bool_)
     with np.errstate(invalid="ignore"):
         if "cross_correlation" in moments:
             failed["cross_correlation"] = moments["cross_correlation"] <= limits.cross_correlation
+            doubtful = ~(moments["cross_correlation"] >= limits.correlated)
         if "signal_quality" in moments:
-            failed["signal_quality"] = moments["signal_quality"] < limits.signal_quality
+            failed["signal_quality"] = doubtful & (moments["signal_quality"] < limits.signal_quality)
         if "signal_to_noise" in moments and _varies(moments["signal_to_noise"]):
             failed["signal_to_noise"] = moments["signal_to_noise"] < limits.signal_to_noise
         if "velocity" in moments and "cross_correlation" in moments:
-            slow = np.abs(moments["velocity"]) < limits.still
-            failed["velocity"] = slow & (moments["cross_correlation"] < limits.still_correlation)
+            failed["velocity"] = doubtful & (np.abs(moments["velocity"]) < limits.still)
         if "differential_phase" in moments:
             texture = phase_texture(moments["differential_phase"], _gates(sweep, 500.0), period)
             failed["differential_phase"] = texture > limits.phase_texture
