@@ -95,7 +95,7 @@ class Profile:
         if h.size < MIN_LEVELS or h[-1] - h[0] < MIN_DEPTH:
             span = f" from {h[0]:.0f} to {h[-1]:.0f} m" if h.size else ""
             raise DataError(
-                f"{h.size} levels with height and temperature{span}, expected at least {MIN_LEVELS} over "
+                f"levels with height and temperature: {h.size}{span}, expected at least {MIN_LEVELS} over "
                 f"{MIN_DEPTH:.0f} m"
             )
         if h[0] > HIGHEST_START:

@@ -11,7 +11,15 @@ import re
 from dataclasses import dataclass, field
 
 from dynamo.errors import DataError
-from dynamo.radar.sounding_listing import HEIGHTS, TEMPERATURES, Listing, column_of, hour_of, number
+from dynamo.radar.sounding_listing import (
+    HEIGHTS,
+    TEMPERATURES,
+    Listing,
+    check_end,
+    column_of,
+    hour_of,
+    number,
+)
 
 __all__ = ["columns"]
 
@@ -57,11 +65,7 @@ def columns(text: str) -> list[Listing]:
         _take(tables, n, TAG.sub("", line).rstrip())
     tables = [table for table in tables if table.rows]
     if tables and not text.endswith(("\n", "\r")) and tables[-1].rows[-1][0] == len(lines):
-        n, _, cells = tables[-1].rows[-1]
-        if len(cells) < _width(tables[-1]):
-            raise DataError(
-                f"line {n}: is cut off after {len(cells)} of {_width(tables[-1])} columns, is it complete?"
-            )
+        check_end(len(lines), [cells for _, _, cells in tables[-1].rows], _width(tables[-1]))
     return [_listing(table) for table in tables]
 
 
@@ -110,6 +114,8 @@ def _listing(table: _Table) -> Listing:
     ends = table.ends or [WIDTH * (i + 1) for i in range(width)]
     heights, temperatures = [], []
     for n, line, cells in table.rows:
+        if len(cells) > width:
+            raise DataError(f"line {n}: {len(cells)} columns, expected the {width} that the header names")
         pair = [cells[h], cells[t]] if len(cells) == width else [_below(line, ends, i, n) for i in (h, t)]
         try:
             height, temperature = map(number, pair)

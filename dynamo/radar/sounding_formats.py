@@ -25,6 +25,7 @@ from dynamo.radar.sounding_listing import (
     Column,
     Listing,
     at,
+    check_end,
     column_of,
     hour_of,
     number,
@@ -144,33 +145,49 @@ def _table(lines: list[str], first: int, separator: str, *, ended: bool) -> List
     found = _needed(names, f"line {first + 1}")
     units = {what: _unit(names[i]) for what, i in found.items()}
     h, t = found["height"], found["temperature"]
-    listing = Listing(first + 2)
-    heights: list[float] = []
-    temperatures: list[float] = []
-    start: list[str] = []
-    for n, cells in enumerate(csv.reader(lines[first + 1 :], delimiter=separator), first + 2):
-        if len(cells) < 2 or cells[0].lstrip().startswith("#"):
-            continue
-        if len(cells) != len(names):
-            what = "is cut off" if n == len(lines) and not ended else f"has {len(cells)} columns"
-            raise DataError(f"line {n}: {what}, expected the {len(names)} columns of line {first + 1}")
-        if not heights and cells[h].strip().lower() in HEIGHTS and cells[t].strip().lower() in TEMPERATURES:
-            units |= {"height": cells[h].strip(), "temperature": cells[t].strip()}
-            continue
-        start = start or cells
-        heights.append(_cell(cells[h], n, "height"))
-        temperatures.append(_cell(cells[t], n, "temperature"))
-        if "station" in found and cells[found["station"]] != start[found["station"]]:
-            raise DataError(f"line {n}: levels of a second station; expected those of one")
+    rows = _rows(lines, first, separator, len(names), ended=ended)
+    if rows and rows[0][1][h].strip().lower() in HEIGHTS and rows[0][1][t].strip().lower() in TEMPERATURES:
+        units |= {what: rows[0][1][found[what]].strip() for what in ("height", "temperature")}
+        del rows[0]
+    listing = Listing(rows[0][0] if rows else first + 1)
+    stations = [cells[found["station"]] for _, cells in rows] if "station" in found else []
+    for i, name in enumerate(stations):
+        if name != stations[0]:
+            raise DataError(f"line {rows[i][0]}: levels of a second station, {name}; expected those of one")
+    heights, temperatures = (
+        [_cell(cells[i], n, what) for n, cells in rows] for i, what in ((h, "height"), (t, "temperature"))
+    )
     listing.fill(heights, temperatures, units["height"], units["temperature"])
-    _origin(listing, found, start)
+    if rows:
+        _origin(listing, found, rows[0][1])
     return listing
+
+
+def _rows(
+    lines: list[str], first: int, separator: str, width: int, *, ended: bool
+) -> list[tuple[int, list[str]]]:
+    """Return the rows below the header with their lines; comments and lines without a separator are passed over."""
+    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(lines[first + 1 :], delimiter=separator)
+    try:
+        for cells in reader:
+            n = first + 1 + reader.line_num
+            if len(cells) < 2 or cells[0].lstrip().startswith("#"):
+                continue
+            rows.append((n, cells))
+            if n == len(lines) and not ended:
+                check_end(n, [row for _, row in rows], width)
+            if len(cells) != width:
+                raise DataError(
+                    f"line {n}: has {len(cells)} columns, expected the {width} of line {first + 1}"
+                )
+    except csv.Error as error:
+        raise DataError(f"line {first + 1 + reader.line_num}: {error}") from None
+    return rows
 
 
 def _origin(listing: Listing, found: dict[str, int], cells: list[str]) -> None:
     """Take time, place and station from the first level: that is where and when the balloon was let go."""
-    if not cells:
-        return
     if "time" in found:
         listing.time = at(cells[found["time"]])
     if "station" in found:

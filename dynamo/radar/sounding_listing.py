@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dynamo.errors import DataError
 
-__all__ = ["Column", "Listing", "at", "column_of", "hour_of", "number"]
+__all__ = ["Column", "Listing", "at", "check_end", "column_of", "hour_of", "number"]
 
 #: Cells that say that nothing was measured; numbers that say so are left out by `Listing.add`.
 NOTHING = frozenset(["", "nan", "null", "none", "na", "n/a", "m"])
@@ -109,6 +110,17 @@ def number(text: str) -> float:
     """Return the number in a cell, NaN where it says that there is none; raises ValueError."""
     text = text.strip().strip("/-*") and text.strip()
     return math.nan if text.lower() in NOTHING else float(text)
+
+
+def check_end(line: int, rows: Sequence[Sequence[str]], width: int) -> None:
+    """Raise `DataError` where the last row, whose line has no end, lacks columns or digits that all others have.
+
+    A file that is cut off within a temperature would have another one.
+    """
+    last = rows[-1]
+    decimals = [len(row[-1].strip().partition(".")[2]) for row in rows if row]
+    if len(last) < width or decimals[-1] < min(decimals[:-1], default=len(last[-1])):
+        raise DataError(f"line {line}: is cut off after {' '.join(last)[-20:]!r}, is it complete?")
 
 
 def column_of(name: str) -> Column | None:

@@ -120,12 +120,15 @@ def test_heights_that_do_not_fit_together_are_refused():
 @pytest.mark.parametrize(
     ("heights", "message"),
     [
-        ([0, 1000, 5000, 9000], "4 levels with height and temperature from 0 to 9000 m, expected at least 5"),
+        (
+            [0, 1000, 5000, 9000],
+            "levels with height and temperature: 4 from 0 to 9000 m, expected at least 5",
+        ),
         (
             [0, 100, 200, 300, 400],
-            "5 levels with height and temperature from 0 to 400 m, expected .* over 2000 m",
+            "levels with height and temperature: 5 from 0 to 400 m, expected .* over 2000 m",
         ),
-        ([], "0 levels with height and temperature, expected"),
+        ([], "levels with height and temperature: 0, expected"),
         ([5500, 6000, 7000, 8000, 9000], "the lowest level with a temperature is at 5500 m"),
     ],
 )

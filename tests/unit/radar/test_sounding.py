@@ -131,14 +131,16 @@ BROKEN = {
     "no_stations": (b"[]", "holds no levels"),
     "no_temperature": (b"pressure_hPa,height_m,dewpoint_C\n1000,100,3\n", "line 1: no temperature.*there is: pressure"),
     "cell": (b"height_m,temperature_C\n100,20\n200,warm\n", "line 3: the temperature is 'warm', expected a number"),
-    "row": (b"height_m,temperature_C\n100,20\n200,19,4\n300,18\n", "line 3: has 3 columns, expected the 2 columns"),
-    "cut": (b"pressure_hPa,height_m,temperature_C\n1000,100,20\n900,1000", "line 3: is cut off, expected the 3"),
-    "two": (b"station,height_m,temperature_C\nA,100,20\nB,100,19\n", "line 3: levels of a second station"),
+    "row": (b"height_m,temperature_C\n100,20\n200,19,4\n300,18\n", "line 3: has 3 columns, expected the 2 of line 1"),
+    "cut": (b"pressure_hPa,height_m,temperature_C\n1000,100,20\n900,1000", "line 3: is cut off after '900 1000'"),
+    "two": (b"station,height_m,temperature_C\nA,100,20\nB,100,19\n", "line 3: levels of a second station, B"),
     "place": (b"height_m,temperature_C,lat,lon\n100,20,x,3\n", "line 2: the latitude is 'x'"),
+    "more": (b"p z t\n1000 100 20\n900 1000 15 3\n", "line 3: 4 columns, expected the 3 that the header names"),
     "unit": (b"height_m,temperature_R\n100,520\n", "temperature is in 'r', expected one of c, degc"),
     "ground": (b"height_agl,temperature_C\n100,20\n", "height is in 'agl', expected .* above sea level"),
     "missing": (b"height_m,temperature_C\n100,-9999\n200,\n300,///\n", "from line 2 on: no level has a temperature"),
-    "few": (b"height_m,temperature_C\n100,20\n200,19\n3000,2\n", "from line 2 on: 3 levels .* expected at least 5"),
+    "few": (b"height_m,temperature_C\n100,20\n200,19\n3000,2\n", "from line 2 on: levels .*: 3 .* expected at least 5"),
+    "quotes": (b'height_m,temperature_C\n100,"20\n' + b"x" * 200000 + b'"\n', "line 3: field larger than field limit"),
     "header": (b"height_m,temperature_C\n", "no level has a temperature"),
 }  # fmt: skip
 
@@ -162,11 +164,32 @@ def test_files_that_are_cut_off(samples: Path, tmp_path: Path):
         (SPC, -8, "ends without %END%, is it complete?"),
         (IEM, -200, "no JSON, or it breaks off"),
         (ESSEN, -2000, "HDF5"),
-        (WYOMING, -40, "line 32: is cut off, expected the 13 columns of line 1"),
+        (WYOMING, -40, "line 32: is cut off after"),
+        (MLL, -1, r"line 50: is cut off after '14000 -54.3', is it complete\?"),
     ]:
         (tmp_path / file).write_bytes((samples / "sounding" / file).read_bytes().rstrip()[:keep])
         with pytest.raises(DataError, match=message):
             read_soundings(tmp_path / file)
+
+
+@pytest.mark.parametrize("file", [CASA, SPC, WYOMING, MLL, IEM])
+def test_wherever_a_file_is_cut_off_its_heights_are_right_or_it_is_refused(
+    samples: Path, tmp_path: Path, file
+):
+    """At 150 places: refused, or the heights of the whole file, or extended and marked, within 260 m."""
+    whole = (samples / "sounding" / file).read_bytes()
+    expected = read_soundings(samples / "sounding" / file)[0].profile.levels()
+    kept = 0
+    for length in range(1, len(whole), len(whole) // 150):
+        (tmp_path / file).write_bytes(whole[:length])
+        try:
+            found = read_soundings(tmp_path / file)[0].profile.levels()
+        except DataError:
+            continue
+        kept += 1
+        assert found.freezing_level == pytest.approx(expected.freezing_level)
+        assert found.minus20_level == pytest.approx(expected.minus20_level, abs=260 if found.marks else 1e-6)
+    assert (kept > 0) == (file in (CASA, WYOMING, MLL))
 
 
 def test_the_notes_of_a_station_are_no_sounding(samples: Path):
@@ -204,5 +227,5 @@ def test_one_station_of_several_with_too_few_levels(tmp_path: Path):
     """The message names the station."""
     levels = [{"hght": 100, "tmpc": 20}, {"hght": 200, "tmpc": None}]
     (tmp_path / "a.json").write_text(json.dumps({"profiles": [{"station": "KAMA", "profile": levels}]}))
-    with pytest.raises(DataError, match="KAMA: 1 levels with height and temperature"):
+    with pytest.raises(DataError, match="KAMA: levels with height and temperature: 1 from 100 to 100 m"):
         read_soundings(tmp_path / "a.json")

@@ -235,10 +235,13 @@ PARTS = [PAGE, TEXT, standard("height_m", "TEMP")]
 
 @given(st.integers(0, len(PAGE)), st.integers(0, len(PAGE)), st.sampled_from(PARTS))
 def test_any_part_of_a_sounding_is_read_or_refused(start, length, text):
-    """However it is cut: levels as they were or a `DataError`, and no height of them is made up."""
+    """However it is cut: levels or a `DataError`; of a beginning no height is made up, and no temperature."""
     with suppress(DataError):
-        for one in listings(text[start : start + length].encode()):
-            assert {h for h in one.heights[1:-1] if np.isfinite(h)} <= {
-                *HEIGHTS,
-                *(z for z, _ in LEVELS.values()),
-            }
+        listings(text[start : start + length].encode())
+    levels = [*zip(HEIGHTS, TEMPERATURES, strict=True), *LEVELS.values()]
+    with suppress(DataError):
+        for one in listings(text[:length].encode()):
+            pairs = [
+                pair for pair in zip(one.heights, one.temperatures, strict=True) if np.isfinite(pair).all()
+            ]
+            assert all(pair in levels for pair in pairs)
