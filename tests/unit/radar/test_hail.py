@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dynamo.errors import DataError, UserError
 from dynamo.radar.columns import energy_flux, layers
 from dynamo.radar.grid import Cell
-from dynamo.radar.hail import hail, mesh, poh, posh
+from dynamo.radar.hail import hail, mesh, on_grid, poh, posh
 from dynamo.radar.polar import EFFECTIVE_RADIUS, Sweep, default_geometry, slant_range, to_grid
 from dynamo.radar.readers import read_sweeps
 from dynamo.radar.volume import Volume, volumes
@@ -342,6 +342,24 @@ def test_all_quantities_go_on_a_grid():
         assert grid.quantity == name
         assert (grid.status == Cell.ECHO).sum() > 1000
         assert grid.attributes["mesh_fit"] == "witt1998"
+
+
+def test_no_strong_gate_is_lost_on_a_coarse_grid(samples: Path):
+    """Cells of 1 km take the highest of gates of 500 m; what each other cell is stays as it is by the nearest gate."""
+    product = hail(storm(samples, "Captains Flat"), 3900, 6900)
+    geometry = default_geometry([product])
+    assert geometry.cell_size_km()[1] == pytest.approx(1, rel=0.01)
+    for name, values in product.moments.items():
+        near, most = to_grid(product, geometry, moment=name), on_grid(product, geometry, name)
+        assert np.nanmax(most.values) == np.nanmax(values)
+        more = most.status != near.status
+        assert (most.status[more] == Cell.ECHO).all()
+        assert more.sum() < 0.5 * (near.status == Cell.ECHO).sum()
+        assert (most.values[near.known] >= near.values[near.known]).all()
+        np.testing.assert_array_equal(np.isnan(most.values), most.status >= Cell.MISSING)
+    assert np.nanmax(to_grid(product, geometry, moment="shi").values) < 0.8 * np.nanmax(
+        product.moments["shi"]
+    )
 
 
 def test_the_band_is_that_of_the_wavelength_and_x_is_refused():
