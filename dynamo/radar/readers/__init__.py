@@ -168,6 +168,7 @@ def read_sweeps(
     path, wanted = Path(path), checked(moments)
     reader = find(path, format=format)
     if reader.moments is None:
+        read(path, format=reader.name)  # of a damaged file that is the fault
         raise DataError(f"{path}: holds no sweeps of a radar, for it is a {reader.description}")
     with _naming(path, reader):
         sweeps = reader.moments(path, wanted)

@@ -199,15 +199,15 @@ def _azimuths(how: dict[str, Any], nrays: int) -> tuple[NDArray[np.bool_], NDArr
 
 def _time(path: Path, dataset: str, what: dict[str, Any]) -> datetime:
     """Return the end of a sweep, else its start, else the nominal time of the file."""
-    stamp = ""
+    said = ""
     for day, hour in (("enddate", "endtime"), ("startdate", "starttime"), ("date", "time")):
         if day in what and hour in what:
             stamp = text(what[day]) + text(what[hour])
             try:
                 return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
             except ValueError:
-                continue
-    raise wrong(path, f"{dataset}/what: the time is {stamp!r}, expected YYYYMMDD and hhmmss")
+                said = said or stamp
+    raise wrong(path, f"{dataset}/what: the time is {said!r}, expected YYYYMMDD and hhmmss")
 
 
 def _name(source: str) -> str:
