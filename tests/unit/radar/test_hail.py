@@ -106,6 +106,15 @@ def test_few_beams_are_enough(beams, off):
     assert (weights * energy_flux(55.0)).sum() == pytest.approx(93.80, rel=off, abs=0.006)
 
 
+def test_the_lowest_and_the_highest_beam_stand_for_as_much_outwards_as_inwards():
+    """Far from a radar the lowest beam may lie above 0 degrees C; one beam alone has no layer, and sees nothing."""
+    weights, share = layers(np.array([6000.0, 8000.0])[:, None], (4000.0, 7000.0))
+    np.testing.assert_allclose(weights[:, 0], [200 * 2 / 3, 200])
+    np.testing.assert_allclose(share[:, 0], [2 / 3, 0])
+    weights, share = layers(np.array([[6000.0]]), (4000.0, 7000.0))
+    assert weights[0, 0] == share[0, 0] == 0
+
+
 def test_the_flux_rises_between_40_and_50_dbz_only():
     """Not rain, and not what is not known."""
     np.testing.assert_array_equal(energy_flux(np.array([[-32.0, 40.0], [np.nan, 39.9]])), np.zeros((2, 2)))
