@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from dynamo.delivery.failing import Failing
     from dynamo.graph import Graph
     from dynamo.journal import Journal, RunRecord, Workspace
+    from dynamo.triggers.sightings import Waking
 
 __all__ = ["command"]
 
 _Said = TypeVar("_Said")
 _CLEAR = {"judged": "", "unknown": ": nothing counts as clear"}
+#: Of a run file that waits for weather, how often it woke or fell asleep is told at most.
+_WAKINGS = 20
 _STATES = ("done", "reused", "running", "failed", "blocked")
 
 
@@ -92,6 +95,8 @@ def _show_run(facts: Mapping[str, Any], graph: Graph, workspace: Workspace) -> N
 def _show_feed(feed: str, said: Mapping[str, Any]) -> None:
     told = ", ".join(f"{n} {state}" for state, n in said["windows"].items()) or "nothing to run yet"
     print(f"watched: {feed}: {told}; newest data done: {said['newest_done'] or 'none'}")
+    for one in said["wakings"][:1]:
+        print(f"  {one['said']} (since {one['at']})")
     for hazard, one in said["hazards"].items():
         known = f"{one['known']:.0%} of the field known"
         print(f"  {hazard}: data of {one['data']}, {known}{_CLEAR[one['outcome']]}")
@@ -119,6 +124,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
 
     from dynamo.alerts.store import AlertStore
     from dynamo.delivery.failures import failing_channels
+    from dynamo.triggers.sightings import Sightings
     from dynamo.triggers.store import Store
     from dynamo.watch.alone import troubles_of
     from dynamo.watch.closed import closed_channels
@@ -134,6 +140,8 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
         waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
         dead = alerts.given_up()
         cycles = alerts.newest_cycles()
+    with Sightings(workspace.journal) as sightings:
+        wakings = {feed: sightings.wakings(feed, _WAKINGS) for feed in standing}
     closed = {one.channel: str(one) for one in closed_channels(workspace.journal)}
     failing = {one.channel: _failing(one) for one, _ in failing_channels(workspace.journal)}
     return {
@@ -147,6 +155,7 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
             "failing": _own(feed, failing),
             "dead": _own(feed, dead),
             "troubles": troubles[feed],
+            "wakings": [_woke(one) for one in wakings[feed]],
             "hazards": {one.hazard: _judged(one) for one in cycles if one.feed == feed},
         }
         for feed, states in standing.items()
@@ -155,6 +164,13 @@ def _watched(workspace: Workspace) -> dict[str, Any]:
 
 def _judged(one: CycleRecord) -> dict[str, Any]:
     return {"data": f"{one.issued:%Y-%m-%dT%H:%M:%SZ}", "outcome": one.outcome, "known": one.known}
+
+
+def _woke(one: Waking) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    at = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return {"at": at, "awake": one.awake, "said": one.said}
 
 
 def _failing(one: Failing) -> dict[str, Any]:

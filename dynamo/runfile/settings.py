@@ -19,7 +19,8 @@ def settings(
 ) -> dict[str, Any]:
     """Return the settings of a run whose products go into `folder`."""
     trigger = prepared.runfile.trigger
-    clock = trigger.schedule if trigger else None
+    # One that sleeps in fair weather is not to be counted on at each tick.
+    clock = trigger.schedule if trigger and not trigger.when else None
     return {
         **({"clock": str(clock)} if clock else {}),
         "runfile": str(prepared.path),

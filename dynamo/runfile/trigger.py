@@ -12,6 +12,7 @@ from dynamo.graph.units import format_count, parse_duration
 from dynamo.runfile.faults import say
 from dynamo.runfile.keys import COUNT, DURATION, KEYS, TEXT, Key, form_of, mapping
 from dynamo.runfile.values import At, Read, Tell, by, count, flag, some_seconds, text_by
+from dynamo.runfile.when import WhenRule, read_when
 from dynamo.triggers.clock import Cron, Every, Schedule
 
 __all__ = ["NeedRule", "TriggerRule", "choice"]
@@ -47,6 +48,7 @@ class TriggerRule:
     at_once: int = 2
     priority: int = 0
     stale: float = 600.0
+    when: WhenRule | None = None
 
     @property
     def schedule(self) -> Schedule | None:
@@ -182,5 +184,8 @@ KEYS[TriggerRule] = {
         by(some_seconds),
         {**TEXT, "default": "10 min"},
         "What waits and is so much older than the newest data is passed over.",
+    ),
+    "when": Key(
+        read_when, form_of(WhenRule), "Run only while another run file's products show such weather."
     ),
 }

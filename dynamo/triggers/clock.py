@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from dynamo.errors import UserError, nearest
 
-__all__ = ["Cron", "Every", "Schedule", "due", "schedule_of"]
+__all__ = ["Cron", "Every", "Schedule", "due", "schedule_of", "tick"]
 
 #: Some schedules have no tick for years (29 February); this one has none at all.
 _NEVER = "means no time that ever comes"
@@ -160,3 +160,11 @@ def due(schedule: Schedule, last: datetime, now: datetime) -> datetime | None:
     """
     tick = schedule.until(now)
     return tick if tick > last or last > schedule.after(now) else None
+
+
+def tick(schedule: Schedule | None, last: float | None, now: float) -> float | None:
+    """Return the tick to run now, if any, as `due` does, all in Unix seconds; None where there is no clock."""
+    if schedule is None or last is None:
+        return None
+    moment = due(schedule, datetime.fromtimestamp(last, UTC), datetime.fromtimestamp(now, UTC))
+    return moment.timestamp() if moment else None

@@ -225,8 +225,12 @@ class Inbox:
         """
         return not self._late and self._try(partial(self._store.start, self.feed, time, run, wall))
 
+    def woken(self, time: float) -> bool:
+        """Record that the window of this data time, which was asleep, is to be run; False where the disk is full."""
+        return not self._late and self._try(partial(self._store.wake, self.feed, time))
+
     def finished(self, time: float, state: Ended, wall: float, reason: str = "") -> None:
-        """Record how a window ended: done, failed or superseded. One that ended already stays as it is."""
+        """Record how a window ended: done, failed, superseded, asleep. One that ended already stays as it is."""
         self._late.append((partial(self._store.end, self.feed, time, state, reason, wall), []))
         self._flush()
 

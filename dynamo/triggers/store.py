@@ -19,9 +19,9 @@ from dynamo.triggers.window import Window
 
 __all__ = ["Ended", "Feed", "Past", "Queued", "Store", "WindowState", "forget"]
 
-WindowState = Literal["queued", "running", "done", "failed", "superseded", "passed"]
+WindowState = Literal["queued", "running", "done", "failed", "superseded", "passed", "asleep"]
 #: Those that end a window.
-Ended = Literal["done", "failed", "superseded"]
+Ended = Literal["done", "failed", "superseded", "asleep"]
 #: Files of one input that a restart reads back for the windows to come.
 FRAMES = 4096
 #: Rows that are removed in one transaction, so that a watch does not wait long for it.
@@ -49,7 +49,11 @@ _END = (
     "UPDATE windows SET state = ?, reason = ?, ended = ?"
     " WHERE feed = ? AND time = ? AND state IN ('queued', 'running')"
 )
-_WRITES = (_SET_FEED, _SET_ARRIVAL, _SET_OUTCOME, _ADD_WINDOW, _START, _END)
+_WAKE = (
+    "UPDATE windows SET state = 'queued', reason = '', ended = NULL"
+    " WHERE feed = ? AND time = ? AND state = 'asleep'"
+)
+_WRITES = (_SET_FEED, _SET_ARRIVAL, _SET_OUTCOME, _ADD_WINDOW, _START, _END, _WAKE)
 _COLUMNS = "feed, time, first, files, complete, data, state, reason, run, queued, started, ended"
 
 
@@ -178,6 +182,10 @@ class Store(Opened):
         """Record how a window ended."""
         self._db.write(_END, (state, reason, now, feed, time))
 
+    def wake(self, feed: str, time: float) -> None:
+        """Record that a window that was asleep is to be run."""
+        self._db.write(_WAKE, (feed, time))
+
     def spans(self, feed: str, low: float) -> list[tuple[float, float]]:
         """Return first and last data time of each window from `low` on."""
         sql = "SELECT first, time FROM windows WHERE feed = ? AND time >= ? ORDER BY time"
@@ -238,7 +246,17 @@ class Store(Opened):
             " AND w.time < coalesce(f.low, 9e999) LIMIT ?)"
         )
         total = 0
-        for sql in (arrivals, windows):
+        # The newest of each are what it goes by; a feed may have heard nothing for long.
+        sightings = (
+            "DELETE FROM sightings WHERE (feed, condition, run) IN (SELECT feed, condition, run FROM sightings s"
+            " WHERE seen < ? AND time < (SELECT max(time) - 172800 FROM sightings o"
+            " WHERE o.feed = s.feed AND o.condition = s.condition) LIMIT ?)"
+        )
+        wakings = (
+            "DELETE FROM wakings WHERE id IN (SELECT id FROM wakings w WHERE at < ?"
+            " AND id < (SELECT max(id) FROM wakings o WHERE o.feed = w.feed) LIMIT ?)"
+        )
+        for sql in (arrivals, windows, sightings, wakings):
             while count := self._db.execute(sql, (before, _BATCH)).rowcount:
                 total += count
         return total

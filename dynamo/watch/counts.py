@@ -14,11 +14,32 @@ if TYPE_CHECKING:
     from dynamo.watch.judge import Verdict
     from dynamo.watch.standing import Standing
 
-__all__ = ["TROUBLES", "Counts"]
+__all__ = ["TROUBLES", "Counts", "Mood"]
 
 #: What a feed can have trouble with: its disk, judging, files from the future or without a time in their names, folders
-#: that cannot be looked into, products of another time than the files, all of its work, or what it is told.
-TROUBLES = ("disk", "judging", "ahead", "files", "folders", "times", "feed", "run file", "subscribers")
+#: that cannot be looked into, products of another time than the files, all of its work, what it is told, or what it is
+#: to hear of another feed.
+TROUBLES = (
+    "disk",
+    "judging",
+    "ahead",
+    "files",
+    "folders",
+    "times",
+    "feed",
+    "run file",
+    "subscribers",
+    "when",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """Whether a feed that waits for weather is awake, that in words, and the square kilometres that were seen last."""
+
+    awake: bool
+    said: str
+    area: float | None
 
 
 @dataclass(slots=True)
@@ -29,8 +50,8 @@ class Counts:
     ----------
     since
         When it began.
-    arrivals, passed, superseded
-        Files; windows without enough of them; windows given up for newer ones.
+    arrivals, passed, superseded, asleep
+        Files; windows without enough of them; windows given up for newer ones; windows that came in fair weather.
     runs, alerts, cycles
         How many ended how; how many were told, by kind; how many were judged how.
     last_arrival, last_end
@@ -38,8 +59,8 @@ class Counts:
     behind
         Since when windows wait, or run, or fail, and no run has ended well; None where nothing is to be done.
     data_time
-        Of the newest data that was judged; where nothing is judged, that a run that ended well was given. Also before
-        the watch began.
+        Of the newest data that was judged; where nothing is judged, that a run that ended well was given; or that was
+        let be in fair weather. Also before the watch began.
     waited
         Seconds from the window's being ready to its run's being asked for, of the last one.
     standings
@@ -48,12 +69,15 @@ class Counts:
         What is wrong now, in words, by what it is with: one of `TROUBLES`.
     awaits
         Whether there are files that it looks for.
+    mood
+        Whether it is awake, where it waits for weather.
     """
 
     since: float = field(default_factory=time.time)
     arrivals: int = 0
     passed: int = 0
     superseded: int = 0
+    asleep: int = 0
     runs: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     cycles: Counter[str] = field(default_factory=Counter)
@@ -65,6 +89,7 @@ class Counts:
     standings: Mapping[str, Standing] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
     awaits: bool = True
+    mood: Mood | None = None
 
     def remember(self, past: Past) -> None:
         """Take from the journal what was last before now."""
@@ -110,6 +135,10 @@ class Counts:
         if state == "done":
             self.last_end, self.behind = wall, None
             self._take(data_time)
+
+    def slept(self, data_time: float | None) -> None:
+        """Note that data was let be: it is not late, as nothing is to be done with it."""
+        self._take(data_time)
 
     def judged(self, verdict: Verdict) -> None:
         """Count alerts and how cycles were judged; note how kinds of hazard stand."""

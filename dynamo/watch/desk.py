@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from dynamo.errors import DynamoError, UserError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
 from dynamo.journal.workspace import UnderWayError
-from dynamo.triggers.clock import due
+from dynamo.triggers.clock import tick
 from dynamo.triggers.files import Watcher
 from dynamo.triggers.inbox import Inbox
 from dynamo.triggers.queue import FeedRule
@@ -29,8 +29,10 @@ from dynamo.triggers.store import Ended, Queued, Store
 from dynamo.watch.bench import AGAIN, FULL, Bench
 from dynamo.watch.counts import Counts
 from dynamo.watch.feed import Feed
+from dynamo.watch.hearing import hearing
 from dynamo.watch.judge import Products
 from dynamo.watch.lags import newest_judged
+from dynamo.watch.lookout import lookout
 from dynamo.watch.orders import done, order, ordered, why
 from dynamo.watch.remarks import Remarks
 from dynamo.watch.times import times_of
@@ -91,17 +93,22 @@ class Desk:
         cannot be used.
         """
         feed, self._stop = self.feed, stop
-        with Store(self.workspace.journal) as store:
+        opened = lookout(feed, self.workspace, self.counts, self._label)
+        with Store(self.workspace.journal) as store, opened as self._lookout:
             self._inbox = Inbox(store, feed.name, feed.rules, feed.readings, backlog=feed.trigger.backlog)
             try:
-                with Watcher(feed.globs) as watcher, self._hearing(watcher.descriptors):
+                with Watcher(feed.globs) as watcher, hearing(watcher.descriptors, self._changed):
+                    await self._lookout.listen()
                     self._look(watcher)
                     self._take_up(store)
+                    self._rouse(store)
                     self._turns.go_on()
                     begun()
                     while not stop.is_set():
                         await self._wait(watcher)
+                        await self._lookout.listen()
                         self._look(watcher)
+                        self._rouse(store)
                         self._turns.go_on()
             finally:
                 self._turns.leave(feed.name)
@@ -110,22 +117,11 @@ class Desk:
         if self._failure is not None:
             raise self._failure
 
-    @contextmanager
-    def _hearing(self, descriptors: Sequence[int]) -> Iterator[None]:
-        """Take each of these that becomes readable for a change."""
-        loop = asyncio.get_running_loop()
-        for descriptor in descriptors:
-            loop.add_reader(descriptor, self._changed.set)
-        try:
-            yield
-        finally:
-            for descriptor in descriptors:
-                loop.remove_reader(descriptor)
-
     async def _wait(self, watcher: Watcher) -> None:
         """Sleep until something happens or is due."""
         now = time.monotonic()
-        times = [watcher.due, now + IDLE if self._inbox.due is None else self._inbox.due]
+        times = [watcher.due, now + self._lookout.every]
+        times.append(now + IDLE if self._inbox.due is None else self._inbox.due)
         if self._inbox.full:
             times.append(now + AGAIN)
         if self.feed.schedule is not None:
@@ -146,7 +142,7 @@ class Desk:
         changes = watcher.look()
         now, wall, before = time.monotonic(), time.time(), self._inbox.arrived
         made = self._inbox.seen(changes.seen, now, wall, gone=changes.gone)
-        made += self._inbox.tick(now, wall, self._tick(wall))
+        made += self._inbox.tick(now, wall, tick(self.feed.schedule, self._inbox.last_tick, wall))
         self.counts.arrived(self._inbox.arrived - before, wall)
         for one in made:
             if one.state == "passed":
@@ -165,18 +161,17 @@ class Desk:
         if self.counts.trouble("disk", said):
             log.warning("%s%s", self._label, said or "the disk has room again")
 
-    def _tick(self, wall: float) -> float | None:
-        schedule = self.feed.schedule
-        if schedule is None or self._inbox.last_tick is None:
-            return None
-        moment = due(
-            schedule, datetime.fromtimestamp(self._inbox.last_tick, UTC), datetime.fromtimestamp(wall, UTC)
-        )
-        return moment.timestamp() if moment else None
-
     def _wait_for(self, one: Queued) -> None:
-        self._turns.wait(one)
-        self.counts.waits(one.queued)
+        """Have a window wait for its turn, unless the feed is asleep."""
+        if not self._lookout.lets_be(one, self._inbox):
+            self._turns.wait(one)
+            self.counts.waits(one.queued)
+
+    def _rouse(self, store: Store) -> None:
+        """Run what came while the feed was asleep, where it is awake and that is not too old."""
+        self._turns.price(self.feed.name, self._lookout.priority)
+        if (one := self._lookout.roused(store, self._inbox)) is not None:
+            self._wait_for(one)
 
     def _take_up(self, store: Store) -> None:
         """Go on where an earlier desk was: with the runs that were under way, as they were begun."""
@@ -185,14 +180,16 @@ class Desk:
         if self._bench is not None:
             past = replace(past, data=newest_judged(self.workspace.journal, name))
         self.counts.remember(past)
+        for one in store.windows(name, ("asleep",), limit=1):
+            self.counts.slept(one.window.data)
         ran = store.windows(name, ("running", "done", "failed"), limit=1)
-        rule = FeedRule(trigger.priority, trigger.at_once, trigger.stale, self._inbox.asked)
+        rule = FeedRule(self._lookout.priority, trigger.at_once, trigger.stale, self._inbox.asked)
         self._turns.join(name, rule, ran[0].window.time if ran else None, self)
         with Journal(self.workspace.journal) as journal:
             for one in self._inbox.pending():
                 if self._turns.is_under_way(one.run):
                     continue  # in this very process
-                request = ordered(self.feed, journal, one.run)
+                request = ordered(journal, one.run, self._lookout.priority)
                 if request is None:
                     self._wait_for(one)
                 else:
@@ -206,7 +203,7 @@ class Desk:
         """Begin a window."""
         with self._fatal():
             try:
-                request = order(self.feed, one.window)
+                request = order(self.feed, one.window, self._lookout.priority)
             except DynamoError as error:  # of the user's files, which may be right the next time
                 self._end(one, "failed", str(error))
                 return

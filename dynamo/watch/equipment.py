@@ -20,6 +20,7 @@ from dynamo.runfile.names import check_absent, match
 from dynamo.runfile.params import read_params
 from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
+from dynamo.watch.chain import check_products
 from dynamo.watch.channels import address
 from dynamo.watch.closed import closed_channels
 from dynamo.watch.doubts import doubts, known_of
@@ -50,7 +51,7 @@ class Equipment:
 
 
 def check_workflow(feed: Feed) -> list[str]:
-    """Return, in words, which rules can never match.
+    """Return, in words, which rules can never match, and what to know of the weather that is waited for.
 
     Raises `UserError` where the workflow cannot be loaded, or has no such inputs and parameters.
     """
@@ -59,11 +60,12 @@ def check_workflow(feed: Feed) -> list[str]:
     values = read_params(draft, signature, {})
     match(draft, signature, "inputs", ())
     check_absent(draft, signature)
+    notes = [said for _, said in check_products(draft, feed.when)]
     draft.faults.check()
     if feed.runfile.alerts is None:
-        return []
+        return notes
     defaults = {p.name: p.default for p in signature.of_role(Role.VALUE)}
-    return [said for _, said in doubts(feed.runfile.alerts, None, known_of({**defaults, **values}))]
+    return notes + [said for _, said in doubts(feed.runfile.alerts, None, known_of({**defaults, **values}))]
 
 
 def equip(feed: Feed, journal: Path, label: str = "") -> Equipment:

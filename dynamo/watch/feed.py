@@ -18,6 +18,9 @@ from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.triggers.arrival import Reading
 from dynamo.triggers.clock import Schedule
 from dynamo.triggers.rules import InputRules, Rules
+from dynamo.watch.chain import find_condition
+from dynamo.watch.condition import Condition
+from dynamo.watch.name import name_of
 from dynamo.watch.needs import contradictions
 
 __all__ = ["Feed", "check_trigger", "globs_of", "name_of", "read_feed", "starting_inputs"]
@@ -41,6 +44,8 @@ class Feed:
         How their files become windows.
     schedule
         The clock, where it is a clock that starts runs.
+    when
+        The weather without which it sleeps.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Feed:
     rules: Rules
     readings: dict[str, Reading]
     schedule: Schedule | None
+    when: Condition | None = None
 
     @property
     def workspace(self) -> Path:
@@ -70,6 +76,7 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     text = text_of(path)
     draft = read(path, text=text)
     check_trigger(draft, watched=True)
+    when = find_condition(draft)
     draft.faults.check()
     runfile, file = draft.runfile, draft.path
     assert runfile is not None
@@ -81,12 +88,9 @@ def read_feed(path: str | os.PathLike[str]) -> Feed:
     rules = Rules(inputs, trigger.join, trigger.wait, trigger.late, trigger.same)
     readings = {name: _reading(runfile.inputs[name], trigger.needs.get(name, NeedRule())) for name in globs}
     workspace = under(file.parent, runfile.workspace)
-    return Feed(name_of(file, workspace), file, text, runfile, trigger, globs, rules, readings, schedule)
-
-
-def name_of(path: Path, workspace: Path) -> str:
-    """Return the name of a feed: its run file, relative to the folder of its workspace."""
-    return Path(os.path.relpath(path, workspace.parent)).as_posix()
+    return Feed(
+        name_of(file, workspace), file, text, runfile, trigger, globs, rules, readings, schedule, when
+    )
 
 
 def check_trigger(draft: Draft, *, watched: bool = False) -> None:
@@ -108,7 +112,7 @@ def check_trigger(draft: Draft, *, watched: bool = False) -> None:
             ("trigger", "needs"),
             "needs: nothing starts a run: all watched inputs say `starts: false`, and the trigger has no clock",
         )
-    needs_watch = watched or not trigger.schedule or runfile.alerts is not None
+    needs_watch = watched or not trigger.schedule or runfile.alerts is not None or trigger.when is not None
     if runfile.engine.name != "local" and needs_watch:
         draft.tell(
             ("engine",),

@@ -54,7 +54,7 @@ class Looked(Protocol):
 
 
 #: What troubles a feed that is well all the same: to start it anew would make it no better, or not even begin.
-BEARABLE = frozenset({"run file", "subscribers", "ahead", "files", "folders", "times", "channels"})
+BEARABLE = frozenset({"run file", "subscribers", "ahead", "files", "folders", "times", "channels", "when"})
 
 
 def health(counts: Counts, now: float, patience: float, channels: Channels | None = None) -> dict[str, Any]:
@@ -84,6 +84,7 @@ def health(counts: Counts, now: float, patience: float, channels: Channels | Non
         "alerts": dict(counts.alerts),
         "cycles": dict(counts.cycles),
         "hazards": {kind: one.words for kind, one in counts.standings.items()},
+        **({"when": {"awake": counts.mood.awake, "said": counts.mood.said}} if counts.mood else {}),
     }
 
 
@@ -193,8 +194,9 @@ class _Numbers:
             "dynamo_arrivals", "Files that arrived.", {n: {"": c.arrivals} for n, c in counts.items()}
         )
         ended = {
-            n: {**_all_of(Ended, c.runs), "superseded": c.superseded, "passed": c.passed} for n, c in counts.items()
-        }  # fmt: skip
+            n: {**_all_of(Ended, c.runs), "superseded": c.superseded, "passed": c.passed, "asleep": c.asleep}
+            for n, c in counts.items()
+        }
         yield _counter("dynamo_windows", "Windows by how they ended.", ended, "state")
         alerts = {n: _all_of(Kind, c.alerts) for n, c in counts.items()}
         yield _counter("dynamo_alerts", "Alerts by kind.", alerts, "kind")
@@ -212,6 +214,7 @@ class _Numbers:
         yield self._troubles(counts, now)
         yield from _ages(counts, now)
         waited = {n: {"": c.waited} for n, c in counts.items()}
+        yield from _moods(counts)
         yield _gauge("dynamo_window_wait_seconds", "How long the last window waited.", waited)
 
     def _troubles(self, counts: Mapping[str, Counts], now: float) -> Metric:
@@ -224,6 +227,15 @@ class _Numbers:
             for n, c in counts.items()
         }
         return _gauge("dynamo_trouble", "What is wrong now: 1.", troubles, "what")
+
+
+def _moods(counts: Mapping[str, Counts]) -> Iterator[Metric]:
+    """Yield how feeds that wait for weather stand."""
+    moods = {n: c.mood for n, c in counts.items() if c.mood is not None}
+    awake = {n: {"": float(mood.awake)} for n, mood in moods.items()}
+    yield _gauge("dynamo_awake", "Whether the weather that it waits for is there, or not known: 1.", awake)
+    areas = {n: {"": mood.area} for n, mood in moods.items() if mood.area is not None}
+    yield _gauge("dynamo_seen_km2", "Area over which what it waits for was seen last.", areas)
 
 
 def _ages(counts: Mapping[str, Counts], now: float) -> Iterator[Metric]:

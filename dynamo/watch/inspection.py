@@ -26,8 +26,10 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.preparation import Prepared
 from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.runfile.values import At
+from dynamo.watch.chain import check_products, find_condition, waits_for
 from dynamo.watch.channels import Told, address
 from dynamo.watch.closed import closed_channels
+from dynamo.watch.condition import Condition
 from dynamo.watch.doubts import doubts, known_of
 from dynamo.watch.feed import check_trigger, globs_of, name_of, starting_inputs
 from dynamo.watch.means import Means, find_means
@@ -59,6 +61,9 @@ def inspect(draft: Draft, given: Collection[str] = ()) -> Inspection:
 
     tell_lacking(draft.runfile, base, draft.tell)
     check_trigger(draft)
+    condition = find_condition(draft)
+    for at, said in check_products(draft, condition):
+        note(at, said)
     means = find_means(draft)
     for name, need in (draft.runfile.trigger or TriggerRule()).needs.items():
         if said := vain(need):
@@ -66,7 +71,7 @@ def inspect(draft: Draft, given: Collection[str] = ()) -> Inspection:
     waiting = frozenset(_waiting(draft.runfile, base, given, note))
     if means is not None:
         _note_silence(draft, means, note)
-    return Inspection(_trigger(draft.runfile, base), means, notes.found, waiting)
+    return Inspection(_trigger(draft.runfile, base, condition), means, notes.found, waiting)
 
 
 def _waiting(runfile: RunFile, base: Path, given: Collection[str], note: Told) -> Iterator[str]:
@@ -156,7 +161,13 @@ def _with_notes(draft: Draft, inspection: Inspection, said: Iterable[tuple[At, s
     return replace(inspection, notes=(*inspection.notes, *notes.found))
 
 
-def _trigger(runfile: RunFile, base: Path) -> str:
+def _trigger(runfile: RunFile, base: Path, condition: Condition | None) -> str:
+    trigger = runfile.trigger
+    starts = _starts(runfile, base)
+    return f"{starts}, {waits_for(trigger.when, condition)}" if trigger and trigger.when else starts
+
+
+def _starts(runfile: RunFile, base: Path) -> str:
     trigger = runfile.trigger
     if trigger and trigger.cron:
         return f"at {trigger.cron!r}, {trigger.zone}"

@@ -25,8 +25,8 @@ from dynamo.watch.feed import Feed
 __all__ = ["done", "order", "ordered", "why"]
 
 
-def order(feed: Feed, window: Window) -> Request:
-    """Return the request for a run of a window that was never begun."""
+def order(feed: Feed, window: Window, priority: int) -> Request:
+    """Return the request for a run of a window that was never begun, with this priority."""
     inputs = {name: list(paths) for name, paths in window.files.items()}
     prepared = prepare(feed.path, inputs=inputs, text=feed.text)
     run = new_run_id(prepared.graph.name, time.time())
@@ -38,17 +38,17 @@ def order(feed: Feed, window: Window) -> Request:
         prepared.graph,
         products,
         settings=told,
-        priority=feed.trigger.priority,
+        priority=priority,
         images=prepared.images,
     )
 
 
-def ordered(feed: Feed, journal: Journal, run: str) -> Request | None:
+def ordered(journal: Journal, run: str, priority: int) -> Request | None:
     """Return the request to go on with a run as it was begun; None where it never was."""
     if not run:
         return None
     try:
-        return replace(again(journal, run), priority=feed.trigger.priority)
+        return replace(again(journal, run), priority=priority)
     except UserError:
         return None
 

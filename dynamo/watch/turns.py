@@ -8,6 +8,7 @@ what runs goes on, and what is told of it meanwhile is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
@@ -69,6 +70,10 @@ class Turns:
         untold, self._untold = self._untold, []
         for name, news in untold:
             self._tell(name, news)
+
+    def price(self, feed: str, priority: int) -> None:
+        """Have the windows of a feed wait with this priority from now on."""
+        self._rules[feed] = replace(self._rules[feed], priority=priority)
 
     def leave(self, feed: str) -> None:
         """Forget a desk and what waits of it; what runs goes on."""

@@ -1,0 +1,167 @@
+"""A run file that waits for weather in the products of another, in the real `dynamo watch`: of both, and of each."""
+
+from __future__ import annotations
+
+import pytest
+
+HAIL = """
+workflow: ./flow.py:flow
+inputs: {frame: {files: 'hail/*.json', last: 1}}
+trigger:
+  late: 10 min
+  when: {run: watch.yaml, product: 'storm.*', level: '>= 45 dBZ', area: 10 km2, within: 60 km, of: [[-97.1, 32.7]],
+         hold: 30 s%s}
+products: products/{run}
+"""
+OVER = "45 dBZ over 416 km2 within 60 km"
+
+
+@pytest.fixture
+def hail(watched):
+    """Two run files; nobody is told."""
+    (watched.folder / "hail").mkdir()
+    watched.say(alerts="")
+    watched.write("hail.yaml", HAIL % "")
+    return watched
+
+
+def begin(watched, said, *options):
+    """Watch, and hear how the one that waits is."""
+    watched.launch(*options)
+    line = watched.until(f"hail.yaml: {said}" if len(options) > 1 else f" {said}")
+    watched.until("watching ")
+    return line
+
+
+def states(watched):
+    """How the windows of the one that waits stand, the oldest first."""
+    return [
+        state for (state,) in watched.rows("SELECT state FROM windows WHERE feed = 'hail.yaml' ORDER BY time")
+    ]
+
+
+def comes(watched, number, state):
+    """Let a frame come to the one that waits, until its window is in this state."""
+    watched.show(number, 45, "hail")
+    watched.wait(lambda: states(watched)[-1:] == [state])
+
+
+def ran(watched, number, level):
+    """Let the other run, and see what it showed."""
+    watched.show(number, level)
+    watched.wait(lambda: watched.rows("SELECT count(*) FROM sightings") == [(number + 1,)])
+
+
+def awake(watched):
+    """What is answered to those who look."""
+    return watched.ask()["feeds"]["hail.yaml"]["when"]
+
+
+def test_it_sleeps_in_fair_weather_wakes_with_the_storm_and_sleeps_after_the_hold(hail):
+    """One watch of both. What came last while it slept is run when it wakes, and nothing that came before."""
+    begin(hail, "awake: nothing was heard of watch.yaml yet", "watch.yaml", "hail.yaml", "--port", "0")
+    ran(hail, 0, 20)
+    hail.until("hail.yaml: asleep: not 45 dBZ over 10 km2 within 60 km at ")
+    comes(hail, 0, "asleep")
+    comes(hail, 1, "asleep")
+    assert not awake(hail)["awake"]
+    said = hail.ask("/metrics")
+    assert 'dynamo_awake{feed="hail.yaml"} 0.0' in said
+    assert 'dynamo_windows_total{feed="hail.yaml",state="asleep"} 2.0' in said
+    assert hail.ask()["feeds"]["hail.yaml"]["data_time"] == hail.start_time.timestamp() + 1
+    ran(hail, 1, 45)
+    assert f"{OVER} at " in hail.until("hail.yaml: awake: ")
+    hail.until("hail.yaml: 2")
+    assert states(hail) == ["asleep", "done"]
+    assert awake(hail)["said"].startswith(f"awake: {OVER} at ")
+    for number in (2, 31):
+        hail.show(number, 0)
+        comes(hail, number, "done")
+    hail.show(32, 0)
+    hail.until("hail.yaml: asleep: ")
+    comes(hail, 32, "asleep")
+    assert hail.end() == 130
+    assert states(hail) == ["asleep", "done", "done", "done", "asleep"]
+    causes = hail.rows("SELECT awake, cause FROM wakings ORDER BY id")
+    assert causes == [(1, "new"), (0, "clear"), (1, "held"), (0, "clear")]
+
+
+def test_two_watches_and_a_kill_change_nothing(hail):
+    """One that is killed while it sleeps hears at its start what the other made meanwhile; once more while awake."""
+    hail.start()
+    other = hail.process
+    ran_alone = lambda number, level: (hail.show(number, level), hail.until("1 ran"))  # noqa: E731
+
+    ran_alone(0, 20)
+    begin(hail, "asleep: ", "hail.yaml")
+    comes(hail, 0, "asleep")
+    hail.kill()
+    hail.process = other
+    ran_alone(1, 45)
+    assert OVER in begin(hail, "awake: ", "hail.yaml")
+    hail.until("1 ran")
+    assert states(hail) == ["done"]
+    comes(hail, 1, "done")
+    hail.kill()
+    hail.process = other
+    ran_alone(2, 0)
+    assert OVER in begin(hail, "awake: ", "hail.yaml")
+    comes(hail, 2, "done")
+    second, hail.process = hail.process, other
+    ran_alone(33, 0)
+    hail.process = second
+    hail.until("asleep: ")
+    comes(hail, 33, "asleep")
+    assert hail.end() == 130
+    hail.process = other
+    assert hail.end() == 130
+    assert states(hail) == ["done", "done", "done", "asleep"]
+
+
+def test_it_does_not_sleep_because_the_other_died(hail):
+    """Its runs fail for longer than the hold; that is told, and over when they are heard again."""
+    hail.start("watch.yaml", "hail.yaml", "--port", "0")
+    ran(hail, 0, 20)
+    hail.until("hail.yaml: asleep: ")
+    for number in (1, 30):
+        hail.show(number, 0, fault="no rain today")
+        comes(hail, number, "asleep")
+    hail.wait(lambda: "no rain today" in hail.ask()["feeds"]["hail.yaml"]["troubles"].get("when", ""))
+    comes(hail, 31, "done")
+    assert "nothing certain was heard of watch.yaml for more than 30 s" in hail.until(
+        "warning: hail.yaml: awake: "
+    )
+    said = hail.ask()
+    assert said["feeds"]["hail.yaml"]["ok"]
+    assert "nothing certain was heard" in said["feeds"]["hail.yaml"]["troubles"]["when"]
+    assert 'dynamo_trouble{feed="hail.yaml",what="when"} 1.0' in hail.ask("/metrics")
+    hail.show(32, 0)
+    hail.until("hail.yaml: asleep: ")
+    assert hail.ask()["feeds"]["hail.yaml"]["troubles"] == {}
+    assert hail.end() == 130
+
+
+def test_a_price_holds_nothing_back(hail):
+    """Its windows are run always, and their tasks have another priority while the storm is there."""
+    hail.write("hail.yaml", HAIL % ", priority: 10")
+    begin(hail, "priority 10: nothing was heard", "watch.yaml", "hail.yaml", "--port", "0")
+    ran(hail, 0, 20)
+    hail.until("hail.yaml: priority 0: ")
+    comes(hail, 0, "done")
+    ran(hail, 1, 50)
+    hail.until("hail.yaml: priority 10: ")
+    comes(hail, 1, "done")
+    assert hail.end() == 130
+
+
+def test_an_edited_condition_begins_anew(hail):
+    """What was seen of the old one says nothing of the new."""
+    hail.start("watch.yaml", "hail.yaml", "--port", "0")
+    ran(hail, 0, 45)
+    hail.until("hail.yaml: awake: 45 dBZ")
+    hail.write("hail.yaml", (HAIL % "").replace("45 dBZ", "55 dBZ"))
+    hail.until("asleep: not 55 dBZ")
+    comes(hail, 0, "asleep")
+    hail.write("hail.yaml", (HAIL % "").replace("dBZ", "mm"))
+    assert "storm.geojson of watch.yaml is in dBZ, and 45 mm is waited for" in hail.until("stays as it was")
+    assert hail.end() == 130
