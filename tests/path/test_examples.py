@@ -91,3 +91,31 @@ def test_the_demo_of_alerts_tells_of_a_storm_from_first_to_last(tmp_path):
         assert f" verified {said}" in told
         assert f" verified {said}" in done.stdout
     assert "unverified" not in told
+
+
+def test_the_demo_of_the_wind_tells_each_hospital_once_of_each_change(tmp_path):
+    """Real sweeps that appear one by one become alerts, the same at the receiver and in the folder, none twice."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [EXAMPLES / "07-wind" / "demo.sh", tmp_path / "demo", "0.3", str(port)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=EXAMPLES.parent,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "demo" / "received.txt").read_text().splitlines()
+    assert all(" verified " in line for line in told)
+    filed = [json.loads(f.read_text())["properties"] for f in (tmp_path / "demo" / "told").iterdir()]
+    changes = [(a["subscriber"], a["kind"], a["level"], a["inside"]) for a in filed]
+    assert len(changes) == len(set(changes)) == len(told)
+    hospitals = {change[0] for change in changes}
+    assert "DENTON REGIONAL MEDICAL CENTER" in hospitals
+    for hospital in hospitals:
+        kinds = sorted((level, kind) for name, kind, level, _ in changes if name == hospital)
+        assert kinds[0][1] == "new"
+        assert all(kind == "updated" for _, kind in kinds[1:])
