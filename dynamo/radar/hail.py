@@ -195,13 +195,12 @@ def _moments(
     seen: Columns, freezing_level: float, altitude: float, fit: str
 ) -> dict[str, NDArray[np.float64]]:
     top = _not_alone(np.nan_to_num(seen.top, nan=0.0))
-    return {
-        "shi": seen.shi,
-        "mesh": mesh(seen.shi, fit),
-        "posh": posh(seen.shi, freezing_level - altitude),
-        "poh": poh(top, freezing_level),
-        "echo_top": top,
-    }
+    moments = {name: np.zeros(top.shape) for name in ("mesh", "posh", "poh")}
+    energy, echo = seen.shi > 0, top > 0  # few columns of many
+    moments["mesh"][energy] = mesh(seen.shi[energy], fit)
+    moments["posh"][energy] = posh(seen.shi[energy], freezing_level - altitude)
+    moments["poh"][echo] = poh(top[echo], freezing_level)
+    return {"shi": seen.shi, **moments, "echo_top": top}
 
 
 def _not_alone(top: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -241,6 +240,8 @@ def _circle(azimuths: NDArray[np.floating]) -> NDArray[np.float64]:
     gaps = np.diff(turned, append=turned[0] + 360)
     spacing = np.median(gaps[gaps > 1 / BINS_PER_DEGREE])  # a ray may have been sent twice
     steps = np.maximum(1, np.rint(gaps / spacing)).astype(int)
+    if steps.max() == 1:
+        return turned
     all_round = [first + gap * np.arange(n) / n for first, gap, n in zip(turned, gaps, steps, strict=True)]
     return np.sort(np.concatenate(all_round) % 360)
 
