@@ -29,10 +29,13 @@ from pathlib import Path
 import click
 import jsonschema
 import pytest
+from dynamo.workflows.hail import hail, hail_size
 from dynamo.workflows.nowcast import nowcast
+from dynamo.workflows.wind import wind
 
 from dynamo.cli import VERBS
 from dynamo.errors import InfrastructureError, InternalError, UserError
+from dynamo.graph import Workflow
 from dynamo.radar.samples import make_storm
 from dynamo.report.drawing import draw
 from dynamo.runfile import load
@@ -292,20 +295,47 @@ def test_the_page_of_the_command_line_names_every_verb_and_option():
                 assert any(name in text for name in option.opts), f"{verb} {option.opts}"
 
 
-def test_the_page_of_the_nowcast_tells_its_parameters_and_its_graph():
+#: Chain to its page, and how many files and what else its picture is drawn of.
+CHAINS = {
+    "nowcast": (nowcast, 32, {}),
+    "hail": (hail, 32, {"soundings": ["a.txt", "b.txt"], "area": (-98, 31, -96, 33), "cells": (100, 100)}),
+    "wind": (wind, 32, {"area": (-98, 31, -96, 33), "cells": (100, 100)}),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_page_of_a_chain_tells_its_parameters_and_its_graph(name):
     """Names and defaults are those of the function, and the picture is what `dynamo graph` draws."""
-    text = (ROOT / "workflows/nowcast/README.md").read_text()
-    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text.partition("## Parameters")[2], re.MULTILINE))
-    has = dict(list(inspect.signature(nowcast.function).parameters.items())[1:])
-    shown = {
-        n: ", ".join(f"{x:g}" for x in d) if isinstance(d := p.default, tuple) else str(d)
+    chain, files, params = CHAINS[name]
+    text = (ROOT / "workflows" / name / "README.md").read_text()
+    assert defaults_told(text, "Parameters") == defaults_of(chain)
+    assert draw(chain([f"{n}.nc" for n in range(files)], **params), "mmd") in text
+
+
+def test_the_page_of_hail_tells_what_is_other_for_sizes():
+    """Of what both have, the defaults that are told first hold, unless they are told again."""
+    text = (ROOT / "workflows" / "hail" / "README.md").read_text()
+    both = defaults_told(text, "Parameters") | defaults_told(text, "Parameters of `hail_size`")
+    del both["highest"]
+    assert both == defaults_of(hail_size)
+
+
+def defaults_told(text: str, heading: str) -> dict[str, str]:
+    """Names and defaults in the table of a part of a page."""
+    part = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", part, re.MULTILINE)
+    return {name: shown.strip("`").capitalize() for name, shown in rows}
+
+
+def defaults_of(chain: Workflow) -> dict[str, str]:
+    """Names and defaults of the parameters of a chain, but for its first input, as a page tells them."""
+    has = dict(list(inspect.signature(chain.function).parameters.items())[1:])
+    return {
+        n: (
+            ", ".join(f"{x:g}" for x in d) or "None" if isinstance(d := p.default, tuple) else str(d)
+        ).capitalize()
         for n, p in has.items()
     }
-    assert {n: t.strip("`").capitalize() for n, t in told.items() if n in has} == {
-        n: t.capitalize() for n, t in shown.items()
-    }
-    graph = nowcast([f"{n}.nc" for n in range(32)])
-    assert draw(graph, "mmd") in text
 
 
 @pytest.mark.parametrize("error", [UserError, InfrastructureError, InternalError])

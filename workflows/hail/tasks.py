@@ -22,7 +22,6 @@ from dynamo.errors import DataError, UserError
 from dynamo.graph import Input, Output, task, tell
 
 if TYPE_CHECKING:
-    from dynamo.radar.environment import Environment
     from dynamo.radar.grid import Geometry, Grid
     from dynamo.radar.polar import Sweep
     from dynamo.radar.registry import Registry
@@ -246,7 +245,8 @@ def _measured(
     fit: str,
 ) -> list[Grid]:
     """Return a grid for each of `MEASURES`."""
-    from dynamo.radar.hail import REACH, hail
+    from dynamo.radar.hail import REACH, hail, on_grid
+    from dynamo.radar.polar import default_geometry
     from dynamo.radar.readers import read_sweeps
     from dynamo.radar.volume import volumes
 
@@ -266,14 +266,9 @@ def _measured(
         volume, where.freezing_level, where.minus20_level, band=radar.band, fit=fit, reach=(REACH[0], reach)
     )
     told = replace(told, radar=radar.name)
-    return [_on_grid(told, quantity, geometry, where) for quantity in MEASURES]
-
-
-def _on_grid(sweep: Sweep, moment: str, geometry: Geometry | None, where: Environment) -> Grid:
-    from dynamo.radar.polar import default_geometry, to_grid
-
-    grid = to_grid(sweep, geometry or default_geometry([sweep]), moment=moment)
-    return replace(grid, attributes={**grid.attributes, **where.attributes()})
+    place = geometry or default_geometry([told])
+    grids = [on_grid(told, place, quantity) for quantity in MEASURES]
+    return [replace(grid, attributes={**grid.attributes, **where.attributes()}) for grid in grids]
 
 
 def _damaged(path: Path, geometry: Geometry, error: UserError, *, quantity: str = "hail_class") -> Grid:
