@@ -41,6 +41,7 @@ SCRIPTS = {
     "plan": "A graph of 100,000 tasks",
     "nowcast": "A nowcast cycle",
     "shi": "Hail of volumes",
+    "read_sweeps": "Reading sweeps",
     "wind": "Wind of sweeps",
     "fleet_simulate": "Simulating a fleet",
     "resume": "Resume after `kill -9`",
