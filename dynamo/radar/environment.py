@@ -7,9 +7,9 @@ Where none serves, the climatology does, with a warning.
 
 Why these limits: radiosondes rise every 12 h, and the next can be had 1 to 3 h after its launch, so the last one is up
 to 15 h old with all in order; after 36 h three are missing. Stations lie about 250 km apart over land, 315 km in the
-U.S. (MADIS, radiosonde data set). A sounding's hour is up to 45 min after the launch (WMO: as close as possible to
-30 min before, not earlier than 45), so half an hour after the product is not the future; what is of later is not used,
-lest a day that is processed again knows more than it did.
+U.S. (MADIS, radiosonde data set). The hour that a sounding stands for is half an hour to an hour after its launch, so
+half an hour after the product is not the future; what is of later is not used, lest a day that is processed again
+knows more than it did.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ warm.
 
 Between levels temperature is linear in height. Of several crossings (an inversion, a warm nose) the highest is taken:
 hail melts below all of it, and so does the post-processor of the models of NCEP (subroutine FRZLVL2, "get highest
-freezing level", 1995). Heights are geopotential metres where a sounding has these: below 8 km they are within 20 m of
+freezing level", 1995). Heights are geopotential metres where a sounding has these: below 8 km they are within 35 m of
 the geometric ones.
 """
 
@@ -27,9 +27,7 @@ __all__ = ["LAPSE", "MIN_LEVELS", "Heights", "Profile"]
 #: K/m: the troposphere of the U.S. Standard Atmosphere, 1976, used beyond the ends of a profile.
 LAPSE = 6.5e-3
 TROPOPAUSE = -56.5  # C, of the same: no extension is colder
-CEILING = (
-    12000.0  # m: neither 0 C nor -20 C of the troposphere is above it, and -20 C of the stratosphere may be
-)
+CEILING = 12000.0  # m: 0 C and -20 C of the troposphere are below; the stratosphere may be warmer than -20 C
 MIN_LEVELS = 5
 MIN_DEPTH = 2000.0  # m
 HIGHEST_START = 5000.0  # m: no station is higher; what begins above it lacks its lower levels

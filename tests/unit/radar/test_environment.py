@@ -67,7 +67,7 @@ def test_the_only_sounding_serves_and_products_say_so():
         ([(1, 200), (1, 50)], 1),  # the nearer
         ([(1, 100), (3, 0)], 1),  # 100 km count as 2.5 h
         ([(1, 60), (3, 0)], 0),
-        ([(-0.4, 0), (0.5, 0)], 0),  # its hour is up to 45 min after its launch
+        ([(-0.4, 0), (0.5, 0)], 0),  # the hour of a file is often half an hour to an hour after the launch
         ([(-0.6, 0), (3, 0)], 1),  # never one of later
         ([(-24, 0), (14, 0)], 1),
         ([(None, 0), (14, 0)], 1),  # of no time

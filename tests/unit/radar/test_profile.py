@@ -150,6 +150,19 @@ def test_temperature_is_that_of_the_levels_and_goes_on_beyond_them(ground, heigh
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
+def test_a_profile_that_reaches_the_stratosphere_is_not_extended():
+    """Above its last level, at 33 km, temperature stays as it is."""
+    profile = Profile.of([*HEIGHTS, 33000], [*straight(), -31.9])
+    np.testing.assert_allclose(profile.temperature_at([33000, 40000]), -31.9)
+
+
+def test_a_height_between_the_last_level_below_12_km_and_the_next():
+    """-20 C lies above 11 km here: found, with a mark for the gap."""
+    found = Profile.of([0, 2000, 4000, 6000, 8000, 10900, 14000], [40, 30, 15, 0, -5, -12, -43]).levels()
+    assert found.minus20_level == pytest.approx(10900 + 3100 * 8 / 31)
+    assert found.marks == ("no levels from 10900 to 14000 m, between which -20 C lies",)
+
+
 def test_temperature_and_heights_agree():
     """At the height of 0 C it is 0 C, also where that is an extension."""
     for profile in (

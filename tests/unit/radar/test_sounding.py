@@ -99,6 +99,7 @@ def test_the_caller_knows_better(samples: Path):
         ("20191111_FWD.txt", "KFWD", None),
         ("top_20191311_12.txt", "", None),
         ("KXYZ_201911111.txt", "", None),
+        ("KFWD_201911111200009.txt", "KFWD", None),
     ],
 )
 def test_station_and_time_by_name(samples: Path, tmp_path: Path, name, station, time):
@@ -108,6 +109,14 @@ def test_station_and_time_by_name(samples: Path, tmp_path: Path, name, station, 
     (sounding,) = read_soundings(to)
     assert (sounding.station, sounding.time) == (station, time)
     assert (sounding.latitude is None) == (station == "")
+
+
+def test_a_station_that_the_file_names_is_not_another_by_the_files_name(samples: Path, tmp_path: Path):
+    """The content wins, also where the table does not know it."""
+    text = (samples / "sounding" / SPC).read_text().replace(" OAX ", " XYZ ")
+    (tmp_path / "KFWD.txt").write_text(text)
+    (sounding,) = read_soundings(tmp_path / "KFWD.txt")
+    assert (sounding.station, sounding.latitude) == ("XYZ", None)
 
 
 def test_a_sounding_names_itself(samples: Path):
@@ -124,6 +133,8 @@ BROKEN = {
     "binary": (b"CDF\x01\0\0\0\0", "is no text: expected a sounding of"),
     "archive": (gzip.compress(b"1 2 3\n" * 99999)[:-40], "truncated"),
     "numbers": (b"1 2 3 4\n4 5 6 7\n-8 9 10 11\n", "line 3: begins with -8, which is no pressure"),
+    "pressure": (b"900 2 3 4\n1200 5 6 7\n", "line 2: begins with 1200, which is no pressure in hPa"),
+    "spc": (b"%TITLE%\n%RAW%\n1000, 2, 3\n%END%\n", "line 3: 3 columns, expected 6: LEVEL, HGHT"),
     "radar_json": (b'{"type": "FeatureCollection"}', "a station has no levels under 'profile'; there is: type"),
     "not_json": (b'[{"station": "KAMA", "profile": [{"hght"', "line 1: no JSON, or it breaks off"),
     "deep": (b"[" * 100000, "line 1: no JSON, or it breaks off"),

@@ -174,6 +174,12 @@ def test_what_stands_for_nothing(gap):
     assert np.isnan(found.heights[2])
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name():
+    """As spreadsheets write it before the header."""
+    found = only("\ufeffheight_m,temperature_C\n100,20\n")
+    assert found.heights == [100]
+
+
 def test_time_place_and_station_of_a_table():
     """Of the first level: a balloon drifts, and each of its levels may have its own."""
     found = only(
@@ -181,6 +187,7 @@ def test_time_place_and_station_of_a_table():
         '2023-05-22T11:04:00+02:00,262.56,35.18,"72357",345,12.8\n2023-05-22 11:09,262.70,35.2,72357,900,9.0\n'
     )
     assert found.time == datetime(2023, 5, 22, 9, 4, tzinfo=UTC)
+    assert found.time.tzinfo is UTC
     assert (found.latitude, found.longitude) == (35.18, pytest.approx(-97.44))
     assert found.station == "72357"
     lost = only("time,longitude,latitude,height_m,temperature_C\nsome day,-99.99,-99.99,345,12.8\n")
