@@ -7,8 +7,9 @@ the weighted mean of those in what dual polarisation tells (Liu and Chandrasekar
 `dynamo.radar.scheme.Scheme`.
 
 A moment that is missing, in a gate or altogether, is left out of the mean and takes its weight from the confidence.
-Without differential reflectivity nothing is called hail, as hail and heavy rain then look alike. Nothing can go
-wrong.
+Without differential reflectivity nothing is called hail, as hail and heavy rain then look alike.
+
+What can go wrong: a sweep without reflectivity (`DataError`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamo.compiled import compiled, kept
+from dynamo.errors import DataError
 from dynamo.radar.attenuation import corrected
 from dynamo.radar.phase import period_of, propagation
 from dynamo.radar.polar import beam_height
-from dynamo.radar.quality import clean
+from dynamo.radar.quality import clean, specks
 from dynamo.radar.scheme import AXES
 
 if TYPE_CHECKING:
@@ -60,7 +62,15 @@ def classified(
         Degrees Celsius at heights in m above sea level; None where nothing is known of it.
     system_phase
         The radar's own differential phase, degrees; None: from the sweep.
+
+    Raises
+    ------
+    DataError
+        The sweep has no reflectivity.
     """
+    if "reflectivity" not in sweep.moments:
+        there = ", ".join(sweep.moments) or "none at all"
+        raise DataError(f"sweep of {sweep.radar}: hydrometeors need reflectivity; its moments: {there}")
     measured = sweep.moments.get("differential_phase")
     period = 360.0 if measured is None else period_of(measured)
     sweep = clean(sweep, scheme.quality, period=period)
@@ -78,10 +88,12 @@ def classified(
     if temperature_at is not None:
         heights = beam_height(sweep.ranges, sweep.elevation, sweep.altitude)
         variables["temperature"] = np.asarray(temperature_at(heights), dtype="f4")[None, :]
-    hydrometeor, _, confidence = classes(variables, scheme)
-    moments["hydrometeor"] = hydrometeor
-    moments["hail_class"] = severity(hydrometeor, variables, scheme)
-    moments["hail_confidence"] = confidence
+    moments["hydrometeor"], _, moments["hail_confidence"] = classes(variables, scheme)
+    worst = severity(moments["hydrometeor"], variables, scheme)
+    with np.errstate(invalid="ignore"):
+        hail = worst >= HAIL
+    worst[specks(hail, sweep.azimuths, scheme.smallest_hail)] = DOUBTFUL
+    moments["hail_class"] = worst
     return replace(sweep, moments=moments, attributes={**sweep.attributes, "scheme": scheme.name})
 
 
@@ -219,20 +231,22 @@ def severity(hydrometeor: Values, variables: dict[str, Values], scheme: Scheme) 
     found = np.array([1, *(each.severity for each in scheme.classes)], dtype="f4")
     liquid = np.array([False, *(each.liquid for each in scheme.classes)])
     known = np.isfinite(hydrometeor)
-    number = np.where(known, hydrometeor, 0).astype(np.intp)
-    result = found[number]
+    number = hydrometeor[known].astype(np.intp)
     factor, more = scheme.to_s_band
-    reflectivity = np.float32(factor) * variables["reflectivity"] + np.float32(more)
-    ratio = variables.get("differential_reflectivity", np.full_like(reflectivity, np.nan))
+    reflectivity = np.float32(factor) * variables["reflectivity"][known] + np.float32(more)
+    measured = variables.get("differential_reflectivity")
+    ratio = np.full_like(reflectivity, np.nan) if measured is None else measured[known]
+    worst = found[number]
     with np.errstate(invalid="ignore"):
         heavy = liquid[number] & (reflectivity >= scheme.heavy)
         hdr = hail_differential_reflectivity(reflectivity, ratio)
-        result[heavy] = np.maximum(result[heavy], HEAVY)
-        result[heavy & (hdr > 0)] = DOUBTFUL
-        result[heavy & (reflectivity >= scheme.rain_limit)] = HAIL
-        result[(result == HAIL) & (hdr >= scheme.large)] = LARGE
-    result[(result >= HAIL) & ~np.isfinite(ratio)] = DOUBTFUL
-    result[~known] = np.nan
+        worst[heavy] = np.maximum(worst[heavy], HEAVY)
+        worst[heavy & (hdr > 0)] = DOUBTFUL
+        worst[heavy & (reflectivity >= scheme.rain_limit)] = HAIL
+        worst[(worst == HAIL) & (hdr >= scheme.large)] = LARGE
+    worst[(worst >= HAIL) & ~np.isfinite(ratio)] = DOUBTFUL
+    result = np.full(hydrometeor.shape, np.nan, dtype="f4")
+    result[known] = worst
     return result
 
 

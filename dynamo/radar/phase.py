@@ -116,14 +116,16 @@ def _stuck(phase: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.b
     holds more than a hundredth of all gates, and 20 times as many as any other within 5 degrees: that of a quiet
     radar with coarse steps does not. A made-up phase without any noise is taken for stuck where it is constant.
     """
-    tenths = np.rint(np.where(good, phase, 0) * 10).astype(np.int64)
-    least = int(tenths.min())
-    counts = np.bincount((tenths[good] - least).ravel(), minlength=1)
+    tenths = np.rint(phase[good] * 10).astype(np.int32)
+    least = tenths.min(initial=0)
+    counts = np.bincount(tenths - least, minlength=1)
     stuck = np.zeros(counts.size, dtype=np.bool_)
     for value in np.flatnonzero(counts > 0.01 * max(1, counts.sum())):
         beside = np.concatenate([counts[max(0, value - 50) : value], counts[value + 1 : value + 51]])
         stuck[value] = counts[value] > 20 * beside.max(initial=0)
-    return np.asarray(good & stuck[np.clip(tenths - least, 0, counts.size - 1)])
+    where = np.zeros_like(good)
+    where[good] = stuck[tenths - least]
+    return where
 
 
 def system_phase(
@@ -135,12 +137,11 @@ def system_phase(
     without any that does the phase is 0. Rays that meet rain before their first good gate begin higher, so the
     median would be too high.
     """
-    early = good & (np.cumsum(good, axis=1) <= first)
-    rays = np.flatnonzero(early.sum(axis=1) >= first)
-    if rays.size == 0:
+    early = good & (np.cumsum(good, axis=1, dtype=np.int32) <= first)
+    full = early.sum(axis=1) >= first
+    if not full.any():
         return 0.0
-    turn = 2j * np.pi / period
-    unit = np.where(early[rays], np.exp(turn * np.nan_to_num(phase[rays])), 0).sum(axis=1)
+    unit = np.exp(2j * np.pi / period * phase[full][early[full]]).reshape(-1, first).sum(axis=1)
     middle = np.angle((unit / np.maximum(np.abs(unit), 1e-9)).sum())
     off = np.angle(unit * np.exp(-1j * middle))
     return float((middle + np.quantile(off, 0.1)) * period / (2 * np.pi))

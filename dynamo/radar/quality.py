@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["Limits", "clean", "phase_texture"]
+__all__ = ["Limits", "clean", "phase_texture", "specks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def clean(sweep: Sweep, limits: Limits, *, period: float = 360.0) -> Sweep:
     rejected, tests = _not_weather(sweep, limits, period)
     reflectivity = sweep.moments.get("reflectivity")
     echo = ~rejected & (np.isfinite(reflectivity) if reflectivity is not None else ~sweep.undetect)
-    rejected |= _specks(echo, sweep.azimuths, limits.speck)
+    rejected |= specks(echo, sweep.azimuths, limits.speck)
     undetect = sweep.undetect
     if reflectivity is not None:
         with np.errstate(invalid="ignore"):
@@ -163,8 +163,18 @@ def phase_texture(phase: NDArray[np.float32], half: int, period: float) -> NDArr
     return texture
 
 
-def _specks(echo: Mask, azimuths: NDArray[np.floating], smallest: int) -> Mask:
-    """Return the gates of echoes of fewer than `smallest` gates; the last ray lies beside the first."""
+def specks(echo: Mask, azimuths: NDArray[np.floating], smallest: int) -> Mask:
+    """Return which gates belong to less than `smallest` that touch; the last ray lies beside the first.
+
+    Parameters
+    ----------
+    echo
+        ``(nray, ngate)``: where there is what is looked at.
+    azimuths
+        ``(nray,)`` degrees, in any order.
+    smallest
+        Number of gates; corners touch.
+    """
     import cv2
 
     order = np.argsort(np.asarray(azimuths) % 360, kind="stable")

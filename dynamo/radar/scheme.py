@@ -80,6 +80,8 @@ class Scheme:
         Hail differential reflectivity, dB, from which hail is large; infinite where the band does not tell.
     to_s_band
         Factor and dB that make reflectivity such as an S-band radar would measure.
+    smallest_hail
+        Hail in fewer gates that touch is doubtful.
     smoothing
         m along a ray, over which differential reflectivity and correlation are averaged.
     quality, phase, attenuation
@@ -96,6 +98,7 @@ class Scheme:
     rain_limit: float
     large: float
     to_s_band: tuple[float, float]
+    smallest_hail: int
     smoothing: float
     quality: Limits
     phase: PhaseLimits
@@ -163,6 +166,7 @@ def _scheme(name: str, said: Mapping[str, Any]) -> Scheme:
         rain_limit=float(said["rain_limit"]),
         large=np.inf if said["large_hail"] is None else float(said["large_hail"]),
         to_s_band=(float(said["to_s_band"][0]), float(said["to_s_band"][1])),
+        smallest_hail=int(said["smallest_hail"]),
         smoothing=float(said["smoothing"]),
         quality=Limits(**said["quality"]),
         phase=PhaseLimits(**said["phase"]),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dynamo.errors import DataError
 from dynamo.radar.hydrometeors import classes, classified, hail_differential_reflectivity, severity
 from dynamo.radar.polar import Sweep
 from dynamo.radar.scheme import AXES, scheme
@@ -119,6 +120,31 @@ def test_melting_hail_is_hail_at_short_waves_only_there():
         b: scheme(b).classes[int(classes(values, scheme(b))[0][0, 0]) - 1].name for b in ("s-band", "c-band")
     }
     assert names == {"s-band": "big drops", "c-band": "melting hail"}
+
+
+def test_hail_in_a_few_gates_alone_is_doubtful():
+    """Three gates that touch are, four are not; at X band eight and nine. The class of hydrometeors stays."""
+    rain = {"differential_reflectivity": 1.5, "cross_correlation": 0.98}
+    for band, most in (("s-band", 3), ("x-band", 8)):
+        for size in (most, most + 1):
+            ratio = np.full((36, 60), 1.5, "f4")
+            strength = np.full((36, 60), 38, "f4")
+            strength[5, 10 : 10 + size], ratio[5, 10 : 10 + size] = 55, 0.2
+            made = classified(
+                sweep(**{**rain, "reflectivity": strength, "differential_reflectivity": ratio}),
+                replace(scheme(band), smoothing=0.0), warm,
+            ).moments  # fmt: skip
+            worst = np.unique(made["hail_class"][5, 10 : 10 + size])
+            assert (worst >= 4).all() == (size > most), (band, size, worst)
+            assert (made["hydrometeor"][5, 10 : 10 + size] == 9).all()
+
+
+def test_a_sweep_without_reflectivity_is_refused():
+    """With the moments that it has."""
+    with pytest.raises(
+        DataError, match=r"sweep of x.tx: hydrometeors need reflectivity; its moments: velocity"
+    ):
+        classified(sweep(velocity=3), S, warm)
 
 
 def test_nothing_known_is_nothing_told():
