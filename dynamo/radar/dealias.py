@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.regions import join
+from dynamo.radar.regions import RAYS, join
 from dynamo.radar.specks import departures
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ def dealias(sweep: Sweep, nyquist: float | None = None) -> Sweep:
             f"sweep of {sweep.radar}: the Nyquist velocity is {limit}, expected m/s above 0; where the file does not "
             "say it, write it into the registry of radars"
         )
-    order = np.argsort(sweep.azimuths % 360, kind="stable")
-    v = np.ascontiguousarray(folded[order])
+    place, azimuths = _around(sweep.azimuths)
+    v = _spread(folded, place, azimuths.size)
     component, folds = join(v, float(limit))
-    turns = folds + _whole(v, component, folds, np.radians(sweep.azimuths[order]), limit)[component]
+    turns = folds + _whole(v, component, folds, np.radians(azimuths), limit)[component]
     unfolded = v + np.float32(2 * limit) * turns
     away = np.nan_to_num(departures(unfolded, float(limit), 6))
     unfolded += np.float32(2 * limit) * np.rint(away / np.float32(2 * limit))
-    return _with(sweep, order, unfolded)
+    return replace(sweep, moments={**sweep.moments, "velocity": unfolded[place]})
 
 
 def despeckle(sweep: Sweep, *, apart: float = 10.0, fewest: int = 8) -> Sweep:
@@ -94,10 +94,34 @@ def despeckle(sweep: Sweep, *, apart: float = 10.0, fewest: int = 8) -> Sweep:
     fewest
         So many of the 25 gates must have a value, the one in the middle counted; else it is a speck too.
     """
-    order = np.argsort(sweep.azimuths % 360, kind="stable")
-    v = np.ascontiguousarray(_velocity(sweep)[order])
+    place, azimuths = _around(sweep.azimuths)
+    v = _spread(_velocity(sweep), place, azimuths.size)
     v[departures(v, float(apart), fewest) != 0] = np.nan
-    return _with(sweep, order, v)
+    return replace(sweep, moments={**sweep.moments, "velocity": v[place]})
+
+
+def _around(azimuths: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+    """Return the place of each ray in order of azimuth, and the azimuth at each place.
+
+    Where rays lie apart, empty places stand between them, so that none are neighbours that are not.
+    """
+    turned = azimuths % 360
+    order = np.argsort(turned, kind="stable")
+    ahead = np.diff(turned[order], append=turned[order[0]] + 360)
+    empty = np.clip(np.rint(ahead / max(float(np.median(ahead)), 0.01)) - 1, 0, RAYS).astype(np.intp)
+    place = np.empty(order.size, dtype=np.intp)
+    place[order] = np.arange(order.size) + np.cumsum(empty) - empty
+    out = np.zeros(order.size + int(empty.sum()))
+    out[place] = turned
+    return place, out
+
+
+def _spread(values: NDArray[np.float32], place: NDArray[np.intp], rays: int) -> NDArray[np.float32]:
+    """Return the values of rays at their places, ``(rays, ngate)``; NaN where there is no ray or no number."""
+    out = np.full((rays, values.shape[1]), np.nan, dtype="f4")
+    out[place] = values
+    out[np.isinf(out)] = np.nan
+    return out
 
 
 def _velocity(sweep: Sweep) -> NDArray[np.float32]:
@@ -106,13 +130,6 @@ def _velocity(sweep: Sweep) -> NDArray[np.float32]:
     except KeyError:
         known = ", ".join(sweep.moments) or "none"
         raise DataError(f"sweep of {sweep.radar}: holds no velocity; its moments: {known}") from None
-
-
-def _with(sweep: Sweep, order: NDArray[np.intp], velocity: NDArray[np.float32]) -> Sweep:
-    """Return a sweep with this velocity, whose rays are in `order`."""
-    back = np.empty_like(velocity)
-    back[order] = velocity
-    return replace(sweep, moments={**sweep.moments, "velocity": back})
 
 
 def _whole(

@@ -119,6 +119,26 @@ def test_one_side_of_the_circle_is_taken_for_the_weaker_wind():
     np.testing.assert_allclose(found, truth - 32, atol=0.01)
 
 
+def test_the_two_ends_of_a_sector_are_no_neighbours():
+    """A sweep of half a circle: its first ray and its last see opposite winds, and no border joins them."""
+    half = slice(45, 225)
+    truth = wind(18.0, 34.0, 45.0, 0.0, 0.0)[half]
+    sweep = sweep_of(folded(truth, 20.0), 20.0, AZIMUTHS[half])
+    np.testing.assert_allclose(dealias(sweep).moments["velocity"], truth, atol=0.01)
+    # two loud rays at one end: the median of three rays keeps them, with two of the other end they would be specks
+    loud = sweep_of(np.where(np.arange(180)[:, None] < 2, 30.0, 5.0) + np.zeros(40), 40.0, AZIMUTHS[half])
+    np.testing.assert_array_equal(despeckle(loud).moments["velocity"][0], np.float32(30))
+
+
+def test_what_is_no_number_is_missing():
+    """Infinite values that a reader lets through do not stop anything."""
+    v = wind(10.0, 10.0, 45.0, 0.0, 0.0).astype("f4").copy()
+    v[10, 10] = np.inf
+    found = dealias(sweep_of(v, 20.0)).moments["velocity"]
+    assert np.isnan(found[10, 10])
+    assert np.isfinite(found).sum() == found.size - 1
+
+
 def test_a_sweep_without_an_echo_stays_empty():
     """Nothing to unfold, and few gates to fit a wind to, are no errors."""
     assert np.isnan(dealias(sweep_of(np.full((360, 30), np.nan))).moments["velocity"]).all()
