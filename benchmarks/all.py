@@ -40,6 +40,7 @@ SCRIPTS = {
     "chain": "Deep and wide graphs",
     "plan": "A graph of 100,000 tasks",
     "nowcast": "A nowcast cycle",
+    "hail": "Hail of sweeps",
     "shi": "Hail of volumes",
     "read_sweeps": "Reading sweeps",
     "wind": "Wind of sweeps",
