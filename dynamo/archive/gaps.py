@@ -131,9 +131,18 @@ def _gaps(looked: Looked, rules: Rules) -> Iterator[Gap]:
     ticks = [] if any(i.drives for i in rules.inputs) else [window.time for window in looked.windows]
     for rule in rules.inputs:
         sources = _by((a for a in looked.arrivals if a.input == rule.name and a.time is not None), _source)
-        for source, arrivals in sorted(sources.items()):
-            times = sorted({a.time for a in arrivals if a.time is not None and a.time in looked.range})
-            yield from _gaps_of(rule.name, source, times, looked, ticks)
+        times = {
+            source: sorted({a.time for a in arrivals if a.time is not None and a.time in looked.range})
+            for source, arrivals in sorted(sources.items())
+        }
+        steps = {source: step for source, found in times.items() if (step := usual_step(found))}
+        for source, found in times.items():
+            # One that came once or twice is to come as often as others do.
+            step = steps.get(source) or (median_low(steps.values()) if steps else None)
+            step = None if step is None else max(step, usual_step(ticks) or 0.0)
+            yield from _gaps_of(
+                Gap(rule.name, source, looked.range.first, looked.range.last, None, step), found
+            )
         if not sources:
             yield Gap(rule.name, "", looked.range.first, looked.range.last, None, None)
 
@@ -142,17 +151,15 @@ def _source(arrival: Arrival) -> str:
     return arrival.source
 
 
-def _gaps_of(
-    name: str, source: str, times: Sequence[float], looked: Looked, ticks: Sequence[float]
-) -> Iterator[Gap]:
-    first, last = looked.range.first, looked.range.last
+def _gaps_of(whole: Gap, times: Sequence[float]) -> Iterator[Gap]:
+    """Yield the gaps between these times, and at the ends of `whole`, which is the gap where there are none."""
+    first, last, step = whole.first, whole.last, whole.step
+    name, source = whole.input, whole.source
     if not times:
-        yield Gap(name, source, first, last, None, None)
+        yield whole
         return
-    step = usual_step(times)
     if step is None:
         return
-    step = max(step, usual_step(ticks) or 0.0)
     for before, after in pairwise(times):
         if after - before > _LONG * step:
             yield Gap(name, source, before, after, max(round((after - before) / step) - 1, 1), step)

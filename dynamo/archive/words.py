@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamo.archive.gaps import Account, Gap, Group
-from dynamo.archive.ranges import at, told
+from dynamo.archive.ranges import Stretch, at, told
 from dynamo.archive.replay import Range
 from dynamo.graph.units import format_count, format_seconds
 
@@ -53,7 +53,7 @@ def _total(counts: Mapping[str, int], range_: Range, seconds: float) -> str:
     ended = ", ".join(f"{count:,} {_STATES[state]}" for state, count in counts.items() if count)
     ran = counts["done"] + counts["failed"]
     rate = f" ({ran / seconds * 60:.3g} a minute)" if ran and seconds > 0 else ""
-    head = f"{at(range_.first)} to {at(range_.last)}: {format_count(whole, 'window')}"
+    head = f"{_between(range_.first, range_.last)}: {format_count(whole, 'window')}"
     return f"{head}: {ended}, in {format_seconds(seconds)}{rate}"
 
 
@@ -74,7 +74,11 @@ def _gap(gap: Gap) -> str:
     missing = ""
     if gap.missing is not None and gap.step is not None:
         missing = f" ({gap.missing:,} missing, one each {format_seconds(gap.step)})"
-    return f"no data: {who}: {at(gap.first)} to {at(gap.last)}{missing}"
+    return f"no data: {who}: {_between(gap.first, gap.last)}{missing}"
+
+
+def _between(first: float, last: float) -> str:
+    return told([Stretch(first, last, 0)])
 
 
 def _files(why: str, paths: Sequence[str]) -> str:
