@@ -2,9 +2,10 @@
 
 Twenty-four sweeps a minute, made of the real sweeps of three radars: moved to eight places, with times of now, and
 given their names one by one, each at its time. One real `dynamo watch` tells hail of each sweep, joins all of the last
-five minutes once a minute, likewise the wind near the ground, and makes the nowcast of merged frames beside them. It keeps up if nothing is left over;
-what is measured is from a sweep's renaming to its polygons, from the minute to the composite, and how much of two
-cores it took. There is no peer: the known chain processed one sixth of such a network's data.
+five minutes once a minute, likewise the wind near the ground, and makes the nowcast of merged frames beside them. It
+keeps up if nothing is left over; what is measured is from a sweep's renaming to its polygons, from the minute to the
+composite, and how much of two cores it took. There is no peer: the known chain processed one sixth of such a
+network's data.
 """
 
 from __future__ import annotations
