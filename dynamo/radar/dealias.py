@@ -24,6 +24,7 @@ import numpy as np
 from dynamo.errors import DataError
 from dynamo.radar.regions import RAYS, join
 from dynamo.radar.specks import departures
+from dynamo.radar.turn import places, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,8 +73,8 @@ def dealias(sweep: Sweep, nyquist: float | None = None) -> Sweep:
             f"sweep of {sweep.radar}: the Nyquist velocity is {limit}, expected m/s above 0; where the file does not "
             "say it, write it into the registry of radars"
         )
-    place, azimuths = _around(sweep.azimuths)
-    v = _spread(folded, place, azimuths.size)
+    place, azimuths = places(sweep.azimuths, RAYS)
+    v = spread(folded, place, azimuths.size)
     component, folds = join(v, float(limit))
     turns = folds + _whole(v, component, folds, np.radians(azimuths), limit)[component]
     unfolded = v + np.float32(2 * limit) * turns
@@ -94,34 +95,10 @@ def despeckle(sweep: Sweep, *, apart: float = 10.0, fewest: int = 8) -> Sweep:
     fewest
         So many of the 25 gates must have a value, the one in the middle counted; else it is a speck too.
     """
-    place, azimuths = _around(sweep.azimuths)
-    v = _spread(_velocity(sweep), place, azimuths.size)
+    place, azimuths = places(sweep.azimuths, 2)
+    v = spread(_velocity(sweep), place, azimuths.size)
     v[departures(v, float(apart), fewest) != 0] = np.nan
     return replace(sweep, moments={**sweep.moments, "velocity": v[place]})
-
-
-def _around(azimuths: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
-    """Return the place of each ray in order of azimuth, and the azimuth at each place.
-
-    Where rays lie apart, empty places stand between them, so that none are neighbours that are not.
-    """
-    turned = azimuths % 360
-    order = np.argsort(turned, kind="stable")
-    ahead = np.diff(turned[order], append=turned[order[0]] + 360)
-    empty = np.clip(np.rint(ahead / max(float(np.median(ahead)), 0.01)) - 1, 0, RAYS).astype(np.intp)
-    place = np.empty(order.size, dtype=np.intp)
-    place[order] = np.arange(order.size) + np.cumsum(empty) - empty
-    out = np.zeros(order.size + int(empty.sum()))
-    out[place] = turned
-    return place, out
-
-
-def _spread(values: NDArray[np.float32], place: NDArray[np.intp], rays: int) -> NDArray[np.float32]:
-    """Return the values of rays at their places, ``(rays, ngate)``; NaN where there is no ray or no number."""
-    out = np.full((rays, values.shape[1]), np.nan, dtype="f4")
-    out[place] = values
-    out[np.isinf(out)] = np.nan
-    return out
 
 
 def _velocity(sweep: Sweep) -> NDArray[np.float32]:

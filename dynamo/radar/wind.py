@@ -25,6 +25,7 @@ from dynamo.radar.gates import highest
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.polar import Sweep, beam_height, to_grid
 from dynamo.radar.rolling import AHEAD, DAMAGED, roll_call
+from dynamo.radar.turn import places, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,15 +202,14 @@ def _mean(v: NDArray[np.float32], sweep: Sweep, rays: int, metres: float) -> NDA
     import cv2
 
     gates = max(1, round(metres / float(sweep.ranges[1] - sweep.ranges[0])))
-    order = np.argsort(sweep.azimuths % 360, kind="stable")
-    turned, half = v[order], rays // 2
-    around = np.concatenate((turned[v.shape[0] - half :], turned, turned[:half]))
+    half = rays // 2
+    place, azimuths = places(sweep.azimuths, half)
+    turned, n = spread(v, place, azimuths.size), azimuths.size
+    around = np.concatenate((turned[n - half :], turned, turned[:half]))
     there = np.isfinite(around)
     size, edge = (2 * (gates // 2) + 1, 2 * half + 1), cv2.BORDER_CONSTANT
     total = cv2.boxFilter(np.where(there, around, np.float32(0)), -1, size, normalize=False, borderType=edge)
     count = cv2.boxFilter(there.astype("f4"), -1, size, normalize=False, borderType=edge)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(there, total / count, np.float32(np.nan))
-    out = np.empty_like(v)
-    out[order] = mean[half : half + v.shape[0]]
-    return out
+    return np.asarray(mean[half : half + n][place], dtype="f4")
