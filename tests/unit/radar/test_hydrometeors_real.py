@@ -134,7 +134,7 @@ def test_rain_of_monte_lema_is_rain(samples: Path):
 @pytest.mark.parametrize(
     ("file", "freezing", "hail"),
     [
-        ("KLBB20160601_150025_V06", 4300, (0.0, 0.0005)),
+        ("KLBB20160601_150025_V06", 4300, (0.0, 0.0001)),
         ("KFWS20190609_222523_trim_V06", 4500, (0.002, 0.015)),
     ],
 )
@@ -160,16 +160,16 @@ def casa(samples: Path, name: str) -> Sweep:
 def test_a_squall_line_at_x_band_is_rain(samples: Path):
     """Below the melting level all is water.
 
-    Hail is told of less than one gate in 200, and of none in the stratiform part, where cleburne is.
+    Hail is told of less than one gate in 400, and of none in the stratiform part, where cleburne is.
     """
-    for name in ("addison.tx-20170329-073040", "denton.tx-20170329-073801", "cleburne.tx-20170329-073002"):
+    for name in ("addison.tx-20170329-073139", "denton.tx-20170329-073801", "cleburne.tx-20170329-073002"):
         made = casa(samples, name)
         told = made.moments["hydrometeor"]
         number = told[np.isfinite(told)].astype(int)
         warm = np.isin(number, [1, 2, 10, 11, 12]).mean()
         hail = (made.moments["hail_class"] >= 4).sum() / number.size
         assert warm > 0.98, name
-        assert hail <= (0 if name.startswith("cleburne") else 0.005), name
+        assert hail <= (0 if name.startswith("cleburne") else 0.0025), name
 
 
 @pytest.mark.parametrize(
