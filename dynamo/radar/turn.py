@@ -1,7 +1,7 @@
 """The rays of a sweep in order around the circle, so that neighbours in an array are neighbours in the sky.
 
-Azimuths in any order enter; places leave. Where rays lie apart, empty places stand between them: the two ends of a sector
-are no neighbours, nor are the rays on both sides of lost ones. Nothing can go wrong with finite azimuths.
+Azimuths in any order enter; places leave. Where rays lie apart, empty places stand between them: the two ends of a
+sector are no neighbours, nor are the rays on both sides of lost ones. Nothing can go wrong with finite azimuths.
 """
 
 from __future__ import annotations
