@@ -82,9 +82,18 @@ def _is_table(variable: Any) -> bool:
 
 def _decoded(path: Path, rays: Rays, variable: Any, stored: NDArray[Any]) -> Field:
     said = {name: variable.getncattr(name) for name in variable.ncattrs()}
-    fills = [float(f) for n in ("_FillValue", "missing_value") if n in said for f in np.ravel(said[n])]
     raw, beyond = _raw(path, rays, variable, stored)
-    nothing = [float(np.ravel(said["_Undetect"])[0])] if "_Undetect" in said else fills
+    size = raw.dtype.itemsize
+    unsigned = raw.dtype.kind == "i" and text(said.get("_Unsigned", "")).lower() == "true"
+    if unsigned:  # NetCDF-3 has no such numbers
+        raw = raw.view(f"u{size}")
+
+    def codes(*names: str) -> list[float]:
+        found = [float(code) for name in names if name in said for code in np.ravel(said[name])]
+        return [code % (1 << 8 * size) for code in found] if unsigned else found
+
+    fills = codes("_FillValue", "missing_value")
+    nothing = codes("_Undetect") or fills
     scale, offset = (float(np.ravel(said.get(n, d))[0]) for n, d in (("scale_factor", 1), ("add_offset", 0)))
     values = unpack(raw, scale, offset, [*fills, *nothing])
     if text(said.get("standard_name", "")) == TOWARDS:

@@ -177,7 +177,7 @@ def _names(path: Path, _changed: int, _size: int) -> frozenset[str]:
             kind = file["what"].attrs.get("object") if "what" in file else None
             said = [] if kind is None else [f"what/object={text(kind)}"]
             return frozenset([*file, *file.attrs, *said])
-    except DataError:
+    except (DataError, KeyError):  # the latter where an object that is listed is damaged
         return frozenset()
 
 

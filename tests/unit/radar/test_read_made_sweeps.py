@@ -164,6 +164,16 @@ def test_a_table_of_all_values_gives_what_arithmetic_gives(values: list[int], co
     np.testing.assert_array_equal(unpack(raw, 0.3, -7, codes), unpack(raw.astype("i4"), 0.3, -7, codes))
 
 
+def test_bytes_that_stand_for_unsigned_ones(tmp_path: Path):
+    """NetCDF-3 marks them by ``_Unsigned``; so is the fill."""
+    raw = np.array([[0, 100, -1], [-128, -2, 5]], "i1")
+    said = {"DBZ": {"_Unsigned": "true", "scale_factor": 0.5, "add_offset": -32.0}}
+    path = cfradial(tmp_path / "u.nc", [{"fields": {"DBZ": raw}}], fill=-1, said=said, kind="NETCDF3_CLASSIC")
+    (sweep,) = read_sweeps(path)
+    np.testing.assert_array_equal(sweep.moments["reflectivity"], [[-32, 18, NAN], [32, 95, -29.5]])
+    assert sweep.undetect.sum() == sweep.undetect[0, 2] == 1
+
+
 def test_what_a_fill_means(tmp_path: Path):
     """A fill is undetect; with ``_Undetect`` that is, and the fill is missing; NaN is missing unless it is the fill."""
     values = np.array([[10, -9999, NAN], [9.97e36, -32, 5]], "f4")
@@ -487,6 +497,30 @@ def test_truncated_files_are_named(tmp_path: Path, make, part: float):
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(DataError, match=r"cut\.nc.*(truncated|complete)"):
         read_sweeps(path)
+
+
+@pytest.mark.parametrize("make", [cfradial, odim])
+def test_damaged_files_do_not_give_a_traceback(tmp_path: Path, make):
+    """Bytes overwritten anywhere leave what is read untouched, or are an error that names the file."""
+    raw = np.random.default_rng(1).integers(0, 200, (20, 30)).astype("u1")
+    path = tmp_path / "damaged"
+    if make is cfradial:
+        cfradial(path, [{"fields": {"DBZ": raw.astype("f4")}}], points=True, kind="NETCDF3_CLASSIC")
+    else:
+        odim(path, [{"data": {"DBZH": (raw, SAID)}}])
+    whole, rng = path.read_bytes(), np.random.default_rng(2)
+    named = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in rng.integers(8, len(data), 8):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            assert read_sweeps(path)
+        except DataError as error:
+            assert str(path) in str(error)  # noqa: PT017 - both outcomes are right
+            named += 1
+    assert named
 
 
 def test_a_volume_of_nan_is_legal(tmp_path: Path):
