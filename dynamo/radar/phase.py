@@ -94,7 +94,7 @@ def propagation(
     measured = sweep.moments.get("differential_phase")
     if measured is None:
         return None
-    good = np.isfinite(measured)
+    good = np.abs(measured) < 1000  # what is more is no angle, but a sign for something that nobody knows
     good &= ~_stuck(measured, good)
     if "reflectivity" in sweep.moments:
         good &= np.isfinite(sweep.moments["reflectivity"])
@@ -116,15 +116,15 @@ def _stuck(phase: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.b
     holds more than a hundredth of all gates, and 20 times as many as any other within 5 degrees: that of a quiet
     radar with coarse steps does not. A made-up phase without any noise is taken for stuck where it is constant.
     """
-    tenths = np.rint(phase[good] * 10).astype(np.int32)
-    least = tenths.min(initial=0)
-    counts = np.bincount(tenths - least, minlength=1)
+    tenths = (np.rint(phase[good].astype("f8") * 10) % 3600).astype(np.int32)
+    counts = np.bincount(tenths, minlength=3600)
+    around = np.concatenate([counts[-50:], counts, counts[:50]])
     stuck = np.zeros(counts.size, dtype=np.bool_)
-    for value in np.flatnonzero(counts > 0.01 * max(1, counts.sum())):
-        beside = np.concatenate([counts[max(0, value - 50) : value], counts[value + 1 : value + 51]])
-        stuck[value] = counts[value] > 20 * beside.max(initial=0)
+    for value in np.flatnonzero(counts > 0.01 * max(1, tenths.size)):
+        beside = np.concatenate([around[value : value + 50], around[value + 51 : value + 101]])
+        stuck[value] = counts[value] > 20 * beside.max()
     where = np.zeros_like(good)
-    where[good] = stuck[tenths - least]
+    where[good] = stuck[tenths]
     return where
 
 

@@ -19,6 +19,12 @@ NOW = datetime(2017, 3, 29, 7, 30, tzinfo=UTC)
 S = scheme("s-band")
 
 
+OTHERS = (
+    "velocity", "differential_reflectivity", "differential_phase", "cross_correlation", "signal_quality",
+    "signal_to_noise", "specific_differential_phase",
+)  # fmt: skip
+
+
 def warm(heights: np.ndarray) -> np.ndarray:
     """20 degrees at sea level, 6.5 less for each km."""
     return 20 - 0.0065 * heights
@@ -137,6 +143,33 @@ def test_hail_in_a_few_gates_alone_is_doubtful():
             worst = np.unique(made["hail_class"][5, 10 : 10 + size])
             assert (worst >= 4).all() == (size > most), (band, size, worst)
             assert (made["hydrometeor"][5, 10 : 10 + size] == 9).all()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_a_sweep_holds_it_passes(seed: int):
+    """Moments there or not, noise, constant, missing, infinite or absurd: a class of the scheme, and no warning."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(2, 40, 2))
+    moments = {}
+    for name in ("reflectivity", *rng.permutation(OTHERS)[: rng.integers(0, 8)]):
+        made = [
+            rng.normal(0, 50, shape),
+            np.full(shape, 40.0),
+            rng.uniform(0, 360, shape),
+            rng.uniform(0, 1, shape),
+        ]
+        values = made[rng.integers(4)].astype("f4")
+        values[rng.random(shape) < rng.random()] = np.nan
+        values[rng.random(shape) < 0.02] = rng.choice([np.inf, -np.inf, 1e30, -1e30])
+        moments[name] = values
+    odd = replace(
+        sweep(*shape), azimuths=rng.permutation(np.linspace(0, 359, shape[0])), moments=moments,
+        undetect=rng.random(shape) < 0.2, elevation=float(rng.choice([0.5, 5, 90])),
+    )  # fmt: skip
+    told = classified(odd, scheme(str(rng.choice(["s-band", "c-band", "x-band"]))), warm).moments
+    worst = told["hail_class"]
+    assert np.isin(worst[np.isfinite(worst)], range(6)).all()
+    assert (np.isfinite(worst) == np.isfinite(told["hydrometeor"])).all()
 
 
 def test_a_sweep_without_reflectivity_is_refused():

@@ -122,6 +122,16 @@ def test_noise_has_no_phase_and_no_slope():
     assert np.isfinite(found.slope).mean() < 0.01
 
 
+def test_numbers_that_are_no_angles_are_left_out():
+    """A sign for something that nobody knows does not carry the rest of its ray away."""
+    phase = measured("0..360", 60.0, noise=1.0)
+    phase[:, 3::50] = [1e30, -9999, np.inf, -1e30, 32767, -1e9, 1e4, np.inf, 2000, 1e30]
+    found = propagation(sweep(phase), PhaseLimits(), system=60.0)
+    assert found is not None
+    inside = (RANGE > 12) & (RANGE < 23)
+    assert np.abs(found.phase - TRUE)[:, inside].max() < 2
+
+
 def test_what_is_hardly_correlated_is_left_out():
     """Gates below the limit of cross-correlation give no phase."""
     correlation = np.full((12, 500), 0.99, "f4")
