@@ -3,8 +3,8 @@
 A radar knows velocities only up to multiples of twice its Nyquist velocity. `dealias` brings each gate to the multiple
 that goes with its neighbours (`dynamo.radar.regions`), and what hangs together to that which goes with a wind: a field
 that is fitted to the largest part of the sweep, with the weakest wind where several would do. `despeckle` takes out
-single gates that differ from those around them (`dynamo.radar.specks`): noise, and errors of the dual-PRF technique,
-which are no folds.
+gates that do not go with those around them (`dynamo.radar.specks`): noise, and errors of the dual-PRF technique, which
+are no folds.
 
 A `Sweep` enters and leaves; what was missing is missing. What can go wrong: no velocity in the sweep, or no Nyquist
 velocity (`DataError`).
@@ -23,7 +23,7 @@ import numpy as np
 
 from dynamo.errors import DataError
 from dynamo.radar.regions import RAYS, join
-from dynamo.radar.specks import departures
+from dynamo.radar.specks import departures, support
 from dynamo.radar.turn import places, spread
 
 if TYPE_CHECKING:
@@ -83,21 +83,22 @@ def dealias(sweep: Sweep, nyquist: float | None = None) -> Sweep:
     return replace(sweep, moments={**sweep.moments, "velocity": unfolded[place]})
 
 
-def despeckle(sweep: Sweep, *, apart: float = 10.0, fewest: int = 8) -> Sweep:
-    """Return a sweep without the velocities that differ from the median of the 5 x 5 gates around.
+def despeckle(sweep: Sweep, *, apart: float = 5.0, fewest: int = 13) -> Sweep:
+    """Return a sweep without the velocities that too few of the 5 x 5 gates around go with.
 
     Parameters
     ----------
     sweep
         With unfolded ``velocity``.
     apart
-        By more than so many m/s.
+        Gates go together that differ by so many m/s at most.
     fewest
-        So many of the 25 gates must have a value, the one in the middle counted; else it is a speck too.
+        So many of the 25 must go with the one in the middle, itself counted. More than half: then it is no further
+        than `apart` from their median, and noise, where neighbours agree by chance only, does not stay either.
     """
     place, azimuths = places(sweep.azimuths, 2)
     v = spread(_velocity(sweep), place, azimuths.size)
-    v[departures(v, float(apart), fewest) != 0] = np.nan
+    v[support(v, float(apart)) < fewest] = np.nan
     return replace(sweep, moments={**sweep.moments, "velocity": v[place]})
 
 

@@ -1,6 +1,6 @@
-"""Specks: gates of a sweep whose value departs from the values around it; in compiled loops.
+"""Specks: gates of a sweep whose value does not go with the values around it; in compiled loops.
 
-Values in order of azimuth enter; by how much each is off leaves. Nothing can go wrong.
+Values in order of azimuth enter; by how much each is off, or how many go with it, leaves. Nothing can go wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dynamo.compiled import compiled, kept
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["departures"]
+__all__ = ["departures", "support"]
 
 
 @compiled
@@ -69,4 +69,20 @@ def departures(v: NDArray[np.float32], apart: float, fewest: int) -> NDArray[np.
                 out[i, j] = 0.0
             else:
                 out[i, j] = np.sort(near[:n])[n // 2] - here
+    return out
+
+
+@kept
+def support(v: NDArray[np.float32], apart: float) -> NDArray[np.int8]:
+    """Return how many of the 5 x 5 gates around each differ from it by `apart` at most, itself counted.
+
+    ``(nray, ngate)`` in and out; 0 where there is no value. Rays in order of azimuth, all around, at least 5 of them.
+    """
+    out = np.zeros(v.shape, dtype=np.int8)
+    near = np.empty(25, dtype=np.float32)
+    for i in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            if not math.isnan(v[i, j]):
+                n = _around(v, i, j, near)
+                out[i, j] = (np.abs(near[:n] - v[i, j]) <= apart).sum()
     return out

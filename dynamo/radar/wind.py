@@ -48,7 +48,7 @@ def wind_speed(
     speeds: tuple[float, float] = SPEEDS,
     smooth: tuple[int, float] = SMOOTH,
     minimum: Mapping[str, float] = MINIMUM,
-    apart: float = 10.0,
+    apart: float = 5.0,
 ) -> Sweep:
     """Return the radial wind speed at each gate, as the one moment ``wind_speed`` (m/s) of a sweep.
 
@@ -63,7 +63,7 @@ def wind_speed(
     minimum
         Lowest values of other moments; one that the sweep lacks asks for nothing.
     apart
-        A gate that differs by more m/s from the median around it is left out; see `dynamo.radar.dealias.despeckle`.
+        Most gates around one must agree with it within so many m/s; see `dynamo.radar.dealias.despeckle`.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def unfold(
     above: Literal["sea", "radar"] = "sea",
     bounds: Sequence[float] = (0.0, 38.0),
     smooth: Sequence[float] = (3, 400.0),
-    apart: float = 10.0,
+    apart: float = 5.0,
     min_reflectivity: float = 5.0,
     min_correlation: float = 0.8,
     min_quality: float = 0.2,
@@ -71,7 +71,7 @@ def unfold(
     smooth
         Rays and metres over which velocities are averaged.
     apart
-        A gate that differs by more m/s from those around it is left out.
+        Most gates around one must agree with it within so many m/s, or it is left out.
     min_reflectivity, min_correlation, min_quality
         What a gate must have at least, of the moments that are there: dBZ; rho_hv; signal quality, 0 to 1.
     skip_damaged

@@ -32,7 +32,7 @@ def wind(
     above: Literal["sea", "radar"] = "sea",
     bounds: Sequence[float] = (0.0, 38.0),
     smooth: Sequence[float] = (3, 400.0),
-    apart: float = 10.0,
+    apart: float = 5.0,
     min_reflectivity: float = 5.0,
     min_correlation: float = 0.8,
     min_quality: float = 0.2,
