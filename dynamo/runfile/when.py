@@ -12,7 +12,7 @@ from dynamo.runfile.values import At, Tell, by, some_seconds, text
 
 __all__ = ["Least", "WhenRule", "parse_km2", "parse_least", "read_when"]
 
-_KM2 = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+(?:2|²))?\s*")
+_KM2 = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+(?:2|²)?)?\s*")
 _IN_KM2 = {"km2": 1.0, "m2": 1e-6, "mi2": 1.609344**2, "nmi2": 1.852**2}
 _LEAST = re.compile(r"\s*(?:>=)?\s*(-?\d+(?:\.\d+)?)\s*(\S.*)?")
 

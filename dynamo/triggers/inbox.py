@@ -225,9 +225,9 @@ class Inbox:
         """
         return not self._late and self._try(partial(self._store.start, self.feed, time, run, wall))
 
-    def woken(self, time: float) -> bool:
+    def woken(self, time: float, wall: float) -> bool:
         """Record that the window of this data time, which was asleep, is to be run; False where the disk is full."""
-        return not self._late and self._try(partial(self._store.wake, self.feed, time))
+        return not self._late and self._try(partial(self._store.wake, self.feed, time, wall))
 
     def finished(self, time: float, state: Ended, wall: float, reason: str = "") -> None:
         """Record how a window ended: done, failed, superseded, asleep. One that ended already stays as it is."""

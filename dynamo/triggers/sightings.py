@@ -81,6 +81,20 @@ class Sightings(Opened):
         )
         return [Sighting(time, area, known, bool(held), wrong) for time, area, known, held, wrong in rows]
 
+    def newest(self, feed: str) -> float | None:
+        """Return the data time of the newest window of a feed, whatever became of it (Unix seconds)."""
+        found: tuple[float | None] = self._db.execute(
+            "SELECT max(time) FROM windows WHERE feed = ?", (feed,)
+        ).fetchone()
+        return found[0]
+
+    def asleep(self, feed: str, since: float) -> float | None:
+        """Return the data time of the newest window after `since` that a feed let be because it slept."""
+        found: tuple[float | None] = self._db.execute(
+            "SELECT max(time) FROM windows WHERE feed = ? AND time > ? AND state = 'asleep'", (feed, since)
+        ).fetchone()
+        return found[0]
+
     def waking(self, feed: str) -> Waking | None:
         """Return when a feed woke or fell asleep last."""
         return next(iter(self.wakings(feed, 1)), None)

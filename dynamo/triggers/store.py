@@ -50,7 +50,7 @@ _END = (
     " WHERE feed = ? AND time = ? AND state IN ('queued', 'running')"
 )
 _WAKE = (
-    "UPDATE windows SET state = 'queued', reason = '', ended = NULL"
+    "UPDATE windows SET state = 'queued', reason = '', queued = ?, ended = NULL"
     " WHERE feed = ? AND time = ? AND state = 'asleep'"
 )
 _WRITES = (_SET_FEED, _SET_ARRIVAL, _SET_OUTCOME, _ADD_WINDOW, _START, _END, _WAKE)
@@ -182,9 +182,9 @@ class Store(Opened):
         """Record how a window ended."""
         self._db.write(_END, (state, reason, now, feed, time))
 
-    def wake(self, feed: str, time: float) -> None:
+    def wake(self, feed: str, time: float, now: float) -> None:
         """Record that a window that was asleep is to be run."""
-        self._db.write(_WAKE, (feed, time))
+        self._db.write(_WAKE, (now, feed, time))
 
     def spans(self, feed: str, low: float) -> list[tuple[float, float]]:
         """Return first and last data time of each window from `low` on."""

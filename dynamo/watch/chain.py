@@ -19,13 +19,14 @@ from dynamo.runfile.draft import Draft, read
 from dynamo.runfile.inputs import beside
 from dynamo.runfile.params import read_params
 from dynamo.runfile.paths import under
+from dynamo.runfile.values import At
 from dynamo.runfile.when import WhenRule
 from dynamo.runfile.workflow import load_workflow
 from dynamo.triggers.store import Store
 from dynamo.watch.condition import Condition, condition_of
 from dynamo.watch.sight import UnfitError, sight
 
-__all__ = ["check_products", "find_condition", "waits_for"]
+__all__ = ["check_products", "find_condition", "misfit", "waits_for"]
 
 #: Seconds of a hold at most: what was seen is kept for a few times as long.
 LONGEST = 43_200.0
@@ -68,11 +69,11 @@ def _check_other(draft: Draft, rule: WhenRule) -> None:
     if ours != theirs:
         said = f"run: {rule.run} has the workspace {theirs}, this one {ours}; give them the same `workspace:`"
         draft.tell(at, said)
-    names = [rule.run]
+    names: list[str] = []
     for after in _after(path):
         if after == draft.path.resolve():
-            way = f", which waits for {names[-1]}" if len(names) > 1 else ""
-            draft.tell(at, f"run: waits for itself: {names[0]}{way} waits for {draft.path.name}")
+            way = ", which waits for ".join([*(names or [rule.run]), draft.path.name])
+            draft.tell(at, f"run: waits for itself: for {way}")
             return
         names.append(after.name)
 
@@ -96,41 +97,34 @@ def _draft(path: Path) -> Draft | None:
         return None
 
 
-def check_products(draft: Draft, condition: Condition | None) -> list[tuple[tuple[str, ...], str]]:
-    """Add where the products of the other never show what is waited for; return what should be known beside.
-
-    By the parameters of its workflow, and by what it ran last.
-    """
+def check_products(draft: Draft, condition: Condition | None) -> list[tuple[At, str]]:
+    """Add that no polygon of the other reaches the level, by the parameters of its workflow; return what to know."""
     rule = draft.runfile.trigger.when if draft.runfile and draft.runfile.trigger else None
     if rule is None or condition is None:
         return []
-    assert draft.runfile is not None
     levels, least = _levels(under(draft.path.parent, rule.run)), condition.least.level
     told = ", ".join(f"{level:g}" for level in levels)
     if levels and least > max(levels):
         draft.tell(
             (*_AT, "level"), f"level: no polygon of {rule.run} reaches {least:g}: its `levels` are {told}"
         )
-        return []
-    workspace = Workspace(under(draft.path.parent, draft.runfile.workspace))
-    if workspace.journal.is_file():
-        with suppress(WorkspaceError):  # what is wrong with it is told already
-            _check_last(draft, workspace, condition)
-    if levels and least not in levels:
+    elif levels and least not in levels:
         counts = min(level for level in levels if level >= least)
         return [((*_AT, "level"), f"level: {rule.run} has polygons of {told}; those of {counts:g} count")]
     return []
 
 
-def _check_last(draft: Draft, workspace: Workspace, condition: Condition) -> None:
-    with Store(workspace.journal) as store:
-        done = store.windows(condition.feed, ("done",), limit=1)
-    with Journal(workspace.journal) as journal:
-        try:
-            if done:
-                sight(workspace, journal, done[0].run, condition)
-        except UnfitError as error:
-            draft.tell((*_AT, error.key), f"{error.key}: {error.message}")
+def misfit(workspace: Workspace, condition: Condition | None) -> tuple[At, str, bool] | None:
+    """Return why the last run of the other says nothing, and whether the next one will neither; None where it does."""
+    if condition is None or not workspace.journal.is_file():
+        return None
+    with suppress(WorkspaceError), Store(workspace.journal) as store, Journal(workspace.journal) as journal:
+        for last in store.windows(condition.feed, ("done",), limit=1):
+            try:
+                sight(workspace, journal, last.run, condition)
+            except UnfitError as error:
+                return (*_AT, error.key), f"{error.key}: {error.message}", error.lasting
+    return None
 
 
 def _levels(path: Path) -> list[float]:

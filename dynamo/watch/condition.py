@@ -17,7 +17,16 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.when import Least, WhenRule
 from dynamo.watch.name import name_of
 
-__all__ = ["Condition", "condition_of"]
+__all__ = ["Condition", "condition_of", "format_km2"]
+
+
+def format_km2(area: float) -> str:
+    """Return an area as people say it.
+
+    >>> format_km2(3.14159), format_km2(1234.5)
+    ('3.14 km2', '1,234 km2')
+    """
+    return f"{area:,.0f} km2" if area >= 100 else f"{area:.3g} km2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Condition:
         """Return it in words, with the least area, or that which was there."""
         least = str(Least(self.least.level, self.least.units or units))
         where = f" within {self.within:g} km" if self.within is not None else ""
-        return f"{least} over {self.area if area is None else area:.4g} km2{where}"
+        return f"{least} over {format_km2(self.area if area is None else area)}{where}"
 
 
 def condition_of(rule: WhenRule, base: Path, workspace: Path) -> Condition:

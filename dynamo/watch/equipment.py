@@ -15,12 +15,13 @@ from dynamo.alerts.policy import Policy
 from dynamo.alerts.positions import positions_since
 from dynamo.delivery.channel import Channel
 from dynamo.graph.signature import Role
+from dynamo.journal import Workspace
 from dynamo.runfile.draft import read
 from dynamo.runfile.names import check_absent, match
 from dynamo.runfile.params import read_params
 from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
-from dynamo.watch.chain import check_products
+from dynamo.watch.chain import check_products, misfit
 from dynamo.watch.channels import address
 from dynamo.watch.closed import closed_channels
 from dynamo.watch.doubts import doubts, known_of
@@ -61,6 +62,8 @@ def check_workflow(feed: Feed) -> list[str]:
     match(draft, signature, "inputs", ())
     check_absent(draft, signature)
     notes = [said for _, said in check_products(draft, feed.when)]
+    if wrong := misfit(Workspace(feed.workspace), feed.when):
+        notes.append(wrong[1])
     draft.faults.check()
     if feed.runfile.alerts is None:
         return notes

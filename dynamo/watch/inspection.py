@@ -26,7 +26,7 @@ from dynamo.runfile.paths import under
 from dynamo.runfile.preparation import Prepared
 from dynamo.runfile.trigger import NeedRule, TriggerRule
 from dynamo.runfile.values import At
-from dynamo.watch.chain import check_products, find_condition, waits_for
+from dynamo.watch.chain import check_products, find_condition, misfit, waits_for
 from dynamo.watch.channels import Told, address
 from dynamo.watch.closed import closed_channels
 from dynamo.watch.condition import Condition
@@ -64,6 +64,9 @@ def inspect(draft: Draft, given: Collection[str] = ()) -> Inspection:
     condition = find_condition(draft)
     for at, said in check_products(draft, condition):
         note(at, said)
+    if wrong := misfit(Workspace(under(base, draft.runfile.workspace)), condition):
+        at, said, is_lasting = wrong
+        (draft.tell if is_lasting else note)(at, said)
     means = find_means(draft)
     for name, need in (draft.runfile.trigger or TriggerRule()).needs.items():
         if said := vain(need):

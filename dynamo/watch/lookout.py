@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from dynamo.errors import DynamoError
@@ -23,7 +24,7 @@ from dynamo.triggers.inbox import Inbox
 from dynamo.triggers.sightings import Ended, Sightings, Waking
 from dynamo.triggers.store import Queued, Store, WindowState
 from dynamo.triggers.wakefulness import AHEAD, USUAL, Sighting, Wakefulness, wakefulness
-from dynamo.watch.condition import Condition
+from dynamo.watch.condition import Condition, format_km2
 from dynamo.watch.counts import Counts, Mood
 from dynamo.watch.feed import Feed
 from dynamo.watch.sight import sight
@@ -84,11 +85,11 @@ class Lookout(Awake):
         self._sightings, self._counts, self._label = sightings, counts, label
         self._hold, self._priorities = rule.hold, (feed.trigger.priority, rule.priority)
         self._key = feed.name, condition.digest
-        self._newest: float | None = None
+        self._newest = sightings.newest(feed.name)
         self._heard, self._quiet_since = -math.inf, time.monotonic()
         self._last = sightings.waking(feed.name)
         self._is_told = False
-        self.now = self.decide()
+        self.now = Wakefulness(awake=True, cause="new")  # until it listens
 
     @property
     def admits(self) -> bool:
@@ -111,10 +112,11 @@ class Lookout(Awake):
         """
         if not self.admits:
             return None
+        wall = time.time()
         for one in store.windows(self._feed, _NEWEST, limit=1):
             behind = self.now.heard.time - one.window.time if self.now.heard else 0.0
-            if one.state == "asleep" and behind <= self._stale and inbox.woken(one.window.time):
-                return one
+            if one.state == "asleep" and behind <= self._stale and inbox.woken(one.window.time, wall):
+                return replace(one, state="queued", reason="", queued=wall, ended=None)
         return None
 
     @property
@@ -149,7 +151,7 @@ class Lookout(Awake):
         if newest is not None:
             self._newest = max(newest, self._newest or newest)
         wall, now = time.time(), time.monotonic()
-        known = self._sightings.sightings(*self._key, 2 * self._hold + USUAL, wall + AHEAD)
+        known = self._known(wall + AHEAD)
         heard = wakefulness(known, self._hold, self._newest, 0.0, wall).heard
         if heard is not None and heard.time > self._heard:
             self._heard, self._quiet_since = heard.time, now
@@ -158,6 +160,12 @@ class Lookout(Awake):
         self.priority = usual if raised is None or not self.now.awake else raised
         self._tell(known[-1] if known else None, wall)
         return self.now
+
+    def _known(self, until: float) -> list[Sighting]:
+        """Return what was seen lately; that the other sleeps itself says that nothing is there."""
+        known = self._sightings.sightings(*self._key, 2 * self._hold + USUAL, until)
+        slept = self._sightings.asleep(self._condition.feed, known[-1].time if known else -math.inf)
+        return known if slept is None or slept > until else [*known, Sighting(slept)]
 
     def _tell(self, last: Sighting | None, wall: float) -> None:
         """Say what it is, where that is new; `last` is the newest sighting."""
@@ -207,7 +215,7 @@ def _why(now: Wakefulness, condition: Condition, hold: float) -> str:
         return f"nothing certain was heard of {other} for more than {format_seconds(hold)}{last}"
     if now.held is not None:
         return f"{condition.words(now.held.area)} at {_at(now.held)}"
-    there = f", but {now.heard.area:.4g} km2" if now.heard and now.heard.area else ""
+    there = f", but {format_km2(now.heard.area)}" if now.heard and now.heard.area else ""
     return f"not {condition.words()}{there} at {_at(now.heard)}, nor in the {format_seconds(hold)} before"
 
 

@@ -24,11 +24,14 @@ __all__ = ["UnfitError", "sight"]
 
 
 class UnfitError(DataError):
-    """A product says nothing of a condition; `key` is of what in the run file that speaks."""
+    """A product says nothing of a condition.
 
-    def __init__(self, key: str, message: str) -> None:
+    `key` is of what in the run file that speaks; `lasting` is whether the next run will be alike.
+    """
+
+    def __init__(self, key: str, message: str, *, lasting: bool = True) -> None:
         super().__init__(message)
-        self.key = key
+        self.key, self.lasting = key, lasting
 
 
 def sight(workspace: Workspace, journal: Journal, run: str, condition: Condition) -> Sighting:
@@ -68,7 +71,9 @@ def _read(workspace: Workspace, name: str, digest: str, condition: Condition) ->
         try:
             field = read_hazards(link, digest, condition.least.level)
         except DataError as error:
-            raise UnfitError("product", f"{name} of {condition.feed}: {error.message}") from None
+            raise UnfitError(
+                "product", f"{name} of {condition.feed}: {error.message}", lasting=False
+            ) from None
     units = condition.least.units
     if units and field.units and units != field.units:
         said = f"{name} of {condition.feed} is in {field.units}, and {condition.least} is waited for"

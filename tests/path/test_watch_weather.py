@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+
+from dynamo.radar.netcdf import write_grid
+from dynamo.radar.storm import storm
 
 HAIL = """
 workflow: ./flow.py:flow
@@ -163,5 +168,61 @@ def test_an_edited_condition_begins_anew(hail):
     hail.until("asleep: not 55 dBZ")
     comes(hail, 0, "asleep")
     hail.write("hail.yaml", (HAIL % "").replace("dBZ", "mm"))
-    assert "storm.geojson of watch.yaml is in dBZ, and 45 mm is waited for" in hail.until("stays as it was")
+    hail.until("warning: hail.yaml: level: storm.geojson of watch.yaml is in dBZ, and 45 mm is waited for")
+    hail.until("hail.yaml: awake: nothing certain was heard of watch.yaml")
     assert hail.end() == 130
+
+
+NOWCAST = """
+workflow: dynamo.workflows.nowcast:nowcast
+inputs: {frames: {files: 'incoming/*.nc', last: 3}}
+params: {horizon: 1, levels: [35, 45], previews: false}
+trigger: {late: 1 h, needs: {frames: {files: 2}}}
+products: products/{run}
+"""
+STORM = """
+workflow: ./seen.py:flow
+inputs: {frame: {files: 'incoming/*.nc', last: 1}}
+trigger:
+  late: 1 h
+  when: {run: nowcast.yaml, product: 'polygons_00.geojson', level: '>= 45 dBZ', area: 10 km2, within: 30 km,
+         of: [[-97.1, 32.85]], hold: 6 min}
+products: products/{run}
+"""
+COPY = """
+from dynamo import Input, Output, task, workflow
+
+@task
+def copy(frame: Input, out: Output):
+    out.write_bytes(b'seen')
+
+@workflow
+def flow(frame: Input):
+    copy(frame, out='seen.txt')
+"""
+
+
+def test_the_built_in_storm_wakes_a_chain_and_leaves_it_asleep(watched):
+    """The real nowcast of its frames: 10 km2 are there in frames 5 to 7 and not in those before or after."""
+    start = watched.start_time - timedelta(minutes=40)
+    frames = storm("line", seed=0, frames=40, every=timedelta(minutes=2), start=start)[:14]
+    for name, text in (("nowcast.yaml", NOWCAST), ("storm.yaml", STORM), ("seen.py", COPY)):
+        watched.write(name, text)
+    watched.start("nowcast.yaml", "storm.yaml", "--cores", "2")
+    by = "SELECT count(*) FROM windows WHERE feed = '%s' AND state NOT IN ('queued', 'running')"
+    seen = "SELECT count(*) FROM sightings"
+    for n, grid in enumerate(frames, 1):
+        part = watched.folder / "incoming" / ".part"
+        write_grid(part, grid)
+        part.rename(watched.folder / "incoming" / f"frame-{grid.time:%Y%m%d-%H%M%S}.nc")
+        watched.wait(lambda n=n: watched.rows(by % "nowcast.yaml") == [(n,)])
+        watched.wait(lambda n=n: watched.rows(seen) == [(n - 1,)])  # the first is no nowcast: it needs two
+        watched.wait(lambda n=n: watched.rows(by % "storm.yaml") == [(n,)])
+    assert watched.end() == 130
+    states = watched.rows("SELECT state FROM windows WHERE feed = 'storm.yaml' ORDER BY time")
+    awake = [
+        n in {0, 1} or 5 <= n <= 11 for n in range(14)
+    ]  # until it was heard; from the storm on, and for the hold
+    assert [state == "done" for (state,) in states] == awake
+    areas = [area for (area,) in watched.rows("SELECT area FROM sightings ORDER BY time")]
+    assert [n for n, area in enumerate(areas, 1) if area >= 10] == [5, 6, 7]
