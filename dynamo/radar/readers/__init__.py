@@ -171,8 +171,7 @@ def read_sweeps(
         read(path, format=reader.name)  # of a damaged file that is the fault
         raise DataError(f"{path}: holds no sweeps of a radar, for it is a {reader.description}")
     with _naming(path, reader):
-        sweeps = reader.moments(path, wanted)
-        held = [sweep for sweep in sweeps if sweep.moments]
+        held = [sweep for sweep in reader.moments(path, wanted) if sweep.moments]
         if not held:
             raise DataError(f"holds no sweep with {' or '.join(wanted) if wanted else 'any known moment'}")
     return sorted(held, key=lambda sweep: (sweep.time, sweep.elevation))

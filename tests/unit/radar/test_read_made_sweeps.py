@@ -407,6 +407,17 @@ def test_where_the_rays_of_odim_look(tmp_path: Path):
     np.testing.assert_array_equal(lost.moments["reflectivity"], plain.moments["reflectivity"][[0, 2]])
 
 
+def test_what_is_not_asked_for_is_not_touched(tmp_path: Path):
+    """A velocity that cannot be read harms nobody who wants reflectivity."""
+    path = odim(tmp_path / "v.h5", [{"data": {"DBZH": (BYTES, SAID), "VRADH": (BYTES, SAID)}}])
+    with h5py.File(path, "a") as file:
+        change_data(file, "dataset1/data2/data", BYTES[0])
+    (sweep,) = read_sweeps(path, moments=["reflectivity"])
+    assert list(sweep.moments) == ["reflectivity"]
+    with pytest.raises(DataError, match=r"v\.h5: dataset1/data2/data is \(4,\)"):
+        read_sweeps(path)
+
+
 def test_nyquist_and_wavelength_of_odim(tmp_path: Path):
     """NI of the data before that of the sweep before that of the file; wavelength in cm, or a frequency in Hz."""
     data = {"VRADH": (BYTES, SAID)}
