@@ -189,6 +189,24 @@ def test_what_a_fill_means(tmp_path: Path):
         np.testing.assert_array_equal(np.isfinite(sweep.moments["reflectivity"]), np.array(known, bool))
 
 
+def test_rays_of_different_lengths_in_one_sweep(tmp_path: Path):
+    """A shorter ray has no value beyond its end, and nothing was looked for there; a row that is too short is named."""
+    field = numbers(3, 5)
+    path = cfradial(tmp_path / "v.nc", [{"fields": {"DBZ": field}}], points=True)
+    with netCDF4.Dataset(path, "a") as file:
+        file["ray_n_gates"][:] = [5, 3, 4]
+        file["ray_start_index"][:] = [0, 7, 10]
+    (sweep,) = read_sweeps(path)
+    row = field.ravel()
+    want = np.array([row[0:5], [*row[7:10], NAN, NAN], [*row[10:14], NAN]])
+    np.testing.assert_array_equal(sweep.moments["reflectivity"], want)
+    assert not sweep.undetect.any()
+    with netCDF4.Dataset(path, "a") as file:
+        file["ray_n_gates"][2] = 6
+    with pytest.raises(DataError, match=r"v\.nc: variable 'DBZ' has 15 points, its rays end at 16"):
+        read_sweeps(path)
+
+
 def test_rays_that_are_not_as_they_should_be(tmp_path: Path):
     """Lost azimuths, rays between sweeps and RHIs are left out; doubled rays stay, a sector is a sector."""
     field = numbers(6, 4)
