@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePath
 from typing import Literal
 
 __all__ = ["Arrival", "Outcome", "Reading", "Seen"]
@@ -64,7 +63,7 @@ class Reading:
 
     def arrival(self, seen: Seen) -> Arrival:
         """Read the name of a file."""
-        name = PurePath(seen.path).name
+        name = seen.path.rpartition("/")[2]  # pathlib takes longer than all else here
         moment = self.time(name)
         time = moment.timestamp() if moment else None if self.needs_time else seen.mtime / 1e9
         match = self.source.search(name) if self.source else None

@@ -8,8 +8,11 @@ who were to wake it are ill. Nothing can go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
 __all__ = ["AHEAD", "USUAL", "Cause", "Sighting", "Wakefulness", "wakefulness"]
@@ -78,25 +81,31 @@ def wakefulness(
     wall
         Unix seconds; sightings further than `AHEAD` after it are not believed.
     """
-    known = [one for one in sightings if one.time <= wall + AHEAD]
+    known = sorted((one for one in sightings if one.time <= wall + AHEAD), key=_rank)
     believed = [one for one in known if not one.wrong]
-    certain = [one for one in believed if one.held or _is_seen(one, believed)]
-    held = max((one for one in certain if one.held), key=_rank, default=None)
-    if not certain:
+    newest_first = range(len(believed) - 1, -1, -1)
+    heard = next((believed[n] for n in newest_first if _is_certain(believed, n)), None)
+    if heard is None:
         return Wakefulness(awake=True, cause="new" if not known and quiet <= hold else "silent")
-    heard = max(certain, key=_rank)
+    held = next((believed[n] for n in newest_first if believed[n].held), None)
     if held is not None and heard.time - held.time > hold:
         held = None
-    now = max([one.time for one in known] + ([] if newest is None else [newest]))
+    now = max(known[-1].time, -math.inf if newest is None else newest)
     if now - heard.time > hold or quiet > hold:
         return Wakefulness(awake=True, cause="silent", held=held, heard=heard)
     return Wakefulness(held is not None, "clear" if held is None else "held", held, heard)
 
 
-def _is_seen(one: Sighting, believed: Iterable[Sighting]) -> bool:
-    """Whether enough of the field was seen to say that nothing is there."""
-    usual = max(other.known for other in believed if one.time - USUAL <= other.time <= one.time)
-    return one.known >= max(LEAST_KNOWN, LEAST_USUAL * usual)
+def _is_certain(believed: Sequence[Sighting], n: int) -> bool:
+    """Whether it is there, or enough of the field was seen to say that it is not."""
+    one = believed[n]
+    lately = believed[
+        bisect_left(believed, one.time - USUAL, key=_time) : bisect_right(believed, one.time, key=_time)
+    ]
+    return one.held or one.known >= max(LEAST_KNOWN, LEAST_USUAL * max(other.known for other in lately))
+
+
+_time = attrgetter("time")
 
 
 def _rank(one: Sighting) -> tuple[float, bool, float, float]:

@@ -24,7 +24,6 @@ from dynamo.runfile.when import WhenRule
 from dynamo.runfile.workflow import load_workflow
 from dynamo.triggers.store import Store
 from dynamo.watch.condition import Condition, condition_of
-from dynamo.watch.sight import UnfitError, sight
 
 __all__ = ["check_products", "find_condition", "misfit", "waits_for"]
 
@@ -118,6 +117,8 @@ def misfit(workspace: Workspace, condition: Condition | None) -> tuple[At, str, 
     """Return why the last run of the other says nothing, and whether the next one will neither; None where it does."""
     if condition is None or not workspace.journal.is_file():
         return None
+    from dynamo.watch.sight import UnfitError, sight  # most run files have no use for it
+
     with suppress(WorkspaceError), Store(workspace.journal) as store, Journal(workspace.journal) as journal:
         for last in store.windows(condition.feed, ("done",), limit=1):
             try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from dynamo.alerts.collection import read_collection
-from dynamo.alerts.extent import around
 from dynamo.errors import DataError, Place
 from dynamo.runfile.paths import under
 from dynamo.runfile.when import Least, WhenRule
@@ -74,7 +73,11 @@ class Condition:
 def condition_of(rule: WhenRule, base: Path, workspace: Path) -> Condition:
     """Return what a run file in the folder `base` waits for; raise `UserError` where its places cannot be used."""
     places = _read(under(base, rule.of)) if isinstance(rule.of, str) else rule.of
-    near = around(places, rule.within) if rule.within is not None else None
+    near = None
+    if rule.within is not None:
+        from dynamo.alerts.extent import around  # most run files have no use for it
+
+        near = around(places, rule.within)
     feed = name_of(under(base, rule.run), workspace)
     return Condition(feed, rule.product, rule.level, rule.area, rule.within, places, near)
 

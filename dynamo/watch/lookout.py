@@ -199,7 +199,8 @@ def lookout(feed: Feed, workspace: Workspace, counts: Counts, label: str) -> Ite
     counts.trouble("when", "")
     if feed.when is None:
         with suppress(DiskFullError), Sightings(workspace.journal) as sightings:
-            sightings.forget_wakings(feed.name)
+            if sightings.waking(feed.name) is not None:  # it was edited
+                sightings.forget_wakings(feed.name)
         yield Awake(feed.trigger.priority)
         return
     with Sightings(workspace.journal) as sightings:

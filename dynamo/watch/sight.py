@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from dynamo.alerts.extent import extent
 from dynamo.alerts.hazard import HazardField, read_hazards
-from dynamo.errors import DataError, nearest
+from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
 from dynamo.journal import Journal, Workspace
 from dynamo.triggers.wakefulness import Sighting
@@ -61,7 +61,7 @@ def _products(journal: Journal, run: str, condition: Condition) -> Iterator[tupl
                 yield name, made.digest
     if not any(fnmatchcase(name, condition.product) for name in names):
         said = f"run {run} of {condition.feed} made no product like {condition.product!r}"
-        raise UnfitError("product", said + nearest(condition.product, names))
+        raise UnfitError("product", f"{said}; it made {', '.join(names[:4]) or 'none'}")
 
 
 def _read(workspace: Workspace, name: str, digest: str, condition: Condition) -> HazardField:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -36,6 +38,13 @@ def begin(watched, said, *options):
     line = watched.until(f"hail.yaml: {said}" if len(options) > 1 else f" {said}")
     watched.until("watching ")
     return line
+
+
+def told(watched, *arguments):
+    """What a command says."""
+    line = [sys.executable, "-c", "from dynamo.cli import main; main()", *arguments]
+    ended = subprocess.run(line, cwd=watched.folder, capture_output=True, text=True, check=False)
+    return ended.stdout + ended.stderr
 
 
 def states(watched):
@@ -170,7 +179,16 @@ def test_an_edited_condition_begins_anew(hail):
     hail.write("hail.yaml", (HAIL % "").replace("dBZ", "mm"))
     hail.until("warning: hail.yaml: level: storm.geojson of watch.yaml is in dBZ, and 45 mm is waited for")
     hail.until("hail.yaml: awake: nothing certain was heard of watch.yaml")
+    assert "  awake: nothing certain was heard of watch.yaml" in told(hail, "status")
+    hail.write("hail.yaml", (HAIL % "").partition("trigger:")[0])
+    hail.until("hail.yaml was edited")
+    hail.wait(lambda: not hail.rows("SELECT 1 FROM wakings"))
     assert hail.end() == 130
+    hail.write("hail.yaml", (HAIL % "").replace("dBZ", "mm"))
+    said = told(hail, "check", "hail.yaml")
+    assert "hail.yaml:6:54: level: storm.geojson of watch.yaml is in dBZ, and 45 mm is waited for" in said
+    hail.write("hail.yaml", (HAIL % "").replace("storm.*", "storms.*"))
+    assert "made no product like 'storms.*'; it made storm.geojson" in told(hail, "check", "hail.yaml")
 
 
 NOWCAST = """
