@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Phase", "PhaseLimits", "period_of", "propagation", "system_phase", "unwrapped"]
 
 
+# Cross-correlation of rain: insects, whose phase is any, have less.
+RAIN = 0.95
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseLimits:
     """How phase is read.
@@ -55,7 +59,7 @@ class Phase:
     slope
         ``(nray, ngate)`` specific differential phase, degrees per km, one-way; NaN where there is none.
     system
-        Degrees that were taken off.
+        Degrees that were taken off; NaN where they could not be told, and so no phase could.
     period
         Degrees after which the file's phase starts anew.
     """
@@ -98,12 +102,15 @@ def propagation(
     good &= ~_stuck(measured, good)
     if "reflectivity" in sweep.moments:
         good &= np.isfinite(sweep.moments["reflectivity"])
+    rain = good
     correlation = sweep.moments.get("cross_correlation")
     if correlation is not None:
-        with np.errstate(invalid="ignore"):
-            good &= ~(correlation < limits.cross_correlation)
+        good &= ~(correlation < limits.cross_correlation)
+        rain = good & (correlation > RAIN)
     step = float(sweep.ranges[1] - sweep.ranges[0]) / 1000
-    own = system_phase(measured, good, period) if system is None else system
+    own = system_phase(measured, rain, period) if system is None else system
+    if np.isnan(own):
+        own = system_phase(measured, good, period)
     half = max(2, round(limits.window / 2000 / step))
     phase, slope = _fitted(measured.astype("f4", copy=False), good, own, period, step, half, limits.scatter)
     return Phase(phase, slope, own, period)
@@ -133,14 +140,14 @@ def system_phase(
 ) -> float:
     """Return the radar's own phase in degrees, from where its rays begin: a tenth of them begins lower.
 
-    A ray begins with the circular mean of its first good gates; one with fewer than `first` does not count, and
-    without any that does the phase is 0. Rays that meet rain before their first good gate begin higher, so the
-    median would be too high.
+    A ray begins with the circular mean of its first good gates; one with fewer than `first` does not count. Rays that
+    meet rain before their first good gate begin higher, so the median would be too high. Where no ray has so many,
+    five are enough, and where none has five nothing is known: NaN, and with it no phase and no attenuation.
     """
     early = good & (np.cumsum(good, axis=1, dtype=np.int32) <= first)
     full = early.sum(axis=1) >= first
     if not full.any():
-        return 0.0
+        return system_phase(phase, good, period, first=5) if first > 5 else float("nan")
     unit = np.exp(2j * np.pi / period * phase[full][early[full]]).reshape(-1, first).sum(axis=1)
     middle = np.angle((unit / np.maximum(np.abs(unit), 1e-9)).sum())
     off = np.angle(unit * np.exp(-1j * middle))

@@ -179,4 +179,28 @@ def test_all_missing_is_all_missing():
     found = propagation(sweep(np.full((4, 500), np.nan, "f4")), PhaseLimits())
     assert found is not None
     assert np.isnan(found.phase).all()
-    assert found.system == 0
+    assert np.isnan(found.system)
+
+
+@pytest.mark.parametrize(("gates", "known"), [(4, False), (5, True), (30, True)])
+def test_a_few_gates_of_echo_do_not_make_up_a_phase(gates: int, known: bool):
+    """A system's phase of 200 degrees is not taken for what the path has added: that would be 56 dB at X band."""
+    phase = np.full((12, 500), np.nan, "f4")
+    phase[:, 100 : 100 + gates] = measured("0..360", 200.0, noise=1.0)[:, :gates]
+    found = propagation(sweep(phase), PhaseLimits(window=400.0))
+    assert found is not None
+    assert np.isfinite(found.phase).any() == known
+    if known:
+        assert np.nanmax(np.abs(found.phase)) < 6
+        assert found.system % 360 == pytest.approx(200, abs=3)
+
+
+def test_insects_do_not_tell_the_systems_phase():
+    """Their phase is any; that of rain, which is better correlated, is asked."""
+    insects = np.random.default_rng(10).uniform(0, 360, (60, 200)).astype("f4")
+    rain = measured("0..360", 100.0, noise=3.0, rays=60)
+    phase = np.concatenate([insects, rain[:, :300]], axis=1)
+    correlation = np.where(np.arange(500) < 200, 0.9, 0.99) * np.ones((60, 1))
+    found = propagation(sweep(phase, cross_correlation=correlation.astype("f4")), PhaseLimits())
+    assert found is not None
+    assert found.system % 360 == pytest.approx(100, abs=3)
