@@ -48,6 +48,7 @@ SCRIPTS = {
     "resume": "Resume after `kill -9`",
     "pool": "On a pool",
     "watch": "From a file to an alert",
+    "reprocess": "Archived days",
     "match": "Matching subscribers and hazards",
     "delivery": "Delivery of alerts",
     "alerts_week": "A week of alerts",

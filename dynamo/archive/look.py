@@ -22,7 +22,7 @@ from dynamo.archive.work import Ended, Todo
 from dynamo.errors import UserError
 from dynamo.graph.units import format_count
 from dynamo.runfile.inputs import beside
-from dynamo.triggers.arrival import Arrival, Outcome
+from dynamo.triggers.arrival import Arrival
 from dynamo.triggers.window import Window
 
 __all__ = ["Looked", "look", "sort_out"]
@@ -40,7 +40,7 @@ class Looked:
     windows: tuple[Window, ...]
     passed: Mapping[float, str]
     arrivals: tuple[Arrival, ...]
-    left_out: tuple[tuple[Arrival, Outcome], ...]
+    left_out: tuple[tuple[Arrival, str], ...]
     scanned: Scanned
 
 
@@ -64,7 +64,9 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
         raise UserError(_nothing(times, first, last, driving))
     passed = {window.time: window.passed for window in found.windows if window.passed}
     passed |= _overwritten(case, [window for window in found.windows if not window.passed])
-    return Looked(range_, found.windows, passed, arrivals, found.left_out, scanned)
+    empty = [feed.readings[seen.input].arrival(seen) for seen in scanned.empty]
+    left_out = (*found.left_out, *((a, "empty") for a in empty if a.time is None or a.time in range_))
+    return Looked(range_, found.windows, passed, arrivals, left_out, scanned)
 
 
 def sort_out(case: Case, looked: Looked, index: Index) -> Iterator[Ended | Todo]:

@@ -21,9 +21,10 @@ __all__ = ["Scanned", "scan"]
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Files, the inode of each path, and paths that could not be looked at, each with why."""
+    """Files, those that are empty (which no watch takes), inodes by path, and what could not be looked at, with why."""
 
     files: tuple[Seen, ...]
+    empty: tuple[Seen, ...]
     inodes: Mapping[str, int]
     unreadable: Mapping[str, str]
 
@@ -41,7 +42,9 @@ def scan(globs: Mapping[str, Sequence[str]]) -> Scanned:
         for pattern in patterns:
             glob = Glob.parse(name, os.path.abspath(os.path.expanduser(pattern)))  # noqa: PTH100, PTH111 - no links
             look.enter(os.path.realpath(glob.base), {Place(glob)})
-    return Scanned(tuple(look.files.values()), look.inodes, look.unreadable)
+    files = tuple(look.files.values())
+    empty = tuple(file for file in files if not file.size)
+    return Scanned(tuple(f for f in files if f.size) if empty else files, empty, look.inodes, look.unreadable)
 
 
 class _Look:
@@ -82,7 +85,11 @@ class _Look:
 
     def _file(self, item: os.DirEntry[str], inputs: Iterable[str]) -> None:
         try:
+            item.path.encode()
             state = item.stat()
+        except UnicodeEncodeError:
+            self.unreadable[ascii(item.path)[1:-1]] = "its name is not UTF-8"
+            return
         except OSError as error:  # a link to what is no more
             self.unreadable[item.path] = error.strerror or str(error)
             return

@@ -30,6 +30,7 @@ _WHY = {
     "outside": "are from outside `from` and `to` of their input",
     "timeless": "have no time in their names",
     "ahead": "are from the future",
+    "empty": "are empty",
     "unreadable": "could not be read",
 }
 

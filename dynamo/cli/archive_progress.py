@@ -18,8 +18,8 @@ __all__ = ["PERIOD", "ArchiveProgress"]
 
 #: Seconds between two lines in a log file.
 PERIOD = 10.0
-#: Windows by whose ends the rate goes: the last of them.
-_LATELY = 200
+#: The rate goes by the windows that ended in so many seconds, and by so many at least.
+_LATELY, _FEWEST = 60.0, 20
 #: Failures that are told as they come; the account in the end has all.
 _FAILURES = 20
 
@@ -39,9 +39,9 @@ class ArchiveProgress:
         self.counts: Counter[str] = Counter()
         self._total, self._quiet, self._left = total, quiet, total
         self._live = not quiet and sys.stderr.isatty()
-        self._ends: deque[float] = deque(maxlen=_LATELY)
+        self._ends: deque[float] = deque()
         self._said: set[str] = set()
-        self._last = self._shown = monotonic()
+        self._last = monotonic()
 
     def begin(self, known: Sequence[Ended], left: int) -> None:
         """Take in what is not run, and how many windows are."""
@@ -61,6 +61,8 @@ class ArchiveProgress:
         self.counts[one.state] += 1
         self._left -= 1
         self._ends.append(monotonic())
+        while len(self._ends) > _FEWEST and self._ends[1] < self._ends[-1] - _LATELY:
+            self._ends.popleft()
         if self._quiet:
             return
         if one.state == "failed" and one.error not in self._said and len(self._said) < _FAILURES:

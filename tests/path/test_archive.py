@@ -242,6 +242,7 @@ def test_what_is_missing_is_told_in_ranges(archive):
         archive.path(number).unlink()
     archive.frame(2, "other")
     (archive.folder / "in" / "notes.json").write_text("{}")
+    archive.path(5).touch()
     for number in (8, 9):
         archive.frame(number, says="left out: a frame")
     found = archive.account()
@@ -257,6 +258,7 @@ def test_what_is_missing_is_told_in_ranges(archive):
     ]
     assert {why: [Path(p).name for p in paths] for why, paths in found["files"].items()} == {
         "duplicate": ["radar-20170329-235700.json"], "timeless": ["notes.json"],
+        "empty": ["radar-20170330-000000.json"],
     }  # fmt: skip
     assert [(one["text"], one["windows"]) for one in found["wrote"]] == [("read: left out: a frame", 2)]
     assert archive.account()["wrote"] == found["wrote"]  # also where it is done already
