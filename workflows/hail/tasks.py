@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynamo.workflows.fault import may_pass
+from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.hail.air import Air
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.place import area_geometry
@@ -30,8 +30,6 @@ __all__ = ["MEASURES", "compose", "identify", "measure"]
 
 #: What of a volume is published: sizes, the index they follow from, and the probabilities.
 MEASURES = ("mesh", "shi", "posh", "poh")
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @task(memory="1 GiB", timeout="2 min", priority=10)
@@ -86,7 +84,7 @@ def identify(
     except UserError as error:
         if geometry is None or not skip_damaged or may_pass(error):
             raise
-        grid = _damaged(sweep, geometry, error)
+        grid = stand_in(sweep, geometry, error, "hail_class")
     write_grid(classes, grid)
 
 
@@ -140,7 +138,7 @@ def measure(
     except UserError as error:
         if geometry is None or not skip_damaged or may_pass(error):
             raise
-        grids = [_damaged(volume[-1], geometry, error, quantity=quantity) for quantity in MEASURES]
+        grids = [stand_in(volume[-1], geometry, error, quantity) for quantity in MEASURES]
     for path, grid in zip(measures, grids, strict=True):
         write_grid(path, grid)
 
@@ -269,19 +267,3 @@ def _measured(
     place = geometry or default_geometry([told])
     grids = [on_grid(told, place, quantity) for quantity in MEASURES]
     return [replace(grid, attributes={**grid.attributes, **where.attributes()}) for grid in grids]
-
-
-def _damaged(path: Path, geometry: Geometry, error: UserError, *, quantity: str = "hail_class") -> Grid:
-    """Return the grid that stands for a file that cannot be used."""
-    import numpy as np
-
-    from dynamo.radar.grid import Grid
-    from dynamo.radar.rolling import DAMAGED, REASON
-
-    name = Path(path).name
-    reason = str(error).replace(str(path), name)
-    print(f"left out: {reason}", file=sys.stderr)
-    nothing = np.full(geometry.shape, np.nan, dtype="f4")
-    return Grid.from_values(
-        nothing, geometry, EPOCH, quantity=quantity, attributes={DAMAGED: name, REASON: reason}
-    )

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
+from dynamo.workflows.names import own_name
 from dynamo.workflows.products import contour, legend, plot
 
 from dynamo.errors import WorkflowError
@@ -70,7 +71,7 @@ def hail(
         "skip_damaged": skip_damaged,
     }
     told = [
-        identify(sweep, highest=highest, classes=f"classes/{_own_name(sweep)}.nc", **shared)
+        identify(sweep, highest=highest, classes=f"classes/{own_name(sweep)}.nc", **shared)
         for sweep in sweeps
     ]
     with fuse("composite"):
@@ -184,15 +185,10 @@ def _check_levels(freezing_level: float | None, minus20_level: float | None) -> 
         raise WorkflowError("`freezing_level` and `minus20_level` go together: give both, or neither")
 
 
-def _own_name(sweep: Input) -> str:
-    """Return the name of a source in this graph, in which no two are the same, below the parameter's folder."""
-    return str(PurePosixPath(sweep.name).relative_to(PurePosixPath(sweep.name).parts[0]))
-
-
 def _volumes(sweeps: Sequence[Input], volume: str | None) -> dict[str, list[Input]]:
     """Return the files of each volume, by a name for it."""
     if volume is None:
-        return {_own_name(sweep): [sweep] for sweep in sweeps}
+        return {own_name(sweep): [sweep] for sweep in sweeps}
     try:
         pattern = re.compile(volume)
     except re.error as error:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dynamo.workflows.fault import may_pass
+from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.place import area_geometry
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dynamo.radar.registry import Registry
 
 __all__ = ["compose", "unfold"]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @task(memory="1 GiB", timeout="2 min", priority=10)
@@ -98,7 +96,7 @@ def unfold(
     except UserError as error:
         if geometry is None or not skip_damaged or may_pass(error):
             raise
-        grid = _damaged(sweep, geometry, error)
+        grid = stand_in(sweep, geometry, error, "wind_speed")
     write_grid(speeds, grid)
 
 
@@ -189,18 +187,3 @@ def _known(sweep: Sweep, registry: Registry) -> Sweep:
             raise
         return sweep
     return replace(radar.calibrated(sweep), radar=radar.name)
-
-
-def _damaged(path: Path, geometry: Geometry, error: UserError) -> Grid:
-    """Return the grid that stands for a file that cannot be used."""
-    import numpy as np
-
-    from dynamo.radar.grid import Grid
-    from dynamo.radar.rolling import DAMAGED, REASON
-
-    name = Path(path).name
-    reason = str(error).replace(str(path), name)
-    print(f"left out: {reason}", file=sys.stderr)
-    nothing = np.full(geometry.shape, np.nan, dtype="f4")
-    about = {DAMAGED: name, REASON: reason}
-    return Grid.from_values(nothing, geometry, EPOCH, quantity="wind_speed", attributes=about)

@@ -8,10 +8,10 @@ Goes wrong: `DataError` where no sweep at all can be used; one radar alone never
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Literal
 
 from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.names import own_name
 from dynamo.workflows.products import contour, legend, plot
 from dynamo.workflows.wind.tasks import compose, unfold
 
@@ -71,7 +71,7 @@ def wind(
         "bounds": bounds, "smooth": smooth, "apart": apart, "min_reflectivity": min_reflectivity,
         "min_correlation": min_correlation, "min_quality": min_quality, "skip_damaged": skip_damaged,
     }  # fmt: skip
-    speeds = [unfold(sweep, speeds=f"speeds/{_own_name(sweep)}.nc", **shared) for sweep in sweeps]
+    speeds = [unfold(sweep, speeds=f"speeds/{own_name(sweep)}.nc", **shared) for sweep in sweeps]
     with fuse("composite"):
         grid = compose(
             speeds, every=every, window=window, expected=expected, level=min(levels), composite="wind.nc"
@@ -91,8 +91,3 @@ def _check_velocities(
     right = len(smooth) == 2 and all(map(is_number, smooth)) and smooth[0] % 2 == 1 and smooth[1] >= 0
     expect(right, "smooth", smooth, "rays, metres: an odd number, and one from 0")
     expect(is_number(apart) and apart > 0, "apart", apart, "more than 0 m/s")
-
-
-def _own_name(sweep: Input) -> str:
-    """Return the name of a source in this graph, in which no two are the same, below the parameter's folder."""
-    return str(PurePosixPath(sweep.name).relative_to(PurePosixPath(sweep.name).parts[0]))
