@@ -31,6 +31,7 @@ Band = Literal["S", "C", "X"]
 BANDS: dict[Band, tuple[float, float]] = {"S": (0.075, 0.15), "C": (0.0375, 0.075), "X": (0.025, 0.0375)}
 SAME_SITE = 5.0  # km
 KM_PER_DEGREE = 111.2
+TYPICAL = 1.0  # degrees: the beam of a weather radar of which nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,24 @@ class Registry:
             if radar not in exact and not radar.misfit(sweep):
                 return replace(radar, name=sweep.radar)
         raise UserError(_unknown(sweep, (*exact, *(r for r in alike if r not in exact)), self.radars))
+
+    def find(self, sweep: Sweep) -> tuple[Radar, str]:
+        """Return the radar of a sweep as `of` does, and a warning for its products: empty where an entry fits.
+
+        Where none does, the radar is one of the band that the file's wavelength is in, of which nothing else is known.
+
+        Raises
+        ------
+        UserError
+            No entry fits, and the file tells no wavelength; the message has the YAML to write.
+        """
+        try:
+            return self.of(sweep), ""
+        except UserError:
+            if (band := band_of(sweep)) is None:
+                raise
+        warning = f"radar {sweep.radar!r} is in no registry: taken as of {band} band, as its files say, uncalibrated"
+        return Radar(sweep.radar, band, TYPICAL), warning
 
 
 def band_of(sweep: Sweep) -> Band | None:

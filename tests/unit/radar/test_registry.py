@@ -106,6 +106,18 @@ def test_an_unknown_radar_says_what_to_write(tmp_path: Path):
             assert read_registry(path).of(a_sweep(odd)).name == odd
 
 
+def test_an_unknown_radar_of_a_known_band_serves_with_a_warning():
+    """Its wavelength says what it is; without one, and where the entry is of another place, nothing does."""
+    registry = read_registry()
+    radar, warning = registry.find(a_sweep("Zeeburg", wavelength=0.053))
+    assert (radar.name, radar.band, radar.scheme) == ("Zeeburg", "C", "c-band")
+    assert warning == "radar 'Zeeburg' is in no registry: taken as of C band, as its files say, uncalibrated"
+    with pytest.raises(UserError, match="write it into a YAML file"):
+        registry.find(a_sweep("Zeeburg"))
+    known, nothing = registry.find(a_sweep("KFWS", wavelength=0.107))
+    assert (known, nothing) == (registry.of(a_sweep("KFWS", wavelength=0.107)), "")
+
+
 def test_the_entry_of_the_tutorial_is_right(tmp_path: Path):
     """The YAML on the page of radars can be read."""
     page = (Path(__file__).parents[3] / "docs" / "reference" / "radars.md").read_text()
