@@ -66,8 +66,8 @@ def identify(
     freezing_level, minus20_level
         Heights of 0 and -20 degrees C in m above sea level, by hand, instead of soundings.
     skip_damaged
-        Let a file that cannot be used, or of a radar that is in no registry, stand for nothing: it is named in the
-        composite, and on stderr with the reason. Where there is no `area` it is an error all the same.
+        Let a file that cannot be used, or of a radar of which nobody knows the band, stand for nothing: it is named in
+        the composite, and on stderr with the reason. Where there is no `area` it is an error all the same.
 
     Raises
     ------
@@ -109,7 +109,8 @@ def measure(
     Parameters
     ----------
     volume
-        The files of one radar: volumes, or sweeps of one.
+        The files of one radar: volumes, or sweeps of one. Those that cannot be read are left out and told, as long as
+        there is one that can.
     measures
         One file for each of `MEASURES`.
     span
@@ -200,7 +201,7 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     from dynamo.radar.scheme import scheme
 
     sweeps = _low_sweeps(path, highest)
-    radar = registry.of(sweeps[0])
+    radar, warning = registry.find(sweeps[0])
     where = air.at(sweeps[-1].time, sweeps[0].latitude, sweeps[0].longitude)
     place = geometry or default_geometry(sweeps)
     grids = [
@@ -216,7 +217,7 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
         )
         for sweep in sweeps
     ]
-    about = {**grids[0].attributes, **where.attributes()}
+    about = _with_warnings({**grids[0].attributes, **where.attributes()}, [warning])
     return replace(composite(grids), attributes=about)
 
 
@@ -245,14 +246,13 @@ def _measured(
     """Return a grid for each of `MEASURES`."""
     from dynamo.radar.hail import REACH, hail, on_grid
     from dynamo.radar.polar import default_geometry
-    from dynamo.radar.readers import read_sweeps
     from dynamo.radar.volume import volumes
 
-    sweeps = [s for path in paths for s in read_sweeps(path, moments=["reflectivity"])]
+    sweeps, warnings = _sweeps_of(paths)
     names = sorted({s.radar for s in sweeps})
     if len(names) != 1:
         raise DataError(f"the files of one volume are of several radars: {', '.join(names)}; say `volume`")
-    radar = registry.of(sweeps[0])
+    radar, warning = registry.find(sweeps[0])
     (volume,) = volumes(
         [radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations}
     ) or (None,)
@@ -265,5 +265,32 @@ def _measured(
     )
     told = replace(told, radar=radar.name)
     place = geometry or default_geometry([told])
+    about = _with_warnings({**told.attributes, **where.attributes()}, [warning, *warnings])
     grids = [on_grid(told, place, quantity) for quantity in MEASURES]
-    return [replace(grid, attributes={**grid.attributes, **where.attributes()}) for grid in grids]
+    return [replace(grid, attributes={**grid.attributes, **about}) for grid in grids]
+
+
+def _sweeps_of(paths: Sequence[Path]) -> tuple[list[Sweep], list[str]]:
+    """Return the sweeps of the files of a volume that can be read, and what is to be said of the others."""
+    from dynamo.radar.readers import read_sweeps
+
+    sweeps: list[Sweep] = []
+    left_out: dict[str, DataError] = {}
+    for path in map(Path, paths):
+        try:
+            sweeps += read_sweeps(path, moments=["reflectivity"])
+        except DataError as error:
+            if may_pass(error):
+                raise
+            left_out[f"not read: {str(error).replace(str(path), path.name)}"] = error
+    if not sweeps:
+        raise next(iter(left_out.values()))
+    for reason in left_out:
+        print(f"left out: {reason.removeprefix('not read: ')}", file=sys.stderr)
+    return sweeps, list(left_out)
+
+
+def _with_warnings(about: dict[str, str | float], warnings: Sequence[str]) -> dict[str, str | float]:
+    """Return the attributes of a grid with further warnings."""
+    said = [str(about.get("warning", "")), *warnings]
+    return {**about, "warning": "; ".join(filter(None, said))} if any(said) else about

@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 from dynamo.workflows.hail import hail, hail_size
@@ -111,16 +112,27 @@ def test_what_the_machine_did_wrong_is_no_fault_of_the_file(tmp_path):
         identify(locked / "..", tmp_path / "b.nc", **PLACE, **LEVELS, skip_damaged=False)
 
 
-def test_a_radar_that_nobody_knows_is_left_out_and_the_log_has_the_yaml_to_write(samples, tmp_path, capsys):
-    """A new radar in the folder does not stop the network."""
+def test_a_radar_that_nobody_knows_is_taken_by_its_band_with_a_warning(samples, tmp_path):
+    """A new radar shows what it can, and says that nothing is known of its calibration."""
     plain = gzip.decompress(newest(samples, "addison").read_bytes())
     assert plain.count(b"addison.tx") == 1
     (tmp_path / "new.nc").write_bytes(plain.replace(b"addison.tx", b"frisco2.tx"))
     identify(tmp_path / "new.nc", tmp_path / "out.nc", **PLACE, **LEVELS)
+    grid = read_grid(tmp_path / "out.nc")
+    assert grid.source == "frisco2.tx"
+    assert grid.attributes["warning"].startswith("radar 'frisco2.tx' is in no registry: taken as of X band")
+
+
+def test_a_radar_of_which_nobody_knows_the_band_is_left_out(samples, tmp_path, capsys):
+    """It does not stop the network, and the log has the YAML to write."""
+    (tmp_path / "new.nc").write_bytes(gzip.decompress(newest(samples, "addison").read_bytes()))
+    with netCDF4.Dataset(tmp_path / "new.nc", "r+") as dataset:
+        dataset.RadarName = "frisco2.tx"
+        dataset.renameVariable("TxFrequency", "Other")
+    identify(tmp_path / "new.nc", tmp_path / "out.nc", **PLACE, **LEVELS)
     said = capsys.readouterr().err
     assert said.startswith("left out: ")
-    assert "frisco2.tx" in said
-    assert "band:" in said
+    assert "band: S  # or C, or X" in said
     with pytest.raises(UserError, match=r"frisco2\.tx"):
         identify(tmp_path / "new.nc", tmp_path / "out.nc", **LEVELS)
 
@@ -202,6 +214,23 @@ def test_a_lost_sweep_is_told(samples, tmp_path):
     outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
     measure(files[:7] + files[8:], outputs, **LEVELS)
     assert read_grid(outputs[0]).attributes["tilts"] == 19
+
+
+def test_a_sweep_that_is_cut_off_does_not_take_the_volume_with_it(samples, tmp_path, capsys):
+    """The nineteen others tell the size; the product names the file and the tilt."""
+    files = []
+    for file in sorted((samples / "hail").glob("MLL*.nc")):
+        files.append(tmp_path / file.name)
+        files[-1].write_bytes(file.read_bytes()[: 9000 if file.name.endswith("007.nc") else None])
+    outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
+    measure(files, outputs, **LEVELS)
+    grid = read_grid(outputs[0])
+    assert grid.attributes["tilts"] == 19
+    assert grid.attributes["missing_tilts"] == "4.5"
+    assert grid.attributes["warning"].startswith("not read: MLL2217907250U.007.nc: ")
+    assert capsys.readouterr().err.startswith("left out: MLL2217907250U.007.nc: ")
+    with pytest.raises(DataError, match="007"):
+        measure([files[6]], outputs, **LEVELS)
 
 
 def test_an_x_band_volume_has_no_size(samples, tmp_path):
