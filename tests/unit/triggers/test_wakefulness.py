@@ -74,6 +74,7 @@ def test_of_what_is_hardly_seen_nothing_counts_as_clear():
     assert not decide(*half).awake  # it is what is usual
     assert decide(seen(0, known=0.04), newest=5).cause == "silent"
     assert decide(seen(0), seen(1, MUCH, known=0.01)).cause == "held"
+    assert decide(seen(1, MUCH, known=0.01)).cause == "held"
 
 
 def test_the_bounds_are_those_of_alerts():

@@ -102,13 +102,16 @@ def test_what_is_too_far_behind_stays_asleep(looked):
         assert comes(found, inbox, store, 3) is False
 
 
-def test_what_was_overtaken_stays_asleep(looked):
+@pytest.mark.parametrize("state", ["running", "done", "failed", "superseded"])
+def test_what_was_overtaken_stays_asleep(looked, state):
     """A window that came later ran before it slept again."""
     with looked() as (found, inbox, store, _):
         heard(found, (0, 0))
         assert comes(found, inbox, store, 1)
         store.add_window("hail.yaml", Window(BEGIN + 2, BEGIN + 2, {}), 0.0)
         store.start("hail.yaml", BEGIN + 2, "run", 0.0)
+        if state != "running":
+            store.end("hail.yaml", BEGIN + 2, state, "", 0.0)
         heard(found, (3, 20))
         assert found.roused(store, inbox) is None
 
@@ -176,3 +179,18 @@ def test_a_run_without_the_product_is_a_trouble_until_one_has_it(looked):
         assert comes(found, inbox, store, 10)
         heard(found, (20, 0))
         assert not counts.troubles
+
+
+def test_a_price_lets_nothing_be_and_rises_with_the_weather(looked):
+    """Also while nothing is known."""
+    with looked(WHEN.replace("hold: 60 s", "hold: 60 s, priority: 10").replace("{when", "{priority: -2, when")) as (
+        found, inbox, store, counts,
+    ):  # fmt: skip
+        asyncio.run(found.listen())
+        assert (found.priority, counts.mood.said) == (10, "priority 10: nothing was heard of now.yaml yet")
+        heard(found, (0, 0))
+        assert found.priority == -2
+        assert not comes(found, inbox, store, 1)
+        heard(found, (2, 20))
+        assert found.priority == 10
+        assert counts.asleep == 0

@@ -185,3 +185,26 @@ def test_every_desk_hears_that_runs_wait_for_room_on_the_disk():
         turns.runs.close()
 
     asyncio.run(main())
+
+
+def test_a_price_that_rises_brings_what_waits_to_the_front():
+    """And one that falls puts it back; what runs goes on."""
+
+    async def main():
+        turns = Turns(1)
+        desks = {feed: Desk(turns) for feed in ("a", "b")}
+        for feed, desk in desks.items():
+            turns.join(feed, FeedRule(0, 1), None, desk)
+        for feed in ("a", "b"):
+            for time in (1.0, 2.0):
+                turns.wait(window(feed, time))
+        turns.price("b", 10)
+        turns.go_on()
+        turns.price("b", -5)
+        turns._ended(SimpleNamespace(run="b-2.0"))
+        await _heard()
+        turns.go_on()
+        assert [desks["b"].told, desks["a"].told] == [[("start", 2.0), ("ended", 2.0)], [("start", 2.0)]]
+        turns.runs.close()
+
+    asyncio.run(main())
