@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynamo.workflows.low import AboveError
+
 if TYPE_CHECKING:
     from dynamo.errors import UserError
     from dynamo.radar.grid import Geometry, Grid
@@ -30,7 +32,10 @@ def may_pass(error: Exception) -> bool:
 
 
 def stand_in(path: Path, geometry: Geometry, error: UserError, quantity: str) -> Grid:
-    """Return the grid that stands for a file that cannot be used, and tell the reason on stderr."""
+    """Return the grid that stands for a file that cannot be used, and tell the reason on stderr.
+
+    One that only looks too high is named in no composite: nothing is wrong with it.
+    """
     import numpy as np
 
     from dynamo.radar.grid import Grid
@@ -40,5 +45,5 @@ def stand_in(path: Path, geometry: Geometry, error: UserError, quantity: str) ->
     reason = str(error).replace(str(path), name)
     print(f"left out: {reason}", file=sys.stderr)
     nothing = np.full(geometry.shape, np.nan, dtype="f4")
-    about = {DAMAGED: name, REASON: reason}
+    about = {DAMAGED: "" if isinstance(error, AboveError) else name, REASON: reason}
     return Grid.from_values(nothing, geometry, EPOCH, quantity=quantity, attributes=about)

@@ -19,7 +19,8 @@ from dynamo.radar.grid import Grid
 
 __all__ = ["DAMAGED", "REASON", "RollCall", "roll_call", "rolling"]
 
-#: The attribute of a grid that stands for a file which could not be read: its name. Such a grid is in no composite.
+#: The attribute of a grid that stands for a file which could not be used: its name, or nothing where that is no fault
+#: of it. Such a grid is in no composite.
 DAMAGED = "damaged_file"
 
 #: The attribute of such a grid that says why.
@@ -102,7 +103,7 @@ def roll_call(
         tuple(used[scan] for scan in sorted(used)),
         _newest_each(ahead),
         _newest_each(empty),
-        tuple(sorted({str(g.attributes[DAMAGED]) for g in damaged})),
+        tuple(sorted({str(g.attributes[DAMAGED]) for g in damaged} - {""})),
         tuple(last.get(radar, radar) for radar in sorted(away)),
     )
 

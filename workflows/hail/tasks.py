@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.hail.air import Air
 from dynamo.workflows.kept import Identity, keep
+from dynamo.workflows.low import low_sweeps
 from dynamo.workflows.place import area_geometry
 
 from dynamo.errors import DataError, UserError
@@ -194,13 +195,14 @@ def compose(
 
 
 def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Registry, highest: float) -> Grid:
-    """Return the worst of the sweeps of a file that are not above `highest` degrees, on one grid."""
+    """Return the worst of the low sweeps of a file, those of dual polarisation if there are any, on one grid."""
     from dynamo.radar.composite import composite
     from dynamo.radar.hydrometeors import classified
     from dynamo.radar.polar import default_geometry, to_grid
     from dynamo.radar.scheme import scheme
 
-    sweeps = _low_sweeps(path, highest)
+    low = low_sweeps(path, highest, "reflectivity")
+    sweeps = [s for s in low if "differential_reflectivity" in s.moments] or low
     radar, warning = registry.find(sweeps[0])
     where = air.at(sweeps[-1].time, sweeps[0].latitude, sweeps[0].longitude)
     place = geometry or default_geometry(sweeps)
@@ -219,18 +221,6 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     ]
     about = _with_warnings({**grids[0].attributes, **where.attributes()}, [warning])
     return replace(composite(grids), attributes=about)
-
-
-def _low_sweeps(path: Path, highest: float) -> list[Sweep]:
-    """Return the sweeps of a file that are not above `highest` degrees; of dual polarisation, if there are any."""
-    from dynamo.radar.readers import read_sweeps
-
-    sweeps = [s for s in read_sweeps(path) if "reflectivity" in s.moments]
-    low = [s for s in sweeps if s.elevation <= highest]
-    if not low:
-        there = ", ".join(f"{s.elevation:.1f}" for s in sweeps) or "none with reflectivity"
-        raise DataError(f"{path}: holds no sweep up to {highest:g} degrees (`highest`); there are: {there}")
-    return [s for s in low if "differential_reflectivity" in s.moments] or low
 
 
 def _measured(

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.kept import Identity, keep
+from dynamo.workflows.low import low_sweeps
 from dynamo.workflows.place import area_geometry
 
-from dynamo.errors import DataError, UserError
+from dynamo.errors import UserError
 from dynamo.graph import Input, Output, task, tell
 
 if TYPE_CHECKING:
@@ -160,22 +161,10 @@ def _wind(
     from dynamo.radar.polar import default_geometry
     from dynamo.radar.wind import wind_grid, wind_speed
 
-    sweeps = _low_sweeps(path, highest, tuple(how["minimum"]))
+    sweeps = low_sweeps(path, highest, "velocity", moments=tuple(how["minimum"]))
     place = geometry or default_geometry(sweeps)
     grids = [wind_grid(wind_speed(_known(sweep, registry), **how), place, **where) for sweep in sweeps]
     return replace(composite(grids), attributes=grids[0].attributes)
-
-
-def _low_sweeps(path: Path, highest: float, moments: Sequence[str]) -> list[Sweep]:
-    """Return the sweeps of a file that hold velocities and are not above `highest` degrees."""
-    from dynamo.radar.readers import read_sweeps
-
-    sweeps = [s for s in read_sweeps(path, moments=("velocity", *moments)) if "velocity" in s.moments]
-    low = [s for s in sweeps if s.elevation <= highest]
-    if not low:
-        there = ", ".join(f"{s.elevation:.1f}" for s in sweeps) or "none with velocities"
-        raise DataError(f"{path}: holds no sweep up to {highest:g} degrees (`highest`); there are: {there}")
-    return low
 
 
 def _known(sweep: Sweep, registry: Registry) -> Sweep:

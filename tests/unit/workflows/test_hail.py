@@ -163,6 +163,16 @@ def test_a_sweep_too_high_is_refused_with_those_there_are(samples, tmp_path):
         identify(newest(samples, "addison"), tmp_path / "a.nc", highest=1.0, **LEVELS)
 
 
+def test_a_sweep_too_high_is_no_damaged_file(samples, classes, tmp_path, capsys):
+    """It is left out of the composite without a word but in its own log."""
+    identify(newest(samples, "addison"), tmp_path / "high.nc", highest=1.0, **PLACE, **LEVELS)
+    assert "no sweep up to 1 degrees" in capsys.readouterr().err
+    compose([tmp_path / "high.nc", classes["denton"]], tmp_path / "hail.nc")
+    assert "damaged_files" not in read_grid(tmp_path / "hail.nc").attributes
+    with pytest.raises(DataError, match=r"no usable sweep.*no sweep up to 1 degrees"):
+        compose([tmp_path / "high.nc"], tmp_path / "hail.nc")
+
+
 def test_a_sounding_of_another_year_is_told_on_every_product(samples, tmp_path):
     """The climatology stands in, and polygons and image say so."""
     old = next((samples / "sounding").glob("OUN_1999*"), None) or next((samples / "sounding").glob("*.OAX"))
