@@ -59,6 +59,8 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
         min(times, default=math.inf) if first is None else first,
         max(times, default=-math.inf) if last is None else last,
     )
+    if math.inf in (range_.first, -range_.last):
+        raise UserError("give --from and --to: there are no files by whose times a range could begin or end")
     found = replay(feed.rules, feed.schedule, arrivals, range_, wall) if range_.first <= range_.last else None
     if found is None or not found.windows:
         raise UserError(_nothing(times, first, last, driving))
@@ -81,13 +83,13 @@ def sort_out(case: Case, looked: Looked, index: Index) -> Iterator[Ended | Todo]
         if before is not None and not digest.forced and _is_done(before, asked, states):
             yield Ended(window, "reused", before.run, wrote=before.wrote)
         else:
-            yield Todo(window, asked, None if digest.forced else before)
+            yield Todo(window, asked, None if case.selection.force else before)
 
 
 class Digests:
-    """What each window is asked to be, as a digest. `forced` is whether they are run in any case.
+    """What each window is asked to be, as a digest. `forced` is whether all go to the engine in any case.
 
-    So is what runs in images: which these are by now, Docker says to the engine.
+    That is so for what runs in containers too: which images these are by now, Docker says to the engine.
     """
 
     def __init__(self, case: Case, scanned: Scanned) -> None:
@@ -109,9 +111,10 @@ def _is_done(before: Entry, asked: str, states: States) -> bool:
 
 def _check_files(case: Case, arrivals: Sequence[Arrival], driving: Sequence[str]) -> None:
     """Refuse where what makes windows has no file at all, or none with a time."""
-    there = {a.input for a in arrivals}
+    there, timed = {a.input for a in arrivals}, {a.input for a in arrivals if a.time is not None}
+    needed = {i.name for i in case.feed.rules.inputs if i.quorum}
     for name in driving:
-        if case.feed.rules.inputs and name in there and not any(a.time for a in arrivals if a.input == name):
+        if name in (there & needed) - timed:
             example = Path(next(a.path for a in arrivals if a.input == name)).name
             raise UserError(
                 f"{name}: no file has a time in its name, as {example!r}; say with `time:` where it stands"

@@ -117,7 +117,7 @@ class Work:
         if self._begun % _COLLECT == 0:
             gc.collect()
         before, request = one.before, None
-        if before is not None and before.asked == one.asked and not before.done:
+        if before is not None and before.asked == one.asked:
             request = self._case.resumed(self._journal, before.run, -self._begun)
         if request is None:
             request = self._case.request(

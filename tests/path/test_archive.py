@@ -65,8 +65,9 @@ class Archive:
         self, rules: str = "last: 2", trigger: str = "{}", products: str = "products/{time}", more: str = ""
     ) -> None:
         """Write the run file."""
+        rules = rules if "files" in rules else f"files: 'in/*.json', {rules}"
         (self.folder / "run.yaml").write_text(
-            f"workflow: ./flow.py:flow\ninputs: {{frames: {{files: 'in/*.json', {rules}}}}}\n"
+            f"workflow: ./flow.py:flow\ninputs: {{frames: {{{rules}}}}}\n"
             f"trigger: {trigger}\nproducts: '{products}'\n{more}"
         )
 
@@ -165,11 +166,15 @@ def test_what_was_removed_or_edited_is_made_again_and_nothing_else(archive):
     (archive.folder / "flow.py").write_text(FLOW.replace("{colour}", "{colour}!"))
     assert counts(archive.account()) == {"done": 12}
     assert archive.marked() == sorted(f"draw {n}" for n in range(12))
-    archive.frame(5, more="echo")
-    assert counts(archive.account()) == {
-        "done": 2,
-        "reused": 10,
-    }  # its own window, and the next that knows it
+    archive.frame(5, more="echo")  # of its own window, and of the next that knows it
+    assert counts(archive.account()) == {"done": 2, "reused": 10}
+    archive.say(products="products/{run}")
+    archive.run()
+    folders = {folder: text for folder, text in archive.made().items() if folder.startswith("flow-")}
+    (archive.folder / "products" / next(iter(folders)) / "drawn.txt").unlink()
+    assert counts(archive.account()) == {"done": 1, "reused": 11}
+    assert {folder: archive.made()[folder] for folder in folders} == folders  # in the same place
+    assert len(archive.made()) == 24
 
 
 @pytest.mark.parametrize("products", ["products/{time}", "products/{run}"])
@@ -297,6 +302,11 @@ def test_a_clock_makes_the_windows_of_its_ticks(archive):
         ),
         ({"rules": "time: 'scan%Y%j'"}, WHOLE, "frames: no file has a time in its name, as 'radar-"),
         ({"more": "engine: htcondor\n"}, WHOLE, "run.yaml:5:9: a range of time is run on this machine"),
+        (
+            {"trigger": "{every: 1 min}", "rules": "files: 'none/*'"},
+            ("--from", "2017-03-29T00:00"),
+            "give --from and --to",
+        ),
         ({}, ("--at-once", "2"), "--at-once is for a range of time"),
         ({}, (*WHOLE, "--only", "drwa"), "no task, step or output of that name (did you mean 'draw'?)"),
         ({}, (*WHOLE, "--param", "color=blue"), "'color' (did you mean 'colour'?)"),
