@@ -251,8 +251,8 @@ def _told(volume: Volume, levels: tuple[float, float], band: str, fit: str) -> d
     told: dict[str, str | float] = {
         "mesh_fit": fit,
         "band": band,
-        "freezing_level": levels[0],
-        "minus20_level": levels[1],
+        "freezing_level_m": round(levels[0], 1),
+        "minus20_level_m": round(levels[1], 1),
         "tilts": float(len(volume.sweeps)),
     }
     if volume.missing:
