@@ -1,6 +1,6 @@
-"""Run a case over a range with one warm engine; what is done already is told and not run.
+"""Run the windows of a range with one warm engine; what is done already is told and not run.
 
-Enters: a case, what was looked at, and a workspace. Leaves: how each window ended, told one by one. Goes wrong: another
+Enters: what was looked at, and a workspace. Leaves: how each window ended, told one by one. Goes wrong: another
 process has the same range file (`UserError`), the machine (`InfrastructureError`), Ctrl-C (`KeyboardInterrupt`).
 """
 
@@ -28,7 +28,6 @@ BESIDE = 1
 
 
 def archive(
-    case: Case,
     looked: Looked,
     workspace: Workspace,
     begin: Callable[[Sequence[Ended], int], None],
@@ -59,13 +58,13 @@ def archive(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM.
     """
-    feed, rule = case.feed, case.feed.runfile.engine
+    case, feed, rule = looked.case, looked.case.feed, looked.case.feed.runfile.engine
     with (
         _alone(workspace, feed.name),
         Journal(workspace.journal) as journal,
         Index(workspace.journal, feed.name) as index,
     ):
-        found = list(sort_out(case, looked, index))
+        found = list(sort_out(looked, index))
         todo = [one for one in found if isinstance(one, Todo)]
         begin([one for one in found if isinstance(one, Ended)], len(todo))
         if not todo:

@@ -7,7 +7,7 @@ whatever is wrong with the run file as a whole (`UserError`), before anything ru
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -43,8 +43,7 @@ class Case:
     draft
         What it says, with places.
     params, inputs
-        Overrides, as `dynamo.runfile.preparation.prepare` takes them; `inputs` of those alone that are the same in all
-        windows.
+        Overrides, as `dynamo.runfile.preparation.prepare` takes them.
     selection
         What of each window is run.
     parts
@@ -76,7 +75,8 @@ class Case:
             if not paths and not signature.parameters[name].many:
                 raise UserError(f"{name}: there is no file of it, and {signature.name} takes one")
         draft = replace(self.draft, faults=Faults(self.draft.faults.file), lost=set(self.draft.lost))
-        prepared = make_real(draft, params=self.params, inputs={**self.inputs, **files})
+        same = {name: paths for name, paths in self.inputs.items() if name not in self.feed.globs}
+        prepared = make_real(draft, params=self.params, inputs={**same, **files})
         run = new_run_id(prepared.graph.name, time.time())
         products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
         told = settings(prepared, products.folder, self.selection)
@@ -96,6 +96,13 @@ class Case:
             return replace(again(journal, run), priority=priority)
         except UserError:
             return None
+
+    def same_in_all(self, names: Collection[str]) -> Case:
+        """Return the case with all files of these inputs in each window."""
+        feed = self.feed
+        rules = replace(feed.rules, inputs=tuple(i for i in feed.rules.inputs if i.name not in names))
+        globs = {name: said for name, said in feed.globs.items() if name not in names}
+        return replace(self, feed=replace(feed, rules=rules, globs=globs))
 
     def digest(self) -> str:
         """Return a digest of all that decides what a window makes, but for its files.
@@ -154,10 +161,9 @@ def open_case(
     readings = {name: replace(reading, needs_time=True) for name, reading in feed.readings.items()}
     parts = understand(draft, params=params, inputs=inputs, without=globs)
     draft.faults.check()
-    same = {name: said for name, said in inputs.items() if name not in globs}
     feed = replace(feed, globs=globs, readings=readings)
     code = CodeVersions(None, module_folders(feed.runfile.workflow, feed.path.parent))
-    return Case(feed, draft, params, same, selection, parts, code)
+    return Case(feed, draft, params, inputs, selection, parts, code)
 
 
 def _check(draft: Draft) -> None:

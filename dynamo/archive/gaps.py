@@ -70,8 +70,9 @@ class Account:
     machine: bool
 
 
-def account(looked: Looked, ended: Sequence[Ended], rules: Rules) -> Account:
+def account(looked: Looked, ended: Sequence[Ended]) -> Account:
     """Say of a range what is missing, and how its windows ended; those that did not are `left`."""
+    rules = looked.case.feed.rules
     among = [window.time for window in looked.windows]
 
     def grouped(said: Iterable[tuple[str, Ended]]) -> tuple[Group, ...]:

@@ -32,10 +32,11 @@ __all__ = ["Looked", "look", "sort_out"]
 class Looked:
     """The windows of a range, the files it is made of, and those that are in none.
 
-    `passed` are windows that are not run, each with why; `arrivals` all files that were found, `unreadable` paths that
-    could not be looked at.
+    `case` is as it holds for them, with inputs without times the same in all; `passed` are windows that are not run,
+    each with why; `arrivals` all files that were found, `scanned` also those that could not be looked at.
     """
 
+    case: Case
     range: Range
     windows: tuple[Window, ...]
     passed: Mapping[float, str]
@@ -50,8 +51,11 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
     Raises `UserError` where there is no file of what makes windows, no window of that time, or their products would
     all go into one folder.
     """
-    feed, scanned = case.feed, scan(case.feed.globs)
-    arrivals = tuple(feed.readings[seen.input].arrival(seen) for seen in scanned.files)
+    scanned = scan(case.feed.globs)
+    arrivals = tuple(case.feed.readings[seen.input].arrival(seen) for seen in scanned.files)
+    case = case.same_in_all(_untimed(case, arrivals))
+    feed = case.feed
+    arrivals = tuple(a for a in arrivals if a.input in feed.globs)
     driving = [i.name for i in feed.rules.inputs if i.drives] or list(feed.globs)
     times = [a.time for a in arrivals if a.time is not None and a.input in driving]
     _check_files(case, arrivals, driving)
@@ -68,12 +72,12 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
     passed |= _overwritten(case, [window for window in found.windows if not window.passed])
     empty = [feed.readings[seen.input].arrival(seen) for seen in scanned.empty]
     left_out = (*found.left_out, *((a, "empty") for a in empty if a.time is None or a.time in range_))
-    return Looked(range_, found.windows, passed, arrivals, left_out, scanned)
+    return Looked(case, range_, found.windows, passed, arrivals, left_out, scanned)
 
 
-def sort_out(case: Case, looked: Looked, index: Index) -> Iterator[Ended | Todo]:
+def sort_out(looked: Looked, index: Index) -> Iterator[Ended | Todo]:
     """Yield each window, the oldest first: as it ended already, or as it is to be run."""
-    digest, states = Digests(case, looked.scanned), States()
+    case, digest, states = looked.case, Digests(looked.case, looked.scanned), States()
     known = index.entries(looked.range.first, looked.range.last)
     for window in looked.windows:
         if window.time in looked.passed:
@@ -95,7 +99,12 @@ class Digests:
     def __init__(self, case: Case, scanned: Scanned) -> None:
         self.forced = bool(case.selection.force or case.feed.runfile.engine.container)
         self._looks = {f.path: f"{f.size} {f.mtime} {scanned.inodes.get(f.path, 0)}" for f in scanned.files}
-        self._head = f"{case.digest()} {case.static(States())}"
+        same = sorted(
+            f"{f.input} {f.path} {self._looks[f.path]}"
+            for f in scanned.files
+            if f.input not in case.feed.globs
+        )
+        self._head = f"{case.digest()} {case.static(States())} {same}"
 
     def of(self, window: Window) -> str:
         """Return the digest of a window."""
@@ -107,6 +116,16 @@ class Digests:
 
 def _is_done(before: Entry, asked: str, states: States) -> bool:
     return before.done and before.asked == asked and before.stamp == states.stamp(before.paths()) != ""
+
+
+def _untimed(case: Case, arrivals: Sequence[Arrival]) -> set[str]:
+    """Return the inputs that start no windows and of which no file has a time in its name, as of a few soundings.
+
+    All of their files are in each window: which of them holds when is for the workflow to say.
+    """
+    starting = {i.name for i in case.feed.rules.inputs if i.drives}
+    timed = {a.input for a in arrivals if a.time is not None}
+    return {a.input for a in arrivals} - timed - starting if timed else set()
 
 
 def _check_files(case: Case, arrivals: Sequence[Arrival], driving: Sequence[str]) -> None:

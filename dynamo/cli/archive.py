@@ -69,12 +69,12 @@ def run_range(
     try:
         with progress.shown():
             archive(
-                case, looked, workspace, known, over,
+                looked, workspace, known, over,
                 at_once=at_once, cores=cores, inline=inline, first=spawned,
             )  # fmt: skip
     except (KeyboardInterrupt, InfrastructureError) as error:
         broken = error
-    found = account(looked, sorted(ended, key=lambda one: one.window.time), case.feed.rules)
+    found = account(looked, sorted(ended, key=lambda one: one.window.time))
     tells = case.feed.runfile.alerts is not None
     with suppress(BrokenPipeError):
         _tell(found, looked.range, time.monotonic() - began, tells=tells, as_json=as_json)

@@ -321,6 +321,28 @@ def test_what_cannot_be_is_refused_before_anything_runs(archive, said, options, 
     assert archive.marked() == []
 
 
+def test_files_without_times_that_start_nothing_are_the_same_in_all_windows(archive):
+    """As soundings are; where one more comes, all windows are run again."""
+    (archive.folder / "flow.py").write_text(
+        FLOW.replace("flow(frames: list[Input],", "flow(frames: list[Input], air: list[Input],").replace(
+            "draw(read(frames, out='numbers.json')", "draw(read([*air, *frames], out='numbers.json')"
+        )
+    )
+    (archive.folder / "air").mkdir()
+    for name in ("one", "two"):
+        (archive.folder / "air" / f"{name}.json").write_text(f'{{"number": "{name}"}}')
+    archive.say(trigger="{every: 1 min}", more="")
+    text = (archive.folder / "run.yaml").read_text().replace("inputs: {", "inputs: {air: 'air/*.json', ")
+    (archive.folder / "run.yaml").write_text(text)
+    assert counts(archive.account()) == {"done": 12}
+    assert archive.made()[times([3])[0]] == '["one", "two", 2, 3] red'
+    assert counts(archive.account()) == {"reused": 12}
+    (archive.folder / "air" / "three.json").write_text('{"number": 3}')
+    assert counts(archive.account()) == {"done": 12}
+    assert counts(archive.account("--input", "air=air/one.json")) == {"done": 12}
+    assert archive.made()[times([3])[0]] == '["one", 2, 3] red'
+
+
 def test_a_window_is_refused_where_one_folder_is_for_all_by_its_time(archive):
     """An input that is the same in all windows may be newer than each of them."""
     (archive.folder / "flow.py").write_text(

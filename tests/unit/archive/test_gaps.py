@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,9 +30,16 @@ def frame(seconds, source="", name="scan"):
 def looked(rules, arrivals, first, last, schedule=None):
     range_ = Range(DAY + first, DAY + last)
     found = replay(rules, schedule, arrivals, range_, 1e10)
+    case = SimpleNamespace(feed=SimpleNamespace(rules=rules))
     passed = {w.time: w.passed for w in found.windows if w.passed}
     return Looked(
-        range_, found.windows, passed, tuple(arrivals), found.left_out, Scanned((), (), {}, {"/lost": "no"})
+        case,
+        range_,
+        found.windows,
+        passed,
+        tuple(arrivals),
+        found.left_out,
+        Scanned((), (), {}, {"/lost": "no"}),
     )
 
 
@@ -50,19 +58,19 @@ def test_a_day_without_a_gap_has_none():
             times.append(times[-1] + steps[n % len(steps)])
             n += 1
         there = looked(ONE, [frame(t) for t in times], 0, times[-1])
-        assert gaps(account(there, [], ONE.__class__(ONE.inputs))) == []
+        assert gaps(account(there, [])) == []
 
 
 def test_gaps_are_where_data_are_missing():
     """At the beginning, in between, and at the end, each with how many are missing; of each source by itself."""
     times = [t for t in range(300, 3000, 60) if not 900 < t < 1200]
-    found = account(looked(ONE, [frame(t) for t in times], 0, 3600), [], ONE)
+    found = account(looked(ONE, [frame(t) for t in times], 0, 3600), [])
     assert gaps(found) == [
         ("scan", "", 900, 1200, 4), ("scan", "", 0, 300, 5), ("scan", "", times[-1], 3600, 11),
     ]  # fmt: skip
     rules = Rules((InputRules("scan", sources=2, quorum=1),), tolerance=10)
     other = [frame(t + 5, "B") for t in times if t != 600] + [frame(100, "C")]
-    found = account(looked(rules, [frame(t, "A") for t in times] + other, 300, 2400), [], rules)
+    found = account(looked(rules, [frame(t, "A") for t in times] + other, 300, 2400), [])
     assert gaps(found) == [
         ("scan", "A", 900, 1200, 4),
         ("scan", "B", 545, 665, 1),
@@ -75,7 +83,7 @@ def test_with_a_clock_data_need_not_come_more_often_than_it_ticks():
     """A gap is longer than its step, and than that of the data."""
     rules = Rules((InputRules("scan", last=1, drives=False),))
     times = [t for t in range(0, 3600, 60) if not 600 < t < 780 and not 1200 < t < 2400]
-    found = account(looked(rules, [frame(t) for t in times], 0, 3540, Every(300)), [], rules)
+    found = account(looked(rules, [frame(t) for t in times], 0, 3540, Every(300)), [])
     assert gaps(found) == [("scan", "", 1200, 2400, 3)]
 
 
@@ -83,7 +91,7 @@ def test_with_a_clock_data_need_not_come_more_often_than_it_ticks():
 def test_gaps_and_data_do_not_overlap(present, step):
     """Whatever is missing, no gap has data inside, and all data of a whole day has no gap."""
     times = sorted(t * step for t in present)
-    found = account(looked(ONE, [frame(t) for t in times], times[0], times[-1]), [], ONE)
+    found = account(looked(ONE, [frame(t) for t in times], times[0], times[-1]), [])
     for gap in found.gaps:
         assert not [t for t in times if gap.first - DAY < t < gap.last - DAY]
         assert gap.missing >= 1
@@ -96,7 +104,7 @@ def test_sources_that_windows_lack_are_told_as_stretches():
     rules = Rules((InputRules("scan", sources=3, quorum=2),), tolerance=10)
     there = [frame(t, "A") for t in range(0, 600, 60)]
     there += [frame(t + 5, "B") for t in range(0, 600, 60) if not 100 < t < 300]
-    found = account(looked(rules, there, 0, 600), [], rules)
+    found = account(looked(rules, there, 0, 600), [])
     assert [(g.text, g.windows, len(g.stretches)) for g in found.missing] == [
         ("scan: B", 3, 1), ("scan: 2 of 3 sources were ever there", 10, 1),
     ]  # fmt: skip
@@ -123,7 +131,7 @@ def test_the_account_in_words_and_as_json():
         else Ended(w, "reused", "before", warnings=(f"draw-{n}: code changed",))
         for n, w in enumerate(there.windows)
     ]
-    found = account(there, ended[:-1], ONE)
+    found = account(there, ended[:-1])
     said = in_words(found, there.range, 30.0).splitlines()
     assert said[0] == "failed: read: no echo in 0 (1 window: 2017-03-29 00:00:00Z)"
     assert said[1] == "  see dynamo status run-0"
