@@ -21,6 +21,9 @@ __all__ = ["compass", "describe", "hazard_words", "headline", "now_of", "plain",
 #: Made later than this after the analysis, or earlier than this before it, the data is played again.
 REPLAY = timedelta(hours=1)
 
+#: Hazards whose levels are classes, without a unit: from which level on they are what.
+CLASSES = {"HAIL": ((2.5, "graupel or small hail"), (3.5, "hail"), (4.5, "large hail"))}
+
 _POINTS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"]
 # Joiners are part of names in many scripts; the other format characters turn text around or hide it.
 _JOINERS = "\u200c\u200d"
@@ -56,8 +59,11 @@ def now_of(alert: Alert) -> datetime:
 
 
 def hazard_words(alert: Alert) -> str:
-    """Return what comes, as in ``STORM 45 dBZ``."""
-    return plain(f"{alert.hazard} {alert.level:g} {alert.units}")
+    """Return what comes, as in ``STORM 45 dBZ``, ``HAIL 20 mm`` or, where levels are classes, ``HAIL (large hail)``."""
+    if alert.units not in {"", "1"}:
+        return plain(f"{alert.hazard} {alert.level:g} {alert.units}")
+    names = [name for least, name in CLASSES.get(alert.hazard, ()) if alert.level >= least]
+    return plain(f"{alert.hazard} ({names[-1]})" if names else f"{alert.hazard} {alert.level:g}")
 
 
 def headline(alert: Alert) -> str:

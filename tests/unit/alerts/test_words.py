@@ -25,6 +25,23 @@ OVER = replace(ALERT, kind="cancelled", onset=None, ends=None, polygons=None)
 
 
 @pytest.mark.parametrize(
+    ("hazard", "level", "units", "said"),
+    [
+        ("HAIL", 20.0, "mm", "HAIL 20 mm"),
+        ("HAIL", 3.5, "1", "HAIL (hail)"),
+        ("HAIL", 5.0, "1", "HAIL (large hail)"),
+        ("HAIL", 3.0, "", "HAIL (graupel or small hail)"),
+        ("HAIL", 1.0, "1", "HAIL 1"),
+        ("WIND", 20.0, "m s-1", "WIND 20 m s-1"),
+        ("FOG", 2.0, "1", "FOG 2"),
+    ],
+)
+def test_classes_are_told_in_words_and_numbers_with_their_units(hazard, level, units, said):
+    """Nobody knows what hail of 3.5 is."""
+    assert hazard_words(replace(ALERT, hazard=hazard, level=level, units=units)) == said
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({}, "STORM 45 dBZ comes within 10 km of Baylor Medical Center in 12 min (07:51 UTC)"),
