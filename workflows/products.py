@@ -13,7 +13,7 @@ from dynamo.workflows.kept import field_of
 
 from dynamo.graph import Input, Output, task
 
-__all__ = ["contour", "legend", "plot"]
+__all__ = ["contour", "draw", "legend", "plot"]
 
 
 @task(memory="512 MiB", timeout="1 min")
@@ -56,3 +56,14 @@ def legend(grid: Input, image: Output) -> None:
     from dynamo.radar.palette import colours
 
     write_legend(Path(image), colours(field_of(grid).quantity))
+
+
+@task(memory="1 GiB", timeout="2 min", priority=-10)
+def draw(grid: Input, figure: Output, *, levels: Sequence[float], title: str) -> None:
+    """Draw a grid as a map for people, with outlines at `levels`, scale and legend, of the part where something is.
+
+    `title` stands above it, before the time.
+    """
+    from dynamo.radar.figure import write_contact_sheet
+
+    write_contact_sheet(Path(figure), [field_of(grid)], levels=levels, title=title)

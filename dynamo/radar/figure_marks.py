@@ -132,7 +132,7 @@ def draw_colour_bar(figure: Figure, palette: Palette, bands: Sequence[Band]) -> 
     for spine in axis.spines.values():
         spine.set_visible(False)
     axis.annotate(
-        f"{palette.title.lower()}, {palette.units}",
+        palette.title.lower() + (f", {palette.units}" if palette.units != "1" else ""),
         (1, 0.5),
         (8, 0),
         xycoords="axes fraction",
@@ -146,7 +146,7 @@ def draw_colour_bar(figure: Figure, palette: Palette, bands: Sequence[Band]) -> 
         figure.text(
             1 - 0.5 / width,
             0.6 / height,
-            f"outlines: {', '.join(levels)} {palette.units}",
+            f"outlines: {', '.join(levels)}" + (f" {palette.units}" if palette.units != "1" else ""),
             ha="right",
             va="center",
             size=9,

@@ -72,7 +72,7 @@ def legend(palette: Palette, height: int = 320, *, missing: str = "") -> NDArray
         return _with_missing(legend(palette, height - _FOOT), palette, missing)
     size, bar = _SIZE, _BAR
     words = {tick: lettering(f"{tick:g}", size) for tick in palette.ticks}
-    heading = lettering(palette.units, size)
+    heading = lettering(palette.units if palette.units != "1" else "class", size)
     width = max(heading.shape[1], bar + 8 + max(w.shape[1] for w in words.values())) + 8
     out = np.full((height, width), shade(palette, np.zeros(1, dtype=np.uint8))[0], dtype=np.uint8)
     _put(out, palette, heading, 3, 4)

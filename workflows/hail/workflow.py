@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
 from dynamo.workflows.names import own_name
-from dynamo.workflows.products import contour, legend, plot
+from dynamo.workflows.products import contour, draw, legend, plot
 
 from dynamo.errors import WorkflowError
 from dynamo.graph import Input, fuse, workflow
@@ -44,6 +44,7 @@ def hail(
     freezing_level: float | None = None,
     minus20_level: float | None = None,
     skip_damaged: bool = True,
+    previews: bool = True,
 ) -> None:
     """Tell hail by dual polarisation, sweep by sweep, and join the sweeps of all radars that reported.
 
@@ -57,6 +58,8 @@ def hail(
         Of the polygons, in values of ``hail_class``; outlines of fewer positions are left out.
     every, window, expected
         As for `compose`.
+    previews
+        Also draw the composite as a map for people.
     """
     _check(sweeps, area, cells, levels, min_points, every, window)
     expect(is_number(highest) and highest > 0, "highest", highest, "more than 0 degrees")
@@ -81,6 +84,8 @@ def hail(
         plot(grid, image="hail.png", bounds="hail.json")
         contour(grid, levels=levels, min_points=min_points, hazard="HAIL", polygons="hail.geojson")
         legend(grid, image="legend.png")
+        if previews:
+            draw(grid, levels=levels, title="Hail at", figure="hail_map.png")
 
 
 @workflow
@@ -102,6 +107,7 @@ def hail_size(
     freezing_level: float | None = None,
     minus20_level: float | None = None,
     skip_damaged: bool = True,
+    previews: bool = True,
 ) -> None:
     """Tell the size of hail by whole volumes of radars of S or C band, and join those of all radars that reported.
 
@@ -119,6 +125,8 @@ def hail_size(
         Of the polygons, in mm; outlines of fewer positions are left out.
     every, window, expected
         As for `compose`.
+    previews
+        Also draw the composite as a map for people.
     """
     groups = _volumes(sweeps, volume)
     _check(list(groups), area, cells, levels, min_points, every, window, units="mm")
@@ -159,6 +167,8 @@ def hail_size(
             legend(grid, image=f"legend_{quantity}.png")
             if quantity == "mesh":
                 contour(grid, levels=levels, min_points=min_points, hazard="HAIL", polygons="mesh.geojson")
+                if previews:
+                    draw(grid, levels=levels, title="Size of hail at", figure="mesh_map.png")
 
 
 def _check(

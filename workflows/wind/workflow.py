@@ -12,7 +12,7 @@ from typing import Literal
 
 from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.names import own_name
-from dynamo.workflows.products import contour, legend, plot
+from dynamo.workflows.products import contour, draw, legend, plot
 from dynamo.workflows.wind.tasks import compose, unfold
 
 from dynamo.errors import WorkflowError
@@ -42,6 +42,7 @@ def wind(
     window: float = 5.0,
     expected: Sequence[str] = (),
     skip_damaged: bool = True,
+    previews: bool = True,
 ) -> None:
     """Map the highest radial wind near the ground, of all sweeps of a window.
 
@@ -57,6 +58,8 @@ def wind(
         Of the polygons, m/s; outlines of fewer positions are left out.
     every, window, expected
         As for `compose`.
+    previews
+        Also draw the composite as a map for people.
     """
     check_polygons(levels, min_points, floor=0.0, units="m s-1")
     check_grid(area, cells)
@@ -79,6 +82,8 @@ def wind(
         plot(grid, image="wind.png", bounds="wind.json")
         contour(grid, levels=levels, min_points=min_points, hazard="WIND", polygons="wind.geojson")
         legend(grid, image="legend.png")
+        if previews:
+            draw(grid, levels=levels, title="Radial wind near the ground at", figure="wind_map.png")
 
 
 def _check_velocities(

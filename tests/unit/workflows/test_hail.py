@@ -265,7 +265,14 @@ def test_the_graph_has_a_task_a_sweep_and_files_of_one_name_do_not_meet():
     made = [task.outputs["classes"] for task in graph.tasks.values() if task.step == "identify"]
     assert len(set(made)) == 3
     assert all(name.startswith("classes/") for name in made)
-    assert {t.step for t in graph.tasks.values()} == {"identify", "compose", "plot", "contour", "legend"}
+    assert {t.step for t in graph.tasks.values()} == {
+        "identify",
+        "compose",
+        "plot",
+        "contour",
+        "legend",
+        "draw",
+    }
 
 
 def test_volumes_are_told_apart_by_names():

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
-from dynamo.workflows.products import contour, legend, plot
+from dynamo.workflows.products import contour, draw, legend, plot
 from PIL import Image
 
 from dynamo.radar.grid import Geometry, Grid
-from dynamo.radar.netcdf import write_grid
+from dynamo.radar.netcdf import read_grid, write_grid
 from dynamo.radar.quantities import QUANTITIES
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
@@ -72,3 +72,20 @@ def test_every_quantity_has_its_image_and_legend(tmp_path, quantity):
     assert orjson.loads((tmp_path / "a.json").read_bytes())["units"] == QUANTITIES[quantity].units
     with Image.open(tmp_path / "legend.png") as image:
         assert image.size[1] == 320
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_map_for_people_is_drawn_also_of_nothing(tmp_path, empty):
+    """A clear day is a product like any other."""
+    grid = blob(tmp_path / "a.nc")
+    if empty:
+        seen = read_grid(grid)
+        nothing = Grid.from_values(
+            np.full(seen.geometry.shape, np.nan), seen.geometry, NOON, quantity="hail_class",
+            undetect=np.ones(seen.geometry.shape, bool),
+        )  # fmt: skip
+        write_grid(grid, nothing)
+    draw(grid, tmp_path / "map.png", levels=[3.5], title="Hail at")
+    with Image.open(tmp_path / "map.png") as image:
+        assert min(image.size) > 300
+        assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 20

@@ -56,7 +56,7 @@ def test_three_radars_make_one_map_with_image_polygons_and_legend(tmp_path, inco
     made, products = run(tmp_path, incoming, expected=["denton.tx", "midlothian.tx"])
     assert not made.failures
     assert {p.name for p in products.iterdir()} == {
-        "wind.nc", "wind.png", "wind.json", "wind.geojson", "legend.png", "speeds",
+        "wind.nc", "wind.png", "wind.json", "wind.geojson", "wind_map.png", "legend.png", "speeds",
     }  # fmt: skip
     grid = read_grid(products / "wind.nc")
     assert grid.quantity == "wind_speed"
@@ -74,7 +74,7 @@ def test_three_radars_make_one_map_with_image_polygons_and_legend(tmp_path, inco
     area = sum(f["properties"]["area_km2"] for f in polygons["features"])
     width, height = grid.geometry.cell_size_km()
     assert area == pytest.approx((grid.values >= 20).sum() * width * height, rel=0.15)
-    for name in ("wind.png", "legend.png"):
+    for name in ("wind.png", "wind_map.png", "legend.png"):
         with Image.open(products / name) as picture:
             picture.verify()
 
@@ -85,8 +85,8 @@ def test_the_next_window_unfolds_only_what_is_new(tmp_path, incoming, samples):
     (incoming / f"{SWEEPS[2]}.netcdf.gz").unlink()
     shutil.copy(samples / "casa" / "denton.tx-20170329-073827.netcdf.gz", incoming)
     second, _ = run(tmp_path, incoming)
-    assert (first.ran, first.reused) == (3 + 4, 0)
-    assert (second.ran, second.reused) == (1 + 4, 2)
+    assert (first.ran, first.reused) == (3 + 5, 0)
+    assert (second.ran, second.reused) == (1 + 5, 2)
 
 
 def test_what_cannot_be_used_is_left_out_and_told(tmp_path, incoming, capfd):
