@@ -26,6 +26,8 @@ __all__ = ["join"]
 SPLITS = 3
 #: Over so many rays or gates, empty but for the last, a border reaches at most.
 RAYS, GATES = 20, 60
+#: What leads by so large a share of what was enough in the last round is joined in this one: few rounds for mere noise.
+PATIENCE = 0.7
 #: Folds between two regions, from -SPAN to SPAN - 1.
 SPAN = 32
 
@@ -196,10 +198,9 @@ def _decide(a: Any, b: Any, weight: Any) -> Any:
 
 
 @compiled
-def _unite(parent: Any, offset: Any, votes: Any, best: Any, lead: Any) -> None:
-    """Join pairs of regions, the surest first, down to half of its lead."""
+def _unite(parent: Any, offset: Any, votes: Any, best: Any, lead: Any, enough: float) -> None:
+    """Join pairs of regions, the surest first, those whose best vote leads by `enough`."""
     a, b, folds = votes
-    enough = lead.max() / 2
     for p in np.argsort(-lead):
         if lead[p] < enough:
             break
@@ -231,12 +232,14 @@ def join(v: NDArray[np.float32], nyquist: float) -> tuple[NDArray[np.int32], NDA
     label, count = _label(v, nyquist)
     parent, offset = np.arange(count), np.zeros(count, dtype=np.int64)
     a, b, folds, weight = _borders(v, label, nyquist)
+    enough = math.inf
     while True:
         a, b, folds, weight = _gather(parent, offset, a, b, folds, weight)
         best, lead = _decide(a, b, weight)
         if lead.size == 0 or lead.max() <= 1e-9:
             break
-        _unite(parent, offset, (a, b, folds), best, lead)
+        enough = PATIENCE * min(enough, lead.max())
+        _unite(parent, offset, (a, b, folds), best, lead, enough)
     component = np.full(v.shape, -1, dtype=np.int32)
     turns = np.zeros(v.shape, dtype=np.int16)
     for i in range(v.shape[0]):
