@@ -128,7 +128,7 @@ def small(folder: Path, count: int) -> Iterator[Row]:
     seconds, _ = ranged(folder)
     note = f"{count:,} windows in {seconds:.2f} s, the start of dynamo with it"
     yield Row(
-        "a window that is done, told", seconds / count * 1000, "ms", 0.5 if count > 1000 else None, note=note
+        "a window that is done, told", seconds / count * 1000, "ms", 1.0 if count > 1000 else None, note=note
     )
 
 
