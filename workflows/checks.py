@@ -13,7 +13,7 @@ from typing import Any
 
 from dynamo.errors import WorkflowError
 
-__all__ = ["check_grid", "check_polygons", "check_sweeps", "expect", "is_number"]
+__all__ = ["check_grid", "check_joined", "check_polygons", "check_sweeps", "expect", "is_number"]
 
 #: On fewer cells along a side echoes cannot be tracked: see `dynamo.radar.motion_methods`.
 FEWEST = 32
@@ -53,6 +53,14 @@ def check_grid(area: Sequence[float] | None, cells: Sequence[int] | None) -> Non
         lacking, given = ("area", "cells") if area is None else ("cells", "area")
         raise WorkflowError(
             f"`{given}` is given without `{lacking}`; they go together: give both, or neither"
+        )
+
+
+def check_joined(files: Sequence[object], area: Sequence[float] | None) -> None:
+    """Refuse several files without a grid to join them on."""
+    if len(files) > 1 and area is None:
+        raise WorkflowError(
+            "several files are joined on one grid: give `area` (west, south, east, north) and `cells` (columns, rows)"
         )
 
 

@@ -13,7 +13,7 @@ from dynamo.workflows.kept import field_of
 
 from dynamo.graph import Input, Output, task
 
-__all__ = ["contour", "draw", "legend", "plot"]
+__all__ = ["contour", "draw", "legend", "plot", "publish"]
 
 
 @task(memory="512 MiB", timeout="1 min")
@@ -67,3 +67,22 @@ def draw(grid: Input, figure: Output, *, levels: Sequence[float], title: str) ->
     from dynamo.radar.figure import write_contact_sheet
 
     write_contact_sheet(Path(figure), [field_of(grid)], levels=levels, title=title)
+
+
+def publish(
+    grid: Input,
+    name: str,
+    *,
+    levels: Sequence[float],
+    min_points: int,
+    hazard: str,
+    title: str,
+    previews: bool,
+    palette: str = "legend.png",
+) -> None:
+    """Describe all products of a grid that people are warned by: image, polygons, legend, and with `previews` a map."""
+    plot(grid, image=f"{name}.png", bounds=f"{name}.json")
+    contour(grid, levels=levels, min_points=min_points, hazard=hazard, polygons=f"{name}.geojson")
+    legend(grid, image=palette)
+    if previews:
+        draw(grid, levels=levels, title=title, figure=f"{name}_map.png")

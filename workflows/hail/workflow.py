@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
 from dynamo.workflows.names import own_name
-from dynamo.workflows.products import contour, draw, legend, plot
+from dynamo.workflows.products import legend, plot, publish
 
 from dynamo.errors import WorkflowError
 from dynamo.graph import Input, fuse, workflow
@@ -64,28 +64,27 @@ def hail(
     _check(sweeps, area, cells, levels, min_points, every, window)
     expect(is_number(highest) and highest > 0, "highest", highest, "more than 0 degrees")
     _check_levels(freezing_level, minus20_level)
-    shared = {
-        "soundings": soundings,
-        "radars": radars,
-        "area": area,
-        "cells": cells,
-        "freezing_level": freezing_level,
-        "minus20_level": minus20_level,
-        "skip_damaged": skip_damaged,
-    }
     told = [
-        identify(sweep, highest=highest, classes=f"classes/{own_name(sweep)}.nc", **shared)
+        identify(
+            sweep, highest=highest, soundings=soundings, radars=radars, area=area, cells=cells,
+            freezing_level=freezing_level, minus20_level=minus20_level, skip_damaged=skip_damaged,
+            classes=f"classes/{own_name(sweep)}.nc",
+        )
         for sweep in sweeps
-    ]
+    ]  # fmt: skip
     with fuse("composite"):
         grid = compose(
             told, every=every, window=window, expected=expected, level=min(levels), composite="hail.nc"
         )
-        plot(grid, image="hail.png", bounds="hail.json")
-        contour(grid, levels=levels, min_points=min_points, hazard="HAIL", polygons="hail.geojson")
-        legend(grid, image="legend.png")
-        if previews:
-            draw(grid, levels=levels, title="Hail at", figure="hail_map.png")
+        publish(
+            grid,
+            "hail",
+            levels=levels,
+            min_points=min_points,
+            hazard="HAIL",
+            title="Hail at",
+            previews=previews,
+        )
 
 
 @workflow
@@ -133,42 +132,26 @@ def hail_size(
     expect(is_number(span) and span > 0, "span", span, "more than 0 minutes")
     expect(is_number(reach) and reach > 10, "reach", reach, "more than 10 km")
     _check_levels(freezing_level, minus20_level)
-    shared = {
-        "soundings": soundings,
-        "radars": radars,
-        "area": area,
-        "cells": cells,
-        "freezing_level": freezing_level,
-        "minus20_level": minus20_level,
-        "skip_damaged": skip_damaged,
-    }
     told = [
         measure(
-            files,
-            span=span,
-            reach=reach,
-            fit=fit,
-            measures=[f"volumes/{name}.{q}.nc" for q in MEASURES],
-            **shared,
+            files, span=span, reach=reach, fit=fit, soundings=soundings, radars=radars, area=area, cells=cells,
+            freezing_level=freezing_level, minus20_level=minus20_level, skip_damaged=skip_damaged,
+            measures=[f"volumes/{name}.{quantity}.nc" for quantity in MEASURES],
         )
         for name, files in groups.items()
-    ]
-    for number, quantity in enumerate(MEASURES):
+    ]  # fmt: skip
+    joined = {"every": every, "window": window, "expected": expected}
+    with fuse("mesh"):
+        grid = compose([each[0] for each in told], level=min(levels), composite="mesh.nc", **joined)
+        publish(
+            grid, "mesh", levels=levels, min_points=min_points, hazard="HAIL", title="Size of hail at",
+            previews=previews, palette="legend_mesh.png",
+        )  # fmt: skip
+    for number, quantity in enumerate(MEASURES[1:], 1):
         with fuse(quantity):
-            grid = compose(
-                [each[number] for each in told],
-                every=every,
-                window=window,
-                expected=expected,
-                level=min(levels) if quantity == "mesh" else None,
-                composite=f"{quantity}.nc",
-            )
+            grid = compose([each[number] for each in told], composite=f"{quantity}.nc", **joined)
             plot(grid, image=f"{quantity}.png", bounds=f"{quantity}.json")
             legend(grid, image=f"legend_{quantity}.png")
-            if quantity == "mesh":
-                contour(grid, levels=levels, min_points=min_points, hazard="HAIL", polygons="mesh.geojson")
-                if previews:
-                    draw(grid, levels=levels, title="Size of hail at", figure="mesh_map.png")
 
 
 def _check(
@@ -184,10 +167,7 @@ def _check(
     check_polygons(levels, min_points, floor=0.0, units=units)
     check_grid(area, cells)
     check_sweeps(every, window, 90.0)
-    if len(sweeps) > 1 and area is None:
-        raise WorkflowError(
-            "several files are joined on one grid: give `area` (west, south, east, north) and `cells` (columns, rows)"
-        )
+    check_joined(sweeps, area)
 
 
 def _check_levels(freezing_level: float | None, minus20_level: float | None) -> None:
@@ -209,5 +189,5 @@ def _volumes(sweeps: Sequence[Input], volume: str | None) -> dict[str, list[Inpu
         found = pattern.search(name)
         if found is None:
             raise WorkflowError(f"`volume` is {volume!r}, which matches nothing in the name {name!r}")
-        groups.setdefault(found.group(1) if pattern.groups else found.group(), []).append(sweep)
+        groups.setdefault((pattern.groups and found.group(1)) or found.group(), []).append(sweep)
     return groups

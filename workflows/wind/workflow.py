@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from dynamo.workflows.checks import check_grid, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.names import own_name
-from dynamo.workflows.products import contour, draw, legend, plot
+from dynamo.workflows.products import publish
 from dynamo.workflows.wind.tasks import compose, unfold
 
-from dynamo.errors import WorkflowError
 from dynamo.graph import Input, fuse, workflow
 
 __all__ = ["wind"]
@@ -65,10 +64,7 @@ def wind(
     check_grid(area, cells)
     check_sweeps(every, window, highest)
     _check_velocities(band, bounds, smooth, apart)
-    if len(sweeps) > 1 and area is None:
-        raise WorkflowError(
-            "several files are joined on one grid: give `area` (west, south, east, north) and `cells` (columns, rows)"
-        )
+    check_joined(sweeps, area)
     shared = {
         "radars": radars, "area": area, "cells": cells, "highest": highest, "band": band, "above": above,
         "bounds": bounds, "smooth": smooth, "apart": apart, "min_reflectivity": min_reflectivity,
@@ -79,11 +75,10 @@ def wind(
         grid = compose(
             speeds, every=every, window=window, expected=expected, level=min(levels), composite="wind.nc"
         )
-        plot(grid, image="wind.png", bounds="wind.json")
-        contour(grid, levels=levels, min_points=min_points, hazard="WIND", polygons="wind.geojson")
-        legend(grid, image="legend.png")
-        if previews:
-            draw(grid, levels=levels, title="Radial wind near the ground at", figure="wind_map.png")
+        publish(
+            grid, "wind", levels=levels, min_points=min_points, hazard="WIND", previews=previews,
+            title="Radial wind near the ground at",
+        )  # fmt: skip
 
 
 def _check_velocities(
