@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -230,6 +231,7 @@ def measure(quick: bool) -> Iterator[Row | str]:
     minutes = 2 if quick else 5
     network, cpu, peak = watched(minutes)
     sweeps, composites, winds, nowcasts = (network.lags(name) for name in RUNFILES)
+    shutil.rmtree(network.folder)
     late = len(network.shown) - len(sweeps.seconds) - 12 - minutes
     note = f"{minutes} min, {len(sweeps.seconds)} sweeps of {len(PLACES)} radars"
     for share, most in ((50, None), (95, 5.0)):
