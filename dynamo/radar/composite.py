@@ -6,18 +6,25 @@ wrong: grids that do not fit together (`DataError`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import numpy as np
 
 from dynamo.errors import DataError
 from dynamo.radar.grid import Grid
 
-__all__ = ["composite", "composites", "frame_time", "scan_of"]
+__all__ = ["SAME_TILT", "Scan", "composite", "composites", "scans_of"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Degrees within which two elevations are one tilt.
+SAME_TILT = 0.15 + 1e-6
+
+#: Name and site of a radar, and the elevation of its tilt.
+Scan: TypeAlias = tuple[str, str, float]
 
 
 def composite(grids: Sequence[Grid]) -> Grid:
@@ -81,26 +88,42 @@ def composites(
     window = 1.5 * every if window is None else window
     if not (every > timedelta(0) and window > timedelta(0)):
         raise DataError("the time between frames and the window of a composite must be positive")
-    ordered = sorted(grids, key=lambda g: (g.time, scan_of(g)))
+    scans = scans_of(grids)
+    ordered = sorted(grids, key=lambda g: (g.time, scans[id(g)]))
     if not ordered:
         return []
     frames = []
-    time = frame_time(ordered[0].time, every)
+    number = -((EPOCH - ordered[0].time) // every)
     while True:
-        latest = {scan_of(g): g for g in ordered if time - window < g.time <= time}
+        time = EPOCH + number * every
+        latest = {scans[id(g)]: g for g in ordered if time - window < g.time <= time}
         if latest:
             frames.append(composite([latest[k] for k in sorted(latest)]).with_time(time))
         if time >= ordered[-1].time:
             return frames
-        time += every
+        number += 1
 
 
-def frame_time(time: datetime, every: timedelta) -> datetime:
-    """Return the first whole multiple of `every`, from midnight UTC, that is not before `time`."""
-    return EPOCH - (EPOCH - time) // every * every
+def scans_of(grids: Iterable[Grid]) -> dict[int, Scan]:
+    """Return which radar and tilt each grid shows, by its `id`: name, site, and the lowest elevation of the tilt.
+
+    Elevations of one radar that differ by no more than `SAME_TILT` are one tilt: they vary a little from turn to turn.
+    """
+    of_radar: dict[tuple[str, str], list[Grid]] = {}
+    for grid in grids:
+        of_radar.setdefault(
+            (str(grid.attributes.get("radar", grid.source)), str(grid.attributes.get("site", ""))), []
+        ).append(grid)
+    scans: dict[int, Scan] = {}
+    for radar, own in of_radar.items():
+        lowest = before = -np.inf
+        for grid in sorted(own, key=_elevation):
+            if _elevation(grid) - before > SAME_TILT:
+                lowest = _elevation(grid)
+            before = _elevation(grid)
+            scans[id(grid)] = (*radar, lowest)
+    return scans
 
 
-def scan_of(grid: Grid) -> tuple[str, float]:
-    """Return which radar and tilt a grid shows; tilts within half a degree are the same."""
-    elevation = float(grid.attributes.get("elevation", 0.0))
-    return str(grid.attributes.get("radar", grid.source)), round(elevation * 2) / 2
+def _elevation(grid: Grid) -> float:
+    return float(grid.attributes.get("elevation", 0.0))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from dynamo.radar.grid import Cell, Grid
+from dynamo.radar.grid import Grid
 from dynamo.radar.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -79,15 +79,8 @@ def hazard_properties(
 
 
 def known_share(grid: Grid) -> float:
-    """Return the share of a grid's cells of which something is known, an echo or surely none: 0 to 1.
-
-    Of the wind near the ground it is the share of the cells where a beam is near the ground: the others can never be
-    known, and that is no outage.
-    """
-    cells = grid.status.size
-    if grid.quantity == "wind_speed":
-        cells = int(np.count_nonzero(grid.status != np.uint8(Cell.OUT_OF_RANGE)))
-    return round(int(np.count_nonzero(grid.known)) / max(cells, 1), 4)
+    """Return the share of a grid's cells of which something is known, an echo or surely none: 0 to 1."""
+    return round(int(np.count_nonzero(grid.known)) / grid.status.size, 4)
 
 
 def _stamp(time: datetime) -> str:

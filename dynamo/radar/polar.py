@@ -28,6 +28,7 @@ __all__ = [
     "BINS_PER_DEGREE",
     "Sweep",
     "beam_height",
+    "cell_heights",
     "default_geometry",
     "nearest_rays",
     "slant_range",
@@ -200,8 +201,19 @@ def to_grid(sweep: Sweep, geometry: Geometry, *, moment: str = "reflectivity") -
         out_of_range=~inside,
         quantity=moment,
         source=sweep.radar,
-        attributes={"radar": sweep.radar, "elevation": round(sweep.elevation, 2), **sweep.attributes},
+        attributes={
+            "radar": sweep.radar,
+            "site": f"{sweep.latitude:.3f} {sweep.longitude:.3f}",
+            "elevation": round(sweep.elevation, 2),
+            **sweep.attributes,
+        },
     )
+
+
+def cell_heights(sweep: Sweep, geometry: Geometry) -> NDArray[np.floating]:
+    """Return the height in m above sea level of the beam's axis over each cell, ``(ny, nx)``; infinite out of reach."""
+    _, slant = _place(sweep.latitude, sweep.longitude, round(sweep.elevation, 1), geometry)
+    return np.where(np.isfinite(slant), beam_height(slant, sweep.elevation, sweep.altitude), np.inf)
 
 
 @lru_cache(maxsize=16)

@@ -8,16 +8,19 @@ could be used (`DataError`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 
 from dynamo.errors import DataError
-from dynamo.radar.composite import composite, frame_time, scan_of
+from dynamo.radar.composite import composite, scans_of
 from dynamo.radar.grid import Grid
 
-__all__ = ["DAMAGED", "REASON", "RollCall", "roll_call", "rolling"]
+__all__ = [
+    "AHEAD", "DAMAGED", "REASON", "RollCall", "made_of", "names_of", "newest_of", "radar_of", "roll_call", "rolling",
+    "shared_by",
+]  # fmt: skip
 
 #: The attribute of a grid that stands for a file which could not be used: its name, or nothing where that is no fault
 #: of it. Such a grid is in no composite.
@@ -30,7 +33,7 @@ REASON = "reason"
 AHEAD = timedelta(seconds=30)
 
 #: Attributes that belong to one sweep, not to what was made of several.
-OWN = {"radar", "elevation"}
+OWN = {"radar", "site", "elevation", "span_s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,6 @@ def roll_call(
     grids: Iterable[Grid],
     now: datetime,
     *,
-    every: timedelta,
     window: timedelta,
     expected: Collection[str] = (),
 ) -> RollCall:
@@ -85,24 +87,27 @@ def roll_call(
         files with the attribute `DAMAGED`.
     now
         Aware. A sweep that ended more than half a minute later is of a radar whose clock is ahead.
-    every, window, expected
+    window, expected
         As for `rolling`.
     """
-    grids = sorted(grids, key=lambda g: (g.time, _radar(g)))
+    grids = sorted(grids, key=lambda g: (g.time, radar_of(g)))
     damaged = [g for g in grids if DAMAGED in g.attributes]
     whole = [g for g in grids if DAMAGED not in g.attributes]
     ahead = [g for g in whole if g.time > now + AHEAD]
     empty = [g for g in whole if g.time <= now + AHEAD and not g.known.any()]
     usable = [g for g in whole if g.time <= now + AHEAD and g.known.any()]
-    time = frame_time(usable[-1].time, every) if usable else now
-    used = {scan_of(g): g for g in usable if time - window < g.time}
-    last = {_radar(g): f"{_radar(g)} {g.time:%H:%M:%S}" for g in usable}
-    away = {*expected, *map(_radar, whole)} - {_radar(g) for g in used.values()}
+    time = usable[-1].time if usable else now
+    scans = scans_of(usable)
+    used = {scans[id(g)]: g for g in usable if time - window < g.time}
+    names = names_of(whole)
+    last = newest_of(usable, names)
+    away = {*names.values(), *set(expected) - {radar_of(g) for g in whole}}
+    away -= {names[id(g)] for g in used.values()}
     return RollCall(
         time,
         tuple(used[scan] for scan in sorted(used)),
-        _newest_each(ahead),
-        _newest_each(empty),
+        tuple(newest_of(ahead, names).values()),
+        tuple(newest_of(empty, names).values()),
         tuple(sorted({str(g.attributes[DAMAGED]) for g in damaged} - {""})),
         tuple(last.get(radar, radar) for radar in sorted(away)),
     )
@@ -112,55 +117,79 @@ def rolling(
     grids: Iterable[Grid],
     now: datetime,
     *,
-    every: timedelta = timedelta(minutes=1),
     window: timedelta = timedelta(minutes=5),
     expected: Collection[str] = (),
 ) -> Grid:
     """Make the newest composite of the sweeps that are there.
 
-    Its time is the first whole multiple of `every` that follows the newest sweep; it takes of each radar and tilt the
-    newest sweep that ended within `window` before, as `dynamo.radar.composite.composites` does.
+    Its time is that of the newest sweep; it takes of each radar and tilt the newest sweep that ended within `window`
+    before.
 
     Returns
     -------
     Grid
         With the attributes ``radars`` (each with the time of its newest sweep), ``sweeps`` (how many),
-        ``oldest_sweep_s`` (the age of the oldest at the time of the composite), those of `RollCall`, and those on which
+        ``oldest_sweep_s`` (how much older than it the oldest is), those of `RollCall`, and those on which
         all sweeps agree; ``warning`` holds the warnings of all.
 
     Raises
     ------
     DataError
-        No sweep is usable; the message says of each why. `every` or `window` is not positive.
+        No sweep is usable; the message says of each why. `window` is not positive.
     """
-    if not (every > timedelta(0) and window > timedelta(0)):
-        raise DataError("the time between composites and their window must be positive")
+    if not window > timedelta(0):
+        raise DataError("the window of a composite must be positive")
     grids = list(grids)
-    called = roll_call(grids, now, every=every, window=window, expected=expected)
+    called = roll_call(grids, now, window=window, expected=expected)
     if not called.used:
         said = [f"{name}: {words}" for name, words in called.attributes.items()]
         said += dict.fromkeys(str(g.attributes[REASON]) for g in grids if REASON in g.attributes)
         raise DataError(f"no usable sweep to make a composite of; {'; '.join(said) or 'there is none'}")
     about = {
-        **_shared(called.used),
-        "radars": ", ".join(_newest_each(called.used)),
-        "sweeps": float(len(called.used)),
-        "oldest_sweep_s": (called.time - min(g.time for g in called.used)).total_seconds(),
+        **shared_by(called.used),
+        "radars": ", ".join(newest_of(called.used, names_of(grids)).values()),
+        **made_of(called.used, called.time),
         **called.attributes,
     }
     return replace(composite(called.used), time=called.time, attributes=about)
 
 
-def _radar(grid: Grid) -> str:
+def made_of(grids: Sequence[Grid], time: datetime) -> dict[str, float]:
+    """Return how many sweeps are in the grids, and how many seconds before `time` the oldest ended.
+
+    A grid of several sweeps says in ``sweeps`` how many, and in ``span_s`` by how much the oldest is older.
+    """
+    ages = [(time - g.time).total_seconds() + float(g.attributes.get("span_s", 0.0)) for g in grids]
+    return {
+        "sweeps": sum(float(g.attributes.get("sweeps", 1.0)) for g in grids),
+        "oldest_sweep_s": max(ages),
+    }
+
+
+def radar_of(grid: Grid) -> str:
+    """Return the name of a grid's radar."""
     return str(grid.attributes.get("radar", grid.source))
 
 
-def _newest_each(grids: Sequence[Grid]) -> tuple[str, ...]:
-    newest = {_radar(g): g.time for g in sorted(grids, key=attrgetter("time"))}
-    return tuple(f"{radar} {newest[radar]:%H:%M:%S}" for radar in sorted(newest))
+def names_of(grids: Iterable[Grid]) -> dict[int, str]:
+    """Return what the radar of each grid is called, by the grid's `id`: with its place where another has its name."""
+    grids = list(grids)
+    sites: dict[str, set[str]] = {}
+    for grid in grids:
+        sites.setdefault(radar_of(grid), set()).add(str(grid.attributes.get("site", "")))
+    return {
+        id(g): f"{name} at {g.attributes.get('site', '')}" if len(sites[name := radar_of(g)]) > 1 else name
+        for g in grids
+    }
 
 
-def _shared(grids: Sequence[Grid]) -> dict[str, str | float]:
+def newest_of(grids: Iterable[Grid], names: Mapping[int, str]) -> dict[str, str]:
+    """Return the radars of grids by name, in order, each with the time of its newest sweep."""
+    found = {names[id(g)]: g.time for g in sorted(grids, key=attrgetter("time"))}
+    return {name: f"{name} {found[name]:%H:%M:%S}" for name in sorted(found)}
+
+
+def shared_by(grids: Sequence[Grid]) -> dict[str, str | float]:
     """Return the attributes on which all agree, and every warning once."""
     first = grids[0].attributes
     same = {

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dynamo.errors import DataError
-from dynamo.radar.composite import composite, frame_time
+from dynamo.radar.composite import composite, scans_of
 from dynamo.radar.dealias import dealias, despeckle
 from dynamo.radar.gates import highest
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.polar import Sweep, beam_height, to_grid
-from dynamo.radar.rolling import AHEAD, DAMAGED, roll_call
+from dynamo.radar.rolling import AHEAD, DAMAGED, made_of, names_of, newest_of, radar_of, roll_call, shared_by
 from dynamo.radar.turn import places, spread
 
 if TYPE_CHECKING:
@@ -139,7 +139,6 @@ def strongest(
     grids: Iterable[Grid],
     now: datetime,
     *,
-    every: timedelta = timedelta(minutes=1),
     window: timedelta = timedelta(minutes=5),
     expected: Collection[str] = (),
 ) -> Grid:
@@ -153,7 +152,7 @@ def strongest(
     grids
         Of single sweeps, as `wind_grid` makes them, in any order; those that stand for damaged files with the
         attribute `dynamo.radar.rolling.DAMAGED`.
-    now, every, window, expected
+    now, window, expected
         As for `dynamo.radar.rolling.rolling`.
 
     Returns
@@ -168,33 +167,32 @@ def strongest(
         There is no sweep of a time that has come; the message says of each why.
     """
     grids = list(grids)
-    called = roll_call(grids, now, every=every, window=window, expected=expected)
+    called = roll_call(grids, now, window=window, expected=expected)
     come = _once(g for g in grids if DAMAGED not in g.attributes and g.time <= now + AHEAD)
     if not come:
         reasons = "; ".join(f"{name}: {words}" for name, words in called.attributes.items())
         raise DataError(f"no sweep to take the wind of; {reasons or 'there is none'}")
-    time = frame_time(come[-1].time, every)
+    time = come[-1].time
     used = [g for g in come if time - window < g.time]
-    newest, last = _newest(used), _newest(come)
-    absent = tuple(last.get(radar, radar) for radar in sorted({*expected, *last} - {*newest}))
+    names = names_of(come)
+    newest, last = newest_of(used, names), newest_of(come, names)
+    away = {*last, *set(expected) - {radar_of(g) for g in come}} - {*newest}
+    absent = tuple(last.get(radar, radar) for radar in sorted(away))
     about: dict[str, str | float] = {
+        **shared_by(used),
         **replace(called, absent=absent).attributes,  # a radar that saw no wind is not absent
         "radars": ", ".join(newest[radar] for radar in sorted(newest)),
-        "sweeps": float(len(used)),
-        "oldest_sweep_s": (time - used[0].time).total_seconds(),
+        **made_of(used, time),
     }
     return replace(composite(used), time=time, attributes=about)
 
 
 def _once(grids: Iterable[Grid]) -> list[Grid]:
     """Return sweeps in order of time, each once, however often it was sent."""
-    sweeps = {(g.time, str(g.attributes["radar"]), float(g.attributes["elevation"])): g for g in grids}
+    grids = list(grids)
+    scans = scans_of(grids)
+    sweeps = {(g.time, scans[id(g)]): g for g in grids}
     return [sweeps[key] for key in sorted(sweeps)]
-
-
-def _newest(grids: Iterable[Grid]) -> dict[str, str]:
-    """Return each radar, with the time of its newest sweep."""
-    return {str(g.attributes["radar"]): f"{g.attributes['radar']} {g.time:%H:%M:%S}" for g in grids}
 
 
 def _mean(v: NDArray[np.float32], sweep: Sweep, rays: int, metres: float) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +32,17 @@ class Air:
         Soundings of any known format.
     freezing_level, minus20_level
         Heights of 0 and -20 degrees C in m above sea level, by hand: then no sounding is looked at.
+    undated
+        Take a sounding that names no time as of the time of the product, with a warning.
     """
 
     def __init__(
-        self, files: Sequence[Path], freezing_level: float | None, minus20_level: float | None
+        self,
+        files: Sequence[Path],
+        freezing_level: float | None,
+        minus20_level: float | None,
+        *,
+        undated: bool = False,
     ) -> None:
         from dynamo.radar.sounding import read_all_soundings
 
@@ -43,6 +51,7 @@ class Air:
         self._by_hand = (
             None if freezing_level is None or minus20_level is None else (freezing_level, minus20_level)
         )
+        self._undated = undated
         self._soundings: list[Sounding] = []
         self._left_out: list[str] = []
         if self._by_hand is None:
@@ -61,4 +70,12 @@ class Air:
 
         if self._by_hand is not None:
             return given(*self._by_hand)
-        return environment(self._soundings, time, latitude, longitude, left_out=self._left_out)
+        if not self._undated:
+            return environment(self._soundings, time, latitude, longitude, left_out=self._left_out)
+        dated = [s if s.time else replace(s, time=time) for s in self._soundings]
+        where = environment(dated, time, latitude, longitude, left_out=self._left_out)
+        names = {str(new) for old, new in zip(self._soundings, dated, strict=True) if old.time is None}
+        if where.sounding not in names:
+            return where
+        warning = f"sounding {where.sounding} names no time: taken as of now (`undated`)"
+        return replace(where, warnings=(*where.warnings, warning))

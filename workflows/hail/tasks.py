@@ -45,6 +45,7 @@ def identify(
     highest: float = 5.0,
     freezing_level: float | None = None,
     minus20_level: float | None = None,
+    undated: bool = False,
     skip_damaged: bool = True,
 ) -> None:
     """Tell hail from rain in the sweeps of one file, gate by gate, and put the classes on a grid.
@@ -66,6 +67,8 @@ def identify(
         Leave out sweeps of a higher elevation, degrees: what they see is not at the ground.
     freezing_level, minus20_level
         Heights of 0 and -20 degrees C in m above sea level, by hand, instead of soundings.
+    undated
+        Take a sounding that names no time as of now, with a warning: for a file that the newest always overwrites.
     skip_damaged
         Let a file that cannot be used, or of a radar of which nobody knows the band, stand for nothing: it is named in
         the composite, and on stderr with the reason. Where there is no `area` it is an error all the same.
@@ -79,7 +82,7 @@ def identify(
     from dynamo.radar.registry import read_registry
 
     geometry, registry = area_geometry(area, cells), read_registry(radars)
-    air = Air(soundings, freezing_level, minus20_level)
+    air = Air(soundings, freezing_level, minus20_level, undated=undated)
     try:
         grid = _identified(sweep, geometry, air, registry, highest)
     except UserError as error:
@@ -103,6 +106,7 @@ def measure(
     fit: str = "witt1998",
     freezing_level: float | None = None,
     minus20_level: float | None = None,
+    undated: bool = False,
     skip_damaged: bool = True,
 ) -> None:
     """Tell size and probability of hail from the newest volume of a radar of S or C band.
@@ -120,7 +124,7 @@ def measure(
         km from the radar: further out the beams are too far apart, and what is between them says most.
     fit
         How size follows from the index: see `dynamo.radar.hail.FITS`.
-    soundings, radars, area, cells, freezing_level, minus20_level, skip_damaged
+    soundings, radars, area, cells, freezing_level, minus20_level, undated, skip_damaged
         As for `identify`.
 
     Raises
@@ -132,7 +136,7 @@ def measure(
     from dynamo.radar.registry import read_registry
 
     geometry, registry = area_geometry(area, cells), read_registry(radars)
-    air = Air(soundings, freezing_level, minus20_level)
+    air = Air(soundings, freezing_level, minus20_level, undated=undated)
     try:
         grids = _measured(
             volume, geometry, air, registry, span=timedelta(minutes=span), reach=1000 * reach, fit=fit
@@ -150,7 +154,6 @@ def compose(
     grids: list[Input],
     composite: Output,
     *,
-    every: float = 1.0,
     window: float = 5.0,
     expected: Sequence[str] = (),
     level: float | None = None,
@@ -163,8 +166,8 @@ def compose(
         Of sweeps, as `identify` and `measure` write them.
     composite
         The cell-wise maximum, which says what it is made of: see `dynamo.radar.rolling.rolling`.
-    every, window
-        Minutes: composites are for whole multiples of the one; sweeps count for as long as the other.
+    window
+        Minutes: for so long a sweep counts.
     expected
         Names of radars that should be there; those that are not are told.
     level
@@ -181,10 +184,7 @@ def compose(
     from dynamo.radar.rolling import rolling
 
     sweeps = [read_grid(file) for file in grids]
-    minutes = timedelta(minutes=1)
-    made = rolling(
-        sweeps, datetime.now(UTC), every=every * minutes, window=window * minutes, expected=expected
-    )
+    made = rolling(sweeps, datetime.now(UTC), window=timedelta(minutes=window), expected=expected)
     for name in ("absent_radars", "ahead_radars", "empty_sweeps", "damaged_files", "warning"):
         if name in made.attributes:
             print(f"{name.replace('_', ' ')}: {made.attributes[name]}", file=sys.stderr)
@@ -198,7 +198,7 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     """Return the worst of the low sweeps of a file, those of dual polarisation if there are any, on one grid."""
     from dynamo.radar.composite import composite
     from dynamo.radar.hydrometeors import classified
-    from dynamo.radar.polar import default_geometry, to_grid
+    from dynamo.radar.polar import default_geometry
     from dynamo.radar.scheme import scheme
 
     low = low_sweeps(path, highest, "reflectivity")
@@ -207,7 +207,7 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     where = air.at(sweeps[-1].time, sweeps[0].latitude, sweeps[0].longitude)
     place = geometry or default_geometry(sweeps)
     grids = [
-        to_grid(
+        _seen_below(
             classified(
                 replace(radar.calibrated(sweep), radar=radar.name),
                 scheme(radar.scheme),
@@ -215,12 +215,29 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
                 system_phase=radar.system_phase,
             ),
             place,
-            moment="hail_class",
+            where.minus20_level,
         )
         for sweep in sweeps
     ]
-    about = _with_warnings({**grids[0].attributes, **where.attributes()}, [warning])
-    return replace(composite(grids), attributes=about)
+    span = (max(s.time for s in sweeps) - min(s.time for s in sweeps)).total_seconds()
+    about = {**grids[0].attributes, "sweeps": float(len(sweeps)), "span_s": span, **where.attributes()}
+    return replace(composite(grids), attributes=_with_warnings(about, [warning]))
+
+
+def _seen_below(sweep: Sweep, place: Geometry, top: float) -> Grid:
+    """Put classes on a grid; a beam above `top` (m above sea level) that finds nothing has not looked below.
+
+    A storm with hail reaches higher than where it is -20 degrees C: a beam below that would show it, one above may not.
+    """
+    import numpy as np
+
+    from dynamo.radar.grid import Cell
+    from dynamo.radar.polar import cell_heights, to_grid
+
+    grid = to_grid(sweep, place, moment="hail_class")
+    over = (grid.status == np.uint8(Cell.UNDETECT)) & (cell_heights(sweep, place) > top)
+    values = np.where(over, np.float32(np.nan), grid.values)
+    return replace(grid, values=values, status=np.where(over, np.uint8(Cell.OUT_OF_RANGE), grid.status))
 
 
 def _measured(

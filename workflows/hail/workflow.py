@@ -38,11 +38,11 @@ def hail(
     highest: float = 5.0,
     levels: Sequence[float] = LEVELS,
     min_points: int = 4,
-    every: float = 1.0,
     window: float = 5.0,
     expected: Sequence[str] = (),
     freezing_level: float | None = None,
     minus20_level: float | None = None,
+    undated: bool = False,
     skip_damaged: bool = True,
     previews: bool = True,
 ) -> None:
@@ -52,30 +52,28 @@ def hail(
     ----------
     sweeps
         Files of one or several radars.
-    soundings, radars, area, cells, highest, freezing_level, minus20_level, skip_damaged
+    soundings, radars, area, cells, highest, freezing_level, minus20_level, undated, skip_damaged
         As for `identify`; with several files `area` and `cells` must be given.
     levels, min_points
         Of the polygons, in values of ``hail_class``; outlines of fewer positions are left out.
-    every, window, expected
+    window, expected
         As for `compose`.
     previews
         Also draw the composite as a map for people.
     """
-    _check(sweeps, area, cells, levels, min_points, every, window)
+    _check(sweeps, area, cells, levels, min_points, window)
     expect(is_number(highest) and highest > 0, "highest", highest, "more than 0 degrees")
     _check_levels(freezing_level, minus20_level)
     told = [
         identify(
             sweep, highest=highest, soundings=soundings, radars=radars, area=area, cells=cells,
-            freezing_level=freezing_level, minus20_level=minus20_level, skip_damaged=skip_damaged,
+            freezing_level=freezing_level, minus20_level=minus20_level, undated=undated, skip_damaged=skip_damaged,
             classes=f"classes/{own_name(sweep)}.nc",
         )
         for sweep in sweeps
     ]  # fmt: skip
     with fuse("composite"):
-        grid = compose(
-            told, every=every, window=window, expected=expected, level=min(levels), composite="hail.nc"
-        )
+        grid = compose(told, window=window, expected=expected, level=min(levels), composite="hail.nc")
         publish(
             grid,
             "hail",
@@ -100,11 +98,11 @@ def hail_size(
     fit: str = "witt1998",
     levels: Sequence[float] = SIZES,
     min_points: int = 4,
-    every: float = 1.0,
     window: float = 10.0,
     expected: Sequence[str] = (),
     freezing_level: float | None = None,
     minus20_level: float | None = None,
+    undated: bool = False,
     skip_damaged: bool = True,
     previews: bool = True,
 ) -> None:
@@ -118,29 +116,29 @@ def hail_size(
         A regular expression; files in whose names its group, or else what it matches, is the same make one volume.
     span, reach, fit
         As for `measure`.
-    soundings, radars, area, cells, freezing_level, minus20_level, skip_damaged
+    soundings, radars, area, cells, freezing_level, minus20_level, undated, skip_damaged
         As for `identify`; with several volumes `area` and `cells` must be given.
     levels, min_points
         Of the polygons, in mm; outlines of fewer positions are left out.
-    every, window, expected
+    window, expected
         As for `compose`.
     previews
         Also draw the composite as a map for people.
     """
     groups = _volumes(sweeps, volume)
-    _check(list(groups), area, cells, levels, min_points, every, window, units="mm")
+    _check(list(groups), area, cells, levels, min_points, window, units="mm")
     expect(is_number(span) and span > 0, "span", span, "more than 0 minutes")
     expect(is_number(reach) and reach > 10, "reach", reach, "more than 10 km")
     _check_levels(freezing_level, minus20_level)
     told = [
         measure(
             files, span=span, reach=reach, fit=fit, soundings=soundings, radars=radars, area=area, cells=cells,
-            freezing_level=freezing_level, minus20_level=minus20_level, skip_damaged=skip_damaged,
+            freezing_level=freezing_level, minus20_level=minus20_level, undated=undated, skip_damaged=skip_damaged,
             measures=[f"volumes/{name}.{quantity}.nc" for quantity in MEASURES],
         )
         for name, files in groups.items()
     ]  # fmt: skip
-    joined = {"every": every, "window": window, "expected": expected}
+    joined = {"window": window, "expected": expected}
     with fuse("mesh"):
         grid = compose([each[0] for each in told], level=min(levels), composite="mesh.nc", **joined)
         publish(
@@ -160,13 +158,12 @@ def _check(
     cells: Sequence[int] | None,
     levels: Sequence[float],
     min_points: int,
-    every: float,
     window: float,
     units: str = "",
 ) -> None:
     check_polygons(levels, min_points, floor=0.0, units=units)
     check_grid(area, cells)
-    check_sweeps(every, window, 90.0)
+    check_sweeps(1.0, window, 90.0)
     check_joined(sweeps, area)
 
 

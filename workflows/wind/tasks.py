@@ -106,7 +106,6 @@ def compose(
     grids: list[Input],
     composite: Output,
     *,
-    every: float = 1.0,
     window: float = 5.0,
     expected: Sequence[str] = (),
     level: float = 20.0,
@@ -119,8 +118,8 @@ def compose(
         Of single files, as `unfold` writes them.
     composite
         The cell-wise maximum, which says what it is made of: see `dynamo.radar.wind.strongest`.
-    every, window
-        Minutes: products are for whole multiples of the one; sweeps count for as long as the other.
+    window
+        Minutes: for so long a sweep counts.
     expected
         Names of radars that should be there; those that are not are told.
     level
@@ -136,10 +135,9 @@ def compose(
     from dynamo.radar.netcdf import read_grid, write_grid
     from dynamo.radar.wind import strongest
 
-    minutes = timedelta(minutes=1)
     made = strongest(
-        map(read_grid, grids), datetime.now(UTC), every=every * minutes, window=window * minutes, expected=expected
-    )  # fmt: skip
+        map(read_grid, grids), datetime.now(UTC), window=timedelta(minutes=window), expected=expected
+    )
     for name in ("absent_radars", "ahead_radars", "damaged_files"):
         if name in made.attributes:
             print(f"{name.replace('_', ' ')}: {made.attributes[name]}", file=sys.stderr)

@@ -37,7 +37,6 @@ def wind(
     min_quality: float = 0.2,
     levels: Sequence[float] = (20.0,),
     min_points: int = 4,
-    every: float = 1.0,
     window: float = 5.0,
     expected: Sequence[str] = (),
     skip_damaged: bool = True,
@@ -55,14 +54,14 @@ def wind(
         The grid, as for `unfold`; with several files they must be given.
     levels, min_points
         Of the polygons, m/s; outlines of fewer positions are left out.
-    every, window, expected
+    window, expected
         As for `compose`.
     previews
         Also draw the composite as a map for people.
     """
     check_polygons(levels, min_points, floor=0.0, units="m s-1")
     check_grid(area, cells)
-    check_sweeps(every, window, highest)
+    check_sweeps(1.0, window, highest)
     _check_velocities(band, bounds, smooth, apart)
     check_joined(sweeps, area)
     shared = {
@@ -72,9 +71,7 @@ def wind(
     }  # fmt: skip
     speeds = [unfold(sweep, speeds=f"speeds/{own_name(sweep)}.nc", **shared) for sweep in sweeps]
     with fuse("composite"):
-        grid = compose(
-            speeds, every=every, window=window, expected=expected, level=min(levels), composite="wind.nc"
-        )
+        grid = compose(speeds, window=window, expected=expected, level=min(levels), composite="wind.nc")
         publish(
             grid, "wind", levels=levels, min_points=min_points, hazard="WIND", previews=previews,
             title="Radial wind near the ground at",

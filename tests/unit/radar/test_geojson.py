@@ -195,20 +195,3 @@ def test_the_same_grid_gives_the_same_bytes_also_compressed(tmp_path):
     one = (tmp_path / "one.geojson.gz").read_bytes()
     assert one == (tmp_path / "two.geojson.gz").read_bytes()
     assert gzip.decompress(one) == dumps(contour(grid, LEVELS), properties=hazard_properties(grid))
-
-
-def test_of_the_wind_only_cells_near_a_beam_can_be_known():
-    """Two of the four cells where a beam is near the ground, of sixteen."""
-    values = np.full((4, 4), np.nan)
-    values[0, :2] = 12.0
-    outside = np.ones((4, 4), bool)
-    outside[0] = False
-    for quantity, share in (("wind_speed", 0.5), ("reflectivity", 0.125)):
-        grid = Grid.from_values(
-            values, Geometry(0, 0, 1, -1, 4, 4), NOON, out_of_range=outside, quantity=quantity
-        )
-        assert known_share(grid) == share
-    nowhere = Grid.from_values(
-        values, Geometry(0, 0, 1, -1, 4, 4), NOON, out_of_range=outside | True, quantity="wind_speed"
-    )
-    assert known_share(nowhere) == 0

@@ -66,7 +66,7 @@ def test_each_cell_takes_the_gate_that_lies_on_it():
     assert off[off < 300].max() <= 1.1  # at the border of two rays either may be taken
     assert (grid.status[slant > 31200] == Cell.OUT_OF_RANGE).all()
     assert (grid.status[slant < 900] == Cell.OUT_OF_RANGE).all()
-    assert grid.attributes == {"radar": "test.tx", "elevation": 2.0}
+    assert grid.attributes == {"radar": "test.tx", "site": "33.000 -97.000", "elevation": 2.0}
 
 
 def test_a_gap_between_rays_is_missing_and_not_filled():

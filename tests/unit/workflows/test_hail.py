@@ -56,7 +56,7 @@ def test_a_composite_names_its_radars_with_the_times_of_their_sweeps(classes, tm
     """It is the worst of all; one that should be there and is not is told, also in the log."""
     compose(list(classes.values()), tmp_path / "hail.nc", expected=["addison.tx", "frisco.tx"])
     made = read_grid(tmp_path / "hail.nc")
-    assert made.time == datetime(2017, 3, 29, 7, 41, tzinfo=UTC)
+    assert made.time == datetime(2017, 3, 29, 7, 40, 28, tzinfo=UTC)
     assert made.source == "addison.tx, cleburne.tx, denton.tx"
     assert made.attributes["radars"].startswith(
         "addison.tx 07:40:28, cleburne.tx 07:39:49, denton.tx 07:38:27"
@@ -157,6 +157,18 @@ def test_a_registry_that_is_wrong_is_no_fault_of_a_file(samples, tmp_path):
         identify(newest(samples, "denton"), tmp_path / "a.nc", radars=tmp_path / "radars.yaml", **PLACE)
 
 
+def test_a_beam_high_above_that_finds_nothing_is_no_all_clear(samples, tmp_path):
+    """Above where it is -20 degrees C a beam may pass over a storm: out there nothing is known, as far as it sees."""
+    volume = samples / "hail" / "40_20181220_060630.pvol.h5"
+    known = {}
+    for top in (2500.0, 20000.0):
+        identify(volume, tmp_path / "a.nc", freezing_level=2000.0, minus20_level=top)
+        grid = read_grid(tmp_path / "a.nc")
+        known[top] = np.count_nonzero(grid.known)
+        assert np.count_nonzero(grid.values >= 1) > 500
+    assert known[2500.0] < 0.3 * known[20000.0]
+
+
 def test_a_sweep_too_high_is_refused_with_those_there_are(samples, tmp_path):
     """What it sees is not at the ground."""
     with pytest.raises(DataError, match=r"no sweep up to 1 degrees \(`highest`\); there are: 2\.0"):
@@ -182,6 +194,18 @@ def test_a_sounding_of_another_year_is_told_on_every_product(samples, tmp_path):
     assert made.attributes["environment"] == "climatology"
     assert "climatology" in made.attributes["warning"]
     assert str(tmp_path) not in made.attributes["warning"]
+
+
+def test_a_current_sounding_without_a_time_serves_where_one_says_so(samples, tmp_path):
+    """As the network keeps it: one file, overwritten by the newest. The products say that nobody knows its age."""
+    current = next((samples / "sounding").glob("casa_current*"))
+    identify(newest(samples, "denton"), tmp_path / "a.nc", soundings=[current], **PLACE)
+    assert read_grid(tmp_path / "a.nc").attributes["environment"] == "climatology"
+    identify(newest(samples, "denton"), tmp_path / "a.nc", soundings=[current], undated=True, **PLACE)
+    about = read_grid(tmp_path / "a.nc").attributes
+    assert about["environment"] == "sounding"
+    assert (about["freezing_level_m"], about["minus20_level_m"]) == pytest.approx((4811, 7596), abs=1)
+    assert "names no time: taken as of now (`undated`)" in about["warning"]
 
 
 def test_one_height_without_the_other_is_refused(samples, tmp_path):
