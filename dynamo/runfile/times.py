@@ -11,6 +11,8 @@ __all__ = ["find_time", "parse_time", "reader_of"]
 
 #: ``YYYYMMDDHHMM[SS]``, also with ``-``, ``_``, ``T`` or ``:`` between the parts; no digit before or after.
 _STAMP = re.compile(r"(?<!\d)((?:19|20)\d\d)-?(\d\d)-?(\d\d)[-_T]?(\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?(?!\d)")
+#: ``YYYYMMDDHH`` in one piece, as soundings have it: with anything between the parts, it may be a day and a number.
+_HOUR = re.compile(r"(?<!\d)((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(?!\d)")
 #: What each directive of a pattern may look like, as `datetime.strptime` reads it.
 _DIRECTIVES: Mapping[str, str] = {
     "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{2}", "d": r"\d{2}", "j": r"\d{3}",
@@ -19,16 +21,17 @@ _DIRECTIVES: Mapping[str, str] = {
 
 
 def find_time(name: str) -> datetime | None:
-    """Return the first time in a file name, or None.
+    """Return the first time in a file name, or None; one of hour and minute goes before one of the hour alone.
 
     >>> find_time("addison.tx-20170329-073040.netcdf.gz")
     datetime.datetime(2017, 3, 29, 7, 30, 40, tzinfo=datetime.timezone.utc)
     """
-    for match in _STAMP.finditer(name):
-        try:
-            return datetime(*(int(part or 0) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc, arg-type]
-        except ValueError:
-            continue  # digits that are no date, such as a station number
+    for stamp in (_STAMP, _HOUR):
+        for match in stamp.finditer(name):
+            try:
+                return datetime(*(int(part or 0) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc, arg-type]
+            except ValueError:
+                continue  # digits that are no date, such as a station number
     return None
 
 

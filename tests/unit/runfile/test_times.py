@@ -20,6 +20,8 @@ from dynamo.runfile.times import find_time, parse_time, reader_of
         ("storm_20240601T120800Z.nc", (2024, 6, 1, 12, 8)),
         ("x_2017-03-29T07:30:40Z.nc", (2017, 3, 29, 7, 30, 40)),
         ("id20179999_20170329_0730.nc", (2017, 3, 29, 7, 30)),
+        ("OUN_2023052212_uwyo.txt", (2023, 5, 22, 12)),
+        ("2024010100-of-201912312359.txt", (2019, 12, 31, 23, 59)),
     ],
 )
 def test_common_stamps_are_found(name, time):
@@ -28,10 +30,14 @@ def test_common_stamps_are_found(name, time):
 
 
 @pytest.mark.parametrize(
-    "name", ["frame_01.nc", "20170329.nc", "2017032907304012345.nc", "a_20171399-073040.nc"]
-)
+    "name",
+    [
+        "frame_01.nc", "20170329.nc", "2017032907304012345.nc", "a_20171399-073040.nc", "20170329_07.nc",
+        "2017032924.nc", "2017133107.nc", "72357_1234567890.txt", "20170329071.nc",
+    ],
+)  # fmt: skip
 def test_names_without_a_time_have_none(name):
-    """A day alone, too many digits, or an impossible date is no time."""
+    """A day alone or with a number, too many digits, or an impossible date or hour is no time."""
     assert find_time(name) is None
 
 
