@@ -5,7 +5,7 @@ sweep by the name that its file gives. A name alone may be that of another radar
 where the radar stands, if the entry says where, and for the band that the file's wavelength is in.
 
 What can go wrong: the YAML does not fit (`UserError` with file, line and column), or a radar is not in it
-(`UserError` with the YAML to write).
+(`UnknownRadarError` with the YAML to write).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dynamo.errors import UserError, nearest
 if TYPE_CHECKING:
     from dynamo.radar.polar import Sweep
 
-__all__ = ["Band", "Radar", "Registry", "band_of", "read_registry"]
+__all__ = ["Band", "Radar", "Registry", "UnknownRadarError", "band_of", "read_registry"]
 
 Band = Literal["S", "C", "X"]
 
@@ -32,6 +32,20 @@ BANDS: dict[Band, tuple[float, float]] = {"S": (0.075, 0.15), "C": (0.0375, 0.07
 SAME_SITE = 5.0  # km
 KM_PER_DEGREE = 111.2
 TYPICAL = 1.0  # degrees: the beam of a weather radar of which nothing is known
+
+
+class UnknownRadarError(UserError):
+    """No entry fits a sweep; `reasons` says of those of its name why."""
+
+    def __init__(self, message: str, radar: str, reasons: str) -> None:
+        super().__init__(message)
+        self.radar = radar
+        self.reasons = reasons
+
+    def warning(self, taken: str) -> str:
+        """Return what a product says of a radar that is taken as its files say."""
+        why = f"fits no entry of the registry: {self.reasons};" if self.reasons else "is in no registry:"
+        return f"radar {self.radar!r} {why} taken {taken}, uncalibrated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,8 @@ class Radar:
         Seconds from one scan to the next; None where it varies.
     scheme
         Which scheme tells its hydrometeors; see `dynamo.radar.scheme`.
+    wavelength_needed
+        Whether it is only of files that tell a wavelength of its band: for names that other radars have, too.
     """
 
     name: str
@@ -76,6 +92,7 @@ class Radar:
     elevations: tuple[float, ...] = ()
     every: float | None = None
     scheme: str = ""
+    wavelength_needed: bool = False
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -97,12 +114,14 @@ class Radar:
 
     def misfit(self, sweep: Sweep) -> str:
         """Return in words why a sweep cannot be of this radar; empty where it can."""
-        if self.site is not None:
-            north = (sweep.latitude - self.site[0]) * KM_PER_DEGREE
-            east = (sweep.longitude - self.site[1]) * KM_PER_DEGREE * cos(radians(sweep.latitude))
-            if (away := hypot(north, east)) > SAME_SITE:
-                return f"{self.name!r} is {away:.0f} km away"
-        if (band := band_of(sweep)) is not None and band != self.band:
+        if self.site is not None and (away := _distance(sweep, *self.site)) > SAME_SITE:
+            swapped = _distance(sweep, *reversed(self.site)) <= SAME_SITE
+            hint = " (are latitude and longitude swapped?)" if swapped else ""
+            return f"{self.name!r} is {away:.0f} km away{hint}"
+        band = band_of(sweep)
+        if band is None and self.wavelength_needed:
+            return f"{self.name!r} is only of files that tell a wavelength of {self.band} band"
+        if band is not None and band != self.band:
             return f"{self.name!r} is of {self.band} band, its files say {band} band"
         return ""
 
@@ -120,7 +139,7 @@ class Registry:
 
         Raises
         ------
-        UserError
+        UnknownRadarError
             No entry fits; the message has the nearest name and the YAML to write.
         """
         exact = [r for r in self.radars if sweep.radar in (r.name, *r.names)]
@@ -131,24 +150,26 @@ class Registry:
         for radar in alike:
             if radar not in exact and not radar.misfit(sweep):
                 return replace(radar, name=sweep.radar)
-        raise UserError(_unknown(sweep, (*exact, *(r for r in alike if r not in exact)), self.radars))
+        reasons = "; ".join(r.misfit(sweep) for r in (*exact, *(r for r in alike if r not in exact)))
+        raise UnknownRadarError(_unknown(sweep, reasons, self.radars), sweep.radar, reasons)
 
     def find(self, sweep: Sweep) -> tuple[Radar, str]:
         """Return the radar of a sweep as `of` does, and a warning for its products: empty where an entry fits.
 
-        Where none does, the radar is one of the band that the file's wavelength is in, of which nothing else is known.
+        Where none does, the radar is one of the band that the file's wavelength is in, of which nothing else is known;
+        the warning says why entries of its name do not fit.
 
         Raises
         ------
-        UserError
+        UnknownRadarError
             No entry fits, and the file tells no wavelength; the message has the YAML to write.
         """
         try:
             return self.of(sweep), ""
-        except UserError:
+        except UnknownRadarError as error:
             if (band := band_of(sweep)) is None:
                 raise
-        warning = f"radar {sweep.radar!r} is in no registry: taken as of {band} band, as its files say, uncalibrated"
+            warning = error.warning(f"as of {band} band, as its files say")
         return Radar(sweep.radar, band, TYPICAL), warning
 
 
@@ -159,9 +180,14 @@ def band_of(sweep: Sweep) -> Band | None:
     return next((band for band, (low, high) in BANDS.items() if low <= sweep.wavelength < high), None)
 
 
-def _unknown(sweep: Sweep, misfits: Iterable[Radar], known: Iterable[Radar]) -> str:
+def _distance(sweep: Sweep, latitude: float, longitude: float) -> float:
+    """Return how far from a place the radar of a sweep stands, km."""
+    north = (sweep.latitude - latitude) * KM_PER_DEGREE
+    return hypot(north, (sweep.longitude - longitude) * KM_PER_DEGREE * cos(radians(sweep.latitude)))
+
+
+def _unknown(sweep: Sweep, reasons: str, known: Iterable[Radar]) -> str:
     """Return what to do about a radar that is not there."""
-    reasons = "; ".join(radar.misfit(sweep) for radar in misfits)
     hint = (
         f" ({reasons})" if reasons else nearest(sweep.radar, [n for r in known for n in (r.name, *r.names)])
     )

@@ -129,6 +129,22 @@ def _band(node: Node, file: str, what: str) -> str:
     return value
 
 
+def _scheme(node: Node, file: str, what: str) -> str:
+    from dynamo.radar.scheme import schemes
+
+    value = _text(node, file, what)
+    if value not in (known := schemes()):
+        _fail(node, file, f"{what} is {value!r}{nearest(value, known)}; there are: {', '.join(known)}")
+    return value
+
+
+def _yes(node: Node, file: str, what: str) -> bool:
+    value = _text(node, file, what)
+    if value not in ("true", "false"):
+        _fail(node, file, f"{what} is {value!r}, must be true or false")
+    return value == "true"
+
+
 def _items(node: Node, file: str, what: str) -> list[Node]:
     if node.id != "sequence" or not node.value:
         _fail(node, file, f"{what} must be a list")
@@ -166,5 +182,6 @@ READ: Mapping[str, Callable[[Node, str, str], Any]] = {
     "nyquist": partial(_number, low=1, high=200, unit="m/s"),
     "elevations": _elevations,
     "every": partial(_number, low=1, high=86_400, unit="seconds"),
-    "scheme": _text,
+    "scheme": _scheme,
+    "wavelength_needed": _yes,
 }

@@ -26,6 +26,7 @@ from dynamo.radar.readers.source import content, need, wrong
 __all__ = ["reader"]
 
 VOLUME_HEADER = 24  # bytes
+WAVELENGTH = 0.105  # m, of 2.85 GHz: the middle of the band of the WSR-88D, for files that do not tell
 NO_NUMBER = (0, 1)  # below the threshold, range-folded
 MOMENTS = {
     "reflectivity": "DBZH",
@@ -119,8 +120,13 @@ def _sweep(tree: Any, data: Any, names: tuple[str, ...]) -> Sweep:
         time=end.replace(microsecond=0),
         radar=str(tree.attrs["instrument_name"]),
         nyquist=usual(data["nyquist_velocity"].values) if "nyquist_velocity" in data else None,
-        wavelength=wavelength_of(data["frequency"].values) if "frequency" in data.variables else None,
+        wavelength=_wavelength(data),
     )
+
+
+def _wavelength(data: Any) -> float:
+    told = wavelength_of(data["frequency"].values) if "frequency" in data.variables else None
+    return told or WAVELENGTH
 
 
 def _read(path: Path, geometry: Geometry | None) -> list[Grid]:

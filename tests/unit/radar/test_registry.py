@@ -13,7 +13,7 @@ import yaml
 from dynamo.errors import UserError
 from dynamo.radar.polar import Sweep
 from dynamo.radar.readers import read_sweeps
-from dynamo.radar.registry import Radar, band_of, read_registry
+from dynamo.radar.registry import Radar, UnknownRadarError, band_of, read_registry
 
 FILES = {
     "casa/addison.tx-20170329-073040.netcdf.gz": ("addison.tx", "X", 47.34),
@@ -83,8 +83,8 @@ def test_a_file_of_one_s_own_adds_and_replaces(tmp_path: Path):
     assert denton.calibrated(replace(before, nyquist=30.0)).nyquist == 30.0
     ours = registry.of(a_sweep("KXYZ"))
     assert (ours.name, ours.every, ours.elevations, ours.scheme) == ("KXYZ", 300, (0.5, 1.5), "c-band")
-    assert registry.of(a_sweep("KABC")).beam_width == 0.95
-    assert read_registry().of(a_sweep("KXYZ")).beam_width == 0.95
+    assert registry.of(a_sweep("KABC", wavelength=0.105)).beam_width == 0.95
+    assert read_registry().of(a_sweep("KXYZ", wavelength=0.105)).beam_width == 0.95
 
 
 def test_an_unknown_radar_says_what_to_write(tmp_path: Path):
@@ -118,6 +118,30 @@ def test_an_unknown_radar_of_a_known_band_serves_with_a_warning():
     assert (known, nothing) == (registry.of(a_sweep("KFWS", wavelength=0.107)), "")
 
 
+def test_an_entry_that_does_not_fit_is_not_denied(tmp_path: Path):
+    """Who wrote it, with the longitude first, reads in the warning of each product what is wrong."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("radars:\n  Zeeburg: {band: C, beam_width: 1, site: [4.98, 52.37]}\n")
+    there = a_sweep("Zeeburg", latitude=52.37, longitude=4.98)
+    radar, warning = read_registry(path).find(replace(there, wavelength=0.053))
+    assert (radar.name, radar.band, radar.site) == ("Zeeburg", "C", None)
+    assert warning == (
+        "radar 'Zeeburg' fits no entry of the registry: 'Zeeburg' is 6174 km away (are latitude and longitude "
+        "swapped?); taken as of C band, as its files say, uncalibrated"
+    )
+    with pytest.raises(UnknownRadarError, match=r"km away \(are latitude and longitude swapped\?\)"):
+        read_registry(path).find(there)
+
+
+@pytest.mark.parametrize("name", ["CPOL", "NOXP", "XPOL"])
+def test_four_capitals_alone_are_no_nexrad(name: str):
+    """Research radars of C and X band are called so, and their files often tell no frequency."""
+    with pytest.raises(UnknownRadarError, match="only of files that tell a wavelength of S band"):
+        read_registry().find(a_sweep(name))
+    assert read_registry().find(a_sweep(name, wavelength=0.032))[0].band == "X"
+    assert read_registry().find(a_sweep("KFWS", wavelength=0.105))[1] == ""
+
+
 def test_the_entry_of_the_tutorial_is_right(tmp_path: Path):
     """The YAML on the page of radars can be read."""
     page = (Path(__file__).parents[3] / "docs" / "reference" / "radars.md").read_text()
@@ -149,6 +173,8 @@ BAD = {
     "radars:\n  A:\n    band: S\n    beam_width: nan\n": (4, 17, "must be a number"),
     TOP + "    site: [1]\n": (5, 11, "a list of two"),
     TOP + "    site: [99, 0]\n": (5, 12, "from -90 to 90"),
+    TOP + "    scheme: xband\n": (5, 13, "is 'xband' (did you mean 'x-band'?); there are: c-band, s-band, x-band"),
+    TOP + "    wavelength_needed: 1\n": (5, 24, "must be true or false"),
     TOP + "    elevations: [2, 1]\n": (5, 17, "must rise"),
     TOP + "    elevations: 2\n": (5, 17, "must be a list"),
     "radars:\n  A:\n    band: S\n    band: C\n    beam_width: 1\n": (4, 5, "'band' is there twice"),
