@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
@@ -76,7 +77,8 @@ class Case:
                 raise UserError(f"{name}: there is no file of it, and {signature.name} takes one")
         draft = replace(self.draft, faults=Faults(self.draft.faults.file), lost=set(self.draft.lost))
         same = {name: paths for name, paths in self.inputs.items() if name not in self.feed.globs}
-        prepared = make_real(draft, params=self.params, inputs={**same, **files})
+        tick = datetime.fromtimestamp(window.time, UTC) if self.feed.schedule else None
+        prepared = make_real(draft, params=self.params, inputs={**same, **files}, tick=tick)
         run = new_run_id(prepared.graph.name, time.time())
         products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
         told = settings(prepared, products.folder, self.selection)

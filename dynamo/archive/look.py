@@ -166,9 +166,9 @@ def _overwritten(case: Case, windows: Sequence[Window]) -> dict[float, str]:
             "would replace each other; name it by their time, like 'products/{time}'"
         )
     by_time: dict[str, list[Window]] = {}
-    newest = _Newest(case)
+    named = _Named(case)
     for window in windows:
-        by_time.setdefault(newest.of(window), []).append(window)
+        by_time.setdefault(named.by(window), []).append(window)
     if len(by_time) == 1:
         raise UserError(
             f"products: {template!r} is one folder for all {len(windows):,} windows, for the newest of their files is "
@@ -181,18 +181,24 @@ def _overwritten(case: Case, windows: Sequence[Window]) -> dict[float, str]:
     }
 
 
-class _Newest:
-    """The time by which ``{time}`` names the folder of a window: of the newest of all its files, by their names."""
+class _Named:
+    """The time by which ``{time}`` names the folder of a window, as `dynamo.runfile.products.Products` says."""
 
     def __init__(self, case: Case) -> None:
         self._readings, self._known = case.feed.readings, dict[tuple[str, str], datetime | None]()
+        self._clock, needs = case.feed.schedule, case.feed.trigger.needs
+        self._others = {name for name, need in needs.items() if not need.starts}
         same = [f.time for found in case.parts.found.values() for f in found if f.time]
         self._same = max(same, default=datetime.min.replace(tzinfo=UTC))
 
-    def of(self, window: Window) -> str:
+    def by(self, window: Window) -> str:
         """Return it as it stands in the name of the folder."""
+        if self._clock:
+            return f"{datetime.fromtimestamp(window.time, UTC):%Y%m%dT%H%M%SZ}"
         newest = self._same
         for name, paths in window.files.items():
+            if name in self._others:
+                continue
             for path in paths[-1:]:  # they are in the order of time
                 key = (name, path)
                 if key not in self._known:

@@ -89,6 +89,7 @@ def prepare(
     params: Mapping[str, str] | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
     text: str | None = None,
+    tick: datetime | None = None,
 ) -> Prepared:
     """Read the run file at `path` and make it real.
 
@@ -101,6 +102,8 @@ def prepare(
         its other rules (`last`, `from` ...) still hold. With none, a list of files is empty.
     text
         What the file said when it was read before, where it is to hold although it may have been edited.
+    tick
+        The time of the clock that starts this run; the products are named by it.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def prepare(
         Where the user's own Python fails: it does not parse, cannot be imported, is no workflow, or describes
         no legal graph (`WorkflowError`).
     """
-    return make_real(read(path, text=text), params=params, inputs=inputs)
+    return make_real(read(path, text=text), params=params, inputs=inputs, tick=tick)
 
 
 def make_real(
@@ -118,13 +121,15 @@ def make_real(
     *,
     params: Mapping[str, str] | None = None,
     inputs: Mapping[str, Sequence[str]] | None = None,
+    tick: datetime | None = None,
 ) -> Prepared:
     """Make real what was read of a run file, as `prepare` does; faults that it has already are told with the rest."""
     parts = understand(draft, params=params, inputs=inputs)
     workflow, values, found = parts.workflow, parts.values, parts.found
     assert draft.runfile is not None
     runfile, base, signature = draft.runfile, draft.path.parent, workflow.signature
-    data_time = _data_time(draft, found)
+    data_time = max((f.time for files in found.values() for f in files if f.time), default=None)
+    named = tick or _named_by(draft, found)
     images = images_of(draft)
     draft.faults.check()
     given: dict[str, Any] = {
@@ -146,21 +151,24 @@ def make_real(
         params={n: values.get(n, default) for n, default in defaults.items()},
         given=frozenset(values),
         data_time=data_time,
-        products=Products(runfile.products.to, only, base, signature.name, data_time),
+        products=Products(runfile.products.to, only, base, signature.name, named),
         engine=runfile.engine,
         images=images,
         workspace=under(base, runfile.workspace),
     )
 
 
-def _data_time(draft: Draft, found: Mapping[str, Sequence[Found]]) -> datetime | None:
-    """Return the newest time in a name of an input; one that the products are named by must be there."""
+def _named_by(draft: Draft, found: Mapping[str, Sequence[Found]]) -> datetime | None:
+    """Return the newest time in a name of the inputs that start runs; where products go by it, it must be there."""
     assert draft.runfile is not None
-    data_time = max((f.time for files in found.values() for f in files if f.time), default=None)
-    if "{time}" in draft.runfile.products.to and data_time is None and not draft.faults:
+    needs = draft.runfile.trigger.needs if draft.runfile.trigger else {}
+    starting = [files for name, files in found.items() if name not in needs or needs[name].starts]
+    newest = max((f.time for files in starting for f in files if f.time), default=None)
+    if "{time}" in draft.runfile.products.to and newest is None and not draft.faults:
         at = draft.root.find(("products", "to")).mark
-        draft.faults.add(at, "products: {time} is asked for, but no input has a time in its name")
-    return data_time
+        which = "" if len(starting) == len(found) else " that starts runs"
+        draft.faults.add(at, f"products: {{time}} is asked for, but no input{which} has a time in its name")
+    return newest
 
 
 def _check_steps(draft: Draft, graph: Graph) -> None:

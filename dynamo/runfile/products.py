@@ -25,18 +25,19 @@ class Products:
         What a relative folder is relative to.
     workflow
         Name of the workflow.
-    data_time
-        Time of the newest input (UTC); None where no input has one.
+    time
+        What ``{time}`` is (UTC): the time of the tick where a clock starts runs, else of the newest file of the inputs
+        that start them; None where none has one.
     """
 
     template: str
     only: tuple[str, ...]
     base: Path
     workflow: str
-    data_time: datetime | None
+    time: datetime | None
 
     def folder(self, run_id: str) -> Path:
         """Return the folder for a run, absolute."""
-        time = f"{self.data_time:%Y%m%dT%H%M%SZ}" if self.data_time else ""
+        time = f"{self.time:%Y%m%dT%H%M%SZ}" if self.time else ""
         text = self.template.format(run=run_id, workflow=self.workflow, time=time)
         return under(self.base, text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from dynamo.engine.again import again
 from dynamo.engine.events import Summary
@@ -28,7 +29,8 @@ __all__ = ["done", "order", "ordered", "why"]
 def order(feed: Feed, window: Window, priority: int) -> Request:
     """Return the request for a run of a window that was never begun, with this priority."""
     inputs = {name: list(paths) for name, paths in window.files.items()}
-    prepared = prepare(feed.path, inputs=inputs, text=feed.text)
+    tick = datetime.fromtimestamp(window.time, UTC) if feed.schedule else None
+    prepared = prepare(feed.path, inputs=inputs, text=feed.text, tick=tick)
     run = new_run_id(prepared.graph.name, time.time())
     products = Products(str(prepared.products.folder(run)), tuple(prepared.products.only))
     keeps = feed.runfile.products.keep is not None

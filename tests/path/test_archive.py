@@ -278,14 +278,18 @@ def test_what_is_missing_is_told_in_ranges(archive):
 
 
 def test_a_clock_makes_the_windows_of_its_ticks(archive):
-    """Each takes what is known by then; one whose newest frame is that of a later one is not run in its folder."""
+    """Each takes what is known by then; its folder is of its time, also where its newest frame is that of another."""
     for number in (7, 8, 9, 10, 11):
         archive.path(number).unlink()
     archive.say("last: 3", "{every: 2 min}")
     found = archive.account()
-    assert counts(found) == {"done": 4, "passed": 2}
-    assert [one["windows"] for one in found["passed"]] == [2]
-    assert archive.made()[times([5])[0]] == "[3, 4, 5] red"
+    assert counts(found) == {"done": 6}
+    assert sorted(archive.made()) == times([1, 3, 5, 7, 9, 11])
+    assert [archive.made()[at] for at in times([5, 7, 11])] == [
+        "[3, 4, 5] red",
+        "[4, 5, 6] red",
+        "[4, 5, 6] red",
+    ]
     assert [(gap["first"], gap["missing"]) for gap in found["gaps"]] == [("2017-03-30T00:01:00Z", 2)]
 
 
@@ -358,6 +362,11 @@ def test_a_window_is_refused_where_one_folder_is_for_all_by_its_time(archive):
         "is one folder for all 12 windows, for the newest of their files is always of 20180101T000000Z"
         in archive.said
     )
+    early = model.with_name("model-20170329-2358.json")
+    early.write_text("{}")
+    found = archive.account("--input", f"model={early}")
+    assert counts(found) == {"done": 9, "passed": 3}  # of the first four windows the last
+    assert "go into the same folder as those of 2017-03-29 23:58:00Z" in found["passed"][0]["text"]
     archive.say(products="products/{run}")
     (archive.folder / "run.yaml").write_text(
         (archive.folder / "run.yaml").read_text().replace("inputs: {", f"inputs: {{model: {model}, ")

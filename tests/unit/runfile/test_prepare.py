@@ -334,6 +334,34 @@ def test_a_product_folder_by_time_needs_a_time(folder):
     assert fault.startswith("3:11: products: {time} is asked for")
 
 
+AIR = """
+from dynamo.graph import Input, Output, task, workflow
+
+@task
+def read(frame: Input, out: Output) -> None: ...
+
+@workflow
+def air(frames: list[Input], air: list[Input]) -> None:
+    read(frames[0], "a.json")
+"""
+
+
+def test_a_product_folder_is_named_by_what_starts_runs(folder):
+    """Not by a sounding that is newer; where the clock starts them, by its tick."""
+    (folder / "air.py").write_text(AIR)
+    (folder / "data" / "air_2017032912.txt").touch()
+    text = "inputs: {frames: data/*.nc, air: data/*.txt}\nproducts: '{time}'\n"
+    starts = "trigger: {needs: {air: {starts: false}}}\n"
+    got = {"workflow": "./air.py:air"}
+    assert prepared(folder, text, **got).products.folder("r").name == "20170329T120000Z"
+    assert prepared(folder, text + starts, **got).products.folder("r").name == "20170329T073240Z"
+    tick = datetime(2017, 3, 29, 7, 33, tzinfo=UTC)
+    assert prepared(folder, text + starts, tick=tick, **got).products.folder("r").name == "20170329T073300Z"
+    (folder / "data" / "plain").touch()
+    (fault,) = faults(folder, text.replace("*.nc", "plain") + starts, **got)
+    assert fault.endswith("no input that starts runs has a time in its name")
+
+
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
