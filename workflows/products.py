@@ -13,6 +13,15 @@ from dynamo.workflows.kept import field_of
 
 from dynamo.graph import Input, Output, task
 
+#: What a map for people tells below it of what the grid says of itself, and how it is called there.
+NOTES = {
+    "radars": "radars, each with its newest sweep (UTC)",
+    "absent_radars": "absent",
+    "ahead_radars": "not used, their clock is ahead",
+    "damaged_files": "not used, damaged",
+    "warning": "warning",
+}
+
 __all__ = ["contour", "draw", "legend", "plot", "publish"]
 
 
@@ -60,13 +69,15 @@ def legend(grid: Input, image: Output) -> None:
 
 @task(memory="1 GiB", timeout="2 min", priority=-10)
 def draw(grid: Input, figure: Output, *, levels: Sequence[float], title: str) -> None:
-    """Draw a grid as a map for people, with outlines at `levels`, scale and legend, of the part where something is.
+    """Draw the whole of a grid as a map for people, with outlines at `levels`, scale, legend, and what it is made of.
 
     `title` stands above it, before the time.
     """
     from dynamo.radar.figure import write_contact_sheet
 
-    write_contact_sheet(Path(figure), [field_of(grid)], levels=levels, title=title)
+    seen = field_of(grid)
+    notes = [f"{said}: {seen.attributes[name]}" for name, said in NOTES.items() if seen.attributes.get(name)]
+    write_contact_sheet(Path(figure), [seen], levels=levels, title=title, whole=True, notes=notes)
 
 
 def publish(

@@ -10,13 +10,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dynamo.errors import DataError
 from dynamo.radar.contour import contour
-from dynamo.radar.figure_marks import GREY, INK, LINE, UNSEEN, draw_arrows, draw_colour_bar, draw_scale_bar
+from dynamo.radar.figure_marks import (
+    GREY,
+    INK,
+    LINE,
+    UNSEEN,
+    draw_arrows,
+    draw_colour_bar,
+    draw_scale_bar,
+    foot_of,
+)  # fmt: skip
 from dynamo.radar.figure_window import Window, thinned, window_of
 from dynamo.radar.graticule import degrees, lat_of, lon_of, ticks, x_of, y_of
 from dynamo.radar.image import WEB, image_geometry, paint, palette_for
@@ -49,6 +59,8 @@ _SAVED: dict[str, dict[str, Any]] = {
 }
 
 _DPI = 110
+# Of small type so many letters stand in a line below a map.
+_LETTERS = 112
 # Outlines of fewer positions are specks on a map this small.
 _POINTS = 12
 
@@ -70,8 +82,10 @@ def write_contact_sheet(
     levels: Sequence[float] = (),
     motion: Motion | None = None,
     title: str = "",
+    whole: bool = False,
+    notes: Sequence[str] | None = None,
 ) -> None:
-    """Draw grids as small maps in one figure, of the part where the echoes of any of them are.
+    """Draw grids as small maps in one figure, of the part where the echoes of any of them are, or `whole`.
 
     Parameters
     ----------
@@ -86,6 +100,10 @@ def write_contact_sheet(
         Drawn as arrows on the first map.
     title
         Stands above all maps, before the time of the first; where empty, neither does.
+    whole
+        Show all of the grid, so that the frame is the same from one time to the next.
+    notes
+        Sentences below the maps in small type, each wrapped: what they are made of.
 
     Raises
     ------
@@ -110,7 +128,10 @@ def write_contact_sheet(
         panels.append(_panel(grid, colouring, levels))
     if title:
         title = f"{title} {panels[0].time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    _draw(path, place, panels, colouring, motion, title)
+    window = None
+    if not whole:
+        window = window_of(image_geometry(place, WEB), [panel.indices for panel in panels], len(colouring))
+    _draw(path, place, panels, colouring, motion, title, window, notes)
 
 
 def _panel(grid: Grid, palette: Palette, levels: Sequence[float]) -> _Panel:
@@ -125,23 +146,26 @@ def _draw(
     palette: Palette,
     motion: Motion | None,
     title: str,
+    window: Window | None,
+    notes: Sequence[str] | None,
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     geometry = image_geometry(place, WEB)
-    window = window_of(geometry, [panel.indices for panel in panels], len(palette))
+    window = window or geometry.extent
     columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
     rows = math.ceil(len(panels) / columns)
     figure = Figure(facecolor="white")
     FigureCanvasAgg(figure)
-    axes = _layout(figure, rows, columns, window, title)
+    lines = None if notes is None else [line for note in notes for line in wrap(note, _LETTERS)]
+    axes = _layout(figure, rows, columns, window, title, foot_of(lines))
     rgba = extended(palette, missing=UNSEEN)
     rgba[0] = 0
     for axis, panel in zip(axes, panels, strict=False):
         pixels = _DPI * axis.get_position().width * figure.get_figwidth()
         indices, extent = thinned(panel.indices, geometry, window, pixels)
-        _map(axis, panel, rgba[indices], extent, window)
+        _map(axis, panel, rgba[indices], extent, window, is_alone=len(panels) == 1)
         _outlines(axis, panel.bands)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
@@ -149,23 +173,27 @@ def _draw(
     draw_scale_bar(axes[0], window)
     if motion is not None:
         draw_arrows(axes[0], motion, window)
-    draw_colour_bar(figure, palette, panels[0].bands)
+    draw_colour_bar(figure, palette, panels[0].bands, lines)
     figure.savefig(path, dpi=_DPI, **_SAVED.get(path.suffix, {}))
 
 
-def _layout(figure: Figure, rows: int, columns: int, window: Window, title: str) -> list[Axes]:
-    """Size the figure for its maps and place them."""
+def _layout(figure: Figure, rows: int, columns: int, window: Window, title: str, below: float) -> list[Axes]:
+    """Size the figure for its maps and so many inches below them, and place them; shrink a title that is too long."""
     west, south, east, north = window
     width = 10.4 / columns if columns > 1 else 6.0
     height = width * min(max((north - south) / (east - west), 0.45), 1.6)
-    top, gap, foot, side = 0.95 if title else 0.55, 0.42, 1.15, 0.5
+    top, gap, foot, side = 0.95 if title else 0.55, 0.42, 1.15 + below, 0.5
     total_w, total_h = (
         columns * width + (columns - 1) * 0.14 + 2 * side,
         rows * height + (rows - 1) * gap + top + foot,
     )
     figure.set_size_inches(total_w, total_h)
     if title:
-        figure.text(side / total_w, 1 - 0.34 / total_h, title, size=16, weight="bold", color=INK, va="center")
+        text = figure.text(
+            side / total_w, 1 - 0.34 / total_h, title, size=16, weight="bold", color=INK, va="center"
+        )
+        long = text.get_window_extent().width / figure.dpi / (total_w - 2 * side)
+        text.set_fontsize(16 / max(long, 1.0))
     return [
         figure.add_axes(
             (
@@ -180,7 +208,9 @@ def _layout(figure: Figure, rows: int, columns: int, window: Window, title: str)
     ]
 
 
-def _map(axis: Axes, panel: _Panel, image: NDArray[np.uint8], extent: Window, window: Window) -> None:
+def _map(
+    axis: Axes, panel: _Panel, image: NDArray[np.uint8], extent: Window, window: Window, *, is_alone: bool
+) -> None:
     """Draw the image of a grid, which covers `extent`, on its map."""
     west, south, east, north = extent
     axis.set_facecolor(_GROUND)
@@ -194,7 +224,7 @@ def _map(axis: Axes, panel: _Panel, image: NDArray[np.uint8], extent: Window, wi
     axis.tick_params(length=0, pad=3, labelsize=7.5, labelcolor=GREY)
     for spine in axis.spines.values():
         spine.set(color="#b6bcc5", linewidth=0.8)
-    lead = f"+{panel.lead_minutes:g} min" if panel.lead_minutes else "now"
+    lead = f"+{panel.lead_minutes:g} min" if panel.lead_minutes else "" if is_alone else "now"
     text: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
     axis.annotate(lead, (0, 1), (0, 5), size=12, weight="bold", color=INK, ha="left", **text)
     stamp = panel.time.astimezone(UTC)

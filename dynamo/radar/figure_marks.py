@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from dynamo.radar.palette import Palette
 
 __all__ = [
-    "GREY", "INK", "LINE", "UNSEEN", "draw_arrows", "draw_colour_bar", "draw_scale_bar", "motion_at",
+    "GREY", "INK", "LINE", "UNSEEN", "draw_arrows", "draw_colour_bar", "draw_scale_bar", "foot_of",
+    "motion_at",
 ]  # fmt: skip
 
 INK, GREY, LINE = "#1f2937", "#6b7280", "#d7dbe0"
+
+#: Inches from one line of small type to the next.
+ROW = 0.145
 
 #: Of what is not known: ink that dims the ground, so that lines are seen through it.
 UNSEEN = (31, 41, 55, 36)
@@ -120,13 +124,22 @@ def motion_at(
     return u * np.float32(east), v * np.float32(-north), inside
 
 
-def draw_colour_bar(figure: Figure, palette: Palette, bands: Sequence[Band]) -> None:
-    """Draw the colours with ticks below the maps, and say what the outlines are."""
+def draw_colour_bar(
+    figure: Figure, palette: Palette, bands: Sequence[Band], notes: Sequence[str] | None
+) -> None:
+    """Draw the colours with ticks below the maps, say what the outlines are, and below that `notes` in small type.
+
+    Without notes (None) what the outlines are stands beside the colours: there are several maps above.
+    """
     width, height = figure.get_size_inches()
-    axis = figure.add_axes((0.5 / width, 0.52 / height, 0.46, 0.16 / height))
+    base = foot_of(notes)
+    axis = figure.add_axes(
+        (0.5 / width, (base + 0.52) / height, 0.6 if palette.names else 0.46, 0.16 / height)
+    )
     axis.imshow(palette.rgb[None], aspect="auto", extent=(0, len(palette), 0, 1))
-    places = [int(palette.index(np.array([t], dtype=np.float32))[0]) - 1 for t in palette.ticks]
-    axis.set_xticks(places, [f"{t:g}" for t in palette.ticks])
+    middle = 0.5 if palette.names else 0.0
+    places = [int(palette.index(np.array([t], dtype=np.float32))[0]) - 1 + middle for t in palette.ticks]
+    axis.set_xticks(places, [palette.words(t) for t in palette.ticks])
     axis.set_yticks([])
     axis.tick_params(length=2, pad=2, labelsize=8.5, labelcolor=INK, color=GREY)
     for spine in axis.spines.values():
@@ -141,27 +154,33 @@ def draw_colour_bar(figure: Figure, palette: Palette, bands: Sequence[Band]) -> 
         size=9,
         color=INK,
     )
-    levels = [f"{band.level:g}" for band in bands]
+    levels = [palette.words(band.level) for band in bands]
     if levels:
-        figure.text(
-            1 - 0.5 / width,
-            0.6 / height,
-            f"outlines: {', '.join(levels)}" + (f" {palette.units}" if palette.units != "1" else ""),
-            ha="right",
-            va="center",
-            size=9,
-            color=INK,
+        units = f" {palette.units}" if palette.units != "1" else ""
+        place, side = (
+            ((1 - 0.5 / width, 0.6), "right") if notes is None else ((0.5 / width, base + 0.22), "left")
         )
-    _unseen_key(figure)
+        figure.text(
+            place[0], place[1] / height, f"outlines: {', '.join(levels)}{units}",
+            ha=side, va="center", size=9, color=INK,
+        )  # fmt: skip
+    _unseen_key(figure, base + (0.3 if notes is None else 0.22))
+    for row, line in enumerate(notes or ()):
+        figure.text(0.5 / width, (base - ROW * row) / height, line, va="top", size=7.5, color=GREY)
 
 
-def _unseen_key(figure: Figure) -> None:
-    """Say at the lower right what the grey is."""
+def foot_of(notes: Sequence[str] | None) -> float:
+    """Return how many inches notes take."""
+    return 0.0 if notes is None else 0.15 + ROW * len(notes)
+
+
+def _unseen_key(figure: Figure, middle: float) -> None:
+    """Say at the lower right what the grey is, so many inches above the edge."""
     from matplotlib.patches import Rectangle
 
     width, height = figure.get_size_inches()
-    figure.text(1 - 0.5 / width, 0.3 / height, NOT_KNOWN, ha="right", va="center", size=9, color=INK)
-    place = (1 - 1.28 / width, 0.22 / height)
+    figure.text(1 - 0.5 / width, middle / height, NOT_KNOWN, ha="right", va="center", size=9, color=INK)
+    place = (1 - 1.28 / width, (middle - 0.08) / height)
     colour = tuple(c / 255 for c in UNSEEN)
     figure.add_artist(
         Rectangle(

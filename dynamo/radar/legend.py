@@ -71,16 +71,23 @@ def legend(palette: Palette, height: int = 320, *, missing: str = "") -> NDArray
     if missing:
         return _with_missing(legend(palette, height - _FOOT), palette, missing)
     size, bar = _SIZE, _BAR
-    words = {tick: lettering(f"{tick:g}", size) for tick in palette.ticks}
-    heading = lettering(palette.units if palette.units != "1" else "class", size)
+    words = {tick: lettering(palette.words(tick), size) for tick in palette.ticks}
+    heading = lettering(palette.units if palette.units != "1" else palette.title.lower(), size)
     width = max(heading.shape[1], bar + 8 + max(w.shape[1] for w in words.values())) + 8
     out = np.full((height, width), shade(palette, np.zeros(1, dtype=np.uint8))[0], dtype=np.uint8)
     _put(out, palette, heading, 3, 4)
     top, bottom = 3 + heading.shape[0] + 6, height - 10
-    rows = np.linspace(len(palette), 1, bottom - top).round().astype(np.uint8)
+    half = 0.5 if palette.names else 0.0  # classes are equally tall, and named at their middle
+    rows = (
+        np.linspace(len(palette) + half, 1 - half, bottom - top)
+        .round()
+        .clip(1, len(palette))
+        .astype(np.uint8)
+    )
     out[top:bottom, 4 : 4 + bar] = rows[:, None]
     for tick, word in words.items():
-        place = (int(palette.index(np.array([tick], dtype=np.float32))[0]) - 1) / (len(palette) - 1)
+        index = int(palette.index(np.array([tick], dtype=np.float32))[0])
+        place = (index - 1 + half) / (len(palette) - 1 + 2 * half)
         row = round(bottom - 1 - place * (bottom - top - 1))
         out[row, 4 + bar : 4 + bar + 3] = shade(palette, np.full(3, 255, dtype=np.uint8))
         _put(out, palette, word, row - round(size * 0.72), 4 + bar + 5)

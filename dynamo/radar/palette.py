@@ -47,6 +47,8 @@ class Palette:
         Values at which a colour is given.
     ticks
         Values to write beside a legend.
+    names
+        Of classes, what each tick is called; empty for what is measured.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Palette:
     rgb: NDArray[np.uint8]
     stops: tuple[float, ...]
     ticks: tuple[float, ...]
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -82,6 +85,15 @@ class Palette:
         """Return the lowest value of an index from 1."""
         steps = (np.asarray(index) - 1) * self.step
         return np.asarray(self.start + steps if self.scale == "linear" else self.start * 2.0**steps)
+
+    def words(self, value: float) -> str:
+        """Return a value as legends have it: as a number, or the name of the lowest class that it bounds below.
+
+        >>> palette("hail_class").words(3.5), palette("wind_speed").words(20)
+        ('hail', '20')
+        """
+        named = (name for tick, name in zip(self.ticks, self.names, strict=False) if tick >= value)
+        return next(named, f"{value:g}")
 
     def colour(self, value: float) -> str:
         """Return the colour of a value as ``#rrggbb``; outside the range that of its end."""
@@ -129,6 +141,7 @@ def palette(name: str) -> Palette:
         rgb.astype(np.uint8),
         tuple(values.tolist()),
         tuple(float(t) for t in entry["ticks"]),
+        tuple(entry.get("names", ())),
     )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.netcdf import read_grid, write_grid
+from dynamo.radar.palette import palette
 from dynamo.radar.quantities import QUANTITIES
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
@@ -89,3 +90,43 @@ def test_a_map_for_people_is_drawn_also_of_nothing(tmp_path, empty):
     with Image.open(tmp_path / "map.png") as image:
         assert min(image.size) > 300
         assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 20
+
+
+def drawn(folder: Path, title: str = "Hail at", **attributes) -> np.ndarray:
+    """Return the map for people of a grid that says this of itself, as RGB."""
+    draw(blob(folder / "a.nc", **attributes), folder / "a.png", levels=[3.5], title=title)
+    with Image.open(folder / "a.png") as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_a_map_for_people_shows_the_whole_grid_always(tmp_path):
+    """Also where nothing is known: else the frame would jump with the echoes, from minute to minute."""
+    pixels = drawn(tmp_path)
+    row = pixels[pixels.shape[0] // 3]
+    unknown = (abs(row - [217, 219, 222]) < 3).all(axis=1)  # the ink of what is not known, on the ground
+    assert unknown.sum() == pytest.approx(3 / 50 * 6.0 * 110, abs=4)  # of a map that is 6 inches wide
+
+
+def test_a_long_title_is_not_cut_off(tmp_path):
+    """It is smaller."""
+    assert (drawn(tmp_path, "Radial wind, very near to the ground, at")[:75, -30:] == 255).all()
+
+
+def test_a_map_for_people_tells_what_it_is_made_of(tmp_path):
+    """Below it, wrapped; a word more of a radar that is absent is a line more."""
+    heights = [
+        drawn(tmp_path, **said).shape[0]
+        for said in ({}, {"radars": "north"}, ABOUT, {**ABOUT, "warning": "no sounding serves. " * 10})
+    ]
+    assert [round((tall - heights[0]) / (110 * 0.145)) for tall in heights] == [0, 1, 2, 4]
+
+
+def test_classes_have_names(tmp_path):
+    """Beside the legend, and wider than numbers."""
+    legend(blob(tmp_path / "a.nc"), tmp_path / "class.png")
+    legend(blob(tmp_path / "b.nc", "mesh"), tmp_path / "size.png")
+    with Image.open(tmp_path / "class.png") as named, Image.open(tmp_path / "size.png") as numbers:
+        assert named.width > numbers.width + 30
+    assert [palette("hail_class").words(v) for v in (1, 3.5, 4, 4.5)] == [
+        "rain, snow", "hail", "hail", "large hail",
+    ]  # fmt: skip
