@@ -154,11 +154,11 @@ def environment(
 
     Raises
     ------
-    UserError
+    DataError
         The time is not aware, or the place is none.
     """
     if time.tzinfo is None or not (abs(latitude) <= 90 and abs(longitude) <= 360):
-        raise UserError(
+        raise DataError(
             f"an environment needs an aware time and a place in degrees, not {time}, {latitude}, {longitude}"
         )
     ranked = sorted(

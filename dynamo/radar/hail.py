@@ -1,8 +1,8 @@
 """Hail by the reflectivity of whole volumes: severe hail index, size, probabilities, and the highest strong echo.
 
 A `dynamo.radar.volume.Volume` and the heights of 0 and -20 degrees C enter; a `Sweep` of the moments ``shi``, ``mesh``,
-``posh``, ``poh`` and ``echo_top`` over the ground leaves, which `on_grid` puts on a grid. What can go wrong: a radar of
-X band, an unknown fit, levels in the wrong order (`UserError`), no column in reach (`DataError`).
+``posh``, ``poh`` and ``echo_top`` over the ground leaves, which `on_grid` puts on a grid. What can go wrong: an unknown
+fit, levels in the wrong order (`UserError`), a radar of X band, no column in reach (`DataError`).
 
 Sources: Witt et al. 1998 (An enhanced hail detection algorithm for the WSR-88D, Weather and Forecasting 13, 286-303);
 Murillo and Homeyer 2021 (10.1175/JAMC-D-20-0271.1); Brook et al. 2023 (arXiv:2306.12016); Waldvogel et al. 1979 and
@@ -83,14 +83,14 @@ def hail(
     Raises
     ------
     UserError
-        The band is X or not known, there is no such fit, or the levels are not in order.
+        There is no such fit, or the levels are not in order.
     DataError
-        No sweep reaches into `reach`.
+        The band is X or not known, or no sweep reaches into `reach`.
     """
     lowest = volume.sweeps[0]
     band = band_of(lowest) if band is None else band
     if band not in _TO_S_BAND:
-        raise UserError(_no_size(volume.radar, band))
+        raise DataError(_no_size(volume.radar, band))
     if fit not in FITS:
         raise UserError(f"no fit {fit!r} of hail sizes{nearest(fit, FITS)}; there are: {', '.join(FITS)}")
     if not freezing_level < minus20_level:

@@ -1,8 +1,8 @@
 """The air around the storm, as a run gives it: heights by hand, or soundings, or what stands in for both.
 
 Enters: files of soundings, or two heights. Leaves: the `Environment` at a time and place.
-Goes wrong: one height without the other (`DataError`). A sounding that cannot be read is named in the warnings of the
-products, and on stderr.
+Goes wrong: one height without the other, or not below it (`UserError`). A sounding that cannot be read is named in
+the warnings of the products, and on stderr.
 """
 
 from __future__ import annotations
@@ -44,12 +44,13 @@ class Air:
         *,
         undated: bool = False,
     ) -> None:
+        from dynamo.radar.environment import given
         from dynamo.radar.sounding import read_all_soundings
 
         if (freezing_level is None) != (minus20_level is None):
             raise DataError("`freezing_level` and `minus20_level` go together: give both, or neither")
         self._by_hand = (
-            None if freezing_level is None or minus20_level is None else (freezing_level, minus20_level)
+            None if freezing_level is None or minus20_level is None else given(freezing_level, minus20_level)
         )
         self._undated = undated
         self._soundings: list[Sounding] = []
@@ -66,10 +67,10 @@ class Air:
 
     def at(self, time: datetime, latitude: float, longitude: float) -> Environment:
         """Return what serves at this time and place; see `dynamo.radar.environment.environment`."""
-        from dynamo.radar.environment import environment, given
+        from dynamo.radar.environment import environment
 
         if self._by_hand is not None:
-            return given(*self._by_hand)
+            return self._by_hand
         if not self._undated:
             return environment(self._soundings, time, latitude, longitude, left_out=self._left_out)
         dated = [s if s.time else replace(s, time=time) for s in self._soundings]

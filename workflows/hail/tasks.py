@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.hail.air import Air
+from dynamo.workflows.hail.sizes import MEASURES, measured
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.low import low_sweeps
 from dynamo.workflows.place import area_geometry
+from dynamo.workflows.warned import with_warnings
 
-from dynamo.errors import DataError, UserError
+from dynamo.errors import DataError
 from dynamo.graph import Input, Output, task, tell
 
 if TYPE_CHECKING:
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from dynamo.radar.registry import Registry
 
 __all__ = ["MEASURES", "compose", "identify", "measure"]
-
-#: What of a volume is published: sizes, the index they follow from, and the probabilities.
-MEASURES = ("mesh", "shi", "posh", "poh")
 
 
 @task(memory="1 GiB", timeout="2 min", priority=10)
@@ -75,17 +74,19 @@ def identify(
 
     Raises
     ------
-    UserError
+    DataError, UnknownRadarError
         The file cannot be used, or its radar is not known, and it is not left out.
+    UserError
+        A parameter or the registry is wrong: no file is left out for that.
     """
     from dynamo.radar.netcdf import write_grid
-    from dynamo.radar.registry import read_registry
+    from dynamo.radar.registry import UnknownRadarError, read_registry
 
     geometry, registry = area_geometry(area, cells), read_registry(radars)
     air = Air(soundings, freezing_level, minus20_level, undated=undated)
     try:
         grid = _identified(sweep, geometry, air, registry, highest)
-    except UserError as error:
+    except (DataError, UnknownRadarError) as error:
         if geometry is None or not skip_damaged or may_pass(error):
             raise
         grid = stand_in(sweep, geometry, error, "hail_class")
@@ -129,19 +130,19 @@ def measure(
 
     Raises
     ------
-    UserError
-        As for `identify`; also where the files are of several radars, or of one of X band.
+    DataError, UnknownRadarError, UserError
+        As for `identify`; a radar of X band has no sizes. That `volume` joins several radars is no file's fault.
     """
     from dynamo.radar.netcdf import write_grid
-    from dynamo.radar.registry import read_registry
+    from dynamo.radar.registry import UnknownRadarError, read_registry
 
     geometry, registry = area_geometry(area, cells), read_registry(radars)
     air = Air(soundings, freezing_level, minus20_level, undated=undated)
     try:
-        grids = _measured(
+        grids = measured(
             volume, geometry, air, registry, span=timedelta(minutes=span), reach=1000 * reach, fit=fit
         )
-    except UserError as error:
+    except (DataError, UnknownRadarError) as error:
         if geometry is None or not skip_damaged or may_pass(error):
             raise
         grids = [stand_in(volume[-1], geometry, error, quantity) for quantity in MEASURES]
@@ -221,7 +222,12 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     ]
     span = (max(s.time for s in sweeps) - min(s.time for s in sweeps)).total_seconds()
     about = {**grids[0].attributes, "sweeps": float(len(sweeps)), "span_s": span, **where.attributes()}
-    return replace(composite(grids), attributes=_with_warnings(about, [warning]))
+    blind = (
+        ""
+        if "differential_reflectivity" in sweeps[0].moments
+        else f"radar {radar.name!r}: without differential reflectivity hail cannot be told"
+    )
+    return replace(composite(grids), attributes=with_warnings(about, [warning, blind]))
 
 
 def _seen_below(sweep: Sweep, place: Geometry, top: float) -> Grid:
@@ -238,66 +244,3 @@ def _seen_below(sweep: Sweep, place: Geometry, top: float) -> Grid:
     over = (grid.status == np.uint8(Cell.UNDETECT)) & (cell_heights(sweep, place) > top)
     values = np.where(over, np.float32(np.nan), grid.values)
     return replace(grid, values=values, status=np.where(over, np.uint8(Cell.OUT_OF_RANGE), grid.status))
-
-
-def _measured(
-    paths: Sequence[Path],
-    geometry: Geometry | None,
-    air: Air,
-    registry: Registry,
-    *,
-    span: timedelta,
-    reach: float,
-    fit: str,
-) -> list[Grid]:
-    """Return a grid for each of `MEASURES`."""
-    from dynamo.radar.hail import REACH, hail, on_grid
-    from dynamo.radar.polar import default_geometry
-    from dynamo.radar.volume import volumes
-
-    sweeps, warnings = _sweeps_of(paths)
-    names = sorted({s.radar for s in sweeps})
-    if len(names) != 1:
-        raise DataError(f"the files of one volume are of several radars: {', '.join(names)}; say `volume`")
-    radar, warning = registry.find(sweeps[0])
-    (volume,) = volumes(
-        [radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations}
-    ) or (None,)
-    if volume is None:
-        raise DataError(f"no sweep of {names[0]} knows anything")
-    lowest = volume.sweeps[0]
-    where = air.at(volume.time, lowest.latitude, lowest.longitude)
-    told = hail(
-        volume, where.freezing_level, where.minus20_level, band=radar.band, fit=fit, reach=(REACH[0], reach)
-    )
-    told = replace(told, radar=radar.name)
-    place = geometry or default_geometry([told])
-    about = _with_warnings({**told.attributes, **where.attributes()}, [warning, *warnings])
-    grids = [on_grid(told, place, quantity) for quantity in MEASURES]
-    return [replace(grid, attributes={**grid.attributes, **about}) for grid in grids]
-
-
-def _sweeps_of(paths: Sequence[Path]) -> tuple[list[Sweep], list[str]]:
-    """Return the sweeps of the files of a volume that can be read, and what is to be said of the others."""
-    from dynamo.radar.readers import read_sweeps
-
-    sweeps: list[Sweep] = []
-    left_out: dict[str, DataError] = {}
-    for path in map(Path, paths):
-        try:
-            sweeps += read_sweeps(path, moments=["reflectivity"])
-        except DataError as error:
-            if may_pass(error):
-                raise
-            left_out[f"not read: {str(error).replace(str(path), path.name)}"] = error
-    if not sweeps:
-        raise next(iter(left_out.values()))
-    for reason in left_out:
-        print(f"left out: {reason.removeprefix('not read: ')}", file=sys.stderr)
-    return sweeps, list(left_out)
-
-
-def _with_warnings(about: dict[str, str | float], warnings: Sequence[str]) -> dict[str, str | float]:
-    """Return the attributes of a grid with further warnings."""
-    said = [str(about.get("warning", "")), *warnings]
-    return {**about, "warning": "; ".join(filter(None, said))} if any(said) else about

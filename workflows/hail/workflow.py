@@ -16,13 +16,19 @@ from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
 from dynamo.workflows.names import own_name
 from dynamo.workflows.products import legend, plot, publish
 
-from dynamo.errors import WorkflowError
+from dynamo.errors import WorkflowError, nearest
 from dynamo.graph import Input, fuse, workflow
 
 __all__ = ["hail", "hail_size"]
 
 #: Of `hail_class`: hail, as the network contours it; and large hail.
 LEVELS = (3.5, 4.5)
+
+#: Fits of the size that there are, as in `dynamo.radar.hail`, which is not imported to describe a graph.
+FITS = ("witt1998", "mh2021_75", "mh2021_95")
+
+#: m from 0 to -20 degrees C at least, as in `dynamo.radar.environment`.
+BETWEEN = 100.0
 
 #: Of the size, mm: small, severe, large and giant hail.
 SIZES = (10.0, 20.0, 30.0, 50.0)
@@ -129,6 +135,7 @@ def hail_size(
     _check(list(groups), area, cells, levels, min_points, window, units="mm")
     expect(is_number(span) and span > 0, "span", span, "more than 0 minutes")
     expect(is_number(reach) and reach > 10, "reach", reach, "more than 10 km")
+    expect(fit in FITS, "fit", fit, f"one of {', '.join(FITS)}{nearest(fit, FITS)}")
     _check_levels(freezing_level, minus20_level)
     told = [
         measure(
@@ -170,6 +177,12 @@ def _check(
 def _check_levels(freezing_level: float | None, minus20_level: float | None) -> None:
     if (freezing_level is None) != (minus20_level is None):
         raise WorkflowError("`freezing_level` and `minus20_level` go together: give both, or neither")
+    if freezing_level is not None and minus20_level is not None:
+        expect(
+            is_number(freezing_level) and is_number(minus20_level) and minus20_level - freezing_level >= BETWEEN,
+            "freezing_level, minus20_level", (freezing_level, minus20_level),
+            f"two heights in m above sea level, the second {BETWEEN:g} m or more above the first",
+        )  # fmt: skip
 
 
 def _volumes(sweeps: Sequence[Input], volume: str | None) -> dict[str, list[Input]]:

@@ -17,8 +17,9 @@ from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.low import low_sweeps
 from dynamo.workflows.place import area_geometry
+from dynamo.workflows.warned import with_warnings
 
-from dynamo.errors import UserError
+from dynamo.errors import DataError
 from dynamo.graph import Input, Output, task, tell
 
 if TYPE_CHECKING:
@@ -79,11 +80,13 @@ def unfold(
 
     Raises
     ------
-    UserError
+    DataError, UnknownRadarError
         The file cannot be used, and it is not left out.
+    UserError
+        A parameter or the registry is wrong: no file is left out for that.
     """
     from dynamo.radar.netcdf import write_grid
-    from dynamo.radar.registry import read_registry
+    from dynamo.radar.registry import UnknownRadarError, read_registry
 
     geometry, registry = area_geometry(area, cells), read_registry(radars)
     minimum = {
@@ -94,7 +97,7 @@ def unfold(
     how = {"speeds": tuple(bounds), "smooth": (int(smooth[0]), smooth[1]), "minimum": minimum, "apart": apart}
     try:
         grid = _wind(sweep, geometry, registry, highest, {"band": tuple(band), "above": above}, how)
-    except UserError as error:
+    except (DataError, UnknownRadarError) as error:
         if geometry is None or not skip_damaged or may_pass(error):
             raise
         grid = stand_in(sweep, geometry, error, "wind_speed")
@@ -161,16 +164,40 @@ def _wind(
 
     sweeps = low_sweeps(path, highest, "velocity", moments=tuple(how["minimum"]))
     place = geometry or default_geometry(sweeps)
-    grids = [wind_grid(wind_speed(_known(sweep, registry), **how), place, **where) for sweep in sweeps]
-    return replace(composite(grids), attributes=grids[0].attributes)
+    known = [_known(sweep, registry) for sweep in sweeps]
+    grids = [wind_grid(wind_speed(sweep, **how), place, **where) for sweep, _ in known]
+    warnings = dict.fromkeys(
+        [*(warning for _, warning in known), _nowhere([sweep for sweep, _ in known], **where)]
+    )
+    return replace(composite(grids), attributes=with_warnings(grids[0].attributes, list(warnings)))
 
 
-def _known(sweep: Sweep, registry: Registry) -> Sweep:
-    """Return a sweep with what the registry knows of its radar; it must know it only where the file says too little."""
+def _known(sweep: Sweep, registry: Registry) -> tuple[Sweep, str]:
+    """Return a sweep with what the registry knows of its radar, and a warning where that is nothing.
+
+    It must know it only where the file says too little.
+    """
+    from dynamo.radar.registry import UnknownRadarError
+
     try:
         radar = registry.of(sweep)
-    except UserError:
+    except UnknownRadarError as error:
         if sweep.nyquist is None:
             raise
-        return sweep
-    return replace(radar.calibrated(sweep), radar=radar.name)
+        return sweep, error.warning("as its files say")
+    return replace(radar.calibrated(sweep), radar=radar.name), ""
+
+
+def _nowhere(sweeps: Sequence[Sweep], band: tuple[float, float], above: str) -> str:
+    """Return why nothing can be known where no beam is in the band of heights; empty where one is."""
+    from dynamo.radar.polar import beam_height
+
+    for sweep in sweeps:
+        heights = beam_height(sweep.ranges, sweep.elevation, sweep.altitude if above == "sea" else 0.0)
+        if ((heights >= band[0]) & (heights <= band[1])).any():
+            return ""
+    sweep = sweeps[0]
+    return (
+        f"radar {sweep.radar!r}: the beam is nowhere between {band[0]:g} and {band[1]:g} m above the {above}; "
+        f"the antenna stands at {sweep.altitude:.0f} m: see `above`"
+    )

@@ -10,11 +10,13 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-from dynamo.workflows.hail import hail, hail_size
+from dynamo.workflows.hail import hail, hail_size, workflow
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
 
 from dynamo.errors import DataError, UserError, WorkflowError
+from dynamo.radar.environment import MIN_BETWEEN
 from dynamo.radar.grid import Cell
+from dynamo.radar.hail import FITS
 from dynamo.radar.netcdf import read_grid
 
 AREA, CELLS = (-97.99, 31.775, -96.16, 33.525), (366, 350)
@@ -247,7 +249,52 @@ def test_a_lost_sweep_is_told(samples, tmp_path):
     files = sorted((samples / "hail").glob("MLL*.nc"))
     outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
     measure(files[:7] + files[8:], outputs, **LEVELS)
-    assert read_grid(outputs[0]).attributes["tilts"] == 19
+    about = read_grid(outputs[0]).attributes
+    assert about["tilts"] == 19
+    assert about["warning"] == (
+        "1 of 20 tilts of radar 'Monte Lema' are missing (5.5 degrees): sizes may be too small"
+    )
+
+
+def test_one_sweep_alone_is_no_volume_and_says_so(samples, tmp_path):
+    """Who forgets `volume` reads it in the product, and in the fault of the composite, which has nothing else."""
+    outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
+    measure([samples / "hail" / "MLL2217907250U.003.nc"], outputs, **LEVELS)
+    grid = read_grid(outputs[0])
+    assert not grid.known.any()
+    said = (
+        "radar 'Monte Lema': the layer from 0 to -20 C was nowhere covered by 1 tilt up to 1.0 degrees; of files of "
+        "single sweeps `volume` says which make one volume"
+    )
+    assert grid.attributes["warning"].endswith(f"sizes may be too small; {said}")
+    with pytest.raises(DataError, match=r"nowhere covered by 1 tilt up to 1\.0 degrees"):
+        compose(outputs[:1], tmp_path / "mesh.nc")
+
+
+def test_what_is_no_fault_of_a_file_is_never_left_out(samples, tmp_path):
+    """Parameters that are wrong stop the task, with an area as without: else a radar would be gone in silence."""
+    files = sorted((samples / "hail").glob("MLL*.nc"))[5:7]
+    outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
+    with pytest.raises(UserError, match="no fit 'witt'"):
+        measure(files, outputs, fit="witt", **PLACE, **LEVELS)
+    upside = {"freezing_level": 7000.0, "minus20_level": 4100.0}
+    with pytest.raises(UserError, match="0 C at 7000 m and -20 C at 4100 m"):
+        measure(files, outputs, **PLACE, **upside)
+    with pytest.raises(UserError, match="0 C at 7000 m and -20 C at 4100 m"):
+        identify(newest(samples, "denton"), tmp_path / "a.nc", **PLACE, **upside)
+
+
+def test_without_differential_reflectivity_the_classes_say_that_they_tell_no_hail(samples, tmp_path):
+    """A map without hail would be taken for one of no hail."""
+    source = gzip.decompress(newest(samples, "addison").read_bytes())
+    (tmp_path / "single.nc").write_bytes(source)
+    with netCDF4.Dataset(tmp_path / "single.nc", "r+") as dataset:
+        dataset.renameVariable("DifferentialReflectivity", "Other")
+    identify(tmp_path / "single.nc", tmp_path / "a.nc", **PLACE, **LEVELS)
+    compose([tmp_path / "a.nc"], tmp_path / "hail.nc")
+    assert read_grid(tmp_path / "hail.nc").attributes["warning"] == (
+        "radar 'addison.tx': without differential reflectivity hail cannot be told"
+    )
 
 
 def test_a_sweep_that_is_cut_off_does_not_take_the_volume_with_it(samples, tmp_path, capsys):
@@ -275,10 +322,11 @@ def test_an_x_band_volume_has_no_size(samples, tmp_path):
 
 def test_files_of_two_radars_are_no_volume(samples, tmp_path):
     """Each radar has its own beams."""
-    with pytest.raises(DataError, match="several radars"):
+    with pytest.raises(UserError, match="several radars"):
         measure(
             [newest(samples, "addison"), newest(samples, "denton")],
             [tmp_path / q for q in MEASURES],
+            **PLACE,
             **LEVELS,
         )
 
@@ -318,6 +366,21 @@ def test_volumes_are_told_apart_by_names():
         (hail, {"window": 0.0}, "`window` is 0"),
         (hail_size, {"span": -1.0}, "`span` is -1"),
         (hail_size, {"reach": 5.0}, "`reach` is 5"),
+        (
+            hail_size,
+            {"fit": "witt"},
+            "`fit` is witt; expected one of witt1998, mh2021_75, mh2021_95 (did you mean 'witt1",
+        ),
+        (
+            hail,
+            {"freezing_level": 7000.0, "minus20_level": 4000.0},
+            "the second 100 m or more above the first",
+        ),
+        (
+            hail_size,
+            {"freezing_level": 4000.0, "minus20_level": 4000.0},
+            "[4000.0, 4000.0]; expected two heights",
+        ),
         (hail_size, {"volume": "("}, "no regular expression"),
         (hail_size, {"volume": "^Q"}, "matches nothing in the name 'a.nc'"),
         (hail, {"area": AREA}, "without `cells`"),
@@ -328,6 +391,12 @@ def test_parameters_of_which_nothing_could_be_made_are_refused(flow, params, say
     with pytest.raises(WorkflowError) as caught:
         flow.graph(["a.nc"], **params)
     assert says in str(caught.value)
+
+
+def test_the_fits_that_are_let_through_are_those_there_are():
+    """They are written down twice, for a graph is described without what reads radars."""
+    assert tuple(FITS) == workflow.FITS
+    assert workflow.BETWEEN == MIN_BETWEEN
 
 
 @pytest.mark.parametrize("flow", [hail, hail_size])

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import pytest
 from dynamo.workflows.wind import wind
-from dynamo.workflows.wind.tasks import unfold
+from dynamo.workflows.wind.tasks import compose, unfold
 from PIL import Image
 
 import dynamo
@@ -168,6 +168,34 @@ def test_a_volume_is_one_input(samples, tmp_path):
     assert (sea.status == Cell.OUT_OF_RANGE).all()
     assert (radar.status == Cell.ECHO).sum() > 500
     assert np.nanmax(radar.values) <= 38
+
+
+def test_a_band_that_no_beam_is_in_is_told(samples, tmp_path):
+    """The antenna stands on a mountain, higher than the band above the sea: an empty map must say why."""
+    volume = samples / "hail" / "KLBB20160601_150025_V06"
+    unfold(volume, tmp_path / "sea.nc", area=[-102.5, 33.0, -101.0, 34.5], cells=[100, 100])
+    unfold(volume, tmp_path / "radar.nc", above="radar", area=[-102.5, 33.0, -101.0, 34.5], cells=[100, 100])
+    sea, radar = (read_grid(tmp_path / f"{name}.nc") for name in ("sea", "radar"))
+    assert not sea.known.any()
+    assert sea.attributes["warning"] == (
+        "radar 'KLBB': the beam is nowhere between 200 and 600 m above the sea; the antenna stands at 1029 m: "
+        "see `above`"
+    )
+    assert radar.known.any()
+    assert "warning" not in radar.attributes
+    compose([tmp_path / "sea.nc"], tmp_path / "wind.nc")
+    assert "see `above`" in read_grid(tmp_path / "wind.nc").attributes["warning"]
+
+
+def test_an_entry_that_does_not_fit_is_told_on_the_wind_too(samples, tmp_path):
+    """The sweep counts, for its file says its Nyquist velocity; that the entry was not taken stands in the product."""
+    radars = tmp_path / "radars.yaml"
+    radars.write_text("radars:\n  addison.tx: {band: X, beam_width: 2.3, site: [30.0, -96.8391]}\n")
+    unfold(samples / "casa" / f"{SWEEPS[0]}.netcdf.gz", tmp_path / "out.nc", **AREA, radars=radars)
+    assert read_grid(tmp_path / "out.nc").attributes["warning"] == (
+        "radar 'addison.tx' fits no entry of the registry: 'addison.tx' is 332 km away; taken as its files say, "
+        "uncalibrated"
+    )
 
 
 def test_a_registry_of_ones_own_says_what_the_file_does_not(incoming, tmp_path):
