@@ -3,10 +3,10 @@
 A sweep is recognised by its dimensions Radial and Gate, a grid by its spacing attributes (see `latlongrid`).
 
 In a sweep ranges are in the unit that their attribute names (millimetres, in all that were seen), rays are
-in any order, and a gate without a usable signal has -99900 or -9999, or at one radar a reflectivity below
--30 dBZ. The files do not tell why there is no signal: it is taken as "nothing detected", which at X band it
-also looks like behind a storm so strong that it swallows the beam. Before the first gate and beyond the last it is
-out of range; between rays that lie apart, or where a value is NaN, it is missing.
+in any order, one whose azimuth is a fill or NaN is left out, and a gate without a usable signal has -99900 or -9999,
+or at one radar a reflectivity below -30 dBZ. The files do not tell why there is no signal: it is taken as "nothing
+detected", which at X band it also looks like behind a storm so strong that it swallows the beam. Before the first
+gate and beyond the last it is out of range; between rays that lie apart, or where a value is NaN, it is missing.
 
 Quality control: a gate with rho_hv of 0.75 or less is not weather alone. The power of weather and of clutter
 add up, so the weather in such a gate is not stronger than what was measured: below 10 dBZ (a tenth of a
@@ -29,7 +29,7 @@ from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.casa_moments import measured, nyquist
 from dynamo.radar.readers.latlongrid import is_latlongrid, read_latlongrid
-from dynamo.radar.readers.polarfile import wavelength_of
+from dynamo.radar.readers.polarfile import table, wavelength_of
 from dynamo.radar.readers.source import HDF5, attribute, hdf5_names, netcdf, numbers, wrong
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = ["reader"]
 NO_SIGNAL = -30.0  # dBZ
 MIN_RHO_HV = 0.75
 NEGLIGIBLE = 10.0  # dBZ
+FULL_TURN = 360.0
 METRES = {"millimeters": 1e-3, "meters": 1.0, "kilometers": 1e3}
 
 
@@ -105,17 +106,21 @@ def _placed(
 ) -> Sweep:
     """Return the sweep of these moments, with when and where the file says it was measured."""
     about = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-    width, start = (_range(path, dataset, name) for name in ("GateWidth", "StartRange"))
-    times = numbers(path, dataset, "Time")
+    azimuths = numbers(path, dataset, "Azimuth")
+    keep = np.abs(azimuths) <= FULL_TURN  # not a fill, nor NaN
+    if not keep.any():
+        raise wrong(path, "variable 'Azimuth' holds no angle")
+    width, start = (_range(path, dataset, name, keep) for name in ("GateWidth", "StartRange"))
+    times = numbers(path, dataset, "Time")[keep]
     if times.size == 0 or times.max() <= 0:
         raise wrong(path, "variable 'Time' holds no time; expected seconds since 1970")
     frequency = dataset["TxFrequency"][...] if "TxFrequency" in dataset.variables else None
     return Sweep(
-        azimuths=numbers(path, dataset, "Azimuth"),
+        azimuths=azimuths[keep],
         ranges=start + width * (np.arange(undetect.shape[-1]) + 0.5),
-        elevation=float(np.median(numbers(path, dataset, "Elevation"))),
-        moments=moments,
-        undetect=undetect,
+        elevation=float(np.median(numbers(path, dataset, "Elevation")[keep])),
+        moments={name: table(values, keep, values.shape[-1], np.nan) for name, values in moments.items()},
+        undetect=table(undetect, keep, undetect.shape[-1], beyond=False),
         latitude=float(attribute(path, "the file", about, "Latitude")),
         longitude=float(attribute(path, "the file", about, "Longitude")),
         altitude=float(about.get("Height", 0.0)),
@@ -126,9 +131,9 @@ def _placed(
     )
 
 
-def _range(path: Path, dataset: netCDF4.Dataset, name: str) -> float:
-    """Return a range in m that must be the same for all rays."""
-    values: NDArray[np.float64] = numbers(path, dataset, name)
+def _range(path: Path, dataset: netCDF4.Dataset, name: str, keep: NDArray[np.bool_]) -> float:
+    """Return a range in m that must be the same for all rays to `keep`."""
+    values: NDArray[np.float64] = numbers(path, dataset, name)[keep]
     units = str(getattr(dataset[name], "Units", "Millimeters"))
     if units.lower() not in METRES:
         raise wrong(path, f"variable {name!r} is in {units!r}, expected {', '.join(METRES)}")

@@ -6,6 +6,7 @@ of different lengths, in a row of ``n_points`` with ``ray_n_gates`` and ``ray_st
 gate's centre.
 
 A fill is nothing detected, for the format has no other word for it: a radar looks at every gate of its own sweep.
+What was never written, NetCDF's own fill where a field names none, is a gate without a value.
 Where a field has ``_Undetect``, that is nothing detected and the fill a gate without a value. NaN is a gate without
 a value, unless it is itself the fill. A moment other than reflectivity of which a sweep has no value, while another
 sweep of the file has, was not measured in that sweep: a table of all sweeps has a place for it all the same. Rays

@@ -95,7 +95,8 @@ def _decoded(path: Path, rays: Rays, variable: Any, stored: NDArray[Any]) -> Fie
     fills = codes("_FillValue", "missing_value")
     nothing = codes("_Undetect") or fills
     scale, offset = (float(np.ravel(said.get(n, d))[0]) for n, d in (("scale_factor", 1), ("add_offset", 0)))
-    values = unpack(raw, scale, offset, [*fills, *nothing])
+    never = [] if unsigned or "_FillValue" in said else _unwritten(raw)
+    values = unpack(raw, scale, offset, [*fills, *nothing, *never])
     if text(said.get("standard_name", "")) == TOWARDS:
         np.negative(values, out=values)
     undetect = np.zeros(raw.shape, bool)
@@ -104,6 +105,13 @@ def _decoded(path: Path, rays: Rays, variable: Any, stored: NDArray[Any]) -> Fie
     if beyond is not None:
         values[beyond], undetect[beyond] = np.nan, False
     return Field(values, undetect)
+
+
+def _unwritten(raw: NDArray[Any]) -> list[float]:
+    """Return what NetCDF puts where nothing was written and no fill is said; for bytes there is no such value."""
+    from netCDF4 import default_fillvals
+
+    return [float(default_fillvals[raw.dtype.str[1:]])] if raw.dtype.kind in "iu" and raw.itemsize > 1 else []
 
 
 def _raw(

@@ -149,12 +149,16 @@ class Rays:
 
     @property
     def nyquist(self) -> float | None:
-        """The Nyquist velocity, m/s."""
-        values = self.per_ray("nyquist_velocity")
+        """The Nyquist velocity, m/s: of these rays, of this sweep, or of the whole file."""
         variable = self.variable("nyquist_velocity")
-        if values is None and variable is not None:
-            return usual(variable[...])
-        return None if values is None else usual(values[values != 0])
+        if variable is None:
+            return None
+        values = np.ravel(np.asarray(variable[...]))
+        if values.size >= self.part.stop:
+            values = values[self.part]
+        elif self.number < values.size > 1:
+            values = values[self.number]
+        return usual(values)
 
     @property
     def wavelength(self) -> float | None:

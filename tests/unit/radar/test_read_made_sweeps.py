@@ -189,6 +189,41 @@ def test_what_a_fill_means(tmp_path: Path):
         np.testing.assert_array_equal(np.isfinite(sweep.moments["reflectivity"]), np.array(known, bool))
 
 
+@pytest.mark.parametrize("dtype", ["i2", "i4", "u2"])
+def test_what_was_never_written_is_no_measurement(tmp_path: Path, dtype: str):
+    """Packed without a fill of its own: where nothing was written NetCDF puts -32767, which is no -163 dBZ."""
+    unwritten = netCDF4.default_fillvals[dtype]
+    raw = np.array([[0, 200, 65], [unwritten, 1, 2]], dtype)
+    path = cfradial(
+        tmp_path / "a.nc", [{"fields": {"DBZ": raw}}], said={"DBZ": {"scale_factor": 0.005}}, fill=7
+    )
+    with netCDF4.Dataset(path, "r+") as file:
+        own = file.createVariable("ZDR", dtype, ("time", "range"))
+        own.set_auto_maskandscale(False)
+        own.setncattr("scale_factor", 0.005)
+        own[...] = raw
+    (sweep,) = read_sweeps(path, moments=["differential_reflectivity", "reflectivity"])
+    found = sweep.moments["differential_reflectivity"]
+    np.testing.assert_allclose(found, np.where(raw == unwritten, NAN, raw * 0.005), rtol=1e-6)
+    assert np.isfinite(sweep.moments["reflectivity"]).all(), (
+        "where a fill is named, another number is a number"
+    )
+
+
+def test_a_nyquist_velocity_for_each_sweep(tmp_path: Path):
+    """In a variable of sweeps, not of rays: each has its own, not what lies between."""
+    sweeps = [{"fields": {"VEL": numbers(6, 4)}, "elevation": e} for e in (0.5, 1.5, 2.5)]
+    path = cfradial(tmp_path / "a.nc", sweeps)
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("nyquist_velocity", "other")
+        file.createVariable("nyquist_velocity", "f4", ("sweep",))[...] = [8.0, 16.0, -9999.0]
+    assert {s.elevation: s.nyquist for s in read_sweeps(path)} == {0.5: 8.0, 1.5: 16.0, 2.5: None}
+    with netCDF4.Dataset(path, "r+") as file:
+        file.renameVariable("nyquist_velocity", "another")
+        file.createVariable("nyquist_velocity", "f4", ())[...] = 12.0
+    assert {s.nyquist for s in read_sweeps(path)} == {12.0}
+
+
 def test_rays_of_different_lengths_in_one_sweep(tmp_path: Path):
     """A shorter ray has no value beyond its end, and nothing was looked for there; a row that is too short is named."""
     field = numbers(3, 5)

@@ -51,6 +51,26 @@ def test_a_sweep_holds_what_the_file_holds(samples: Path, name: str):
     assert dbz[hidden].min() >= 10
 
 
+def test_rays_that_look_nowhere_are_left_out(samples: Path, tmp_path: Path):
+    """A fill for an azimuth is no 180 degrees, and one that is NaN does not throw out the sweep."""
+    path = copy_sweep(samples, tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "r+") as raw:
+        raw["Azimuth"][5], raw["Azimuth"][7] = -99900.0, np.nan
+        raw["GateWidth"][5] = -99900.0
+    (whole,) = casa.reader.sweeps(samples / "casa" / "cleburne.tx-20170329-073002.netcdf.gz")
+    for (sweep,) in (casa.reader.sweeps(path), casa.reader.moments(path, ("velocity",))):
+        np.testing.assert_array_equal(sweep.azimuths, np.delete(whole.azimuths, [5, 7]))
+        assert sweep.ranges[0] == whole.ranges[0]
+    (sweep,) = casa.reader.sweeps(path)
+    left = np.delete(whole.moments["reflectivity"], [5, 7], axis=0)
+    np.testing.assert_array_equal(sweep.moments["reflectivity"], left)
+    np.testing.assert_array_equal(sweep.undetect, np.delete(whole.undetect, [5, 7], axis=0))
+    with netCDF4.Dataset(path, "r+") as raw:
+        raw["Azimuth"][:] = np.nan
+    with pytest.raises(DataError, match="'Azimuth' holds no angle"):
+        read(path)
+
+
 def test_sweeps_lie_around_their_radars(samples: Path):
     """The middle of each grid is the radar; beyond the last gate it is out of range."""
     for name, place in (("addison.tx", (-96.8391, 32.9814)), ("cleburne.tx", (-97.389, 32.37156))):
