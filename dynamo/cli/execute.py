@@ -133,7 +133,11 @@ def words(summary: Summary, workspace: Workspace) -> str:
     state = "done" if summary.ok else "cancelled" if summary.interrupted else "FAILED"
     lines.append(f"{summary.run}: {state}: {counts}, in {format_seconds(summary.seconds)}")
     lines += _products(summary)
-    if not summary.ok:
+    if summary.ok:
+        from dynamo.journal.written import written
+
+        lines += [f"tasks wrote: {line}" for line in written(workspace, summary.run)]
+    else:
         when = "" if summary.interrupted else "when it is mended, "
         lines.append(f"{when}go on with: {resuming(summary.run, workspace)}")
     return "\n".join(lines)

@@ -11,16 +11,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from dynamo.engine.events import Summary
 from dynamo.engine.request import Request
-from dynamo.errors import DynamoError, UserError
+from dynamo.errors import DynamoError, UserError, WorkspaceError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
 from dynamo.journal.workspace import UnderWayError
+from dynamo.journal.written import written
 from dynamo.triggers.clock import tick
 from dynamo.triggers.files import Watcher
 from dynamo.triggers.inbox import Inbox
@@ -289,6 +290,8 @@ class Desk:
         elif summary is not None:
             level = logging.WARNING if summary.warnings else logging.INFO
             log.log(level, "%s: %s", self._at(one), done(summary))
+            with suppress(WorkspaceError):  # nothing but that line goes by it
+                self._remarks.wrote(summary.run, written(self.workspace, summary.run))
 
     def _at(self, one: Queued) -> str:
         return f"{self._label}{datetime.fromtimestamp(one.window.time, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -1,7 +1,7 @@
 """Remarks: what is wrong with the files that arrive, in words, for the log and for those who look.
 
-Enters: files that are from the future or without a time, folders that cannot be looked into. Leaves: a trouble as long
-as that is so, and now and then a line of the log, for each file would fill it.
+Enters: files that are from the future or without a time, folders that cannot be looked into, what tasks wrote. Leaves:
+a trouble as long as that is so, and now and then a line of the log, for each file would fill it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Remarks:
         self._counts, self._label = counts, label
         self._ahead = -math.inf  # when files were last from the future
         self._untimed = -math.inf  # when it was last told of files without a time
+        self._wrote: list[str] = []
 
     def ahead(self, one: Arrival | None, now: float, wall: float) -> None:
         """Remark on files from the future, of which `one` is from furthest ahead; None where none waits.
@@ -69,6 +70,12 @@ class Remarks:
         )
         if self._counts.trouble("folders", words if said else ""):
             log.warning("%s%s", self._label, words if said else "all folders can be looked into again")
+
+    def wrote(self, run: str, lines: list[str]) -> None:
+        """Remark on what the tasks of a run wrote: in the log where that is other than of the run before."""
+        if lines and lines != self._wrote:
+            log.info("%s%s: tasks wrote: %s", self._label, run, "; ".join(lines))
+        self._wrote = lines
 
 
 def _left_out(one: Arrival) -> str:

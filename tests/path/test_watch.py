@@ -319,3 +319,18 @@ def test_products_are_removed_when_they_are_older_than_the_run_file_keeps(watche
     watched.until("removed the products of 1 old run")
     assert watched.end() == 130
     assert [path.name for path in (watched.folder / "products").iterdir()] == [newer]
+
+
+def test_what_tasks_write_is_in_the_log_once(watched):
+    """Until it is other: a radar that is absent for hours is one line."""
+    watched.start()
+    for number, says in enumerate(["absent: denton", "absent: denton", "absent: addison"]):
+        watched.show(number, 45, says=says)
+        watched.until("1 ran, 0 reused")
+    watched.until("absent: addison")
+    assert [
+        line.partition("tasks wrote: ")[2].strip() for line in watched.log if "tasks wrote: " in line
+    ] == [
+        "draw: absent: denton",
+        "draw: absent: addison",
+    ]

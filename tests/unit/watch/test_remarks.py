@@ -40,3 +40,18 @@ def test_folders_that_cannot_be_looked_into_are_a_trouble_until_all_can(caplog):
     assert first == f"a.yaml: cannot look into /x: Permission denied{taken}"
     assert second.endswith(f"cannot look into /z: Permission denied; and 2 more{taken}")
     assert third == "a.yaml: all folders can be looked into again"
+
+
+def test_what_tasks_wrote_is_told_once_until_it_is_other(caplog):
+    """A radar that is absent for an hour is a line of the log, not sixty; absent again after that, another."""
+    caplog.set_level("INFO")
+    remarks = Remarks(Counts(), "a.yaml: ")
+    for run, lines in enumerate(
+        [[], ["c: absent: x"], ["c: absent: x"], ["c: absent: x", "c: odd"], [], ["c: absent: x"]]
+    ):
+        remarks.wrote(f"flow-{run}", lines)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a.yaml: flow-1: tasks wrote: c: absent: x",
+        "a.yaml: flow-3: tasks wrote: c: absent: x; c: odd",
+        "a.yaml: flow-5: tasks wrote: c: absent: x",
+    ]
