@@ -27,16 +27,13 @@ def low_sweeps(
 ) -> list[Sweep]:
     """Return the sweeps of a file with the moment `needed` that are not above `highest` degrees.
 
-    Only `needed` and `moments` are decoded; None for all.
+    Only `needed` and `moments` are decoded (None: all), and of sweeps above nothing where the format allows it.
     """
     from dynamo.radar.readers import read_sweeps
 
     wanted = None if moments is None else (needed, *moments)
-    sweeps = [s for s in read_sweeps(path, moments=wanted) if needed in s.moments]
-    if not sweeps:
-        raise DataError(f"{path}: holds no sweep with {needed}")
-    low = [s for s in sweeps if s.elevation <= highest]
+    low = [s for s in read_sweeps(path, moments=wanted, highest=highest) if needed in s.moments]
     if not low:
-        there = ", ".join(f"{s.elevation:.1f}" for s in sweeps)
+        there = ", ".join(f"{s.elevation:.1f}" for s in read_sweeps(path, moments=(needed,)))
         raise AboveError(f"{path}: holds no sweep up to {highest:g} degrees (`highest`); there are: {there}")
     return low

@@ -199,11 +199,12 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     """Return the worst of the low sweeps of a file, those of dual polarisation if there are any, on one grid."""
     from dynamo.radar.composite import composite
     from dynamo.radar.hydrometeors import classified
+    from dynamo.radar.moments import MOMENTS
     from dynamo.radar.polar import default_geometry
     from dynamo.radar.scheme import scheme
 
-    low = low_sweeps(path, highest, "reflectivity")
-    sweeps = [s for s in low if "differential_reflectivity" in s.moments] or low
+    sweeps = low_sweeps(path, highest, "reflectivity", moments=[m for m in MOMENTS if m != "spectral_width"])
+    sweeps = [s for s in sweeps if "differential_reflectivity" in s.moments] or sweeps
     radar, warning = registry.find(sweeps[0])
     where = air.at(sweeps[-1].time, sweeps[0].latitude, sweeps[0].longitude)
     place = geometry or default_geometry(sweeps)

@@ -12,6 +12,7 @@ A reader of your own is a `Reader` named in the entry points group ``dynamo.read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ class Reader:
     moments
         For files of a single radar, given the path and the names of the moments that are wanted, or None for all:
         every sweep of the file with those of them that it holds, as measured.
+    low
+        As `moments`, given also degrees: without the sweeps above that elevation, of which nothing is decoded. Where it
+        is None `moments` is asked, and they are left out afterwards.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Reader:
     read: Callable[[Path, Geometry | None], list[Grid]]
     sweeps: Callable[[Path], list[Sweep]] | None = None
     moments: Callable[[Path, tuple[str, ...] | None], list[Sweep]] | None = None
+    low: Callable[[Path, tuple[str, ...] | None, float], list[Sweep]] | None = None
 
 
 def read(path: str | Path, *, format: str | None = None, geometry: Geometry | None = None) -> list[Grid]:  # noqa: A002 - the word users know from every such function
@@ -140,6 +145,7 @@ def read_sweeps(
     *,
     format: str | None = None,  # noqa: A002
     moments: Iterable[str] | None = None,
+    highest: float = math.inf,
 ) -> list[Sweep]:
     """Read every sweep of one radar's file as it was measured, sorted by time and elevation.
 
@@ -155,6 +161,9 @@ def read_sweeps(
     moments
         Names as in `dynamo.radar.moments`; nothing else is decoded, and sweeps that have none of them are left out.
         By default all that are known. Where reflectivity is not among them, `Sweep.undetect` is false everywhere.
+    highest
+        Degrees: leave out sweeps above that elevation, which are not decoded where the format allows it. Then there may
+        be none left.
 
     Raises
     ------
@@ -171,8 +180,12 @@ def read_sweeps(
         read(path, format=reader.name)  # of a damaged file that is the fault
         raise DataError(f"{path}: holds no sweeps of a radar, for it is a {reader.description}")
     with _naming(path, reader):
-        held = [sweep for sweep in reader.moments(path, wanted) if sweep.moments]
-        if not held:
+        if reader.low is None or highest == math.inf:
+            found = reader.moments(path, wanted)
+        else:
+            found = reader.low(path, wanted, highest)
+        held = [sweep for sweep in found if sweep.moments and sweep.elevation <= highest]
+        if not held and highest == math.inf:
             raise DataError(f"holds no sweep with {' or '.join(wanted) if wanted else 'any known moment'}")
     return sorted(held, key=lambda sweep: (sweep.time, sweep.elevation))
 

@@ -10,6 +10,7 @@ dual-polarisation moments, then, with a higher Nyquist velocity and fewer gates,
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,11 @@ def _sweeps(path: Path) -> list[Sweep]:
     return [_sweep(tree, lowest, ("reflectivity",))]
 
 
-def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
+def _moments(path: Path, names: tuple[str, ...] | None, highest: float = math.inf) -> list[Sweep]:
     tree, found = _open(path)
     wanted = tuple(n for n in MOMENTS if names is None or n in names)
-    held = [sweep for sweep in found if any(MOMENTS[n] in sweep for n in wanted)]
+    low = [sweep for sweep in found if float(sweep["sweep_fixed_angle"]) <= highest]
+    held = [sweep for sweep in low if any(MOMENTS[n] in sweep for n in wanted)]
     return [
         _sweep(tree, sweep, wanted) for sweep in held if min(sweep["azimuth"].size, sweep["range"].size) > 1
     ]
@@ -135,4 +137,4 @@ def _read(path: Path, geometry: Geometry | None) -> list[Grid]:
     return [to_grid(sweep, place) for sweep in sweeps]
 
 
-reader = Reader("nexrad", "NEXRAD Level II volume", _sniff, _read, _sweeps, _moments)
+reader = Reader("nexrad", "NEXRAD Level II volume", _sniff, _read, _sweeps, _moments, _moments)

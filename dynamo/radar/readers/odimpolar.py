@@ -13,6 +13,7 @@ stands for both, it is nothing detected: a radar looks at every gate of its own 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ def _sniff(path: Path, head: bytes) -> bool:
     )
 
 
-def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
+def _moments(path: Path, names: tuple[str, ...] | None, highest: float = math.inf) -> list[Sweep]:
     with hdf5(path) as file:
         kind = text(_attributes(file, "what").get("object", ""))
         if kind not in POLAR:
@@ -57,7 +58,7 @@ def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
         if not datasets:
             raise wrong(path, "holds no group 'dataset1'")
         common = {part: _attributes(file, part) for part in PARTS}
-        found = (_sweep(path, file[name], common, _version(file), names) for name in datasets)
+        found = (_sweep(path, file[name], common, _version(file), names, highest) for name in datasets)
         return [sweep for sweep in found if sweep is not None]
 
 
@@ -67,10 +68,14 @@ def _sweep(
     common: Mapping[str, dict[str, Any]],
     version: tuple[int, int],
     names: tuple[str, ...] | None,
+    highest: float,
 ) -> Sweep | None:
-    """Return one sweep with the moments that it has of those named, or None where it has too few rays or gates."""
+    """Return one sweep with the moments that it has of those named; None where it is too high, or of too few gates."""
     dataset = group.name[1:]
     where, how, what = (common[part] | _attributes(group, part) for part in PARTS)
+    elevation = _number(path, f"{dataset}/where", where, "elangle")
+    if elevation > highest:
+        return None
     fields = _fields(group, names, what)
     read = {moment: _decoded(path, data, what) for moment, data in fields.items()}
     nrays, ngates = _shape(path, dataset, where, [values.shape for values, _ in read.values()])
@@ -83,7 +88,7 @@ def _sweep(
     return Sweep(
         azimuths=azimuths[keep],
         ranges=ranges,
-        elevation=_number(path, f"{dataset}/where", where, "elangle"),
+        elevation=elevation,
         moments={moment: table(values, keep, ngates, np.nan) for moment, (values, _) in read.items()},
         undetect=table(nothing, keep, ngates, beyond=False),
         latitude=_number(path, "where", where, "lat"),
@@ -235,4 +240,4 @@ def _read(path: Path, geometry: Geometry | None) -> list[Grid]:
     return [to_grid(sweep, geometry or default_geometry([sweep]))]
 
 
-reader = Reader("odimpolar", "ODIM HDF5 sweep or volume", _sniff, _read, _sweeps, _moments)
+reader = Reader("odimpolar", "ODIM HDF5 sweep or volume", _sniff, _read, _sweeps, _moments, _moments)

@@ -17,7 +17,8 @@ from dynamo.errors import DataError, UserError
 from dynamo.radar.grid import Cell
 from dynamo.radar.moments import MOMENTS
 from dynamo.radar.polar import Sweep, to_grid
-from dynamo.radar.readers import read, read_all, read_sweeps
+from dynamo.radar.readers import nexrad, odimpolar, read, read_all, read_sweeps
+from dynamo.radar.readers.packed import unpack
 
 COMMON = {
     "Reflectivity": "reflectivity",
@@ -281,3 +282,35 @@ def test_times_of_a_volume_are_those_of_its_sweeps(samples: Path):
         < times[-1]
         < datetime(2016, 6, 1, 15, 7, tzinfo=UTC)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("KLBB20160601_150025_V06", 7), ("40_20181220_060630.pvol.h5", 7), ("MLL2217907250U.003.nc", 1)],
+)
+def test_the_low_sweeps_alone_are_the_same(samples: Path, name: str, count: int):
+    """What is above is left out, of whatever format, and the others are as they were."""
+    path = samples / "hail" / name
+    low = read_sweeps(path, moments=["reflectivity"], highest=5.0)
+    every = [s for s in read_sweeps(path, moments=["reflectivity"]) if s.elevation <= 5.0]
+    assert len(low) == len(every) == count
+    for one, other in zip(low, every, strict=True):
+        assert (one.time, one.elevation) == (other.time, other.elevation)
+        np.testing.assert_array_equal(one.moments["reflectivity"], other.moments["reflectivity"])
+    assert read_sweeps(path, highest=-5.0) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"), [("KLBB20160601_150025_V06", nexrad), ("40_20181220_060630.pvol.h5", odimpolar)]
+)
+def test_what_looks_too_high_is_not_decoded(samples: Path, monkeypatch, name: str, reader):
+    """A volume has twice as many tilts as look near the ground: they would only fill memory."""
+    gates = []
+
+    def counting(raw, *how):
+        gates.append(raw.size)
+        return unpack(raw, *how)
+
+    monkeypatch.setattr(reader, "unpack", counting)
+    low = read_sweeps(samples / "hail" / name, moments=["reflectivity"], highest=5.0)
+    assert len(gates) == len(low) == 7
