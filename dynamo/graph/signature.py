@@ -56,6 +56,11 @@ class Parameter:
         """Whether a call must give it."""
         return self.default is REQUIRED
 
+    @property
+    def may_be_none(self) -> bool:
+        """Whether a call may give None for it: so it says, or that is its default."""
+        return self.default is None or type(None) in get_args(self.annotation)
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -89,7 +94,8 @@ class Signature:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place | str) -> dict[str, Any]:
         """Match a call's arguments to the parameters, defaults filled in, in the signature's order.
 
-        Raises `WorkflowError` at `place` for a missing, unknown or doubled argument.
+        Raises `WorkflowError` at `place` for a missing, unknown or doubled argument, and for an input that is None
+        but may not be.
         """
         if len(args) > len(self.positional):
             takes = format_count(len(self.positional), "positional argument")
@@ -108,6 +114,9 @@ class Signature:
             if value is REQUIRED:
                 what = "a file name for its output" if parameter.role is Role.OUTPUT else parameter.role.value
                 raise self._fault(place, f"needs {what} {name!r}")
+            if value is None and parameter.role is Role.INPUT and not parameter.may_be_none:
+                hint = "a workflow that is called for a file must return it"
+                raise self._fault(place, f"needs input {name!r}, which is given None; {hint}")
             bound[name] = value
         return bound
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
@@ -51,7 +52,7 @@ def hail(
     undated: bool = False,
     skip_damaged: bool = True,
     previews: bool = True,
-) -> None:
+) -> Any:
     """Tell hail by dual polarisation, sweep by sweep, and join the sweeps of all radars that reported.
 
     Parameters
@@ -66,6 +67,11 @@ def hail(
         As for `compose`.
     previews
         Also draw the composite as a map for people.
+
+    Returns
+    -------
+    File
+        The composite, for what comes after it in a workflow of yours.
     """
     _check(sweeps, area, cells, levels, min_points, window)
     expect(is_number(highest) and highest > 0, "highest", highest, "more than 0 degrees")
@@ -89,6 +95,7 @@ def hail(
             title="Hail at",
             previews=previews,
         )
+    return grid
 
 
 @workflow
@@ -111,7 +118,7 @@ def hail_size(
     undated: bool = False,
     skip_damaged: bool = True,
     previews: bool = True,
-) -> None:
+) -> Any:
     """Tell the size of hail by whole volumes of radars of S or C band, and join those of all radars that reported.
 
     Parameters
@@ -130,6 +137,11 @@ def hail_size(
         As for `compose`.
     previews
         Also draw the composite as a map for people.
+
+    Returns
+    -------
+    File
+        The composite of the size, for what comes after it in a workflow of yours.
     """
     groups = _volumes(sweeps, volume)
     _check(list(groups), area, cells, levels, min_points, window, units="mm")
@@ -147,9 +159,9 @@ def hail_size(
     ]  # fmt: skip
     joined = {"window": window, "expected": expected}
     with fuse("mesh"):
-        grid = compose([each[0] for each in told], level=min(levels), composite="mesh.nc", **joined)
+        sizes = compose([each[0] for each in told], level=min(levels), composite="mesh.nc", **joined)
         publish(
-            grid, "mesh", levels=levels, min_points=min_points, hazard="HAIL", title="Size of hail at",
+            sizes, "mesh", levels=levels, min_points=min_points, hazard="HAIL", title="Size of hail at",
             previews=previews, palette="legend_mesh.png",
         )  # fmt: skip
     for number, quantity in enumerate(MEASURES[1:], 1):
@@ -157,6 +169,7 @@ def hail_size(
             grid = compose([each[number] for each in told], composite=f"{quantity}.nc", **joined)
             plot(grid, image=f"{quantity}.png", bounds=f"{quantity}.json")
             legend(grid, image=f"legend_{quantity}.png")
+    return sizes
 
 
 def _check(

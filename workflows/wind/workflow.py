@@ -8,7 +8,7 @@ Goes wrong: `DataError` where no sweep at all can be used; one radar alone never
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.names import own_name
@@ -41,7 +41,7 @@ def wind(
     expected: Sequence[str] = (),
     skip_damaged: bool = True,
     previews: bool = True,
-) -> None:
+) -> Any:
     """Map the highest radial wind near the ground, of all sweeps of a window.
 
     Parameters
@@ -58,6 +58,11 @@ def wind(
         As for `compose`.
     previews
         Also draw the composite as a map for people.
+
+    Returns
+    -------
+    File
+        The composite, for what comes after it in a workflow of yours.
     """
     check_polygons(levels, min_points, floor=0.0, units="m s-1")
     check_grid(area, cells)
@@ -76,6 +81,7 @@ def wind(
             grid, "wind", levels=levels, min_points=min_points, hazard="WIND", previews=previews,
             title="Radial wind near the ground at",
         )  # fmt: skip
+    return grid
 
 
 def _check_velocities(
