@@ -93,12 +93,16 @@ def test_the_demo_of_alerts_tells_of_a_storm_from_first_to_last(tmp_path):
     assert "unverified" not in told
 
 
-def test_the_demo_of_the_wind_tells_each_hospital_once_of_each_change(tmp_path):
+def test_the_demo_of_the_wind_tells_each_hospital_once_of_each_change(tmp_path, samples):
     """Real sweeps that appear one by one become alerts, the same at the receiver and in the folder, none twice."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DYNAMO_SAMPLES": str(samples),
+    }
     done = subprocess.run(
         [EXAMPLES / "07-wind" / "demo.sh", tmp_path / "demo", "0.3", str(port)],
         capture_output=True,

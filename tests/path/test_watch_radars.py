@@ -100,7 +100,7 @@ def test_the_composite_comes_whatever_becomes_of_a_radar(network):
     network.send("denton", 200)  # its clock is three minutes behind
     grid = network.composite(radars="denton.tx", sweeps="3")
     assert "absent_radars" not in grid.attributes
-    assert 190 <= grid.attributes["oldest_sweep_s"] < 300
+    assert 150 < grid.attributes["oldest_sweep_s"] < 300
 
     network.send("cleburne", 3, elevation=3.0)  # another scan strategy
     network.composite(sweeps="4")
