@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamo.errors import DataError, UserError
-from dynamo.radar.climatology import SOURCE, climatology
+from dynamo.radar.climatology import SOURCE, climatology, unlikely
 from dynamo.radar.profile import Heights, Profile
 from dynamo.radar.sounding import Sounding
 
@@ -171,10 +171,11 @@ def environment(
             continue
         try:
             heights = one.sounding.profile.levels()
+            doubts = unlikely(heights, float(one.sounding.profile.heights[0]), latitude, time)
         except DataError as error:
             warnings.append(f"sounding {one.sounding} not used: {error}")
             continue
-        return one.environment(heights, (*warnings, *one.cautions(rule)))
+        return one.environment(heights, doubts, (*warnings, *one.cautions(rule)))
     return _by_climatology(time, latitude, (*warnings, *(f"sounding {one.refusal}" for one in refused[:1])))
 
 
@@ -251,8 +252,10 @@ class _Candidate:
             )
         return said
 
-    def environment(self, heights: Heights, warnings: tuple[str, ...]) -> Environment:
-        marks = tuple(f"sounding {self.sounding}: {mark}" for mark in heights.marks)
+    def environment(
+        self, heights: Heights, doubts: tuple[str, ...], warnings: tuple[str, ...]
+    ) -> Environment:
+        marks = tuple(f"sounding {self.sounding}: {mark}" for mark in (*heights.marks, *doubts))
         return Environment(
             heights.freezing_level,
             heights.minus20_level,

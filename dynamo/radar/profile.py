@@ -33,6 +33,11 @@ MIN_DEPTH = 2000.0  # m
 HIGHEST_START = 5000.0  # m: no station is higher; what begins above it lacks its lower levels
 FARTHEST = 10.0  # K: so much warmer than -20 C a profile may end; at 6.5 K/km, 1.5 km
 WIDE = 3000.0  # m: standard levels are at most 2.8 km apart, 700 to 500 hPa in the tropics
+HIGHEST_FREEZING = 6500.0  # m: 0 C is nowhere higher
+RISE, RISE_DEPTH = (
+    20.0,
+    5000.0,
+)  # K, m: over such a depth no air is so much warmer at the top than at the bottom
 MIN_BETWEEN = 1000.0  # m from 0 C to -20 C; dry air that is stirred has 2 km
 
 
@@ -121,12 +126,21 @@ class Profile:
         Raises
         ------
         DataError
-            The profile ends more than 10 K warmer than -20 C, or the two heights cannot both be right.
+            The profile ends more than 10 K warmer than -20 C, is upside down, or the heights cannot be right.
         """
         marks: list[str] = []
         end = int(np.searchsorted(self.heights, CEILING)) + 1
         h, t = self.heights[:end], self.temperatures[:end]
+        if h[-1] - h[0] >= RISE_DEPTH and t[-1] - t[0] > RISE:
+            raise DataError(
+                f"it is {t[0]:.1f} C at {h[0]:.0f} m and {t[-1]:.1f} C at {h[-1]:.0f} m: the profile is upside down"
+            )
         freezing, minus20 = (_height_of(h, t, level, marks) for level in (0.0, -20.0))
+        if freezing > HIGHEST_FREEZING:
+            raise DataError(
+                f"0 C at {freezing:.0f} m is higher than anywhere ({HIGHEST_FREEZING:.0f} m): are temperatures in F, "
+                "or heights in feet?"
+            )
         if minus20 - freezing < MIN_BETWEEN:
             raise DataError(
                 f"0 C at {freezing:.0f} m and -20 C at {minus20:.0f} m are closer than {MIN_BETWEEN:.0f} m: "

@@ -84,12 +84,18 @@ class Listing:
         Raises
         ------
         DataError
-            A unit is not known.
+            A unit is not known, or temperatures are such as only another unit has.
         """
         known = [t for t in temperatures if math.isfinite(t) and abs(t) not in SENTINELS and t > -900]
         if not temperature_unit and known and min(known) > KELVIN_FROM:
             temperature_unit = "K"
         factor, addend = _unit(temperature_unit or "C", TEMPERATURES, "temperature")
+        hot = {t for t in temperatures if WARMEST < t * factor + addend < KELVIN_FROM}
+        if len(hot) > 1:  # one number again and again stands for nothing, as 99.9
+            raise DataError(
+                f"temperatures up to {max(hot):g} {temperature_unit or 'C'}: are they in F? "
+                "Say so in a header, as TEMP [F]"
+            )
         rise, offset = _unit(height_unit or "m", HEIGHTS, "height")
         for h, t in zip(heights, temperatures, strict=True):
             celsius, metres = t * factor + addend, h * rise + offset

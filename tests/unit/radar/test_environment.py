@@ -101,17 +101,13 @@ def test_of_equal_ones_the_order_does_not_decide():
         (sounding(1, 251), "sounding A 2022-06-28 11:00 UTC is 251 km away, more than 250 km"),
         (sounding(1, None), "it is not known where sounding A 2022-06-28 11:00 UTC was made"),
         (
-            sounding(1, ground=-3),
-            "sounding A 2022-06-28 11:00 UTC: colder than 0 C from the ground (200 m) up",
-        ),
-        (
             sounding(1, top=6000),
             "sounding A 2022-06-28 11:00 UTC: ends at 6000 m with -13.0 C: -20 C taken at",
         ),
     ],
 )
 def test_what_serves_though_not_well_says_so(one, warning):
-    """Old, far, of no place, cold or short: it serves, and the warning names it."""
+    """Old, far, of no place or short: it serves, and the warning names it."""
     found = at_noon(one)
     assert found.source == "sounding"
     assert len(found.warnings) == (warning is not None)
@@ -162,6 +158,57 @@ def test_a_sounding_without_the_heights_gives_way_to_the_next():
     alone = at_noon(burst)
     assert alone.source == "climatology"
     assert alone.warnings[1].startswith(why)
+
+
+def test_frost_from_the_ground_up_serves_in_winter_and_says_so():
+    """Where and when it can be: at 60 degrees north in January."""
+    time = datetime(2022, 1, 15, 12, tzinfo=UTC)
+    cold = Sounding(Profile.of(HEIGHTS, -3 - 6.5e-3 * HEIGHTS), "a.txt", "A", time, 60.0, 0.0)
+    found = environment([cold], time, 60.0, 0.0)
+    (warning,) = found.warnings
+    assert warning.startswith("sounding A 2022-01-15 12:00 UTC: colder than 0 C from the ground (200 m) up")
+
+
+@pytest.mark.parametrize(
+    ("ground", "latitude", "month", "says", "serves"),
+    [
+        (26, 33, 6, "", True),
+        (4, 33, 3, "", True),
+        (33, 60, 1, "0 C at 5077 m is 4.9 km from the climatology of 60 degrees north in January", False),
+        (20, 60, 1, "0 C at 3077 m is 2.9 km from the climatology of 60 degrees north in January", True),
+        (
+            -35,
+            42,
+            1,
+            "-20 C at -2308 m is 4.6 km from the climatology of 42 degrees north in January, 4",
+            True,
+        ),
+        (
+            -10,
+            33,
+            7,
+            "0 C at -1538 m is 4.0 km from the climatology of 33 degrees north in July, 4250 m",
+            False,
+        ),
+        (
+            -30,
+            33,
+            3,
+            "-20 C at -1538 m is 6.0 km from the climatology of 33 degrees north in March, 6",
+            False,
+        ),
+        (4, -33, 1, "0 C at 615 m is 3.6 km from the climatology of 33 degrees south in January, 4", True),
+    ],
+)
+def test_heights_that_are_far_from_the_climatology(ground, latitude, month, says, serves):
+    """Far off they are told, farther off they are not used; but a great cold is only told."""
+    time = datetime(2022, month, 15, 12, tzinfo=UTC)
+    profile = Profile.of(HEIGHTS, ground - 6.5e-3 * HEIGHTS)
+    found = environment([Sounding(profile, "a.txt", "A", time, latitude, 0.0)], time, latitude, 0.0)
+    assert found.source == ("sounding" if serves else "climatology")
+    told = "; ".join(found.warnings)
+    assert says in told
+    assert ("from the climatology of" in told) == bool(says)
 
 
 def test_files_that_were_not_read_are_told_of():

@@ -103,6 +103,19 @@ def test_a_profile_that_ends_too_warm_is_refused(last, level):
         Profile.of(heights, straight(heights=heights)).levels()
 
 
+def test_a_profile_that_cannot_be_is_refused():
+    """Upside down it is warm aloft; in Fahrenheit 0 degrees lie at -18 C, higher than 0 C lies anywhere."""
+    temperatures = straight(34.0)
+    with pytest.raises(
+        DataError, match=r"-63\.5 C at 0 m and 14\.5 C at 12000 m: the profile is upside down"
+    ):
+        Profile.of(HEIGHTS[::-1], temperatures).levels()
+    with pytest.raises(DataError, match="0 C at 7966 m is higher than anywhere"):
+        Profile.of(HEIGHTS, temperatures * 1.8 + 32).levels()
+    inversion = np.where(HEIGHTS < 2000, -45 + HEIGHTS / 80, -20 - LAPSE * (HEIGHTS - 2000))
+    assert Profile.of(HEIGHTS, inversion).levels().freezing_level < 0, "a great cold with an inversion can be"
+
+
 def test_a_wide_gap_is_marked():
     """No level from 3 to 7 km: the heights in it stand, and say so."""
     heights = HEIGHTS[(HEIGHTS <= 3000) | (HEIGHTS >= 7000)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.errors import DataError
+from dynamo.radar.sounding import read_soundings
 from dynamo.radar.sounding_formats import listings
 from dynamo.radar.sounding_listing import column_of
 
@@ -252,3 +254,23 @@ def test_any_part_of_a_sounding_is_read_or_refused(start, length, text):
                 pair for pair in zip(one.heights, one.temperatures, strict=True) if np.isfinite(pair).all()
             ]
             assert all(pair in levels for pair in pairs)
+
+
+def test_fahrenheit_that_nothing_names_is_refused(samples: Path, tmp_path: Path):
+    """The network's own file in F: 94 at the ground is no C; the same number again and again is a missing one."""
+    rows = [
+        line.split() for line in next((samples / "sounding").glob("casa_current*")).read_text().splitlines()
+    ]
+    rows = [row for row in rows if len(row) == 11]
+
+    def stored(name: str, temperatures: list[str]) -> Path:
+        lines = [" ".join([*row[:2], t, *row[3:]]) for row, t in zip(rows, temperatures, strict=True)]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return tmp_path / name
+
+    with pytest.raises(
+        DataError, match=r"a\.txt: temperatures up to 93\.9 C: are they in F\? Say so in a header"
+    ):
+        read_soundings(stored("a.txt", [f"{float(row[2]) * 1.8 + 32:.1f}" for row in rows]))
+    (found,) = read_soundings(stored("b.txt", [row[2] if n % 3 else "99.9" for n, row in enumerate(rows)]))
+    assert found.profile.levels().freezing_level == pytest.approx(4811, abs=30)
