@@ -23,7 +23,7 @@ from dynamo.errors import UserError
 from dynamo.graph.units import format_count
 from dynamo.runfile.inputs import beside
 from dynamo.triggers.arrival import Arrival
-from dynamo.triggers.window import Window
+from dynamo.triggers.window import WAITED, Window
 
 __all__ = ["Looked", "look", "sort_out"]
 
@@ -68,7 +68,8 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
     found = replay(feed.rules, feed.schedule, arrivals, range_, wall) if range_.first <= range_.last else None
     if found is None or not found.windows:
         raise UserError(_nothing(times, first, last, driving))
-    passed = {window.time: window.passed for window in found.windows if window.passed}
+    # Nothing was waited for: it is an archive.
+    passed = {window.time: window.passed.removesuffix(WAITED) for window in found.windows if window.passed}
     passed |= _overwritten(case, [window for window in found.windows if not window.passed])
     empty = [feed.readings[seen.input].arrival(seen) for seen in scanned.empty]
     left_out = (*found.left_out, *((a, "empty") for a in empty if a.time is None or a.time in range_))

@@ -23,16 +23,18 @@ _STATES = {
     "passed": "passed over",
     "left": "not run",
 }
+#: Why files are left out: of one, and of several.
 _WHY = {
-    "late": "came later than their window was made: `join` is too short for them",
-    "duplicate": "are a second one of their time and source",
-    "replaced": "were replaced by another of their time and source",
-    "outside": "are from outside `from` and `to` of their input",
-    "timeless": "have no time in their names",
-    "ahead": "are from the future",
-    "empty": "are empty",
-    "unreadable": "could not be read",
-}
+    "late": ("came later than its window was made: `join` is too short for it",
+             "came later than their window was made: `join` is too short for them"),
+    "duplicate": ("is a second one of its time and source", "are a second one of their time and source"),
+    "replaced": ("was replaced by another of its time and source", "were replaced by another of their time and source"),
+    "outside": ("is from outside `from` and `to` of its input", "are from outside `from` and `to` of their input"),
+    "timeless": ("has no time in its name", "have no time in their names"),
+    "ahead": ("is from the future", "are from the future"),
+    "empty": ("is empty", "are empty"),
+    "unreadable": ("could not be read", "could not be read"),
+}  # fmt: skip
 
 
 def in_words(found: Account, range_: Range, seconds: float) -> str:
@@ -84,7 +86,8 @@ def _between(first: float, last: float) -> str:
 
 def _files(why: str, paths: Sequence[str]) -> str:
     named = ", ".join(Path(path).name for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
-    return f"left out: {format_count(len(paths), 'file')} that {_WHY.get(why, why)}: {named}"
+    why_left = _WHY.get(why, (why, why))[len(paths) > 1]
+    return f"left out: {format_count(len(paths), 'file')} that {why_left}: {named}"
 
 
 def _some(lines: Sequence[str], what: str) -> list[str]:

@@ -19,10 +19,12 @@ from dynamo.triggers.history import History
 from dynamo.triggers.rules import Backlog, Rules
 from dynamo.triggers.span import Span
 
-__all__ = ["Step", "Window", "Windows"]
+__all__ = ["WAITED", "Step", "Window", "Windows"]
 
 #: Seconds that the clock of a radar may be ahead of ours; data from further ahead waits until our clock is there.
 AHEAD = 600.0
+#: How it is told that a window was passed over although it waited.
+WAITED = " when the wait was over"
 #: Seconds after which our clock is asked again, while data waits for it.
 LOOK = 30.0
 
@@ -255,7 +257,7 @@ class Windows:
         for name, history in self._inputs.items():
             rules, there = history.rules, len(history.sources(span.first, span.last))
             if there < rules.quorum:
-                passed = f"{name}: {there} of {format_count(rules.quorum, 'source')} when the wait was over"
+                passed = f"{name}: {there} of {format_count(rules.quorum, 'source')}{WAITED}"
             elif there and len(files[name]) < rules.fewest:
                 passed = f"{name}: {len(files[name])} of {format_count(rules.fewest, 'file')}"
         outcome: Outcome = "passed" if passed else "used"

@@ -57,7 +57,7 @@ def test_ten_minutes_of_sweeps_are_nowcast_and_what_is_missing_is_told(casa):
         ("frames: addison", 10), ("frames: denton", 18),
     ]  # fmt: skip
     assert {one["text"]: one["windows"] for one in found["passed"]} == {
-        "frames: 1 of 2 sources when the wait was over": 9,
+        "frames: 1 of 2 sources": 9,
         "frames: 3 of 4 files": 1,
     }
     gaps = [(gap["source"], gap["first"][11:], gap["last"][11:]) for gap in found["gaps"]]

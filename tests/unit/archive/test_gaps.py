@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 from hypothesis import given
@@ -132,11 +133,14 @@ def test_the_account_in_words_and_as_json():
         for n, w in enumerate(there.windows)
     ]
     found = account(there, ended[:-1])
+    found = replace(found, files={**found.files, "timeless": ["/in/a"], "empty": ["/in/b", "/in/c"]})
     said = in_words(found, there.range, 30.0).splitlines()
     assert said[0] == "failed: read: no echo in 0 (1 window: 2017-03-29 00:00:00Z)"
     assert said[1] == "  see dynamo status run-0"
     assert "failed: 26 more lines; `--json` has all" in said
     assert "left out: 1 file that could not be read: lost: no" in said
+    assert "left out: 1 file that has no time in its name: a" in said
+    assert "left out: 2 files that are empty: b, c" in said
     assert "tasks wrote: read: odd (57 windows: 2017-03-29 00:00:00Z to 00:56:00Z)" in said
     assert "warning: draw-57: code changed (2 windows: 2017-03-29 00:57:00Z to 00:58:00Z)" in said
     assert said[-1] == (
