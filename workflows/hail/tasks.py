@@ -223,12 +223,21 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     ]
     span = (max(s.time for s in sweeps) - min(s.time for s in sweeps)).total_seconds()
     about = {**grids[0].attributes, "sweeps": float(len(sweeps)), "span_s": span, **where.attributes()}
-    blind = (
-        ""
-        if "differential_reflectivity" in sweeps[0].moments
-        else f"radar {radar.name!r}: without differential reflectivity hail cannot be told"
-    )
-    return replace(composite(grids), attributes=with_warnings(about, [warning, blind]))
+    return replace(composite(grids), attributes=with_warnings(about, [warning, _blind(sweeps, radar.name)]))
+
+
+def _blind(sweeps: Sequence[Sweep], radar: str) -> str:
+    """Return what is to be said where there are echoes, and of none the differential reflectivity."""
+    import numpy as np
+
+    def told(moment: str) -> bool:
+        return any(moment in s.moments and np.isfinite(s.moments[moment]).any() for s in sweeps)
+
+    if "differential_reflectivity" not in sweeps[0].moments or (
+        told("reflectivity") and not told("differential_reflectivity")
+    ):
+        return f"radar {radar!r}: without differential reflectivity hail cannot be told"
+    return ""
 
 
 def _seen_below(sweep: Sweep, place: Geometry, top: float) -> Grid:

@@ -284,12 +284,21 @@ def test_what_is_no_fault_of_a_file_is_never_left_out(samples, tmp_path):
         identify(newest(samples, "denton"), tmp_path / "a.nc", **PLACE, **upside)
 
 
-def test_without_differential_reflectivity_the_classes_say_that_they_tell_no_hail(samples, tmp_path):
+def without_zdr(sweep: netCDF4.Dataset) -> None:
+    sweep.renameVariable("DifferentialReflectivity", "Other")
+
+
+def empty_zdr(sweep: netCDF4.Dataset) -> None:
+    sweep["DifferentialReflectivity"][:] = -99900.0
+
+
+@pytest.mark.parametrize("change", [without_zdr, empty_zdr])
+def test_without_differential_reflectivity_the_classes_say_that_they_tell_no_hail(samples, tmp_path, change):
     """A map without hail would be taken for one of no hail."""
     source = gzip.decompress(newest(samples, "addison").read_bytes())
     (tmp_path / "single.nc").write_bytes(source)
     with netCDF4.Dataset(tmp_path / "single.nc", "r+") as dataset:
-        dataset.renameVariable("DifferentialReflectivity", "Other")
+        change(dataset)
     identify(tmp_path / "single.nc", tmp_path / "a.nc", **PLACE, **LEVELS)
     compose([tmp_path / "a.nc"], tmp_path / "hail.nc")
     assert read_grid(tmp_path / "hail.nc").attributes["warning"] == (
