@@ -257,7 +257,7 @@ class Desk:
                         summary.run,
                         summary.folder,
                         summary.products,
-                        times_of(one.window, self.feed.readings),
+                        times_of(one.window, self.feed.dating),
                         self._label,
                         summary.missing,
                     )

@@ -64,6 +64,12 @@ class Feed:
         """Folder of the journal (absolute)."""
         return under(self.path.parent, self.runfile.workspace)
 
+    @property
+    def dating(self) -> dict[str, Reading]:
+        """The readings by whose files a window is dated: not of inputs with `starts: false`, as of soundings."""
+        needs = self.trigger.needs
+        return {name: one for name, one in self.readings.items() if name not in needs or needs[name].starts}
+
 
 def read_feed(path: str | os.PathLike[str]) -> Feed:
     """Read a run file that is to be watched.

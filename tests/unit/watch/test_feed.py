@@ -9,7 +9,9 @@ import pytest
 
 from dynamo.errors import RunFileError, UserError
 from dynamo.triggers.clock import Cron, Every
+from dynamo.triggers.window import Window
 from dynamo.watch.feed import Feed, name_of, read_feed
+from dynamo.watch.times import times_of
 
 HEAD = "workflow: ./flow.py:flow\n"
 INPUTS = "inputs:\n  frames: {files: 'in/*.nc', last: 5, within: 10 min}\n  ground: {files: dem.tif}\n"
@@ -103,3 +105,12 @@ def test_some_input_must_start_runs(tmp_path):
         feed(tmp_path, INPUTS + text)
     clock = text.replace("trigger:\n", "trigger:\n  every: 1 min\n")
     assert not feed(tmp_path, INPUTS + clock).rules.inputs[0].drives
+
+
+def test_a_window_is_dated_by_what_starts_runs(tmp_path):
+    """A sounding of the day before makes no doubt about the time of products any smaller."""
+    text = "inputs: {frames: '*.nc', air: '*.txt'}\ntrigger: {every: 1 min, needs: {air: {starts: false}}}\n"
+    found = feed(tmp_path, text)
+    assert list(found.dating) == ["frames"]
+    files = {"frames": ("/a-20170329-073000.nc", "/a-20170329-073100.nc"), "air": ("/air_2017032800.txt",)}
+    assert times_of(Window(1_490_772_660, 0, files, data=1_490_772_660), found.dating).span == 60
