@@ -291,7 +291,8 @@ class Desk:
             level = logging.WARNING if summary.warnings else logging.INFO
             log.log(level, "%s: %s", self._at(one), done(summary))
             with suppress(WorkspaceError):  # nothing but that line goes by it
-                self._remarks.wrote(summary.run, written(self.workspace, summary.run))
+                if summary.ran:
+                    self._remarks.wrote(summary.run, written(self.workspace, summary.run))
 
     def _at(self, one: Queued) -> str:
         return f"{self._label}{datetime.fromtimestamp(one.window.time, UTC):%Y-%m-%d %H:%M:%SZ}"
