@@ -343,7 +343,7 @@ def test_a_product_that_cannot_be_judged_ends_what_has_expired_of_another_kind(c
     for n, minute in (("r2", 89), ("r3", 90)):
         products = case.made(n, minute - 120, "hail", levels=(), hazard="HAIL", units="mm")
         if fault == "to come":
-            products = case.made(n, 60, valid_time=(NOW + timedelta(hours=1)).isoformat())
+            products = case.made(n, 60, valid_time=(NOW + timedelta(days=1)).isoformat())
         elif fault == "broken":
             (case.folder / n / "storm.geojson").write_text('{"type"')
         paths = sorted(str(path) for path in (case.folder / n).iterdir())
