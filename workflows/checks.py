@@ -64,7 +64,7 @@ def check_joined(files: Sequence[object], area: Sequence[float] | None) -> None:
         )
 
 
-def check_sweeps(every: float, window: float, highest: float) -> None:
+def check_sweeps(window: float, *, every: float = 1.0, highest: float = 90.0) -> None:
     """Refuse times (minutes) and an elevation (degrees) that no sweep fits."""
     expect(is_number(every) and every > 0, "every", every, "more than 0 minutes")
     expect(is_number(window) and window > 0, "window", window, "more than 0 minutes")

@@ -145,8 +145,9 @@ def rolling(
         said = [f"{name}: {words}" for name, words in called.attributes.items()]
         said += dict.fromkeys(str(g.attributes[REASON]) for g in grids if REASON in g.attributes)
         raise DataError(f"no usable sweep to make a composite of; {'; '.join(said) or 'there is none'}")
+    empty = [g for g in grids if DAMAGED not in g.attributes and not g.known.any()]
     about = {
-        **shared_by(called.used),
+        **shared_by(called.used, also=empty),
         "radars": ", ".join(newest_of(called.used, names_of(grids)).values()),
         **made_of(called.used, called.time),
         **called.attributes,
@@ -189,13 +190,15 @@ def newest_of(grids: Iterable[Grid], names: Mapping[int, str]) -> dict[str, str]
     return {name: f"{name} {found[name]:%H:%M:%S}" for name in sorted(found)}
 
 
-def shared_by(grids: Sequence[Grid]) -> dict[str, str | float]:
-    """Return the attributes on which all agree, and every warning once."""
+def shared_by(grids: Sequence[Grid], *, also: Sequence[Grid] = ()) -> dict[str, str | float]:
+    """Return the attributes on which all agree, and every warning once; of `also` the warnings alone."""
     first = grids[0].attributes
     same = {
         name: value
         for name, value in first.items()
         if name not in OWN and all(g.attributes.get(name) == value for g in grids)
     }
-    warnings = dict.fromkeys(str(g.attributes["warning"]) for g in grids if g.attributes.get("warning"))
+    warnings = dict.fromkeys(
+        str(g.attributes["warning"]) for g in (*grids, *also) if g.attributes.get("warning")
+    )
     return {**same, "warning": "; ".join(warnings)} if warnings else same

@@ -183,7 +183,7 @@ def _check(
 ) -> None:
     check_polygons(levels, min_points, floor=0.0, units=units)
     check_grid(area, cells)
-    check_sweeps(1.0, window, 90.0)
+    check_sweeps(window)
     check_joined(sweeps, area)
 
 

@@ -69,7 +69,7 @@ def nowcast(
     """
     check_polygons(levels, min_points)
     check_grid(area, cells)
-    check_sweeps(every, window, highest)
+    check_sweeps(window, every=every, highest=highest)
     _check_installed(method)
     sequence, latest = ingest(
         frames,

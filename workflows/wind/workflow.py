@@ -66,7 +66,7 @@ def wind(
     """
     check_polygons(levels, min_points, floor=0.0, units="m s-1")
     check_grid(area, cells)
-    check_sweeps(1.0, window, highest)
+    check_sweeps(window, highest=highest)
     _check_velocities(band, bounds, smooth, apart)
     check_joined(sweeps, area)
     shared = {

@@ -80,6 +80,12 @@ def test_an_empty_sweep_does_not_take_the_place_of_the_one_before():
     assert made.attributes["empty_sweeps"] == "b 11:59:59"
 
 
+def test_why_a_sweep_is_empty_is_told_though_others_make_the_composite():
+    """Its warning is the only word of what to do."""
+    blind = sweep("b", -1, np.nan, warning="the layer was not covered")
+    assert rolling([*THREE, blind], NOW).attributes["warning"] == "the layer was not covered"
+
+
 def test_a_sweep_without_echo_is_not_empty():
     """Where a radar looked and found nothing, the hail is over: the newer sweep of the same tilt decides."""
     seen = Grid.from_values(
