@@ -16,6 +16,7 @@ are left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,15 +44,16 @@ def _sniff(path: Path, head: bytes) -> bool:
     return {"azimuth", "elevation", "time", "range"} <= names or "sweep_group_name" in names
 
 
-def _moments(path: Path, names: tuple[str, ...] | None) -> list[Sweep]:
+def _moments(path: Path, names: tuple[str, ...] | None, highest: float = math.inf) -> list[Sweep]:
     with netcdf(path) as dataset:
         parts = rays_of(path, dataset)
         if not parts:
             raise wrong(
                 path, "holds only scans through the vertical (RHI) or of the sun, no sweep around the radar"
             )
-        fields = fields_of(path, parts, names)
-        sweeps = (_sweep(path, rays, moments) for rays, moments in zip(parts, fields, strict=True))
+        low = [rays for rays in parts if rays.elevation <= highest]
+        fields = fields_of(path, low, names, others=[rays for rays in parts if rays not in low])
+        sweeps = (_sweep(path, rays, moments) for rays, moments in zip(low, fields, strict=True))
         return [sweep for sweep in sweeps if sweep is not None]
 
 
@@ -91,4 +93,4 @@ def _read(path: Path, geometry: Geometry | None) -> list[Grid]:
     return [to_grid(sweep, geometry or default_geometry([sweep]))]
 
 
-reader = Reader("cfradial", "CfRadial sweeps", _sniff, _read, _sweeps, _moments)
+reader = Reader("cfradial", "CfRadial sweeps", _sniff, _read, _sweeps, _moments, _moments)

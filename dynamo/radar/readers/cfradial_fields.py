@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,36 +31,42 @@ class Field:
     values: NDArray[np.float32]
     undetect: NDArray[np.bool_]
 
+    @property
+    def has_values(self) -> bool:
+        """Whether any gate has a value."""
+        return bool(np.isfinite(self.values).any())
 
-def fields_of(path: Path, parts: Sequence[Rays], names: tuple[str, ...] | None) -> list[dict[str, Field]]:
+
+def fields_of(
+    path: Path, parts: Sequence[Rays], names: tuple[str, ...] | None, *, others: Sequence[Rays] = ()
+) -> list[dict[str, Field]]:
     """Return for each sweep the moments that it has of those named, or of all.
 
-    A variable of all sweeps is read once, for it may be compressed as a whole.
+    A variable of all sweeps is read once, for it may be compressed as a whole. Of `others`, the further sweeps of the
+    file, nothing is decoded unless it says whether a moment was measured at all.
     """
-    tables = [_tables(rays) for rays in parts]
-    found: list[dict[str, Field]] = [{} for _ in parts]
-    which = [chosen(table, names, _standard(table)) for table in tables]
+    tables = {rays: _tables(rays) for rays in (*parts, *others)}
+    which = {rays: chosen(table, names, _standard(table)) for rays, table in tables.items()}
+    found: dict[Rays, dict[str, Field]] = {rays: {} for rays in parts}
     for moment in MOMENTS:
-        read: dict[int, NDArray[Any]] = {}
-        for rays, table, name, fields in zip(parts, tables, which, found, strict=True):
-            if moment in name:
-                variable = table[name[moment]]
-                if id(variable) not in read:
-                    read[id(variable)] = np.asarray(variable[...])
-                fields[moment] = _decoded(path, rays, variable, read[id(variable)])
+        stored: dict[int, NDArray[Any]] = {}
+        having = {rays: tables[rays][called[moment]] for rays, called in which.items() if moment in called}
+        for rays in parts:
+            if rays in having:
+                found[rays][moment] = _decoded(path, rays, having[rays], stored)
         if moment != "reflectivity":
-            _drop_unmeasured(moment, found)
-    return found
+            elsewhere = (_decoded(path, rays, having[rays], stored) for rays in others if rays in having)
+            _drop_unmeasured(moment, list(found.values()), elsewhere)
+    return list(found.values())
 
 
-def _drop_unmeasured(moment: str, found: Sequence[dict[str, Field]]) -> None:
+def _drop_unmeasured(moment: str, found: Sequence[dict[str, Field]], elsewhere: Iterable[Field]) -> None:
     """Leave out a moment where a sweep has no value of it, if another sweep has."""
-    empty = [moment not in fields or not np.isfinite(fields[moment].values).any() for fields in found]
-    if all(empty):
-        return
-    for fields, nothing in zip(found, empty, strict=True):
-        if nothing:
-            fields.pop(moment, None)
+    held = [fields[moment].has_values for fields in found if moment in fields]
+    if not all(held) and (any(held) or any(field.has_values for field in elsewhere)):
+        for fields in found:
+            if moment in fields and not fields[moment].has_values:
+                del fields[moment]
 
 
 def _tables(rays: Rays) -> dict[str, Any]:
@@ -80,9 +86,12 @@ def _is_table(variable: Any) -> bool:
     return variable.ndim == 2 and variable.dimensions[0] in RAYS and variable.dtype.kind in "uif"
 
 
-def _decoded(path: Path, rays: Rays, variable: Any, stored: NDArray[Any]) -> Field:
+def _decoded(path: Path, rays: Rays, variable: Any, stored: dict[int, NDArray[Any]]) -> Field:
+    """Return a variable for the rays of a sweep; what is `stored` in it is read where no other sweep did."""
+    if id(variable) not in stored:
+        stored[id(variable)] = np.asarray(variable[...])
     said = {name: variable.getncattr(name) for name in variable.ncattrs()}
-    raw, beyond = _raw(path, rays, variable, stored)
+    raw, beyond = _raw(path, rays, variable, stored[id(variable)])
     size = raw.dtype.itemsize
     unsigned = raw.dtype.kind == "i" and text(said.get("_Unsigned", "")).lower() == "true"
     if unsigned:  # NetCDF-3 has no such numbers

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import DataError
-from dynamo.radar.readers import find, read, read_sweeps
+from dynamo.radar.readers import cfradial_fields, find, read, read_sweeps
 from dynamo.radar.readers.odimpolar import _start
 from dynamo.radar.readers.packed import unpack
 
@@ -284,6 +284,29 @@ def test_a_moment_that_a_sweep_did_not_measure(tmp_path: Path):
     dry = [{"fields": {"DBZ": nothing, "VEL": nothing}}]
     (sweep,) = read_sweeps(cfradial(tmp_path / "d.nc", dry), moments=["velocity"])
     assert np.isnan(sweep.moments["velocity"]).all()
+
+
+def test_sweeps_above_are_not_decoded(tmp_path: Path, monkeypatch):
+    """But where a high sweep alone tells whether a moment was measured at all, which those below have no value of."""
+    nothing = np.full((4, 3), -9999.0, "f4")
+    low = {"DBZ": numbers(4, 3), "VEL": numbers(4, 3), "ZDR": nothing}
+    high = {"DBZ": numbers(4, 3, 9), "VEL": numbers(4, 3, 9)}
+    sweeps = [
+        {"fields": low, "elevation": 0.5},
+        {"fields": low, "elevation": 1.5},
+        {"fields": high | {"ZDR": nothing}, "elevation": 9.0},
+        {"fields": high | {"ZDR": numbers(4, 3)}, "elevation": 19.0},
+    ]
+    path = cfradial(tmp_path / "v.nc", sweeps)
+    every = [s for s in read_sweeps(path) if s.elevation < 5]
+    decoded = []
+    monkeypatch.setattr(cfradial_fields, "unpack", lambda *raw: decoded.append(raw) or unpack(*raw))
+    assert len(read_sweeps(path, moments=["reflectivity", "velocity"], highest=5.0)) == 2
+    assert len(decoded) == 4
+    for one, other in zip(read_sweeps(path, highest=5.0), every, strict=True):
+        assert set(one.moments) == set(other.moments) == {"reflectivity", "velocity"}
+        for moment, values in one.moments.items():
+            np.testing.assert_array_equal(values, other.moments[moment])
 
 
 def test_names_and_signs(tmp_path: Path):
