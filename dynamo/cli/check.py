@@ -54,7 +54,7 @@ def command(
         print(json.dumps({"ok": False, "faults": _faults(error)}, indent=2))
         return error.exit_code
     if as_json:
-        notes = [{"file": None, "line": 0, "column": 0, "message": one} for one in checked.unfit]
+        notes = [{"file": None, "line": 0, "column": 0, "message": one} for one in checked.notes]
         facts = {**_facts(checked), **_watch_facts(checked)}
         print(json.dumps({"ok": True, **facts, "notes": [*facts.get("notes", []), *notes]}, indent=2))
     else:
@@ -76,7 +76,8 @@ class _Checked:
     products: str
     workspace: Path
     inspection: Inspection | None
-    unfit: Sequence[str] = ()
+    #: What should be known and stands at no place of the run file.
+    notes: Sequence[str] = ()
 
 
 def _checked(runfile: str, params: tuple[str, ...], inputs: tuple[str, ...]) -> _Checked:
@@ -102,6 +103,7 @@ def _whole(
     """Check a run file whose inputs are there, with its graph."""
     from dynamo.cli.fitting import unfit
     from dynamo.planning import units
+    from dynamo.runfile.preflight import preflight
     from dynamo.runfile.preparation import make_real
 
     prepared = make_real(draft, params=params, inputs=inputs)
@@ -113,10 +115,12 @@ def _whole(
         inspection = inspect_rules(draft, inspection, prepared.params)
         draft.faults.check()
     units(prepared.graph)  # labels that cannot fuse are a fault too
+    files = {name: _listed(paths) for name, paths in prepared.inputs.items()}
+    notes = preflight(prepared.workflow, prepared.params, files)
     return _Checked(
         prepared.runfile,
         prepared.workflow.call,
-        {name: _listed(paths) for name, paths in prepared.inputs.items()},
+        files,
         prepared.params,
         prepared.given,
         prepared.data_time,
@@ -124,7 +128,7 @@ def _whole(
         str(prepared.products.folder("{run}")),
         prepared.workspace,
         inspection,
-        unfit(prepared.engine, prepared.graph),
+        [*notes, *unfit(prepared.engine, prepared.graph)],
     )
 
 
@@ -134,6 +138,7 @@ def _partly(
     """Check a run file of which some inputs have no file yet: all but its graph."""
     from dynamo.graph.signature import Role
     from dynamo.runfile.paths import under
+    from dynamo.runfile.preflight import preflight
     from dynamo.runfile.preparation import understand
     from dynamo.watch.inspection import inspect_needs, inspect_rules
 
@@ -145,11 +150,11 @@ def _partly(
     base, values = draft.path.parent, parts.values
     others = [p for p in signature.parameters.values() if p.role is not Role.INPUT]
     params = {p.name: values.get(p.name, p.default) for p in others}
+    there = {name: [one.path for one in found] for name, found in parts.found.items()}
     return _Checked(
         draft.runfile,
         parts.workflow.call,
-        dict.fromkeys(sorted(inspection.waiting), ())
-        | {name: [one.path for one in found] for name, found in parts.found.items()},
+        {**dict.fromkeys(sorted(inspection.waiting), ()), **there},
         params,
         values.keys(),
         max((f.time for found in parts.found.values() for f in found if f.time), default=None),
@@ -157,6 +162,7 @@ def _partly(
         str(under(base, draft.runfile.products.to)),
         under(base, draft.runfile.workspace),
         inspect_rules(draft, inspection, params),
+        preflight(parts.workflow, values, there),
     )
 
 
@@ -259,7 +265,7 @@ def _words(runfile: str, checked: _Checked) -> str:
         ("workspace", str(checked.workspace)),
         *([("deadline", f"{format_seconds(due)} after its start")] if due else []),
         *_watch_words(checked),
-        *(("note", one) for one in checked.unfit),
+        *(("note", one) for one in checked.notes),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join([f"{runfile} is right.", *(f"  {name:<{width}}  {text}" for name, text in rows)])

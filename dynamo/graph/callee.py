@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
 from inspect import unwrap
@@ -181,6 +181,17 @@ class Workflow(Callee):
     def __init__(self, function: Function, needs: Needs, *, runtime: bool) -> None:
         super().__init__(function, needs)
         self.runtime = runtime
+        self.looks: Callable[..., Iterable[str]] | None = None
+
+    def preflight(self, function: Callable[..., Iterable[str]]) -> Callable[..., Iterable[str]]:
+        """Have `function` look at what no graph shows, such as what an input file says, before the first run.
+
+        `dynamo check` calls it, and `dynamo watch` at its start, with every parameter of the workflow by name: of
+        inputs the paths, and None or an empty list where no file is there yet. It raises `UserError` where no run
+        could go on, and returns in words what else should be known.
+        """
+        self.looks = function
+        return function
 
     def check(self, signature: Signature) -> None:
         """Require declared outputs of a run-time workflow, and none of a plain one."""

@@ -7,7 +7,9 @@ or the channels (`UserError`).
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from dynamo.delivery.channel import Channel
 from dynamo.graph.signature import Role
 from dynamo.journal import Workspace
 from dynamo.runfile.draft import read
+from dynamo.runfile.inputs import NotFoundError, find
 from dynamo.runfile.names import check_absent, match
 from dynamo.runfile.params import read_params
+from dynamo.runfile.preflight import preflight
 from dynamo.runfile.values import At
 from dynamo.runfile.workflow import load_workflow
 from dynamo.watch.chain import check_products, misfit
@@ -56,7 +60,8 @@ def check_workflow(feed: Feed) -> list[str]:
 
     Raises `UserError` where the workflow cannot be loaded, or has no such inputs and parameters.
     """
-    signature = load_workflow(feed.runfile.workflow, feed.path.parent).signature
+    workflow = load_workflow(feed.runfile.workflow, feed.path.parent)
+    signature = workflow.signature
     draft = read(feed.path, text=feed.text)
     values = read_params(draft, signature, {})
     match(draft, signature, "inputs", ())
@@ -65,10 +70,21 @@ def check_workflow(feed: Feed) -> list[str]:
     if wrong := misfit(Workspace(feed.workspace), feed.when):
         notes.append(wrong[1])
     draft.faults.check()
+    notes += preflight(workflow, values, _steady(feed))
     if feed.runfile.alerts is None:
         return notes
     defaults = {p.name: p.default for p in signature.of_role(Role.VALUE)}
     return notes + [said for _, said in doubts(feed.runfile.alerts, None, known_of({**defaults, **values}))]
+
+
+def _steady(feed: Feed) -> dict[str, list[Path]]:
+    """Return the files of the inputs that are not watched, as far as they are there: all runs have the same."""
+    found: dict[str, list[Path]] = {}
+    for name, rule in feed.runfile.inputs.items():
+        if name not in feed.globs:
+            with suppress(NotFoundError):  # it may come before the first run
+                found[name] = [one.path for one in find(rule, feed.path.parent, datetime.now(UTC))]
+    return found
 
 
 def equip(feed: Feed, journal: Path, label: str = "") -> Equipment:

@@ -14,6 +14,7 @@ from typing import Any
 
 from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
+from dynamo.workflows.look import look
 from dynamo.workflows.names import own_name
 from dynamo.workflows.products import legend, plot, publish
 
@@ -167,9 +168,23 @@ def hail_size(
     for number, quantity in enumerate(MEASURES[1:], 1):
         with fuse(quantity):
             grid = compose([each[number] for each in told], composite=f"{quantity}.nc", **joined)
-            plot(grid, image=f"{quantity}.png", bounds=f"{quantity}.json")
-            legend(grid, image=f"legend_{quantity}.png")
+            plot(grid, image=f"{quantity}.png", bounds=f"{quantity}.json", veiled=True)
+            legend(grid, image=f"legend_{quantity}.png", veiled=True)
     return sizes
+
+
+@hail.preflight
+def _look(**given: Any) -> list[str]:
+    hail.graph(
+        **given | {"sweeps": []}
+    )  # says what is wrong with the parameters, also where no sweep is there yet
+    return look(given["radars"], given["soundings"] if given["freezing_level"] is None else ())
+
+
+@hail_size.preflight
+def _look_for_sizes(**given: Any) -> list[str]:
+    hail_size.graph(**given | {"sweeps": []})
+    return look(given["radars"], given["soundings"] if given["freezing_level"] is None else ())
 
 
 def _check(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.look import look
 from dynamo.workflows.names import own_name
 from dynamo.workflows.products import publish
 from dynamo.workflows.wind.tasks import compose, unfold
@@ -82,6 +83,14 @@ def wind(
             title="Radial wind near the ground at",
         )  # fmt: skip
     return grid
+
+
+@wind.preflight
+def _look(**given: Any) -> list[str]:
+    wind.graph(
+        **given | {"sweeps": []}
+    )  # says what is wrong with the parameters, also where no sweep is there yet
+    return look(given["radars"])
 
 
 def _check_velocities(

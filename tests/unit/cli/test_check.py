@@ -93,6 +93,24 @@ def test_a_broken_workflow_is_a_fault_in_json_too(run_file, capsys):
     assert json.loads(out)["faults"][0]["file"].endswith("chain.py")
 
 
+def test_a_workflow_looks_at_what_it_is_given(run_file, capsys):
+    """What it returns is a note, what it raises a fault, and of a slip in it the line is told."""
+    chain = run_file.parent / "chain.py"
+    chain.write_text(
+        CHAIN
+        + "@chain.preflight\n"
+        + "def look(frames, level, title):\n"
+        + "    return [f'{len(frames)} {title}', str(10 / (level - 40))]\n"
+    )
+    code, out, _ = checked(capsys, run_file, "--param", "level=42")
+    assert code == 0
+    assert "2 storms\n" in out
+    assert "5.0\n" in out
+    code, _, err = checked(capsys, run_file)
+    assert code == 2
+    assert f"{chain}:15: looking at what chain is given fails: ZeroDivisionError" in err
+
+
 def test_the_schema_needs_no_run_file(capsys):
     """It is printed as it is published."""
     code, out, _ = checked(capsys, "--schema")
