@@ -6,7 +6,7 @@ wind. It is seen only where the beam is in the band of heights and something ref
 and stays so. That no echo is there does not mean that no wind blows.
 
 What can go wrong: a sweep without velocity or Nyquist velocity, grids that do not fit together, no sweep at all
-(`DataError`).
+(`DataError`), an even number of rays to smooth over (`UserError`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dynamo.errors import DataError
+from dynamo.errors import DataError, UserError
 from dynamo.radar.composite import composite, scans_of
 from dynamo.radar.dealias import dealias, despeckle
 from dynamo.radar.gates import highest
@@ -59,7 +59,7 @@ def wind_speed(
     speeds
         Lowest and highest that are believed, m/s.
     smooth
-        Rays and metres that the mean of velocities is taken over; gates without a velocity stay without.
+        Rays, an odd number, and metres that the mean of velocities is taken over; gates without one stay without.
     minimum
         Lowest values of other moments; one that the sweep lacks asks for nothing.
     apart
@@ -69,7 +69,13 @@ def wind_speed(
     ------
     DataError
         The sweep has no velocity, or nothing says its Nyquist velocity.
+    UserError
+        The number of rays to smooth over is not odd.
     """
+    if smooth[0] % 2 != 1:
+        raise UserError(
+            f"the mean of velocities is taken over {smooth[0]:g} rays, must be an odd number of them"
+        )
     good = np.ones(sweep.undetect.shape, dtype=bool)
     for moment, least in minimum.items():
         if moment in sweep.moments:
@@ -114,25 +120,20 @@ def wind_grid(
     """
     start = sweep.altitude if above == "sea" else 0.0
     height = beam_height(sweep.ranges, sweep.elevation, start)
-    (inside,) = np.nonzero((height >= band[0]) & (height <= band[1]))
-    if inside.size < 2:
-        nothing = np.full(geometry.shape, np.nan, dtype="f4")
-        return Grid.from_values(
-            nothing, geometry, sweep.time, out_of_range=np.ones(geometry.shape, dtype=bool), quantity="wind_speed",
-            source=sweep.radar, attributes={"radar": sweep.radar, "elevation": round(sweep.elevation, 2)},
-        )  # fmt: skip
-    part = slice(inside[0], inside[-1] + 1)
+    inside = (height >= band[0]) & (height <= band[1])  # twice, where the beam first sinks, then rises
+    found = np.flatnonzero(inside) if inside.any() else np.zeros(1, dtype=np.intp)
+    first = min(found[0], inside.size - 2)  # a sweep needs two gates
+    part = slice(first, max(found[-1] + 1, first + 2))
+    speed = np.where(inside, sweep.moments["wind_speed"], np.float32(np.nan))
+    outside = np.broadcast_to(~inside, sweep.undetect.shape)
     cut = replace(
-        sweep,
-        ranges=sweep.ranges[part],
-        moments={"wind_speed": sweep.moments["wind_speed"][:, part]},
-        undetect=sweep.undetect[:, part],
+        sweep, ranges=sweep.ranges[part], moments={"wind_speed": speed[:, part]}, undetect=outside[:, part]
     )
     nearest = to_grid(cut, geometry, moment="wind_speed")
-    values = np.fmax(nearest.values, highest(cut, geometry, "wind_speed"))
-    return replace(
-        nearest, values=values, status=np.where(np.isfinite(values), np.uint8(Cell.ECHO), nearest.status)
-    )
+    out = nearest.status == Cell.UNDETECT
+    values = np.fmax(np.where(out, np.float32(np.nan), nearest.values), highest(cut, geometry, "wind_speed"))
+    status = np.where(out, np.uint8(Cell.OUT_OF_RANGE), nearest.status)
+    return replace(nearest, values=values, status=np.where(np.isfinite(values), np.uint8(Cell.ECHO), status))
 
 
 def strongest(

@@ -69,7 +69,7 @@ def unfold(
     bounds
         Speeds that are believed, m/s.
     smooth
-        Rays and metres over which velocities are averaged.
+        Rays, an odd number, and metres over which velocities are averaged.
     apart
         Most gates around one must agree with it within so many m/s, or it is left out.
     min_reflectivity, min_correlation, min_quality

@@ -9,10 +9,10 @@ import numpy as np
 import pyproj
 import pytest
 
-from dynamo.errors import DataError
+from dynamo.errors import DataError, UserError
 from dynamo.radar.gates import cells, highest
 from dynamo.radar.grid import Cell, Geometry, Grid
-from dynamo.radar.polar import Sweep, beam_height
+from dynamo.radar.polar import Sweep, beam_height, cell_heights
 from dynamo.radar.readers import read_sweeps
 from dynamo.radar.rolling import DAMAGED
 from dynamo.radar.wind import strongest, wind_grid, wind_speed
@@ -80,6 +80,42 @@ def test_a_beam_that_never_comes_into_the_band_tells_nothing():
         assert grid.attributes["radar"] == "test.tx"
 
 
+def test_a_beam_that_sinks_through_the_band_and_rises_again_counts_only_within():
+    """Of a radar on a hill that looks down: what lies between its two ways through the band is under it."""
+    ranges = 500 + 500.0 * np.arange(300)
+    height = beam_height(ranges, -0.5, 700.0)
+    under = height < 430.0
+    assert under.any()
+    assert height[-1] > 560.0
+    sweep = Sweep(
+        AZIMUTHS, ranges, -0.5, {"wind_speed": np.where(under, 33.0, np.full((360, 1), 10.0)).astype("f4")},
+        np.zeros((360, 300), bool), 33.0, -97.0, 700.0, START, "test.tx", nyquist=12.0,
+    )  # fmt: skip
+    geometry = Geometry(-98.5, 34.3, 0.02, -0.02, 150, 130)
+    grid = wind_grid(sweep, geometry, band=(430.0, 560.0))
+    assert np.nanmax(grid.values) == 10.0
+    hole = cell_heights(sweep, geometry) < 420.0
+    assert hole.any()
+    assert (grid.status[hole] == Cell.OUT_OF_RANGE).all()
+
+
+@pytest.mark.parametrize(("above", "altitude"), [("sea", 0.0), ("radar", 1500.0)])
+@pytest.mark.parametrize("value", [10.0, np.nan])
+def test_a_single_gate_in_the_band_tells_its_wind(value, above, altitude):
+    """Looking up steeply, with gates of 1 km: known where there is a wind, else missing, not out of range."""
+    ranges = 500 + 1000.0 * np.arange(20)
+    sweep = Sweep(
+        AZIMUTHS, ranges, 30.0, {"wind_speed": np.full((360, 20), value, "f4")}, np.zeros((360, 20), bool),
+        33.0, -97.0, altitude, START, "test.tx", nyquist=12.0,
+    )  # fmt: skip
+    height = beam_height(ranges, 30.0)
+    assert ((height >= 200) & (height <= 600)).sum() == 1
+    grid = wind_grid(sweep, Geometry(-97.02, 33.02, 0.001, -0.001, 41, 41), above=above)
+    seen = grid.status != Cell.OUT_OF_RANGE
+    assert seen.sum() > 20
+    assert (grid.status[seen] == (Cell.MISSING if np.isnan(value) else Cell.ECHO)).all()
+
+
 def test_no_echo_is_not_no_wind():
     """In the band, but without anything that reflects: missing, never "nothing detected"."""
     calm = sweep_of(np.where(AZIMUTHS[:, None] < 180, westerly(30.0), np.nan) + np.zeros(300))
@@ -127,6 +163,12 @@ def test_smoothing_is_a_mean_over_rays_and_metres():
         near = v[np.ix_([(ray - 1) % 360, ray, (ray + 1) % 360], range(gate - 2, gate + 3))]
         assert speed[ray, gate] == pytest.approx(near.mean(), abs=1e-3)
     np.testing.assert_allclose(wind_speed(sweep, smooth=(1, 0.0)).moments["wind_speed"], v, atol=1e-4)
+
+
+def test_a_mean_over_an_even_number_of_rays_is_refused():
+    """It would have no middle."""
+    with pytest.raises(UserError, match="over 4 rays, must be an odd number"):
+        wind_speed(sweep_of(westerly(10.0)), smooth=(4, 400.0))
 
 
 def test_a_cell_takes_the_highest_of_all_its_gates():
