@@ -26,13 +26,16 @@ __all__ = ["contour", "draw", "legend", "plot", "publish"]
 
 
 @task(memory="512 MiB", timeout="1 min")
-def plot(grid: Input, image: Output, bounds: Output) -> None:
-    """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84)."""
-    from dynamo.radar.image import write_bounds, write_png
+def plot(grid: Input, image: Output, bounds: Output, *, veiled: bool = False) -> None:
+    """Paint a grid as a transparent PNG for web maps, and write beside it where it lies (WGS 84).
 
-    shown = field_of(grid)
-    write_png(Path(image), shown)
-    write_bounds(Path(bounds), shown, image=Path(image).name)
+    Where `veiled`, what is not known is a thin grey: it must not be taken for "nothing there".
+    """
+    from dynamo.radar.image import VEIL, write_bounds, write_png
+
+    shown, unseen = field_of(grid), VEIL if veiled else None
+    write_png(Path(image), shown, unseen=unseen)
+    write_bounds(Path(bounds), shown, image=Path(image).name, unseen=unseen)
 
 
 @task(memory="512 MiB", timeout="1 min", priority=5)
@@ -59,12 +62,12 @@ def contour(
 
 
 @task(memory="512 MiB", timeout="1 min")
-def legend(grid: Input, image: Output) -> None:
-    """Paint the legend of the palette that images of `grid` have, to lay over a map."""
-    from dynamo.radar.image import write_legend
+def legend(grid: Input, image: Output, *, veiled: bool = False) -> None:
+    """Paint the legend of the palette that images of `grid` have, to lay over a map; `veiled` as for `plot`."""
+    from dynamo.radar.image import VEIL, write_legend
     from dynamo.radar.palette import colours
 
-    write_legend(Path(image), colours(field_of(grid).quantity))
+    write_legend(Path(image), colours(field_of(grid).quantity), unseen=VEIL if veiled else None)
 
 
 @task(memory="1 GiB", timeout="2 min", priority=-10)
@@ -92,8 +95,8 @@ def publish(
     palette: str = "legend.png",
 ) -> None:
     """Describe all products of a grid that people are warned by: image, polygons, legend, and with `previews` a map."""
-    plot(grid, image=f"{name}.png", bounds=f"{name}.json")
+    plot(grid, image=f"{name}.png", bounds=f"{name}.json", veiled=True)
     contour(grid, levels=levels, min_points=min_points, hazard=hazard, polygons=f"{name}.geojson")
-    legend(grid, image=palette)
+    legend(grid, image=palette, veiled=True)
     if previews:
         draw(grid, levels=levels, title=title, figure=f"{name}_map.png")

@@ -1,7 +1,7 @@
 """Images: one grid in, a palette PNG out that a web map can lay over its tiles, and a file of where it lies.
 
 One byte a cell is what `Palette` gives; all that is left is to compress it. Nothing is drawn where there is
-no echo.
+no echo. Where nothing is known, nothing is drawn either unless it is asked for: see `VEIL`.
 
 A web map stretches an image evenly in the Mercator projection. A grid in even degrees laid over it would be
 right at its upper and lower edge only, and 14 cells wrong in the middle of one 10 degrees tall. So images
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "VEIL",
     "WEB",
     "image_geometry",
     "paint",
@@ -48,6 +49,9 @@ __all__ = [
 ]
 
 WEB = "EPSG:3857"
+
+#: Of what is not known, on images that warn: a thin grey that dims the map below it, be that light or dark.
+VEIL = "#7f8a9948"
 
 _KNOWN = (WEB, "EPSG:4326")
 _NODES = 8  # cells between the points at which a projection is computed; between them it is interpolated
@@ -60,6 +64,7 @@ def write_png(
     palette: Palette | str | None = None,
     crs: str | None = WEB,
     missing: str | None = None,
+    unseen: str | None = None,
 ) -> None:
     """Write a grid as a PNG with a palette, transparent where there is nothing to show.
 
@@ -76,6 +81,8 @@ def write_png(
     missing
         ``#rrggbb`` or ``#rrggbbaa`` for missing cells (looked at, no usable value); None leaves them
         transparent.
+    unseen
+        The same for all that is not known: missing, out of range, outside the grid; `missing` then counts for nothing.
 
     Raises
     ------
@@ -89,9 +96,9 @@ def write_png(
     back), ``source`` and ``known_share`` (of the cells, 0 to 1). The same grid gives the same bytes.
     """
     colouring = palette_for(grid, palette)
-    indices = paint(grid, colouring, crs=crs)
+    indices = paint(grid, colouring, crs=crs, unseen=unseen is not None)
     text = _text(grid, crs) | {"palette": colouring.name, "index": _index_text(colouring)}
-    path.write_bytes(png.still(indices, _colours(colouring, missing), text))
+    path.write_bytes(png.still(indices, _colours(colouring, missing if unseen is None else unseen), text))
 
 
 def paint(grid: Grid, palette: Palette, *, crs: str | None = WEB, unseen: bool = False) -> NDArray[np.uint8]:
@@ -206,7 +213,7 @@ def _hat(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _index_text(palette: Palette) -> str:
     step = f"{palette.step:g} (i - 1)"
     value = f"{palette.start:g} + {step}" if palette.scale == "linear" else f"{palette.start:g} * 2^({step})"
-    return f"pixel i from 1 to {len(palette)} is {value} {palette.units} or more"
+    return f"pixel i from 1 to {len(palette)} is {value} {palette.units} or more; {len(palette) + 1} is not known"
 
 
 def _text(grid: Grid, crs: str | None) -> dict[str, str]:
@@ -225,7 +232,9 @@ def _text(grid: Grid, crs: str | None) -> dict[str, str]:
     }
 
 
-def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = "") -> None:
+def write_bounds(
+    path: Path, grid: Grid, *, crs: str | None = WEB, image: str = "", unseen: str | None = None
+) -> None:
     """Write where an image lies, beside it.
 
     Parameters
@@ -234,10 +243,10 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         With the suffix ``.pgw`` a world file (six numbers, in the CRS of the image), else JSON: ``bounds``
         (west, south, east, north in WGS 84 degrees), ``corners`` as web maps take them (``[[south, west],
         [north, east]]``), ``crs``, ``extent`` (in that CRS), ``width``, ``height``, ``quantity``, ``units``,
-        ``valid_time``, ``lead_minutes``, ``source``, ``known_share`` (of the cells, 0 to 1: where nothing is known
-        the image is as transparent as where it does not rain), and ``about``, the attributes of the grid, where it
-        has any.
-    grid, crs
+        ``valid_time``, ``lead_minutes``, ``source``, ``known_share`` (of the cells, 0 to 1), ``not_known`` (the
+        colour of the others; without it they are as transparent as where it does not rain), and ``about``, the
+        attributes of the grid, where it has any.
+    grid, crs, unseen
         As given to `write_png`.
     image
         Name of the image, for the reader of the JSON.
@@ -258,12 +267,13 @@ def write_bounds(path: Path, grid: Grid, *, crs: str | None = WEB, image: str = 
         "height": target.ny,
         "lead_minutes": grid.lead_minutes,
         "known_share": known_share(grid),
+        **({} if unseen is None else {"not_known": unseen}),
         **({"about": dict(grid.attributes)} if grid.attributes else {}),
     }
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def write_legend(path: Path, palette: Palette | str, *, height: int = 320) -> None:
+def write_legend(path: Path, palette: Palette | str, *, height: int = 320, unseen: str | None = None) -> None:
     """Write a palette as an upright bar with ticks and units, to lay over the corner of a map.
 
     Parameters
@@ -274,9 +284,15 @@ def write_legend(path: Path, palette: Palette | str, *, height: int = 320) -> No
         A palette or the name of one.
     height
         Of the image, in pixels.
+    unseen
+        As given to `write_png`; it stands below the bar as it looks on paper, and is called "no data".
     """
-    from dynamo.radar.legend import extended, legend
+    from dynamo.radar.legend import NOT_KNOWN, PAPER, extended, legend
 
     found = find_palette(palette) if isinstance(palette, str) else palette
     text = {"title": found.title, "units": found.units, "palette": found.name}
-    path.write_bytes(png.still(legend(found, height), extended(found), text))
+    rgba, word = extended(found), "" if unseen is None else NOT_KNOWN
+    if unseen is not None:
+        *ink, alpha = _rgba(unseen)[0].tolist()
+        rgba[len(found) + 1, :3] = np.rint(PAPER + (np.array(ink) - PAPER) * alpha / 255)
+    path.write_bytes(png.still(legend(found, height, missing=word), rgba, text))

@@ -13,7 +13,7 @@ from pyproj import Transformer
 
 from dynamo.errors import DataError
 from dynamo.radar.grid import Geometry, Grid
-from dynamo.radar.image import image_geometry, paint, write_bounds, write_legend, write_png
+from dynamo.radar.image import VEIL, image_geometry, paint, write_bounds, write_legend, write_png
 from dynamo.radar.palette import colours, palette, palettes
 
 NOON = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
@@ -77,6 +77,42 @@ def test_missing_cells_are_drawn_only_when_asked_for(tmp_path):
     assert read_pixels(tmp_path / "b.png")[0][0, 0].tolist() == [0x10, 0x20, 0x30, 0x40]
     with pytest.raises(DataError, match="not a colour"):
         write_png(tmp_path / "c.png", grid, missing="grey")
+
+
+def test_all_that_is_not_known_is_drawn_when_asked_for(tmp_path):
+    """Missing and out of range; what was looked at and is empty stays clear. The sidecar names the colour."""
+    nothing = np.array([[False, True, False, False]])
+    grid = small_grid([[np.nan, np.nan, np.nan, 50.0]], undetect=nothing, out_of_range=np.roll(nothing, 1))
+    write_png(tmp_path / "a.png", grid, crs=None, unseen=VEIL)
+    write_bounds(tmp_path / "a.json", grid, crs=None, unseen=VEIL)
+    pixels, info, _ = read_pixels(tmp_path / "a.png")
+    veil = list(bytes.fromhex(VEIL[1:]))
+    assert 0 < veil[3] < 128
+    assert pixels[0].tolist() == [veil, [0, 0, 0, 0], veil, [0xFD, 0, 0, 255]]
+    assert json.loads((tmp_path / "a.json").read_text())["not_known"] == VEIL
+    assert info["index"].endswith("; 152 is not known")
+
+
+def test_what_lies_beside_a_projected_grid_is_not_known_either(tmp_path):
+    """The corners of its image, though all its cells are known."""
+    clear = np.ones((60, 60), dtype=bool)
+    place = Geometry(4.0e5, -6.0e5, 5e4, -5e4, 60, 60, LAEA)
+    write_png(tmp_path / "a.png", small_grid(np.full((60, 60), np.nan), place, undetect=clear), unseen=VEIL)
+    alpha = read_pixels(tmp_path / "a.png")[0][..., 3]
+    assert alpha[0, 0] == alpha[0, -1] == bytes.fromhex(VEIL[1:])[3]
+    assert alpha[alpha.shape[0] // 2, alpha.shape[1] // 2] == 0
+
+
+def test_the_legend_shows_what_is_not_known_as_it_looks_on_paper(tmp_path):
+    """Below the bar, where images show it; else it stays as it was."""
+    for name, unseen in (("a", None), ("b", VEIL)):
+        write_legend(tmp_path / f"{name}.png", "hail_class", unseen=unseen)
+    plain, veiled = (read_pixels(tmp_path / f"{name}.png")[0] for name in "ab")
+    *ink, alpha = bytes.fromhex(VEIL[1:])
+    on_paper = [round(255 + (c - 255) * alpha / 255) for c in ink] + [255]
+    assert plain.shape[0] == veiled.shape[0]
+    assert (veiled[-14, 8] == on_paper).all()
+    assert not (plain == on_paper).all(axis=-1).any()
 
 
 def test_a_value_can_be_read_back_from_its_index():

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from dynamo.workflows.hail import hail, hail_size
 from dynamo.workflows.products import contour, draw, legend, plot
+from dynamo.workflows.wind import wind
 from PIL import Image
 
 from dynamo.radar.grid import Geometry, Grid
@@ -62,6 +64,21 @@ def test_a_grid_that_says_nothing_of_itself_has_no_such_member(tmp_path):
     plot(grid, tmp_path / "a.png", tmp_path / "a.json")
     assert "about" not in orjson.loads((tmp_path / "a.geojson").read_bytes())
     assert "about" not in orjson.loads((tmp_path / "a.json").read_bytes())
+
+
+@pytest.mark.parametrize("described", [hail, hail_size, wind])
+def test_images_that_warn_show_what_is_not_known(tmp_path, described):
+    """Where nothing is known must not look as where nothing is: the chains of hail and wind say so of each image."""
+    graph = described.graph(["a.nc"])
+    steps = [task for task in graph.tasks.values() if task.step in ("plot", "legend")]
+    assert {task.step for task in steps} == {"plot", "legend"}
+    assert all(task.params["veiled"] is True for task in steps)
+    plot(blob(tmp_path / "a.nc"), tmp_path / "a.png", tmp_path / "a.json", veiled=True)
+    with Image.open(tmp_path / "a.png") as image:
+        alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    assert ((alpha[:, :3] > 0) & (alpha[:, :3] < 128)).all()
+    assert (alpha[0, 3:] == 0).all()
+    assert alpha[20, 25] == 255
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
