@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamo.compiled import kept
+from dynamo.radar.turn import places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Limits:
     phase_texture
         Degrees: differential phase that varies by more along 1 km is no weather.
     speck
-        Echoes of fewer gates, their corners counted as touching, are specks.
+        Echoes of fewer gates, their corners counted as touching, are specks: less of the sky near a radar than far away.
     negligible
         Below this reflectivity, dBZ, nothing worth a word can hide in a rejected gate.
     """
@@ -164,7 +165,7 @@ def phase_texture(phase: NDArray[np.float32], half: int, period: float) -> NDArr
 
 
 def specks(echo: Mask, azimuths: NDArray[np.floating], smallest: int) -> Mask:
-    """Return which gates belong to less than `smallest` that touch; the last ray lies beside the first.
+    """Return which gates belong to less than `smallest` that touch, around the circle, but across no lost ray.
 
     Parameters
     ----------
@@ -177,15 +178,16 @@ def specks(echo: Mask, azimuths: NDArray[np.floating], smallest: int) -> Mask:
     """
     import cv2
 
-    order = np.argsort(np.asarray(azimuths) % 360, kind="stable")
-    around = echo[np.append(order, order[0])].astype(np.uint8)  # the first ray once more, to close the circle
-    count, labels = cv2.connectedComponents(around, connectivity=8, ltype=cv2.CV_32S)
-    sizes = np.bincount(labels[:-1].ravel(), minlength=count)
-    for low, high in np.unique(np.stack([labels[0], labels[-1]], axis=1), axis=0):
-        if low and high and low != high:
-            sizes[low] = sizes[high] = sizes[low] + sizes[high]
-    small = sizes < smallest
+    place, around = places(np.asarray(azimuths), 1)
+    turned = np.zeros((around.size + 1, echo.shape[1]), dtype=np.uint8)
+    turned[place] = echo
+    turned[-1] = turned[0]  # the first ray once more, to close the circle
+    count, labels = cv2.connectedComponents(turned, connectivity=8, ltype=cv2.CV_32S)
+    whole = np.arange(count)
+    for first, last in np.unique(np.stack([labels[0], labels[-1]], axis=1), axis=0):
+        whole[whole == whole[last]] = whole[first]
+    sizes = np.bincount(whole, weights=np.bincount(labels[:-1].ravel(), minlength=count))
+    small = sizes[whole] < smallest
     small[0] = False
-    specks = np.zeros_like(echo)
-    specks[order] = small[labels[:-1]]
-    return specks
+    found: Mask = small[labels[place]]
+    return found

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.radar.polar import Sweep
-from dynamo.radar.quality import Limits, clean, phase_texture
+from dynamo.radar.quality import Limits, clean, phase_texture, specks
 from dynamo.radar.readers import read_sweeps
 
 NOW = datetime(2017, 3, 29, 7, 30, tzinfo=UTC)
@@ -100,6 +100,25 @@ def test_specks_go_and_an_echo_across_north_stays_whole():
     cleaned = clean(sweep(reflectivity=strength), Limits()).moments["reflectivity"]
     assert np.isnan(cleaned[10]).all()
     assert np.isfinite(cleaned[[0, 35]]).sum() == 10
+
+
+def test_an_echo_that_crosses_north_many_times_is_one():
+    """A comb: its teeth begin on the first ray, and the last joins them."""
+    echo = np.zeros((RAYS, GATES), dtype=bool)
+    echo[0, 2:30:4] = echo[1, 2:30:4] = True
+    echo[35, 0:32] = True
+    assert not specks(echo, np.arange(RAYS) * 10.0, 46).any()
+    np.testing.assert_array_equal(specks(echo, np.arange(RAYS) * 10.0, 47), echo)
+
+
+@pytest.mark.parametrize(("after", "gap", "beside"), [(17, 100.0, 18), (35, 0.0, 0)])
+def test_echoes_on_both_sides_of_what_was_not_sent_do_not_touch(after, gap, beside):
+    """The two sides of a gap, and the two ends of a sector."""
+    rays = np.arange(RAYS)
+    echo = np.zeros((RAYS, GATES), dtype=bool)
+    echo[after, 5:10] = echo[beside, 5:10] = True
+    np.testing.assert_array_equal(specks(echo, rays * 5.0 + gap * (rays > after), 9), echo)
+    assert not specks(echo, rays * 10.0, 9).any()
 
 
 def test_jumping_phase_is_no_weather():
