@@ -48,7 +48,8 @@ class Limits:
     phase_texture
         Degrees: differential phase that varies by more along 1 km is no weather.
     speck
-        Echoes of fewer gates, their corners counted as touching, are specks: less of the sky near a radar than far away.
+        Echoes of fewer gates, their corners counted as touching, are specks: less of the sky near a radar than far
+        away.
     negligible
         Below this reflectivity, dBZ, nothing worth a word can hide in a rejected gate.
     """
