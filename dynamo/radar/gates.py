@@ -1,23 +1,25 @@
-"""Where the gates of a sweep lie on a grid, for products that must lose none of them, such as a maximum.
+"""Sweeps put on a grid so that no gate is lost: for hail, wind and whatever else the highest value counts of.
 
 `dynamo.radar.polar.to_grid` asks for each cell which gate is nearest; here each gate says in which cell it is. Near a
-radar hundreds of gates lie in one cell. Nothing can go wrong.
+radar hundreds of gates lie in one cell, and the nearest alone may miss all the hail there is. What can go wrong: the
+sweep has no such moment (`DataError`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamo.radar.grid import Geometry
-from dynamo.radar.polar import EFFECTIVE_RADIUS, Sweep
+from dynamo.radar.grid import Cell, Geometry, Grid
+from dynamo.radar.polar import EFFECTIVE_RADIUS, Sweep, to_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cells", "highest"]
+__all__ = ["cells", "highest", "on_grid"]
 
 _TURNS = np.linspace(
     0, 360, 181
@@ -49,6 +51,22 @@ def highest(sweep: Sweep, geometry: Geometry, moment: str) -> NDArray[np.float32
     np.maximum.at(most, number[there], values[there])
     most[np.isneginf(most)] = np.nan
     return most.reshape(geometry.shape)
+
+
+def on_grid(sweep: Sweep, geometry: Geometry, moment: str) -> Grid:
+    """Put one moment of a sweep on a grid, each cell with the highest value that lies in it.
+
+    A cell in which no gate lies, as far out, has that of the nearest. What is missing, out of range or nothing is as
+    `dynamo.radar.polar.to_grid` says, which takes and raises the same.
+    """
+    near = to_grid(sweep, geometry, moment=moment)
+    most = highest(sweep, geometry, moment)
+    more = ~np.isnan(most) & ~(near.values >= most)  # where nothing was detected the value is finite, too
+    return replace(
+        near,
+        values=np.where(more, most, near.values),
+        status=np.where(more, np.uint8(Cell.ECHO), near.status),
+    )
 
 
 @lru_cache(maxsize=16)

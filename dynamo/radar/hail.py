@@ -1,8 +1,8 @@
 """Hail by the reflectivity of whole volumes: severe hail index, size, probabilities, and the highest strong echo.
 
 A `dynamo.radar.volume.Volume` and the heights of 0 and -20 degrees C enter; a `Sweep` of the moments ``shi``, ``mesh``,
-``posh``, ``poh`` and ``echo_top`` over the ground leaves, which `on_grid` puts on a grid. What can go wrong: an unknown
-fit, levels in the wrong order (`UserError`), a radar of X band, no column in reach (`DataError`).
+``posh``, ``poh`` and ``echo_top`` over the ground leaves, which `dynamo.radar.gates.on_grid` puts on a grid. What can
+go wrong: an unknown fit, levels in the wrong order (`UserError`), a radar of X band, no column in reach (`DataError`).
 
 Sources: Witt et al. 1998 (An enhanced hail detection algorithm for the WSR-88D, Weather and Forecasting 13, 286-303);
 Murillo and Homeyer 2021 (10.1175/JAMC-D-20-0271.1); Brook et al. 2023 (arXiv:2306.12016); Waldvogel et al. 1979 and
@@ -11,24 +11,20 @@ Foote et al. 2005, as in Kopp et al. 2024 (10.5194/amt-17-4529-2024).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dynamo.errors import DataError, UserError, nearest
 from dynamo.radar.columns import Columns, columns
-from dynamo.radar.gates import highest
-from dynamo.radar.grid import Cell, Grid
-from dynamo.radar.polar import BINS_PER_DEGREE, Sweep, to_grid
+from dynamo.radar.polar import BINS_PER_DEGREE, Sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dynamo.radar.grid import Geometry
     from dynamo.radar.volume import Volume
 
-__all__ = ["FITS", "REACH", "band_of", "hail", "mesh", "on_grid", "poh", "posh"]
+__all__ = ["FITS", "REACH", "band_of", "hail", "mesh", "poh", "posh"]
 
 #: Names of fits of the size, and their ``a`` and ``b`` in ``mm = a * shi ** b``: of Witt et al. 1998, and of the 75th
 #: and 95th percentiles of the reports of Murillo and Homeyer 2021.
@@ -118,31 +114,6 @@ def hail(
         radar=volume.radar,
         attributes=_told(volume, levels, band, fit),
         wavelength=lowest.wavelength,
-    )
-
-
-def on_grid(product: Sweep, geometry: Geometry, moment: str) -> Grid:
-    """Put a moment of what `hail` returned on a grid, each cell with the highest value that lies in it.
-
-    `dynamo.radar.polar.to_grid` takes the gate that is nearest to the middle of a cell: of gates smaller than cells the
-    strongest may be none. What is missing, out of range or nothing is as there.
-
-    Parameters
-    ----------
-    product
-        At elevation 0, with this moment.
-    geometry
-        The grid to fill.
-    moment
-        One of ``shi``, ``mesh``, ``posh``, ``poh``, ``echo_top``.
-    """
-    near = to_grid(product, geometry, moment=moment)
-    most = highest(product, geometry, moment)
-    more = ~np.isnan(most) & ~(near.values >= most)
-    return replace(
-        near,
-        values=np.where(more, most, near.values),
-        status=np.where(more, np.uint8(Cell.ECHO), near.status),
     )
 
 

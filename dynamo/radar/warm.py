@@ -17,7 +17,8 @@ __all__ = ["warm"]
 def warm() -> None:
     """Tell hail and wind of a made-up volume, so that no first run has to wait for the compiler."""
     from dynamo.radar.environment import given
-    from dynamo.radar.hail import hail, on_grid
+    from dynamo.radar.gates import on_grid
+    from dynamo.radar.hail import hail
     from dynamo.radar.hydrometeors import classified
     from dynamo.radar.polar import default_geometry
     from dynamo.radar.scheme import scheme, schemes

@@ -21,9 +21,9 @@ import numpy as np
 from dynamo.errors import DataError, UserError
 from dynamo.radar.composite import composite, scans_of
 from dynamo.radar.dealias import dealias, despeckle
-from dynamo.radar.gates import highest
+from dynamo.radar.gates import on_grid
 from dynamo.radar.grid import Cell, Geometry, Grid
-from dynamo.radar.polar import Sweep, beam_height, to_grid
+from dynamo.radar.polar import Sweep, beam_height
 from dynamo.radar.rolling import AHEAD, DAMAGED, made_of, names_of, newest_of, radar_of, roll_call, shared_by
 from dynamo.radar.turn import places, spread
 
@@ -129,11 +129,13 @@ def wind_grid(
     cut = replace(
         sweep, ranges=sweep.ranges[part], moments={"wind_speed": speed[:, part]}, undetect=outside[:, part]
     )
-    nearest = to_grid(cut, geometry, moment="wind_speed")
-    out = nearest.status == Cell.UNDETECT
-    values = np.fmax(np.where(out, np.float32(np.nan), nearest.values), highest(cut, geometry, "wind_speed"))
-    status = np.where(out, np.uint8(Cell.OUT_OF_RANGE), nearest.status)
-    return replace(nearest, values=values, status=np.where(np.isfinite(values), np.uint8(Cell.ECHO), status))
+    grid = on_grid(cut, geometry, "wind_speed")
+    out = grid.status == Cell.UNDETECT
+    return replace(
+        grid,
+        values=np.where(out, np.float32(np.nan), grid.values),
+        status=np.where(out, np.uint8(Cell.OUT_OF_RANGE), grid.status),
+    )
 
 
 def strongest(

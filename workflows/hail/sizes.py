@@ -43,7 +43,8 @@ def measured(
     fit: str,
 ) -> list[Grid]:
     """Return a grid for each of `MEASURES`."""
-    from dynamo.radar.hail import REACH, hail, on_grid
+    from dynamo.radar.gates import on_grid
+    from dynamo.radar.hail import REACH, hail
     from dynamo.radar.polar import default_geometry
     from dynamo.radar.rolling import REASON
     from dynamo.radar.volume import volumes

@@ -241,16 +241,17 @@ def _blind(sweeps: Sequence[Sweep], radar: str) -> str:
 
 
 def _seen_below(sweep: Sweep, place: Geometry, top: float) -> Grid:
-    """Put classes on a grid; a beam above `top` (m above sea level) that finds nothing has not looked below.
+    """Put on a grid the worst class in each cell; a beam above `top` (m above sea level) sees nothing below it.
 
     A storm with hail reaches higher than where it is -20 degrees C: a beam below that would show it, one above may not.
     """
     import numpy as np
 
+    from dynamo.radar.gates import on_grid
     from dynamo.radar.grid import Cell
-    from dynamo.radar.polar import cell_heights, to_grid
+    from dynamo.radar.polar import cell_heights
 
-    grid = to_grid(sweep, place, moment="hail_class")
+    grid = on_grid(sweep, place, "hail_class")
     over = (grid.status == np.uint8(Cell.UNDETECT)) & (cell_heights(sweep, place) > top)
     values = np.where(over, np.float32(np.nan), grid.values)
     return replace(grid, values=values, status=np.where(over, np.uint8(Cell.OUT_OF_RANGE), grid.status))

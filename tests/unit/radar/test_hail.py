@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dynamo.errors import DataError, UserError
 from dynamo.radar.columns import energy_flux, layers
+from dynamo.radar.gates import on_grid
 from dynamo.radar.grid import Cell
-from dynamo.radar.hail import hail, mesh, on_grid, poh, posh
+from dynamo.radar.hail import hail, mesh, poh, posh
 from dynamo.radar.polar import EFFECTIVE_RADIUS, Sweep, default_geometry, slant_range, to_grid
 from dynamo.radar.readers import read_sweeps
 from dynamo.radar.volume import Volume, volumes

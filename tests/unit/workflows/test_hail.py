@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from dynamo.workflows.hail import hail, hail_size, workflow
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
+from dynamo.workflows.products import contour
 
 from dynamo.errors import DataError, UserError, WorkflowError
 from dynamo.radar.environment import MIN_BETWEEN
@@ -52,6 +54,19 @@ def test_each_radar_of_the_network_has_its_classes(classes, radar):
     assert np.count_nonzero(grid.status == Cell.OUT_OF_RANGE) > 0.4 * grid.status.size
     assert grid.attributes["freezing_level_m"] == 4100
     assert grid.attributes["environment"] == "given"
+
+
+def test_no_cell_loses_hail_that_one_of_its_gates_has(samples, tmp_path):
+    """27 gates of hail, each smaller than a cell and none in the middle of one: they are on the map and outlined."""
+    (sweep,) = (samples / "casa").glob("addison*073436*")
+    identify(sweep, tmp_path / "classes.nc", **PLACE, freezing_level=4811.0, minus20_level=7596.0)
+    compose([tmp_path / "classes.nc"], tmp_path / "hail.nc", level=3.5)
+    made = read_grid(tmp_path / "hail.nc")
+    assert np.count_nonzero(made.values >= 4) == 5
+    contour(
+        tmp_path / "hail.nc", levels=[3.5], hazard="HAIL", min_points=4, polygons=tmp_path / "hail.geojson"
+    )
+    assert json.loads((tmp_path / "hail.geojson").read_text())["features"]
 
 
 def test_a_composite_names_its_radars_with_the_times_of_their_sweeps(classes, tmp_path, capsys):
