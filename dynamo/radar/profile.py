@@ -38,7 +38,8 @@ RISE, RISE_DEPTH = (
     20.0,
     5000.0,
 )  # K, m: over such a depth no air is so much warmer at the top than at the bottom
-MIN_BETWEEN = 1000.0  # m from 0 C to -20 C; dry air that is stirred has 2 km
+MIN_BETWEEN = 1900.0  # m from 0 C to -20 C; dry air that is stirred has 2050
+STEEP, STEEP_DEPTH = 23.0, 2000.0  # K, m: such air has 20 K, and over hot ground 2 or 3 more
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ class Profile:
         Raises
         ------
         DataError
-            The profile ends more than 10 K warmer than -20 C, is upside down, or the heights cannot be right.
+            The profile ends more than 10 K warmer than -20 C, is upside down or too steep, or the heights cannot be
+            right.
         """
         marks: list[str] = []
         end = int(np.searchsorted(self.heights, CEILING)) + 1
@@ -145,6 +147,13 @@ class Profile:
             raise DataError(
                 f"0 C at {freezing:.0f} m and -20 C at {minus20:.0f} m are closer than {MIN_BETWEEN:.0f} m: "
                 "heights or temperatures are wrong"
+            )
+        low = h + STEEP_DEPTH <= h[-1]
+        falls = t[low] - np.interp(h[low] + STEEP_DEPTH, h, t)
+        if falls.max(initial=0.0) > STEEP:
+            raise DataError(
+                f"it becomes {falls.max():.0f} K colder from {h[falls.argmax()]:.0f} m to {STEEP_DEPTH:.0f} m above "
+                "that, more than air can: are temperatures in F?"
             )
         return Heights(freezing, minus20, tuple(marks))
 

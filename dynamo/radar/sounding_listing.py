@@ -19,7 +19,7 @@ __all__ = ["Column", "Listing", "at", "check_end", "column_of", "hour_of", "numb
 #: Cells that say that nothing was measured; numbers that say so are left out by `Listing.add`.
 NOTHING = frozenset(["", "nan", "null", "none", "na", "n/a", "m"])
 SENTINELS = frozenset([9999.0, 99999.0, 999999.0])
-COLDEST, WARMEST = -120.0, 60.0  # C
+COLDEST, WARMEST = -98.0, 60.0  # C; -99, -99.9 and -99.99 say that nothing was measured
 LOWEST, HIGHEST = -500.0, 60000.0  # m
 KELVIN_FROM = 150.0  # a column without a unit whose numbers are all larger is in K
 
@@ -86,7 +86,7 @@ class Listing:
         DataError
             A unit is not known, or temperatures are such as only another unit has.
         """
-        known = [t for t in temperatures if math.isfinite(t) and abs(t) not in SENTINELS and t > -900]
+        known = [t for t in temperatures if math.isfinite(t) and abs(t) not in SENTINELS and t >= COLDEST]
         if not temperature_unit and known and min(known) > KELVIN_FROM:
             temperature_unit = "K"
         factor, addend = _unit(temperature_unit or "C", TEMPERATURES, "temperature")

@@ -116,6 +116,21 @@ def test_a_profile_that_cannot_be_is_refused():
     assert Profile.of(HEIGHTS, inversion).levels().freezing_level < 0, "a great cold with an inversion can be"
 
 
+def test_a_winter_s_day_in_fahrenheit_is_too_steep():
+    """0 C at 1538 m: in F no number is above 60, and 0 is at 4276 m. A hot day over dry ground is not too steep."""
+    with pytest.raises(DataError, match=r"0 C at 4274 m and -20 C at 5983 m are closer than 1900 m"):
+        Profile.of(HEIGHTS, straight(10.0) * 1.8 + 32).levels()
+    inverted = straight(10.0) * 1.8 + 32
+    inverted[(HEIGHTS > 4500) & (HEIGHTS < 6500)] = -3.0
+    with pytest.raises(
+        DataError, match=r"it becomes \d+ K colder from \d+ m to 2000 m above that, more than air can"
+    ):
+        Profile.of(HEIGHTS, inverted).levels()
+    desert = np.where(HEIGHTS < 4000, 38.0 - 9.8e-3 * HEIGHTS, -1.2 - LAPSE * (HEIGHTS - 4000))
+    desert[0] += 3
+    assert Profile.of(HEIGHTS, desert).levels().freezing_level == pytest.approx(3878, abs=1)
+
+
 def test_a_wide_gap_is_marked():
     """No level from 3 to 7 km: the heights in it stand, and say so."""
     heights = HEIGHTS[(HEIGHTS <= 3000) | (HEIGHTS >= 7000)]
@@ -126,7 +141,7 @@ def test_a_wide_gap_is_marked():
 
 def test_heights_that_do_not_fit_together_are_refused():
     """20 K within 600 m is no air."""
-    with pytest.raises(DataError, match=r"0 C at 3600 m and -20 C at 4200 m are closer than 1000 m"):
+    with pytest.raises(DataError, match=r"0 C at 3600 m and -20 C at 4200 m are closer than 1900 m"):
         Profile.of([0, 3000, 3600, 4200, 8000], [20, 1, 0, -20, -40]).levels()
 
 

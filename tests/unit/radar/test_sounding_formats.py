@@ -176,6 +176,16 @@ def test_what_stands_for_nothing(gap):
     assert np.isnan(found.heights[2])
 
 
+@pytest.mark.parametrize("gap", ["-99", "-99.9", "-99.99"])
+@pytest.mark.parametrize("kelvin", [0.0, 273.15])
+def test_colder_than_any_air_is_nothing(gap, kelvin):
+    """Nor is it a temperature by which the unit is told; -90 C is one, of the tropopause over the tropics."""
+    found = only(
+        f"height,temperature\n100,{20 + kelvin}\n200,{gap}\n300,{16 + kelvin}\n17000,{kelvin - 90}\n"
+    )
+    np.testing.assert_allclose(found.temperatures, [20, NAN, 16, -90])
+
+
 def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name():
     """As spreadsheets write it before the header."""
     found = only("\ufeffheight_m,temperature_C\n100,20\n")
