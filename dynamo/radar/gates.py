@@ -82,7 +82,9 @@ def _nodes(
     azimuth, distance = np.meshgrid(_TURNS, ground, indexing="ij")
     here = np.full_like(azimuth, longitude), np.full_like(azimuth, latitude)
     lon, lat, _ = pyproj.Geod(ellps="WGS84").fwd(*here, azimuth, distance)
-    return geometry.indices(longitude + (lon - longitude + 180) % 360 - 180, lat)
+    middle, _ = geometry.lonlat(np.array((geometry.nx - 1) / 2), np.array((geometry.ny - 1) / 2))
+    near = middle + (longitude - middle + 180) % 360 - 180  # the grid may lie across the date line
+    return geometry.indices(near + (lon - near + 180) % 360 - 180, lat)
 
 
 def _weights(knots: NDArray[np.float64], places: NDArray[np.floating]) -> NDArray[np.float64]:

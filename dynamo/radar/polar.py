@@ -57,7 +57,7 @@ class Sweep:
     undetect
         ``(nray, ngate)``: where the radar looked and found nothing above the threshold of reflectivity.
     latitude, longitude, altitude
-        Of the antenna; WGS 84 degrees, m above sea level.
+        Of the antenna; WGS 84 degrees, m above sea level. Of 0 to 360 degrees east it becomes -180 to 180.
     time
         End of the sweep, aware, UTC: when its data can be had.
     radar
@@ -94,6 +94,8 @@ class Sweep:
         steps = np.diff(np.asarray(self.ranges, dtype="f8"))
         if not (steps[0] > 0 and np.abs(steps - steps[0]).max() <= 0.01 * steps[0]):
             raise DataError(f"sweep of {self.radar}: gates are not evenly spaced")
+        if abs(self.longitude) > 180:
+            object.__setattr__(self, "longitude", (self.longitude + 180) % 360 - 180)
 
 
 def slant_range(ground: NDArray[np.floating], elevation: float) -> NDArray[np.floating]:
@@ -124,7 +126,8 @@ def default_geometry(sweeps: Iterable[Sweep], *, step_km: float | None = None) -
     """Return a longitude/latitude grid that covers the range of all radars of `sweeps`.
 
     The step is 0.5 km where no radar sees further than 100 km, else 1 km, unless `step_km` says otherwise.
-    The edges lie on whole multiples of the steps, so that they do not move with a gate more or less.
+    The edges lie on whole multiples of the steps, so that they do not move with a gate more or less. Across the date
+    line it goes on beyond 180 degrees.
 
     Raises
     ------
@@ -138,7 +141,10 @@ def default_geometry(sweeps: Iterable[Sweep], *, step_km: float | None = None) -
         step_km = 0.5 if max(float(s.ranges[-1]) for s in sweeps) <= 100_000 else 1.0
     if not step_km > 0:
         raise DataError(f"the step of a grid must be positive, not {step_km:g} km")
-    boxes = [_box(sweep) for sweep in sweeps]
+    east_of = [sweep.longitude for sweep in sweeps]
+    if max(east_of) - min(east_of) > 180:  # they lie on both sides of the date line
+        east_of = [longitude % 360 for longitude in east_of]
+    boxes = [_box(sweep, longitude) for sweep, longitude in zip(sweeps, east_of, strict=True)]
     south, north = min(b[0] for b in boxes), max(b[1] for b in boxes)
     west, east = min(b[2] for b in boxes), max(b[3] for b in boxes)
     dy = round(step_km / KM_PER_DEGREE, 4)
@@ -155,12 +161,12 @@ def default_geometry(sweeps: Iterable[Sweep], *, step_km: float | None = None) -
     )
 
 
-def _box(sweep: Sweep) -> tuple[float, float, float, float]:
+def _box(sweep: Sweep, longitude: float) -> tuple[float, float, float, float]:
     """Return south, north, west, east of what a sweep can reach."""
     reach = float(sweep.ranges[-1]) / 1000 * np.cos(np.radians(sweep.elevation))
     lat = reach / KM_PER_DEGREE
     lon = lat / np.cos(np.radians(min(89.0, abs(sweep.latitude) + lat)))
-    return sweep.latitude - lat, sweep.latitude + lat, sweep.longitude - lon, sweep.longitude + lon
+    return sweep.latitude - lat, sweep.latitude + lat, longitude - lon, longitude + lon
 
 
 def to_grid(sweep: Sweep, geometry: Geometry, *, moment: str = "reflectivity") -> Grid:

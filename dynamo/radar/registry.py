@@ -182,8 +182,8 @@ def band_of(sweep: Sweep) -> Band | None:
 
 def _distance(sweep: Sweep, latitude: float, longitude: float) -> float:
     """Return how far from a place the radar of a sweep stands, km."""
-    north = (sweep.latitude - latitude) * KM_PER_DEGREE
-    return hypot(north, (sweep.longitude - longitude) * KM_PER_DEGREE * cos(radians(sweep.latitude)))
+    north, east = sweep.latitude - latitude, (sweep.longitude - longitude + 180) % 360 - 180
+    return KM_PER_DEGREE * hypot(north, east * cos(radians(sweep.latitude)))
 
 
 def _unknown(sweep: Sweep, reasons: str, known: Iterable[Radar]) -> str:

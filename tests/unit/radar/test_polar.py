@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from dynamo.errors import DataError
 from dynamo.radar.composite import composite, composites
+from dynamo.radar.gates import cells, on_grid
 from dynamo.radar.grid import Cell, Geometry, Grid
 from dynamo.radar.polar import (
     Sweep,
@@ -138,6 +140,28 @@ def test_default_geometry_covers_every_gate():
     assert geometry.cell_size_km() == pytest.approx((0.5, 0.5), rel=0.02)
     with pytest.raises(DataError, match="no sweeps"):
         default_geometry([])
+
+
+def test_longitudes_of_0_to_360_degrees_are_those_of_everybody():
+    """Some files count eastwards only: each gate lies where it lies, and no sweep is empty for it."""
+    sweep = make_sweep()
+    same = replace(sweep, longitude=263.0)
+    assert same.longitude == -97.0
+    geometry = Geometry(-97.4, 33.35, 0.005, -0.004, 160, 170)
+    np.testing.assert_array_equal(cells(same, geometry), cells(sweep, geometry))
+    assert default_geometry([same]) == default_geometry([sweep])
+
+
+@pytest.mark.parametrize("first", [179.9, -179.9])
+def test_radars_on_both_sides_of_the_date_line_make_one_small_grid(first):
+    """It goes on beyond 180 degrees; every gate of both has its cell there, whichever comes first."""
+    sweeps = [replace(make_sweep(), longitude=longitude) for longitude in (first, -first)]
+    geometry = default_geometry(sweeps)
+    assert geometry.nx < 200
+    for sweep in sweeps:
+        assert (cells(sweep, geometry) >= 0).all()
+        grid = on_grid(sweep, geometry, "reflectivity")
+        assert np.isfinite(grid.values).mean() > 0.3
 
 
 @given(st.lists(st.sampled_from(list(Cell)), min_size=1, max_size=5), st.randoms())

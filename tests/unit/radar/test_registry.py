@@ -212,3 +212,10 @@ def test_a_file_that_is_none(tmp_path: Path):
         with pytest.raises(UserError, match=said) as caught:
             read_registry(path)
         assert str(path) in str(caught.value)
+
+
+def test_a_site_across_the_date_line_is_near():
+    """180.01 degrees east and 179.99 west are one place."""
+    radar = Radar("fiji", "C", 1.0, site=(-17.5, 179.99))
+    assert radar.misfit(a_sweep("fiji", latitude=-17.5, longitude=-179.99)) == ""
+    assert "10 km away" in radar.misfit(a_sweep("fiji", latitude=-17.5, longitude=-179.92))
