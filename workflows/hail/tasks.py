@@ -243,15 +243,17 @@ def _blind(sweeps: Sequence[Sweep], radar: str) -> str:
 def _seen_below(sweep: Sweep, place: Geometry, top: float) -> Grid:
     """Put on a grid the worst class in each cell; a beam above `top` (m above sea level) sees nothing below it.
 
-    A storm with hail reaches higher than where it is -20 degrees C: a beam below that would show it, one above may not.
+    A storm with hail reaches higher than where it is -20 degrees C: a beam below that would show it, one above may not,
+    though it sees the storm's snow. Of the ground it says something only where it shows hail, or graupel.
     """
     import numpy as np
 
     from dynamo.radar.gates import on_grid
     from dynamo.radar.grid import Cell
+    from dynamo.radar.hydrometeors import DOUBTFUL
     from dynamo.radar.polar import cell_heights
 
     grid = on_grid(sweep, place, "hail_class")
-    over = (grid.status == np.uint8(Cell.UNDETECT)) & (cell_heights(sweep, place) > top)
+    over = grid.known & (grid.values < DOUBTFUL) & (cell_heights(sweep, place) > top)
     values = np.where(over, np.float32(np.nan), grid.values)
     return replace(grid, values=values, status=np.where(over, np.uint8(Cell.OUT_OF_RANGE), grid.status))

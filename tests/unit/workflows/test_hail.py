@@ -20,6 +20,8 @@ from dynamo.radar.environment import MIN_BETWEEN
 from dynamo.radar.grid import Cell
 from dynamo.radar.hail import FITS
 from dynamo.radar.netcdf import read_grid
+from dynamo.radar.polar import cell_heights
+from dynamo.radar.readers import read_sweeps
 
 AREA, CELLS = (-97.99, 31.775, -96.16, 33.525), (366, 350)
 PLACE = {"area": AREA, "cells": CELLS}
@@ -184,6 +186,22 @@ def test_a_beam_high_above_that_finds_nothing_is_no_all_clear(samples, tmp_path)
         known[top] = np.count_nonzero(grid.known)
         assert np.count_nonzero(grid.values >= 1) > 500
     assert known[2500.0] < 0.3 * known[20000.0]
+
+
+def test_snow_aloft_is_no_all_clear(samples, tmp_path):
+    """What a beam above -20 degrees C sees says nothing of the ground, unless it is hail or graupel itself."""
+    storm = samples / "hail" / "KFWS20190609_222523_trim_V06"
+    top = 5500.0
+    identify(storm, tmp_path / "a.nc", freezing_level=3500.0, minus20_level=top)
+    grid = read_grid(tmp_path / "a.nc")
+    sweeps = read_sweeps(storm, moments=["reflectivity", "differential_reflectivity"])
+    low = np.fmin.reduce(
+        [cell_heights(s, grid.geometry) for s in sweeps if "differential_reflectivity" in s.moments]
+    )
+    shown = grid.values[grid.known & (low > top)]
+    assert shown.size > 20
+    assert shown.min() >= 3
+    assert np.count_nonzero(grid.values[low <= top] == 1) > 10_000
 
 
 def test_a_sweep_too_high_is_refused_with_those_there_are(samples, tmp_path):
