@@ -17,7 +17,8 @@ import numpy as np
 
 from dynamo.errors import DataError, UserError, nearest
 from dynamo.radar.columns import Columns, columns
-from dynamo.radar.polar import BINS_PER_DEGREE, Sweep
+from dynamo.radar.polar import Sweep
+from dynamo.radar.turn import spacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,8 +74,9 @@ def hail(
         At elevation 0, its rays those of the lowest sweep and what it lost of them, its ranges along the ground.
         Moments are NaN where a column is not known, and where neither the index nor the echo top tells of anything,
         which ``undetect`` tells apart; ``shi`` J m-1 s-1, ``mesh`` mm, ``posh`` and ``poh`` %, ``echo_top`` m above sea
-        level, of the highest 45 dBZ that is not of one column alone (0: none). The attributes tell the fit, the band,
-        the levels, how many tilts there were, and which were missing.
+        level, of the highest 45 dBZ (0: none). Where a column has its index or its echo top alone among its neighbours,
+        what follows from that is 0. The attributes tell the fit, the band, the levels, how many tilts there were, and
+        which were missing.
 
     Raises
     ------
@@ -165,28 +167,29 @@ def poh(echo_top: NDArray[np.floating], freezing_level: float) -> NDArray[np.flo
 def _moments(
     seen: Columns, freezing_level: float, altitude: float, fit: str
 ) -> dict[str, NDArray[np.float64]]:
-    top = _not_alone(np.nan_to_num(seen.top, nan=0.0))
+    top = np.nan_to_num(seen.top, nan=0.0)
+    top = np.minimum(top, _around(top))
     moments = {name: np.zeros(top.shape) for name in ("mesh", "posh", "poh")}
-    energy, echo = seen.shi > 0, top > 0  # few columns of many
+    energy, echo = (seen.shi > 0) & (_around(seen.shi) > 0), top > 0  # few columns of many
     moments["mesh"][energy] = mesh(seen.shi[energy], fit)
     moments["posh"][energy] = posh(seen.shi[energy], freezing_level - altitude)
     moments["poh"][echo] = poh(top[echo], freezing_level)
     return {"shi": seen.shi, **moments, "echo_top": top}
 
 
-def _not_alone(top: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return echo tops ``(nray, ncolumn)`` as high as one of the eight columns around has its own, 0 where none has.
+def _around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the highest of the eight columns around each, ``(nray, ncolumn)``.
 
-    A single gate high up is a plane or noise, and would by itself be certain hail.
+    A single gate high up is a plane or noise: with none beside it, it would by itself be certain hail.
     """
     import cv2
 
-    around = np.ones((3, 3), np.uint8)
-    around[1, 1] = 0
-    circle = np.concatenate([top[-1:], top, top[:1]])
-    highest = cv2.dilate(circle, around, borderType=cv2.BORDER_CONSTANT, borderValue=0)[1:-1]
-    told: NDArray[np.float64] = np.minimum(top, highest)
-    return told
+    ring = np.ones((3, 3), np.uint8)
+    ring[1, 1] = 0
+    circle = np.concatenate([values[-1:], values, values[:1]])
+    return np.asarray(
+        cv2.dilate(circle, ring, borderType=cv2.BORDER_CONSTANT, borderValue=0)[1:-1], dtype="f8"
+    )
 
 
 def _raster(volume: Volume, reach: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
@@ -209,8 +212,7 @@ def _circle(azimuths: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return azimuths, rising, with those that are not there in between: other sweeps may have their rays."""
     turned = np.unique(np.asarray(azimuths, dtype="f8") % 360)
     gaps = np.diff(turned, append=turned[0] + 360)
-    spacing = np.median(gaps[gaps > 1 / BINS_PER_DEGREE])  # a ray may have been sent twice
-    steps = np.maximum(1, np.rint(gaps / spacing)).astype(int)
+    steps = np.maximum(1, np.rint(gaps / spacing(azimuths))).astype(int)
     if steps.max() == 1:
         return turned
     all_round = [first + gap * np.arange(n) / n for first, gap, n in zip(turned, gaps, steps, strict=True)]

@@ -328,16 +328,18 @@ def test_below_0_c_there_is_no_hail():
         ([(5, 0), (5, 2)], 0, 0),  # not next to each other
     ],
 )
-def test_a_strong_gate_that_stands_alone_is_no_echo_top(strong, top, chance):
-    """Sweep and ray of the only gates of 45 dBZ, 40.25 km from the radar."""
+def test_a_strong_gate_that_stands_alone_is_no_hail(strong, top, chance):
+    """Sweep and ray of the only gates of 55 dBZ, 40.25 km from the radar: of one alone no size and no probability."""
     sweeps = list(through([1000, 2500, 4500, 6000, 7500, 9000], value=30.0).sweeps)
     for k, ray in strong:
         values = sweeps[k].moments["reflectivity"].copy()
         slant = slant_range(np.array([40_250.0]), sweeps[k].elevation)
-        values[ray, np.abs(sweeps[k].ranges - slant).argmin()] = 45.0
+        values[ray, np.abs(sweeps[k].ranges - slant).argmin()] = 55.0
         sweeps[k] = replace(sweeps[k], moments={"reflectivity": values})
     seen = at(hail(Volume(tuple(sweeps)), 4000.0, 7000.0), 40.25)
     assert seen["shi"] > 0
+    assert (seen["mesh"] > 0) == (top > 0)
+    assert (seen["posh"] > 0) == (top > 0)
     assert seen["echo_top"] == pytest.approx(top, abs=20)
     assert seen["poh"] == pytest.approx(chance, abs=4)
 
