@@ -20,6 +20,7 @@ import numpy as np
 
 from dynamo.errors import DataError, nearest
 from dynamo.radar.grid import Geometry, Grid
+from dynamo.radar.turn import spacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -266,12 +267,10 @@ def nearest_rays(azimuths: NDArray[np.floating]) -> NDArray[np.int32]:
     order = np.argsort(azimuths % 360, kind="stable")
     turned = np.asarray(azimuths, dtype="f8")[order] % 360
     around = np.concatenate([[turned[-1] - 360], turned, [turned[0] + 360]])
-    gaps = np.diff(around)
-    spacing = float(np.median(gaps[gaps > 1 / BINS_PER_DEGREE]))  # a ray may have been sent twice
     bins = np.arange(360 * BINS_PER_DEGREE) / BINS_PER_DEGREE
     after = np.clip(np.searchsorted(around, bins), 1, around.size - 1)
     before_is_nearer = bins - around[after - 1] <= around[after] - bins
     chosen = after - before_is_nearer
-    far = np.abs(around[chosen] - bins) > 0.75 * spacing
+    far = np.abs(around[chosen] - bins) > 0.75 * spacing(azimuths)
     numbers = np.concatenate([order[-1:], order, order[:1]])
     return np.where(far, -1, numbers[chosen]).astype(np.int32)

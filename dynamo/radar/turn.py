@@ -13,7 +13,21 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["places", "spread"]
+__all__ = ["places", "spacing", "spread"]
+
+# Degrees: rays nearer than the first are one, sent twice; rays further apart than the second tell nothing in between.
+_SAME, _WIDEST = 0.02, 10.0
+
+
+def spacing(azimuths: NDArray[np.floating]) -> float:
+    """Return the usual angle from one ray to the next, degrees, of rays in any order and however often sent.
+
+    The widest gap does not count: behind a sector, or a few rays that came through, it says nothing of the rays.
+    """
+    turned = np.sort(azimuths % 360)
+    ahead = np.sort(np.diff(turned, append=turned[0] + 360))[:-1]
+    ahead = ahead[ahead > _SAME]
+    return min(float(np.median(ahead)), _WIDEST) if ahead.size else _SAME
 
 
 def places(azimuths: NDArray[np.floating], most: int) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
@@ -24,8 +38,7 @@ def places(azimuths: NDArray[np.floating], most: int) -> tuple[NDArray[np.intp],
     turned = azimuths % 360
     order = np.argsort(turned, kind="stable")
     ahead = np.diff(turned[order], append=turned[order[0]] + 360)
-    spacing = max(float(np.median(ahead)), 0.01)  # rays may have been sent twice
-    empty = np.clip(np.rint(ahead / spacing) - 1, 0, most).astype(np.intp)
+    empty = np.clip(np.rint(ahead / spacing(azimuths)) - 1, 0, most).astype(np.intp)
     place = np.empty(order.size, dtype=np.intp)
     place[order] = np.arange(order.size) + np.cumsum(empty) - empty
     out = np.zeros(order.size + int(empty.sum()))
