@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynamo.workflows.clock import moment
 from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.hail.air import Air
 from dynamo.workflows.hail.sizes import MEASURES, measured
@@ -157,6 +158,7 @@ def compose(
     *,
     window: float = 5.0,
     expected: Sequence[str] = (),
+    now: str | None = None,
     level: float | None = None,
 ) -> None:
     """Make the newest composite of the sweeps of all radars that reported.
@@ -171,6 +173,8 @@ def compose(
         Minutes: for so long a sweep counts.
     expected
         Names of radars that should be there; those that are not are told.
+    now
+        The time, ISO 8601: a sweep of a later one is of a radar whose clock is ahead, and left out. Without, none is.
     level
         The area at or above it is told as the fact ``hail_km2``.
 
@@ -185,7 +189,7 @@ def compose(
     from dynamo.radar.rolling import rolling
 
     sweeps = [read_grid(file) for file in grids]
-    made = rolling(sweeps, datetime.now(UTC), window=timedelta(minutes=window), expected=expected)
+    made = rolling(sweeps, moment(now), window=timedelta(minutes=window), expected=expected)
     for name in ("absent_radars", "ahead_radars", "empty_sweeps", "damaged_files", "warning"):
         if name in made.attributes:
             print(f"{name.replace('_', ' ')}: {made.attributes[name]}", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.clock import time_for
 from dynamo.workflows.hail.tasks import MEASURES, compose, identify, measure
 from dynamo.workflows.look import look
 from dynamo.workflows.names import own_name
@@ -86,7 +87,9 @@ def hail(
         for sweep in sweeps
     ]  # fmt: skip
     with fuse("composite"):
-        grid = compose(told, window=window, expected=expected, level=min(levels), composite="hail.nc")
+        grid = compose(
+            told, window=window, expected=expected, now=time_for(sweeps), level=min(levels), composite="hail.nc",
+        )  # fmt: skip
         publish(
             grid,
             "hail",
@@ -158,7 +161,7 @@ def hail_size(
         )
         for name, files in groups.items()
     ]  # fmt: skip
-    joined = {"window": window, "expected": expected}
+    joined = {"window": window, "expected": expected, "now": time_for(sweeps)}
     with fuse("mesh"):
         sizes = compose([each[0] for each in told], level=min(levels), composite="mesh.nc", **joined)
         publish(
@@ -175,9 +178,7 @@ def hail_size(
 
 @hail.preflight
 def _look(**given: Any) -> list[str]:
-    hail.graph(
-        **given | {"sweeps": []}
-    )  # says what is wrong with the parameters, also where no sweep is there yet
+    hail.graph(**given | {"sweeps": []})  # says what is wrong with the parameters, though no sweep be there
     return look(given["radars"], given["soundings"] if given["freezing_level"] is None else ())
 
 

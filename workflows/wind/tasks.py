@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dynamo.workflows.clock import moment
 from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.low import low_sweeps
@@ -111,6 +112,7 @@ def compose(
     *,
     window: float = 5.0,
     expected: Sequence[str] = (),
+    now: str | None = None,
     level: float = 20.0,
 ) -> None:
     """Take the highest wind of all sweeps of the window, of whatever radars reported.
@@ -125,6 +127,8 @@ def compose(
         Minutes: for so long a sweep counts.
     expected
         Names of radars that should be there; those that are not are told.
+    now
+        The time, ISO 8601: a sweep of a later one is of a radar whose clock is ahead, and left out. Without, none is.
     level
         The area at or above so many m/s is told as the fact ``wind_km2``.
 
@@ -138,9 +142,7 @@ def compose(
     from dynamo.radar.netcdf import read_grid, write_grid
     from dynamo.radar.wind import strongest
 
-    made = strongest(
-        map(read_grid, grids), datetime.now(UTC), window=timedelta(minutes=window), expected=expected
-    )
+    made = strongest(map(read_grid, grids), moment(now), window=timedelta(minutes=window), expected=expected)
     for name in ("absent_radars", "ahead_radars", "damaged_files"):
         if name in made.attributes:
             print(f"{name.replace('_', ' ')}: {made.attributes[name]}", file=sys.stderr)

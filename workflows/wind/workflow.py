@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from dynamo.workflows.checks import check_grid, check_joined, check_polygons, check_sweeps, expect, is_number
+from dynamo.workflows.clock import time_for
 from dynamo.workflows.look import look
 from dynamo.workflows.names import own_name
 from dynamo.workflows.products import publish
@@ -77,7 +78,9 @@ def wind(
     }  # fmt: skip
     speeds = [unfold(sweep, speeds=f"speeds/{own_name(sweep)}.nc", **shared) for sweep in sweeps]
     with fuse("composite"):
-        grid = compose(speeds, window=window, expected=expected, level=min(levels), composite="wind.nc")
+        grid = compose(
+            speeds, window=window, expected=expected, now=time_for(sweeps), level=min(levels), composite="wind.nc",
+        )  # fmt: skip
         publish(
             grid, "wind", levels=levels, min_points=min_points, hazard="WIND", previews=previews,
             title="Radial wind near the ground at",
@@ -87,9 +90,7 @@ def wind(
 
 @wind.preflight
 def _look(**given: Any) -> list[str]:
-    wind.graph(
-        **given | {"sweeps": []}
-    )  # says what is wrong with the parameters, also where no sweep is there yet
+    wind.graph(**given | {"sweeps": []})  # says what is wrong with the parameters, though no sweep be there
     return look(given["radars"])
 
 
