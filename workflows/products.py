@@ -49,6 +49,7 @@ def contour(
     from dynamo.radar.bounds import bounds
     from dynamo.radar.contour import contour as trace
     from dynamo.radar.geojson import hazard_properties, known_share, write_geojson
+    from dynamo.radar.known_map import known_map
 
     seen = field_of(grid)
     write_geojson(
@@ -57,6 +58,7 @@ def contour(
         properties=hazard_properties(seen, hazard=hazard),
         known_share=known_share(seen),
         field_bounds=bounds(seen.geometry),
+        known_map=known_map(seen),
         about=seen.attributes,
     )
 

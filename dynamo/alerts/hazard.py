@@ -18,6 +18,7 @@ import numpy as np
 import shapely
 
 from dynamo.alerts.collection import Feature, read_collection
+from dynamo.alerts.seen import SeenMap, seen_map
 from dynamo.errors import DataError, Place
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class HazardField:
         Digest of the file.
     bounds
         West, south, east and north of the field that was looked at, WGS 84 degrees; None where the file does not say.
+    seen
+        Where something is known; None where the file does not say.
     """
 
     hazard: str
@@ -65,6 +68,7 @@ class HazardField:
     known_share: float | None = None
     source: str = ""
     bounds: tuple[float, float, float, float] | None = None
+    seen: SeenMap | None = None
 
 
 def read_hazards(path: Path, digest: str = "", least: float = -math.inf) -> HazardField:
@@ -100,9 +104,8 @@ def read_hazards(path: Path, digest: str = "", least: float = -math.inf) -> Haza
     if share is not None and not 0 <= share <= 1:
         raise common.fault(f"known_share is {share:g}; expected 0 to 1")
     polygons, levels = _polygons(features, least)
-    return HazardField(
-        hazard, units, issued, valid_time, lead, levels, polygons, share, digest, common.box("field_bounds")
-    )
+    bounds, seen = _box(head.get("field_bounds")), _seen(head.get("known_map"))
+    return HazardField(hazard, units, issued, valid_time, lead, levels, polygons, share, digest, bounds, seen)
 
 
 class _Common:
@@ -127,16 +130,6 @@ class _Common:
                     f"{name} is {value!r}, of features before it {said!r}; expected one {name} in one file"
                 )
         return said
-
-    def box(self, name: str) -> tuple[float, float, float, float] | None:
-        """Return west, south, east and north in degrees; None for anything else: nobody's alert is to hang on it."""
-        said = self._head.get(name)
-        if not isinstance(said, list) or len(said) != 4 or not all(map(_is_number, said)):
-            return None
-        west, south, east, north = map(float, said)
-        # Across the antimeridian as RFC 7946 section 5.2 has it.
-        east += 360 if east < west else 0
-        return (west, south, east, north) if -90 <= south <= north <= 90 and east - west <= 360 else None
 
     def text(self, name: str, default: str | None = None) -> str:
         said = self._said(name)
@@ -167,6 +160,20 @@ class _Common:
             raise self.fault(f"{name} is {said!r}; expected a number")
         number: float | None = said
         return number
+
+
+def _box(said: Any) -> tuple[float, float, float, float] | None:
+    """Return west, south, east and north in degrees; None for anything else: nobody's alert is to hang on it."""
+    if not isinstance(said, list) or len(said) != 4 or not all(map(_is_number, said)):
+        return None
+    west, south, east, north = map(float, said)
+    # Across the antimeridian as RFC 7946 section 5.2 has it.
+    east += 360 if east < west else 0
+    return (west, south, east, north) if -90 <= south <= north <= 90 and east - west <= 360 else None
+
+
+def _seen(said: Any) -> SeenMap | None:
+    return seen_map(_box(said.get("bounds")), said.get("rows")) if isinstance(said, dict) else None
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

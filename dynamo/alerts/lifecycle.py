@@ -28,9 +28,10 @@ from dynamo.alerts.alert import Alert, Kind, Reference
 from dynamo.alerts.asked import Asked
 from dynamo.alerts.match import Match
 from dynamo.alerts.policy import Policy
+from dynamo.alerts.seen import SeenMap
 from dynamo.alerts.state import State
 
-__all__ = ["Cycle", "Judgement", "decide", "episode_id", "exercise", "judgement"]
+__all__ = ["Cycle", "Judgement", "decide", "episode_id", "exercise", "is_less", "judgement"]
 
 #: Of a cycle as a whole. ``late``: newer data were judged before, nothing changes. ``unknown``: too little was
 #: seen to call any place clear; what was seen is told.
@@ -62,6 +63,9 @@ class Cycle:
         The most that this was lately.
     channels
         All channels of the feed, on which is told what comes on no way of its own.
+    seen
+        Where that is, of each of its fields at analysis time; empty where they do not say. Where they do, what is known
+        near a subscriber decides whether it is over for him, else the share of the whole.
     """
 
     feed: str
@@ -72,14 +76,30 @@ class Cycle:
     known_share: float = 1.0
     usual_share: float = 0.0
     channels: tuple[str, ...] = ()
+    seen: tuple[SeenMap, ...] = ()
+
+    def known_near(self, lon: float, lat: float, within_km: float) -> float:
+        """Return how much is known within a distance of a place: 1 for all of it, by each field that reaches there."""
+        return sum(one.near(lon, lat, within_km) for one in self.seen)
 
 
 def judgement(cycle: Cycle, newest: datetime | None, policy: Policy) -> Judgement:
     """Say whether a cycle counts; `newest` is the analysis time of the newest that did."""
     if newest is not None and cycle.issued <= newest:
         return "late"
-    least = max(policy.least_known, policy.least_usual * cycle.usual_share, 1e-9)
-    return "judged" if cycle.known_share >= least else "unknown"
+    least = 0.0 if cycle.seen else _least(cycle.usual_share, policy)
+    return "judged" if cycle.known_share >= max(least, 1e-9) else "unknown"
+
+
+def is_less(cycle: Cycle, policy: Policy) -> bool:
+    """Whether clearly less of the field is known than lately, of one of which something is known as a rule."""
+    usual = cycle.usual_share
+    return usual >= policy.least_known and cycle.known_share < policy.least_usual * usual
+
+
+def _least(usual: float, policy: Policy) -> float:
+    """Return the share that must be known for the rest to count as clear."""
+    return max(policy.least_known, policy.least_usual * usual)
 
 
 def episode_id(feed: str, subscriber: str, hazard: str, issued: datetime, way: str = "") -> str:
@@ -118,7 +138,7 @@ def decide(
     here = (match.lon, match.lat)
     met = () if here == (state.lon, state.lat) else here
     if state.clear or met != tuple(state.met):
-        state = state._replace(clear=0, met=met)
+        state = state._replace(clear=(), met=met)
     return state, None
 
 
@@ -159,7 +179,7 @@ def _tell(
     after = State(
         episode=episode,
         sent=(*sent, cycle.now.timestamp()),
-        clear=0,
+        clear=(),
         channels=state.channels if state else (match.way,) if match.way else tuple(sorted(cycle.channels)),
         top=max(marks.top, match.level) if marks else match.level,
         onset=min(marks.onset, onset) if marks else onset,
@@ -178,6 +198,7 @@ def _tell(
         narrowest_km=min(marks.narrowest_km, match.narrowest_km) if marks else match.narrowest_km,
         branch=state.branch if state else "",
         branched=state.branched if state else 0,
+        known=_known(state, match, cycle, policy),
     )
     return after, _alert(after, "updated" if state else "new", cycle, expires, match)
 
@@ -186,11 +207,12 @@ def _clear(
     state: State, cycle: Cycle, policy: Policy, asked: Asked | None
 ) -> tuple[State | None, Alert | None]:
     """Count a cycle in which nothing was found, where it saw enough to say so."""
-    if judgement(cycle, None, policy) == "unknown":
+    if not _sees(state, cycle, policy, asked):
         is_waited_for = cycle.issued.timestamp() < state.expires + policy.forget_after
         return (state if is_waited_for else None), None
-    if state.clear + 1 < policy.clear_after:
-        return state._replace(clear=state.clear + 1), None
+    state = state._replace(clear=(*state.clear, cycle.issued.timestamp()))
+    if len(state.clear) < policy.clear_after:
+        return state, None
     over = state._replace(sent=(*state.sent, cycle.now.timestamp()))
     if asked is not None:  # the rules, or the place, may have changed since the last alert
         over = over._replace(lon=asked.lon, lat=asked.lat, within_km=asked.within_km)
@@ -198,6 +220,24 @@ def _clear(
             over = over._replace(level=asked.level)
     expires = cycle.issued + timedelta(seconds=policy.all_clear_expiry)
     return None, _alert(over, "cancelled", cycle, expires)
+
+
+def _sees(state: State, cycle: Cycle, policy: Policy, asked: Asked | None) -> bool:
+    """Whether enough is known to call it clear: where he is, and where he was told of it unless he said he left."""
+    if judgement(cycle, None, policy) == "unknown":
+        return False
+    if not cycle.seen:
+        return True
+    ask = asked or Asked(state.lon, state.lat, state.level, state.within_km)
+    places = {(ask.lon, ask.lat), *(() if ask.posted else state.places())}
+    known = min(cycle.known_near(lon, lat, ask.within_km) for lon, lat in places)
+    return known >= max(_least(state.known, policy), 1e-9)
+
+
+def _known(state: State | None, match: Match, cycle: Cycle, policy: Policy) -> float:
+    """Return the most that was known near the subscriber when he was told, since he is where he is."""
+    before = state.known if state and state.km_from(match.lon, match.lat) <= policy.moved_km else 0.0
+    return max(before, cycle.known_near(match.lon, match.lat, match.within_km))
 
 
 def _alert(

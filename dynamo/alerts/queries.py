@@ -93,15 +93,17 @@ class AlertQueries:
     def clearing(self, alert: Alert) -> Clearing | None:
         """Return why an all clear was given; None of another alert, and of one that was made by an older version."""
         row = self._db.execute(
-            "SELECT cycles, level, lead FROM cleared WHERE alert = ?", (alert.id,)
+            "SELECT cycles, level, lead, times FROM cleared WHERE alert = ?", (alert.id,)
         ).fetchone()
         if row is None:
             return None
+        count, level, lead, times = row
+        at = orjson.loads(times)  # none in a journal of an older version: then the last that were judged
+        these = f" AND issued IN ({', '.join('?' * len(at))})" if at else ""
         found = self._cycles(
-            "WHERE feed = ? AND hazard = ? AND issued <= ? AND outcome = 'judged' ORDER BY issued DESC LIMIT ?",
-            (alert.feed, alert.hazard, alert.issued.timestamp(), row[0]),
+            f"WHERE feed = ? AND hazard = ? AND issued <= ? AND outcome = 'judged'{these} ORDER BY issued DESC LIMIT ?",
+            (alert.feed, alert.hazard, alert.issued.timestamp(), *at, count),
         )
-        count, level, lead = row
         return Clearing(count, level, lead, tuple(reversed(found)))
 
     def known(self, what: Literal["subscriber", "hazard", "channel"]) -> list[str]:

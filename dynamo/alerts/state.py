@@ -29,7 +29,7 @@ def km_between(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 class State(NamedTuple):
-    """An episode that is not over: what was told in it, and for how many cycles nothing has been seen.
+    """An episode that is not over: what was told in it, and in which cycles since nothing was seen.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class State(NamedTuple):
     sent
         When each of its alerts was made, the first first: their number is the next revision.
     clear
-        How many cycles in a row saw nothing.
+        Data times of the cycles in a row that saw nothing.
     channels
         On which it was told, sorted.
     top, onset, ends, inside, narrowest_km
@@ -55,11 +55,13 @@ class State(NamedTuple):
     met
         Longitude and latitude of the last match, where the subscriber has gone since the last alert without being told
         anew; else empty.
+    known
+        The most that was known within `within_km` of him when he was told; 0 where products do not say.
     """
 
     episode: str
     sent: Sequence[float]
-    clear: int
+    clear: Sequence[float]
     channels: Sequence[str]
     top: float
     onset: float
@@ -78,6 +80,7 @@ class State(NamedTuple):
     branch: str = ""
     branched: int = 0
     met: Sequence[float] = ()
+    known: float = 0.0
 
     def alert_id(self, revision: int) -> str:
         """Return the id of one of its alerts."""
@@ -106,6 +109,8 @@ class State(NamedTuple):
             It is no state.
         """
         try:
-            return cls(*orjson.loads(text))
+            state = cls(*orjson.loads(text))
         except (orjson.JSONDecodeError, TypeError) as error:
             raise InternalError(f"the journal holds a state that cannot be read: {error}") from error
+        # An older version counted them only.
+        return state._replace(clear=[0.0] * state.clear) if isinstance(state.clear, int) else state

@@ -30,7 +30,7 @@ ADD_ALERT = (
     "INSERT INTO alerts (id, episode, revision, kind, feed, run, subscriber, hazard, made, body, picture)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-CLEAR = "INSERT INTO cleared (alert, cycles, level, lead) VALUES (?, ?, ?, ?)"
+CLEAR = "INSERT INTO cleared (alert, cycles, level, lead, times) VALUES (?, ?, ?, ?, ?)"
 ADD_PICTURE = "INSERT OR IGNORE INTO pictures (run, id, body) VALUES (?, ?, ?)"
 #: All in one statement: one by one SQLite would make ready to undo each, because of the trigger.
 ADD_DELIVERIES = """

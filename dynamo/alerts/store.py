@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from operator import attrgetter
@@ -23,7 +23,8 @@ from dynamo.alerts import statements as sql
 from dynamo.alerts.adopted import Way, apart, dealt, inherited
 from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import Asked, Looking, unknown
-from dynamo.alerts.lifecycle import Cycle, Judgement, decide, episode_id, exercise, judgement
+from dynamo.alerts.judged import Judged
+from dynamo.alerts.lifecycle import Cycle, Judgement, decide, episode_id, exercise, is_less, judgement
 from dynamo.alerts.match import Match
 from dynamo.alerts.policy import Policy
 from dynamo.alerts.queries import AlertQueries
@@ -32,7 +33,7 @@ from dynamo.errors import InternalError
 from dynamo.graph.collection import uncollected
 from dynamo.journal.database import Opened
 
-__all__ = ["GONE", "NOT_READ", "AlertStore", "Asking", "Judged"]
+__all__ = ["GONE", "NOT_READ", "AlertStore", "Asking"]
 
 #: Returns what subscribers of some names ask for now.
 Asking: TypeAlias = Callable[[Collection[str]], Mapping[Way, Asked]]
@@ -46,25 +47,6 @@ LOG_BYTES = 64 << 20
 _FACTS = tuple(field.name for field in fields(Alert))
 _facts_of = attrgetter(*_FACTS)
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What came of a cycle.
-
-    Parameters
-    ----------
-    cycle
-        With the share of its field that was usual lately.
-    outcome
-        None where it was judged before.
-    alerts
-        What is told, the most urgent first.
-    """
-
-    cycle: Cycle
-    outcome: Judgement | None
-    alerts: list[Alert]
 
 
 class AlertStore(AlertQueries, Opened):
@@ -121,11 +103,11 @@ class AlertStore(AlertQueries, Opened):
             usual = self.usual_share(cycle.feed, cycle.hazard, cycle.issued, policy.usual_span)
             cycle = replace(cycle, usual_share=max(usual, cycle.usual_share))
             said = judgement(cycle, None if before else newest, policy)
-            told = (
-                [] if said == "late" else self._judge(cycle, _by_way(cycle, matches), policy, asking, looking)
-            )
+            is_late = said == "late"
+            told, unseen = ([], 0) if is_late else self._judge(cycle, matches, policy, asking, looking)
             self._add_cycle(cycle, said)
-        return Judged(cycle, said, told)
+        less = said == "judged" and is_less(cycle, policy)
+        return Judged(cycle, said, told, unseen, less)
 
     def lapse(
         self,
@@ -170,16 +152,18 @@ class AlertStore(AlertQueries, Opened):
     def _judge(
         self,
         cycle: Cycle,
-        matches: dict[Way, Match],
+        found: Iterable[Match],
         policy: Policy,
         asking: Asking | None,
         looking: Looking | None,
-    ) -> list[Alert]:
-        """Decide for everybody for whom there is something or was; write what changes."""
+    ) -> tuple[list[Alert], int]:
+        """Decide for everybody for whom there is something or was; write what changes; count whom nobody saw."""
         key = (cycle.feed, cycle.hazard)
         recorded = self._states(*key)
         names = apart(recorded, cycle.channels)
-        matches = dealt(matches, names, cycle.channels, lambda match, way: match._replace(way=way))
+        matches = dealt(
+            _by_way(cycle, found), names, cycle.channels, lambda match, way: match._replace(way=way)
+        )
         quiet = {name for name, way in recorded if (name, way) not in matches}
         asks = asking(quiet) if asking is not None and quiet else {}
         asked = dealt(asks, names, cycle.channels, lambda ask, _: ask)
@@ -193,6 +177,7 @@ class AlertStore(AlertQueries, Opened):
         silent = {way: state for way, state in states.items() if way not in matches}
         doubts = unknown(silent, asked, looking) if asking is not None else {}
         told: list[tuple[Alert, Sequence[str]]] = []
+        unseen = 0
         for way in dict.fromkeys((*states, *matches)):
             before = states.get(way)
             if before is not None and (why := doubts.get(way)):
@@ -202,14 +187,15 @@ class AlertStore(AlertQueries, Opened):
             if before is not None and after is None and alert is None:
                 self._lapse((*key, *way), before, cycle.now, NOT_SEEN)
                 continue
+            unseen += way in silent and after is before  # what is seen to be clear is counted in the state
             self._set_state((*key, *way), recorded.get(way), after)
             if alert is not None and (last := after or before) is not None:
                 told.append((alert, last.channels))
                 if alert.kind == "cancelled":
-                    self._clear(alert, last, asked.get(way))
+                    self._clear(alert, last, cycle, asked.get(way))
         told.sort(key=lambda pair: _urgency(pair[0]))
         self._add_alerts(told)
-        return [alert for alert, _ in told]
+        return [alert for alert, _ in told], unseen
 
     def _set_state(self, key: tuple[str, ...], before: State | None, after: State | None) -> None:
         if after is None:
@@ -225,7 +211,7 @@ class AlertStore(AlertQueries, Opened):
         if cycle.issued.timestamp() >= state.expires:
             self._lapse(key, state, cycle.now, why)
         else:
-            self._set_state(key, recorded, state._replace(clear=0) if state.clear else state)
+            self._set_state(key, recorded, state._replace(clear=()) if state.clear else state)
 
     def _lapse(self, key: tuple[str, ...], state: State, now: datetime, reason: str) -> None:
         """End an episode of which nothing is known any more; its last alert keeps why."""
@@ -233,11 +219,12 @@ class AlertStore(AlertQueries, Opened):
         last = state.alert_id(len(state.sent) - 1)
         self._db.write(sql.LAPSE, (now.timestamp(), reason, last))
 
-    def _clear(self, alert: Alert, before: State, ask: Asked | None) -> None:
+    def _clear(self, alert: Alert, before: State, cycle: Cycle, ask: Asked | None) -> None:
         """Keep why it is over, for the audit."""
         level, lead = (ask.level, ask.lead_minutes) if ask else (alert.level, math.inf)
-        row = (before.clear + 1, *(one if math.isfinite(one) else None for one in (level, lead)))
-        self._db.write(sql.CLEAR, (alert.id, *row))
+        times = orjson.dumps([*before.clear, cycle.issued.timestamp()]).decode()
+        row = (len(before.clear) + 1, *(one if math.isfinite(one) else None for one in (level, lead)))
+        self._db.write(sql.CLEAR, (alert.id, *row, times))
 
     def _add_cycle(self, cycle: Cycle, said: Judgement) -> None:
         self._db.write(sql.KEEP_CYCLE, (cycle.run, cycle.hazard))

@@ -40,6 +40,7 @@ _TAKEN = {
     "properties",
     "known_share",
     "field_bounds",
+    "known_map",
     "about",
 }
 
@@ -93,13 +94,14 @@ def dumps(
     properties: Mapping[str, Any],
     known_share: float | None = None,
     field_bounds: Sequence[float] | None = None,
+    known_map: Mapping[str, Any] | None = None,
     about: Mapping[str, str | float] | None = None,
 ) -> bytes:
     """Return a FeatureCollection of all polygons of all bands, lowest level first.
 
     Each Feature has `properties` and its own ``level`` (in ``units``) and ``area_km2`` (WGS 84 ellipsoid). The
-    collection has `properties`, `known_share`, `field_bounds` and `about` as foreign members (RFC 7946 section 6.1),
-    except names that the format needs for itself.
+    collection has `properties`, `known_share`, `field_bounds`, `known_map` and `about` as foreign members (RFC 7946
+    section 6.1), except names that the format needs for itself.
     """
     # NumPy slices go to the encoder as they are: no coordinate ever becomes a Python number.
     features = [feature for band in bands for feature in _features(band, dict(properties))]
@@ -108,6 +110,8 @@ def dumps(
         common["known_share"] = known_share
     if field_bounds is not None:
         common["field_bounds"] = [round(degrees, 5) for degrees in field_bounds]
+    if known_map is not None:
+        common["known_map"] = dict(known_map)
     if about:
         common["about"] = dict(about)
     collection = {"type": "FeatureCollection", **common, "features": features}
@@ -133,6 +137,7 @@ def write_geojson(
     properties: Mapping[str, Any],
     known_share: float | None = None,
     field_bounds: Sequence[float] | None = None,
+    known_map: Mapping[str, Any] | None = None,
     about: Mapping[str, str | float] | None = None,
 ) -> None:
     """Write bands as a FeatureCollection; a name that ends in ``.gz`` is compressed.
@@ -150,11 +155,18 @@ def write_geojson(
     field_bounds
         West, south, east and north of the grid, as `dynamo.radar.bounds.bounds`: nothing is said of what lies beyond.
         None leaves it out.
+    known_map
+        Where something is known, as `dynamo.radar.known_map.known_map` gives it; None leaves it out.
     about
         What else the grid says of itself (its attributes): which radars are in it, what was missing, what to doubt.
     """
     data = dumps(
-        bands, properties=properties, known_share=known_share, field_bounds=field_bounds, about=about
+        bands,
+        properties=properties,
+        known_share=known_share,
+        field_bounds=field_bounds,
+        known_map=known_map,
+        about=about,
     )
     if path.suffix == ".gz":
         from isal import igzip

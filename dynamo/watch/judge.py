@@ -22,11 +22,13 @@ from dynamo.alerts.alert import Alert
 from dynamo.alerts.asked import asked
 from dynamo.alerts.collection import NoCollectionError
 from dynamo.alerts.hazard import HazardField, read_hazards
+from dynamo.alerts.judged import Judged
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.looked import still_near
 from dynamo.alerts.match import match
 from dynamo.alerts.policy import Policy
-from dynamo.alerts.store import GONE, NOT_READ, AlertStore, Judged
+from dynamo.alerts.seen import seen_first
+from dynamo.alerts.store import GONE, NOT_READ, AlertStore
 from dynamo.alerts.subscriber import Subscribers
 from dynamo.errors import DataError
 from dynamo.graph.collection import uncollected
@@ -181,7 +183,8 @@ class Judge:
             )
         known = self._known(fields) if whole else 0.0
         channels = tuple(address(self._feed, name) for name in self._channels)
-        cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels)
+        seen = seen_first([(one.lead_minutes, one.seen) for one in fields])
+        cycle = Cycle(self._feed, run, fields[0].hazard, issued, now, known, channels=channels, seen=seen)
         return self._store.judge(
             cycle,
             match(people, fields),
@@ -196,7 +199,7 @@ class Judge:
         if not shares and (kind := fields[0].hazard) not in self._silent:
             self._silent.add(kind)
             log.warning(
-                "products of %s do not say known_share: where they show nothing, all counts as seen", kind
+                "products of %s say no known_share: where they show nothing, all counts as seen", kind
             )
         return min(shares, default=(0.0, 1.0))[1]
 

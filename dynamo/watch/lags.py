@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from dynamo.alerts.store import AlertStore, Judged
+from dynamo.alerts.judged import Judged
+from dynamo.alerts.store import AlertStore
 from dynamo.watch.standing import Standing
 from dynamo.watch.times import APART, Off, Times, off
 

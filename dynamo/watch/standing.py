@@ -14,13 +14,14 @@ from dynamo.errors import nearest
 from dynamo.graph.units import format_count
 
 if TYPE_CHECKING:
-    from dynamo.alerts.store import Judged
+    from dynamo.alerts.judged import Judged
 
 __all__ = ["Standing", "State", "news", "standings"]
 
-#: ``late`` and ``unknown`` as cycles are judged. ``missing``: products spoke of it, people were told, and no product
+#: ``late`` and ``unknown`` as cycles are judged. ``part``: judged, but less is known than lately, or too little near
+#: somebody to tell him that it is over. ``missing``: products spoke of it, people were told, and no product
 #: speaks of it now. ``never``: rules ask for it, and no product ever spoke of it.
-State: TypeAlias = Literal["judged", "late", "unknown", "missing", "never"]
+State: TypeAlias = Literal["judged", "part", "late", "unknown", "missing", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,19 @@ def _judged(one: Judged, window: str, wrote: str) -> Standing:
     # 0 also where a product was not made, or could not be read, which may have held this hazard.
     seen = f"{cycle.known_share:.0%} of the field" if cycle.known_share else "nothing for certain"
     lately = f", lately {cycle.usual_share:.0%} was" if cycle.usual_share else ""
+    whom = format_count(one.unseen, "subscriber")
+    waiting = (
+        f": {whom} cannot be told that it is over, for too little is known near them" if one.unseen else ""
+    )
+    assert one.outcome is not None
+    state: State = "part" if one.outcome == "judged" and (one.less or one.unseen) else one.outcome
     words = {
         "judged": f"{data}: {seen} is known",
+        "part": f"{data}: {seen} is known{lately if one.less else ''}{waiting}",
         "late": f"{data}{of}: not newer than what was judged before, so nobody is told; {wrote}",
         "unknown": f"{data}: {seen} is known{lately}: nothing counts as clear",
     }
-    assert one.outcome is not None
-    return Standing(one.outcome, words[one.outcome], cycle.known_share)
+    return Standing(state, words[state], cycle.known_share)
 
 
 def news(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Iterator[Standing]:

@@ -17,6 +17,7 @@ from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
 from dynamo.alerts.policy import Policy
+from dynamo.alerts.seen import seen_map
 from dynamo.alerts.store import AlertStore
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -35,12 +36,19 @@ class Step(NamedTuple):
     stays: int
     inside: bool
     is_seen: bool
+    seen: (
+        tuple[bool, bool] | None
+    )  # whether far away, and at home, something is known, if the product says so
     rules: dict[str, int]  # the lowest level by channel, or for all
     channels: tuple[str, ...]
     place: int
     posted: bool
     again: bool = False  # it is judged twice
     restart: bool = False  # before it
+
+    def sees(self, place: int) -> bool:
+        """Whether a place is not below a radar that is out."""
+        return self.seen is None or self.seen[0 if place == 2 else 1]
 
 
 @dataclass
@@ -100,7 +108,7 @@ class Channel:
         if rule is None or any(step.levels[place] >= rule for place in elsewhere):  # nobody knows
             knows.clear = 0
             self.wait(now, knows)
-        elif step.is_seen:
+        elif step.is_seen and all(step.sees(place) for place in {step.place, *elsewhere}):
             knows.clear += 1
             if knows.clear == self.clear_after:
                 self.told.append((now, "cancelled"))
@@ -118,8 +126,9 @@ def judge(store: AlertStore, n: int, step: Step, clear_after: int) -> list[Alert
     """Judge a cycle as a watch does."""
     at = START + timedelta(minutes=step.minute)
     share = float(step.is_seen)
+    maps = () if step.seen is None else (seen_map((4, 52, 5, 54), ["09"[one] for one in step.seen]),)
     cycle = Cycle(
-        "flow", f"r{n}", "STORM", at, START + timedelta(days=9, seconds=n), share, 0.0, step.channels
+        "flow", f"r{n}", "STORM", at, START + timedelta(days=9, seconds=n), share, 0.0, step.channels, maps
     )
     lon, lat = PLACES[step.place]
     level, onset = step.levels[step.place], at + timedelta(minutes=step.onset)
@@ -171,6 +180,7 @@ def days(draw) -> list[Step]:
                 draw(st.sampled_from((5, 10, 30))),
                 draw(st.sampled_from((False, False, True))),
                 draw(st.sampled_from((True, True, True, False))),
+                draw(st.sampled_from((None, (True, True), (True, False), (False, True)))),
                 rules,
                 channels,
                 place,

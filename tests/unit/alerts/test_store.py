@@ -19,6 +19,7 @@ from dynamo.alerts.asked import Asked
 from dynamo.alerts.lifecycle import Cycle
 from dynamo.alerts.match import Match
 from dynamo.alerts.records import Lapse
+from dynamo.alerts.seen import seen_map
 from dynamo.alerts.store import AlertStore
 from dynamo.errors import InternalError, UserError, WorkspaceError
 from dynamo.journal import Journal, Workspace
@@ -386,6 +387,78 @@ def test_nobody_is_told_all_clear_below_a_radar_that_failed(store):
         alert.kind for minute in range(61, 65) for alert in judge(store, cycle(minute, known_share=0.4), [])
     ]
     assert told == ["cancelled"]
+
+
+def below(west: str, east: str) -> dict[str, tuple]:
+    """Return how much is known in a western and an eastern half, in ninths, and in all."""
+    share = (int(west) + int(east)) / 18
+    return {"known_share": share, "seen": (seen_map((3.5, 52, 5.5, 53), [west + east]),)}
+
+
+def test_who_is_below_a_radar_that_is_out_hears_no_all_clear_and_others_do(store):
+    """However long it lasts: what is known where he is decides, if products say it. It is over when that is seen."""
+    west, east = match("west", onset=5)._replace(lon=4.0), match("east", onset=5)._replace(lon=5.0)
+    first = judge(store, cycle(0, **below("9", "9")), [west, east])
+    assert len(first) == 2
+    cycles = [store.judge(cycle(n, **below("9", "0")), []) for n in range(1, 5)]
+    assert [(a.kind, a.subscriber, a.issued) for one in cycles for a in one.alerts] == [
+        ("cancelled", "west", at(3))
+    ]
+    assert [(one.outcome, one.unseen, one.less) for one in cycles] == [("judged", 1, True)] * 4
+    assert [judge(store, cycle(n, **below("9", "0")), []) for n in range(5, 91, 5)] == [[]] * 18
+    told = [judge(store, cycle(n, **below("0", "9")), []) for n in (91, 92)]
+    told += [judge(store, cycle(93, **below("9", "0")), []), judge(store, cycle(94, **below("0", "9")), [])]
+    assert [[a.subscriber for a in one] for one in told] == [[], [], [], ["east"]]
+    why = store.clearing(told[-1][0])
+    assert [one.issued for one in why.cycles] == [at(91), at(92), at(94)], "only those that saw it"
+
+
+def test_states_of_an_older_version_go_on(store, path):
+    """It only counted the cycles that were clear."""
+    (alert,) = judge(store, cycle(0), [match(onset=5)])
+    (text,) = rows(path, "SELECT state FROM episodes")[0]
+    old = orjson.loads(text)[:-1]
+    old[2] = 2
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE episodes SET state = ?", (orjson.dumps(old).decode(),))
+    (over,) = judge(store, cycle(1), [])
+    assert (over.kind, over.episode) == ("cancelled", alert.episode)
+    assert (store.clearing(over).count, [one.issued for one in store.clearing(over).cycles]) == (3, [at(1)])
+
+
+def test_of_little_that_is_known_as_a_rule_as_much_is_enough(store):
+    """A radar that sees the wind in a hundredth of its field can say that it is over where it sees it."""
+    judge(
+        store, cycle(0, known_share=0.001, seen=below("1", "9")["seen"]), [match(onset=5)._replace(lon=4.0)]
+    )
+    little = [judge(store, cycle(n, known_share=0.001, seen=below("0", "9")["seen"]), []) for n in (1, 2, 3)]
+    cycles = [store.judge(cycle(n, known_share=0.001, seen=below("1", "0")["seen"]), []) for n in (4, 5, 6)]
+    assert (little, [one.less for one in cycles]) == ([[], [], []], [False] * 3)
+    assert [a.kind for one in cycles for a in one.alerts] == ["cancelled"]
+
+
+def test_half_of_what_was_known_when_he_was_told_is_too_little(store):
+    """The hazard may be in the half of the circle that is not seen now; then it ends without a word."""
+    near = match(onset=5)._replace(lon=4.45, within_km=30.0)
+    (alert,) = judge(store, cycle(0, **below("9", "9")), [near])
+    assert [judge(store, cycle(n, **below("9", "0")), []) for n in (1, 2, 3, 200)] == [[]] * 4
+    assert [one.reason for one in store.lapsed(alert)] == ["too little is known to say that it is over"]
+
+
+def test_where_he_was_told_must_be_seen_too_unless_he_said_that_he_left(store):
+    """A file that was edited is no reason to be told that it is over below a radar that is out."""
+    for name, posted, kinds in (("left", False, []), ("said", True, ["cancelled"])):
+        one = match(name, onset=5)._replace(lon=4.0)
+        judge(store, cycle(0, run=f"{name}-0", feed=name, **below("9", "9")), [one])
+        ask = {(name, ""): Asked(5.0, 52.5, 45, 10.0, posted)}
+        told = [
+            store.judge(
+                cycle(n, run=f"{name}-{n}", feed=name, **below("0", "9")), [], asking=lambda _, ask=ask: ask,
+                looking=lambda _: (),
+            ).alerts
+            for n in (1, 2, 3)
+        ]  # fmt: skip
+        assert [a.kind for alerts in told for a in alerts] == kinds
 
 
 def test_a_run_of_which_too_little_was_known_is_judged_again_and_tells_what_is_more(store, path):

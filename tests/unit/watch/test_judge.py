@@ -106,6 +106,21 @@ def test_where_nothing_was_seen_there_is_no_all_clear(case):
     assert alert.kind == "cancelled"
 
 
+def test_what_is_known_near_somebody_decides_where_all_first_products_say_it(case):
+    """Not what is known of the whole; where one of them does not say where, the whole decides."""
+    there = {"bounds": [-98, 32, -96, 34], "rows": ["00", "90"]}
+    elsewhere = {**there, "rows": ["99", "00"]}
+    case.told(case.made("r1", known_map=there, known_share=0.25))
+    assert case.told(case.made("r2", 1, levels=(), known_map=elsewhere, known_share=0.5)) == []
+    case.made("r3", 2, name="other", levels=(), known_map=elsewhere, known_share=0.5)
+    case.made("r3", 2, name="later", levels=(), known_share=0.9, lead_minutes=1)
+    (alert,) = case.told(case.made("r3", 2, levels=(), known_map=there, known_share=0.01))
+    assert alert.kind == "cancelled", "each tile of a mosaic tells its part"
+    case.told(case.made("r4", 3, known_map=there, known_share=0.25))
+    case.made("r5", 4, name="other", levels=(), known_share=0.01)
+    assert case.told(case.made("r5", 4, levels=(), known_map=there, known_share=0.25)) == []
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_posted_position_that_lapsed_below_a_storm_is_no_all_clear(case, moves):
     """The storm is still where he was told of it; who posts that he is elsewhere is out of it."""
@@ -183,7 +198,7 @@ def test_products_that_say_no_share_are_told_of_once(case, caplog):
     """What they do not show counts as clear, so that who reads the log can say whether that is right."""
     for n in range(3):
         case.told(case.made(f"r{n}", n, known_share=None))
-    assert caplog.text.count("products of STORM do not say known_share") == 1
+    assert caplog.text.count("products of STORM say no known_share") == 1
 
 
 def test_who_is_no_longer_among_the_subscribers_is_told_nothing(case):

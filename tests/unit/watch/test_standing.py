@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from dynamo.alerts.judged import Judged
 from dynamo.alerts.lifecycle import Cycle
-from dynamo.alerts.store import Judged
 from dynamo.watch.counts import Counts
 from dynamo.watch.health import _Numbers as Numbers
 from dynamo.watch.health import health
@@ -42,6 +42,22 @@ def test_a_cycle_is_told_in_words(one, words):
     standing = standings({}, [one], {}, [])["STORM"]
     assert (standing.state, standing.known) == (one.outcome, one.cycle.known_share)
     assert words in standing.words
+
+
+def test_that_some_cannot_be_told_that_it_is_over_is_told():
+    """And that less is known than lately, though who is where something is known hears it."""
+    cycle = judged("judged", 0.55, 0.9).cycle
+    for unseen, less, words in (
+        (
+            2,
+            False,
+            "55% of the field is known: 2 subscribers cannot be told that it is over, for too little is known near",
+        ),
+        (0, True, "55% of the field is known, lately 90% was"),
+    ):
+        standing = standings({}, [Judged(cycle, "judged", [], unseen, less)], {}, [])["STORM"]
+        assert standing.state == "part"
+        assert words in standing.words
 
 
 def test_what_is_missing_or_was_never_there_stands_as_long_as_that_is_so():
