@@ -142,6 +142,8 @@ def rolling(
     grids = list(grids)
     called = roll_call(grids, now, window=window, expected=expected)
     if not called.used:
+        told = {words.rpartition(" ")[0] for words in (*called.ahead, *called.empty)}
+        called = replace(called, absent=tuple(radar for radar in called.absent if radar not in told))
         said = [f"{name}: {words}" for name, words in called.attributes.items()]
         said += dict.fromkeys(str(g.attributes[REASON]) for g in grids if REASON in g.attributes)
         raise DataError(f"no usable sweep to make a composite of; {'; '.join(said) or 'there is none'}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynamo.workflows.fault import may_pass
+from dynamo.workflows.place import unreached
 from dynamo.workflows.warned import with_warnings
 
 from dynamo.errors import DataError, UserError
@@ -54,11 +55,14 @@ def measured(
     if len(names) != 1:
         raise UserError(f"the files of one volume are of several radars: {', '.join(names)}; say `volume`")
     radar, warning = registry.find(sweeps[0])
-    (volume,) = volumes(
-        [radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations}
-    ) or (None,)
-    if volume is None:
+    found = volumes([radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations})
+    if not found:
         raise DataError(f"no sweep of {names[0]} knows anything")
+    if len(found) > 1:
+        raise UserError(
+            f"the files of one volume are of several radars called {names[0]!r}, at different places; say `volume`"
+        )
+    volume = found[0]
     lowest = volume.sweeps[0]
     where = air.at(volume.time, lowest.latitude, lowest.longitude)
     told = hail(
@@ -69,8 +73,8 @@ def measured(
     about = with_warnings(
         {**told.attributes, **where.attributes()}, [warning, *warnings, _lacking(radar, volume)]
     )
-    if uncovered := _uncovered(told, volume):
-        about = with_warnings({**about, REASON: uncovered}, [uncovered])
+    if nothing := unreached([told], geometry) or _uncovered(told, volume):
+        about = with_warnings({**about, REASON: nothing}, [nothing])
     grids = [on_grid(told, place, quantity) for quantity in MEASURES]
     return [replace(grid, attributes={**grid.attributes, **about}) for grid in grids]
 

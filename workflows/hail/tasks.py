@@ -19,7 +19,7 @@ from dynamo.workflows.hail.air import Air
 from dynamo.workflows.hail.sizes import MEASURES, measured
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.low import low_sweeps
-from dynamo.workflows.place import area_geometry
+from dynamo.workflows.place import area_geometry, unreached
 from dynamo.workflows.warned import with_warnings
 
 from dynamo.errors import DataError
@@ -205,6 +205,7 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     from dynamo.radar.hydrometeors import classified
     from dynamo.radar.moments import MOMENTS
     from dynamo.radar.polar import default_geometry
+    from dynamo.radar.rolling import REASON
     from dynamo.radar.scheme import scheme
 
     sweeps = low_sweeps(path, highest, "reflectivity", moments=[m for m in MOMENTS if m != "spectral_width"])
@@ -227,6 +228,8 @@ def _identified(path: Path, geometry: Geometry | None, air: Air, registry: Regis
     ]
     span = (max(s.time for s in sweeps) - min(s.time for s in sweeps)).total_seconds()
     about = {**grids[0].attributes, "sweeps": float(len(sweeps)), "span_s": span, **where.attributes()}
+    if away := unreached([replace(s, radar=radar.name) for s in sweeps], geometry):
+        about = with_warnings({**about, REASON: away}, [away])
     return replace(composite(grids), attributes=with_warnings(about, [warning, _blind(sweeps, radar.name)]))
 
 

@@ -17,7 +17,7 @@ from dynamo.workflows.clock import moment
 from dynamo.workflows.fault import may_pass, stand_in
 from dynamo.workflows.kept import Identity, keep
 from dynamo.workflows.low import low_sweeps
-from dynamo.workflows.place import area_geometry
+from dynamo.workflows.place import area_geometry, unreached
 from dynamo.workflows.warned import with_warnings
 
 from dynamo.errors import DataError
@@ -143,7 +143,7 @@ def compose(
     from dynamo.radar.wind import strongest
 
     made = strongest(map(read_grid, grids), moment(now), window=timedelta(minutes=window), expected=expected)
-    for name in ("absent_radars", "ahead_radars", "damaged_files"):
+    for name in ("absent_radars", "ahead_radars", "damaged_files", "warning"):
         if name in made.attributes:
             print(f"{name.replace('_', ' ')}: {made.attributes[name]}", file=sys.stderr)
     width, height = made.geometry.cell_size_km()
@@ -167,11 +167,10 @@ def _wind(
     sweeps = low_sweeps(path, highest, "velocity", moments=tuple(how["minimum"]))
     place = geometry or default_geometry(sweeps)
     known = [_known(sweep, registry) for sweep in sweeps]
-    grids = [wind_grid(wind_speed(sweep, **how), place, **where) for sweep, _ in known]
-    warnings = dict.fromkeys(
-        [*(warning for _, warning in known), _nowhere([sweep for sweep, _ in known], **where)]
-    )
-    return replace(composite(grids), attributes=with_warnings(grids[0].attributes, list(warnings)))
+    sweeps = [sweep for sweep, _ in known]
+    grids = [wind_grid(wind_speed(sweep, **how), place, **where) for sweep in sweeps]
+    said = [*(warning for _, warning in known), unreached(sweeps, geometry), _nowhere(sweeps, **where)]
+    return replace(composite(grids), attributes=with_warnings(grids[0].attributes, list(dict.fromkeys(said))))
 
 
 def _known(sweep: Sweep, registry: Registry) -> tuple[Sweep, str]:

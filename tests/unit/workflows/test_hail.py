@@ -220,6 +220,24 @@ def test_a_sweep_too_high_is_no_damaged_file(samples, classes, tmp_path, capsys)
         compose([tmp_path / "high.nc"], tmp_path / "hail.nc")
 
 
+@pytest.mark.parametrize("chain", ["classes", "sizes"])
+def test_where_no_radar_reaches_the_area_the_composite_says_so(samples, tmp_path, chain):
+    """Not that a radar is absent whose sweep is there: longitude and latitude are easily swapped."""
+    files = sorted((samples / "hail").glob("MLL*.nc"))[:2]
+    swapped = {"area": (45.8, 8.3, 46.3, 8.9), "cells": (64, 64)}
+    made = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
+    if chain == "sizes":
+        measure(files, made, **swapped, **LEVELS)
+    else:
+        identify(files[0], made[0], **swapped, **LEVELS)
+    with pytest.raises(DataError) as caught:
+        compose(made[:1], tmp_path / "hail.nc")
+    said = str(caught.value)
+    assert "radar 'Monte Lema' (latitude 46.04, longitude 8.83) does not reach `area`, " in said
+    assert said.endswith("km away: are longitude and latitude swapped?")
+    assert "absent" not in said
+
+
 def test_a_sounding_of_another_year_is_told_on_every_product(samples, tmp_path):
     """The climatology stands in, and polygons and image say so."""
     old = next((samples / "sounding").glob("OUN_1999*"), None) or next((samples / "sounding").glob("*.OAX"))

@@ -170,7 +170,7 @@ def test_a_volume_is_one_input(samples, tmp_path):
     assert np.nanmax(radar.values) <= 38
 
 
-def test_a_band_that_no_beam_is_in_is_told(samples, tmp_path):
+def test_a_band_that_no_beam_is_in_is_told(samples, tmp_path, capsys):
     """The antenna stands on a mountain, higher than the band above the sea: an empty map must say why."""
     volume = samples / "hail" / "KLBB20160601_150025_V06"
     unfold(volume, tmp_path / "sea.nc", area=[-102.5, 33.0, -101.0, 34.5], cells=[100, 100])
@@ -185,6 +185,18 @@ def test_a_band_that_no_beam_is_in_is_told(samples, tmp_path):
     assert "warning" not in radar.attributes
     compose([tmp_path / "sea.nc"], tmp_path / "wind.nc")
     assert "see `above`" in read_grid(tmp_path / "wind.nc").attributes["warning"]
+    assert capsys.readouterr().err == f"warning: {sea.attributes['warning']}\n"
+
+
+def test_a_radar_that_does_not_reach_the_grid_is_told(samples, tmp_path, capsys):
+    """The map of an area elsewhere comes, as in clear air; who reads the log knows why it is empty."""
+    unfold(
+        samples / "casa" / f"{SWEEPS[0]}.netcdf.gz", tmp_path / "a.nc", area=[8, 45, 10, 47], cells=[64, 64]
+    )
+    compose([tmp_path / "a.nc"], tmp_path / "wind.nc")
+    assert capsys.readouterr().err == (
+        "warning: radar 'addison.tx' (latitude 32.98, longitude -96.84) does not reach `area`, 8,529 km away\n"
+    )
 
 
 def test_an_entry_that_does_not_fit_is_told_on_the_wind_too(samples, tmp_path):
