@@ -154,7 +154,8 @@ legends.onAdd = () => {
       const key = make("i");
       key.style.borderColor = look(level).color;
       key.style.borderTopWidth = `${look(level).weight + 1}px`;
-      line.append(key, `≥ ${level} ${data.units}`.trim());
+      const [, word] = data.classes?.findLast(([least]) => level >= least) ?? [];
+      line.append(key, word ?? `≥ ${level} ${data.units}`.trim());
       box.append(line);
     }
     all.append(box);
@@ -196,7 +197,7 @@ at("time").addEventListener("input", (event) => {
   show(Number(event.target.value));
 });
 at("name").textContent = `${data.workflow} from ${clock(data.frames[0].valid, true)} UTC`;
-at("about").textContent = `run ${data.run}, ${data.frames.length} lead times`;
+at("about").textContent = `run ${data.run}${data.frames.length > 1 ? `, ${data.frames.length} lead times` : ""}`;
 counties();
 show(0);
 document.body.dataset.ready = "yes";

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from dynamo.alerts.alert import Alert
+from dynamo.alerts.words import CLASSES
 from dynamo.errors import UserError
 from dynamo.journal import Journal, Workspace
 from dynamo.report.map_alerts import alerts_of, told
@@ -51,13 +52,16 @@ def write_map(workspace: Workspace, run_id: str, path: Path, *, subscribers: Pat
     )
     window = _window(frames, alerts)
     shown_people = people_of(subscribers, run.settings, window)
+    units = next((frame.units for frame in frames if frame.units), "")
+    hazard = next((frame.hazard for frame in frames if frame.hazard), "")
     shown = {
         "run": run.id,
         "workflow": run.workflow,
         "step": STEP,
-        "units": next((frame.units for frame in frames if frame.units), ""),
+        "units": units,
+        "classes": [] if units not in {"", "1"} else CLASSES.get(hazard, []),
         "frames": [frame.to_json() for frame in frames],
-        "legend": find_legend(made),
+        "legend": find_legend(made, frames),
         "base": outlines(window),
         "people": shown_people.people,
         "more": shown_people.more,

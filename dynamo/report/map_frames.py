@@ -30,11 +30,13 @@ STEP = 1e-4
 
 @dataclass(slots=True)
 class Frame:
-    """One valid time: RFC 3339, minutes of lead, units of the levels, paths of image and polygons, and its bounds."""
+    """One valid time (RFC 3339): minutes of lead, what its levels are of, its image with name and bounds, polygons."""
 
     valid: str
     lead: float
+    hazard: str = ""
     units: str = ""
+    name: str = ""
     image: str = ""
     bounds: tuple[float, float, float, float] | None = None
     polygons: list[str] = field(default_factory=list)
@@ -78,7 +80,8 @@ def find_frames(made: dict[str, tuple[str, int]]) -> list[Frame]:
                 said["valid_time"], Frame(said["valid_time"], float(said["lead_minutes"]))
             )
             if not frame.image:
-                frame.image, frame.bounds = made[said["image"]][0], tuple(said["bounds"])
+                frame.name, frame.bounds = said["image"], tuple(said["bounds"])
+                frame.image = made[frame.name][0]
     for name, (path, _) in made.items():
         said = _json(path) if name.endswith(".geojson") else None
         if said and isinstance(said.get("valid_time"), str) and isinstance(said.get("features"), list):
@@ -86,14 +89,19 @@ def find_frames(made: dict[str, tuple[str, int]]) -> list[Frame]:
             frame = frames.setdefault(said["valid_time"], Frame(said["valid_time"], float(lead or 0)))
             frame.polygons.append(path)
             frame.units = frame.units or str(said.get("units") or "")
+            frame.hazard = frame.hazard or str(said.get("hazard") or "")
     found = sorted(frames.values(), key=lambda frame: frame.valid)
     step = max(-(-sum(frame.size() for frame in found) // TOGETHER), 1)
     return found[::step]
 
 
-def find_legend(made: dict[str, tuple[str, int]]) -> str:
-    """Return the legend of the images as a data URL, empty where there is none."""
-    path, size = made.get("legend.png", ("", 0))
+def find_legend(made: dict[str, tuple[str, int]], frames: list[Frame]) -> str:
+    """Return the legend of the images as a data URL, empty where there is none.
+
+    Where a run has several, each bears the name of its image.
+    """
+    of_image = f"legend_{next((frame.name for frame in frames if frame.name), '')}"
+    path, size = made.get("legend.png", made.get(of_image, ("", 0)))
     if not path or size > 200_000:
         return ""
     return f"data:image/png;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"

@@ -25,7 +25,7 @@ def alert(name, kind, lon):
     }  # fmt: skip
 
 
-def page(alerts, people):
+def page(alerts, people, **given):
     frames = [
         {
             "valid": f"2024-05-01T12:{lead:02d}:00Z", "lead": lead, "image": PIXEL, "bounds": [-98, 32, -96, 34],
@@ -39,6 +39,7 @@ def page(alerts, people):
             "run": "run-1", "workflow": "nowcast", "step": 1e-4, "units": "dBZ", "frames": frames,
             "legend": PIXEL, "base": base, "people": people, "alerts": alerts,
         }
+        | given
     )  # fmt: skip
 
 
@@ -83,6 +84,16 @@ def test_a_map_without_alerts_says_so(tmp_path, people):
     dom = drawn(page([], people), tmp_path)
     assert 'data-ready="yes"' in dom
     assert "Nobody was alerted." in dom
+
+
+def test_classes_are_told_in_words(tmp_path):
+    """As alerts tell them: nobody knows what 3.5 is."""
+    given = {"units": "1", "classes": [[2.5, "graupel"], [3.5, "hail"], [4.5, "large hail"]]}
+    text = page([], [], **given).replace('"level":35', '"level":4.5')
+    dom = drawn(text, tmp_path)
+    assert "</i>large hail</div>" in dom
+    assert "≥" not in dom
+    assert "3 lead times" in dom
 
 
 def test_slider_player_and_rows_do_what_they_say(tmp_path):

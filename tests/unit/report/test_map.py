@@ -17,7 +17,7 @@ from dynamo.cli.map import command
 from dynamo.errors import UserError
 from dynamo.report import map_people
 from dynamo.report.map import write_map
-from dynamo.report.map_frames import _rings
+from dynamo.report.map_frames import _rings, find_frames, find_legend
 from dynamo.report.outlines import outlines
 
 MAPPED = """
@@ -95,6 +95,37 @@ def test_each_lead_time_is_there_with_its_image_and_polygons(mapped, tmp_path):
     ]
     assert data["units"] == "dBZ"
     assert data["alerts"] == data["people"] == []
+
+
+def test_the_legend_is_that_of_the_image(tmp_path):
+    """A run with several images has one for each, named as it."""
+    (tmp_path / "image").write_bytes(b"an image")
+    said = {
+        "image": "mesh.png",
+        "bounds": [-98, 32, -96, 34],
+        "valid_time": "2024-05-01T12:00:00Z",
+        "lead_minutes": 0,
+    }
+    (tmp_path / "json").write_text(json.dumps(said))
+    names = {"mesh.png": "image", "mesh.json": "json"}
+    made = {name: (str(tmp_path / file), 99) for name, file in names.items()}
+    frames = find_frames(made)
+    assert find_legend(made, frames) == ""
+    for name in ("legend_mesh.png", "legend_shi.png", "legend.png"):
+        (tmp_path / name).write_text(name)
+        made[name] = (str(tmp_path / name), 9)
+        expected = "legend.png" if name == "legend.png" else "legend_mesh.png"
+        assert base64.b64decode(find_legend(made, frames).split(",")[1]).decode() == expected
+
+
+@pytest.mark.parametrize(("units", "named"), [("1", True), ("mm", False)])
+def test_levels_of_hail_have_names_where_they_have_no_unit(chains, tmp_path, units, named):
+    """They are classes then; sizes keep their unit."""
+    with (chains.folder / "chains.py").open("a") as file:
+        file.write(MAPPED.replace('"units": "dBZ"', f'"units": "{units}", "hazard": "HAIL"'))
+    chains.run(chains.graph("mapped"), "run-1")
+    data = shown(write_map(chains.workspace, "run-1", tmp_path / "map.html"))
+    assert ([4.5, "large hail"] in data["classes"]) == named
 
 
 def test_a_browser_may_run_our_scripts_and_fetch_nothing(mapped, tmp_path):
