@@ -24,6 +24,7 @@ from dynamo.graph.units import format_count
 from dynamo.runfile.inputs import beside
 from dynamo.triggers.arrival import Arrival
 from dynamo.triggers.window import WAITED, Window
+from dynamo.watch.feed import starting_inputs
 
 __all__ = ["Looked", "look", "sort_out"]
 
@@ -56,7 +57,7 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
     case = case.same_in_all(_untimed(case, arrivals))
     feed = case.feed
     arrivals = tuple(a for a in arrivals if a.input in feed.globs)
-    driving = [i.name for i in feed.rules.inputs if i.drives] or list(feed.globs)
+    driving = starting_inputs(feed.trigger, feed.globs) or list(feed.globs)
     times = [a.time for a in arrivals if a.time is not None and a.input in driving]
     _check_files(case, arrivals, driving)
     range_ = Range(
@@ -66,7 +67,8 @@ def look(case: Case, first: float | None, last: float | None, wall: float) -> Lo
     if math.inf in (range_.first, -range_.last):
         raise UserError("give --from and --to: there are no files by whose times a range could begin or end")
     found = replay(feed.rules, feed.schedule, arrivals, range_, wall) if range_.first <= range_.last else None
-    if found is None or not found.windows:
+    is_empty = times and not any(t in range_ for t in times)  # then a clock passes all over, one by one
+    if found is None or not found.windows or (is_empty and all(w.passed for w in found.windows)):
         raise UserError(_nothing(times, first, last, driving))
     # Nothing was waited for: it is an archive.
     passed = {window.time: window.passed.removesuffix(WAITED) for window in found.windows if window.passed}

@@ -18,7 +18,7 @@ from dynamo.triggers.clock import Cron, Every, Schedule
 __all__ = ["NeedRule", "TriggerRule", "choice"]
 
 Backlog = Literal["all", "latest", "none"]
-Same = Literal["first", "last"]
+Same = Literal["first", "last", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,9 @@ KEYS[TriggerRule] = {
     "cron": Key(text_by(_cron), TEXT, "Run by the clock, at times like '*/5 * * * *'."),
     "zone": Key(text_by(_zone), {**TEXT, "default": "UTC"}, "The time zone of the clock."),
     "same": Key(
-        choice("first", "last"),
-        {"enum": ["first", "last"], "default": "first"},
-        "Which of two files counts that are of one input and time.",
+        choice("first", "last", "all"),
+        {"enum": ["first", "last", "all"], "default": "first"},
+        "Which of two files counts that are of one input, source and time.",
     ),
     "backlog": Key(
         choice("all", "latest", "none"),

@@ -21,7 +21,7 @@ def _time(arrival: Arrival) -> float:
 
 
 class History:
-    """One frame for each source and time."""
+    """Frames by source and time: of each one, but where all of one source and time count (`Rules.same`)."""
 
     def __init__(self, rules: InputRules) -> None:
         self.rules = rules
@@ -39,7 +39,7 @@ class History:
         return frames[i] if i < len(frames) and frames[i].time == arrival.time else None
 
     def add(self, arrival: Arrival) -> None:
-        """Add a frame; there is none of the same source and time, nor one in the same file."""
+        """Add a frame; there is none in the same file."""
         frames = self._frames.setdefault(arrival.source, [])
         insort(frames, arrival, key=_time)
         self._by_path[arrival.path] = arrival

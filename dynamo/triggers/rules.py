@@ -61,11 +61,11 @@ class Rules:
     lateness
         How much older than the newest window a file may be and still make its own.
     same
-        Which of two files of one input, source and time is taken. The last, only while its window is open.
+        Which of two files of one input, source and time is taken: the last, only while its window is open; or all.
     """
 
     inputs: tuple[InputRules, ...]
     tolerance: float = 0.0
     wait: float = 20.0
     lateness: float = 0.0
-    same: Literal["first", "last"] = "first"
+    same: Literal["first", "last", "all"] = "first"

@@ -202,7 +202,7 @@ class Windows:
         before = history.at(arrival.path)
         if before == arrival:
             return False
-        twin = history.same(arrival)
+        twin = None if self.rules.same == "all" else history.same(arrival)
         if twin not in {None, before} and self.rules.same == "first":
             self._say(arrival, "duplicate")
             return False

@@ -51,6 +51,6 @@ def _most(trigger: TriggerRule, rule: InputRule, need: NeedRule) -> tuple[float,
         files = format_count(rule.last, "file")
         return rule.last, f"`last: {rule.last}` of the input gives a run {files} at most; let it keep more"
     starts = need.starts and trigger.schedule is None
-    if rule.within is None and not (starts and trigger.join):
+    if rule.within is None and not (starts and (trigger.join or trigger.same == "all")):
         return 1, "a run is given one; say at the input how many more, with `last:` or `within:`"
     return math.inf, ""

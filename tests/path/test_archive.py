@@ -304,6 +304,11 @@ def test_a_clock_makes_the_windows_of_its_ticks(archive):
             ("--from", "2018-01-01T00:00"),
             "no window from 2018-01-01 00:00:00Z: the 12 files of frames are from 2017-03-29 23:55:00Z to 2017-03-30",
         ),
+        (
+            {"trigger": "{every: 1 min}", "rules": "last: 2, within: 5 min"},
+            ("--from", "2017-03-29T12:00", "--to", "2017-03-29T13:00"),
+            "no window from 2017-03-29 12:00:00Z to 2017-03-29 13:00:00Z: the 12 files of frames are from 2017-03-29 23",
+        ),
         ({"rules": "time: 'scan%Y%j'"}, WHOLE, "frames: no file has a time in its name, as 'radar-"),
         ({"more": "engine: htcondor\n"}, WHOLE, "run.yaml:5:9: a range of time is run on this machine"),
         (

@@ -16,6 +16,7 @@ from dynamo.archive.replay import Range, replay
 from dynamo.archive.scan import Scanned
 from dynamo.archive.words import as_json, in_words
 from dynamo.archive.work import Ended
+from dynamo.runfile.trigger import NeedRule
 from dynamo.triggers.arrival import Arrival
 from dynamo.triggers.clock import Every
 from dynamo.triggers.rules import InputRules, Rules
@@ -28,10 +29,10 @@ def frame(seconds, source="", name="scan"):
     return Arrival(name, f"/{name}/{source}{time}", 1, 0, time, source)
 
 
-def looked(rules, arrivals, first, last, schedule=None):
+def looked(rules, arrivals, first, last, schedule=None, needs=None):
     range_ = Range(DAY + first, DAY + last)
     found = replay(rules, schedule, arrivals, range_, 1e10)
-    case = SimpleNamespace(feed=SimpleNamespace(rules=rules))
+    case = SimpleNamespace(feed=SimpleNamespace(rules=rules, trigger=SimpleNamespace(needs=needs or {})))
     passed = {w.time: w.passed for w in found.windows if w.passed}
     return Looked(
         case,
@@ -78,6 +79,26 @@ def test_gaps_are_where_data_are_missing():
         ("scan", "B", 905, 1205, 4),
         ("scan", "C", 300, 2400, None),
     ]
+
+
+def test_where_each_file_is_a_source_of_its_own_they_are_one():
+    """`source: ".+"` tells names apart, not who made them: a volume of which all is missing is a gap."""
+    times = [t for t in range(0, 3600, 300) if t != 1200]
+    tilts = [frame(t, f"MLL{t}.{n:03}") for t in times for n in range(20)]
+    rules = Rules((InputRules("scan", within=600, drives=False),))
+    found = account(looked(rules, tilts, 0, 3300, Every(300)), [])
+    assert gaps(found) == [("scan", "", 900, 1500, 1)]
+    assert gaps(account(looked(rules, tilts, 9000, 9600, Every(300)), [])) == [("scan", "", 9000, 9600, None)]
+
+
+def test_what_starts_no_runs_has_no_gaps_but_where_there_is_none():
+    """A sounding serves until the next one."""
+    needs = {"sounding": NeedRule(starts=False, quorum=0)}
+    rules = Rules((InputRules("scan"), InputRules("sounding", last=8, drives=False, quorum=0)))
+    scans = [frame(t) for t in range(0, 3600, 60)]
+    soundings = [frame(t, "MLL", "sounding") for t in (-7200, -3600)]
+    assert gaps(account(looked(rules, scans + soundings, 0, 3540, needs=needs), [])) == []
+    assert gaps(account(looked(rules, scans, 0, 3540, needs=needs), [])) == [("sounding", "", 0, 3540, None)]
 
 
 def test_with_a_clock_data_need_not_come_more_often_than_it_ticks():

@@ -139,6 +139,16 @@ def test_of_two_files_of_one_time_the_rule_takes_the_first_or_the_last():
         assert windows.step([frame(100, "b")], 0, WALL).windows[0].files["a"] == (file.path,)
 
 
+def test_all_files_of_one_time_count_where_the_rule_says_so():
+    """As the tilts of a volume; one that is written anew is still one, and one that is deleted is gone."""
+    windows = Windows(Rules((InputRules("scan", within=60, drives=False),), same="all"))
+    tilts = [frame(100, path=f"/in/{n}") for n in range(4)]
+    windows.step([*tilts, frame(100, path="/in/2", size=2)], 0, WALL)
+    windows.remove("/in/1")
+    step = windows.step([frame(120)], 0, WALL, [120])
+    assert step.windows[0].files["scan"] == ("/in/0", "/in/2", "/in/3", "/scan/120")
+
+
 def test_a_file_that_is_written_anew_stays_the_same_frame():
     """Its old content is gone, so the rule has no choice; and nothing runs twice."""
     windows = Windows(Rules((InputRules("scan"),)))

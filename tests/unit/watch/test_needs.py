@@ -40,6 +40,7 @@ def test_what_can_never_be_there_is_told_at_its_key(trigger, rule, need, key):
         (TriggerRule(), InputRule(GLOB, last=2), NeedRule(files=2)),
         (TriggerRule(), InputRule(GLOB, within=600.0), NeedRule(files=99)),
         (TriggerRule(join=30.0), InputRule(GLOB), NeedRule(files=2)),
+        (TriggerRule(same="all"), InputRule(GLOB), NeedRule(files=2)),
         (TriggerRule(every=60.0), InputRule(GLOB, last=2), NeedRule(files=2)),
         (TriggerRule(), InputRule(GLOB, last=1), NeedRule(files=3, source="^(..)", sources=3)),
         (TriggerRule(), InputRule(GLOB), NeedRule(files=6, source="^(..)")),
