@@ -1,10 +1,9 @@
 """Attenuation: what rain on the way has taken from the beam is put back, by the phase that it has added.
 
 In rain the attenuation is nearly proportional to specific differential phase, so that of a path is proportional to
-the phase that was gathered on it (Bringi et al. 1990, J. Atmos. Oceanic Technol. 7, 829-840): ``loss = alpha *
-phase`` for reflectivity and ``beta * phase`` for differential reflectivity. The phase is made to rise along the ray
-first, and the loss has a cap, for hail on the way makes the relation fail. The coefficients of a band are in its
-scheme, with where they come from.
+the phase that was gathered on it: ``loss = alpha * phase`` for reflectivity and ``beta * phase`` for differential
+reflectivity. The phase is made to rise along the ray first, and the loss has a cap, for hail on the way makes the
+relation fail. The coefficients of a band are in its scheme, with where they come from.
 
 Where the beam has lost so much that rain would not be seen any more, "nothing detected" is not true: such a gate
 becomes missing. Nothing can go wrong.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ECHO_TOP", "Columns", "columns", "energy_flux", "layers"]
 
-#: Of this reflectivity, dBZ, the highest echo is told (Waldvogel et al. 1979).
+#: Of this reflectivity, dBZ, the highest echo is told.
 ECHO_TOP = 45.0
 # A beam speaks for so many metres above and below it at most: where beams lie further apart, nobody looked.
 _SEEN = 1500.0
@@ -118,8 +118,8 @@ def layers(
     weights
         ``(nsweep, ...)`` m: a tenth of the layer's depth times the weight by temperature.
     share
-        ``(nsweep, ...)``: which part of the layer between the two levels the beam speaks for, 0 to 1. A single beam has
-        no layer.
+        ``(nsweep, ...)``: which part of the layer between the two levels the beam speaks for, 0 to 1, within 1.5 km of
+        it at most; what it counts in the index is not cut so. A single beam has no layer.
     """
     heights = np.asarray(heights, dtype="f8")
     if len(heights) < 2:

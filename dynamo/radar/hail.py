@@ -5,8 +5,8 @@ A `dynamo.radar.volume.Volume` and the heights of 0 and -20 degrees C enter; a `
 go wrong: an unknown fit, levels in the wrong order (`UserError`), a radar of X band, no column in reach (`DataError`).
 
 Sources: Witt et al. 1998 (An enhanced hail detection algorithm for the WSR-88D, Weather and Forecasting 13, 286-303);
-Murillo and Homeyer 2021 (10.1175/JAMC-D-20-0271.1); Brook et al. 2023 (arXiv:2306.12016); Waldvogel et al. 1979 and
-Foote et al. 2005, as in Kopp et al. 2024 (10.5194/amt-17-4529-2024).
+the fits of Murillo and Homeyer 2021 (10.1175/JAMC-D-20-0271.1) and Brook et al. 2023 (arXiv:2306.12016) with the
+numbers that the package pyhail has.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def poh(echo_top: NDArray[np.floating], freezing_level: float) -> NDArray[np.flo
     """Return the probability of hail of any size, %, of the heights of the highest 45 dBZ in m, NaN for none.
 
     With d km from the level of 0 degrees C (m, as the echo top) up to the echo top, the predictor of Waldvogel et al.
-    1979: ``-1.20231 + 1.00184 d - 0.17018 d**2 + 0.01086 d**3``, between 0 and 1 and 0 below 1.65 km, the cubic that
-    Foote et al. 2005 fitted to it. Kopp et al. 2024 (eq. 1) found that it says more than a probability would.
+    1979: ``-1.20231 + 1.00184 d - 0.17018 d**2 + 0.01086 d**3``, between 0 and 1 and 0 below 1.65 km, a cubic that is
+    handed on as that of Foote et al. 2005; neither paper was at hand.
     """
     d = (np.asarray(echo_top, dtype="f8") - freezing_level) / 1000
     chance = 100 * np.clip(-1.20231 + d * (1.00184 + d * (-0.17018 + d * 0.01086)), 0, 1)

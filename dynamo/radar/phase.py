@@ -3,9 +3,9 @@
 A radar gives differential phase in one of three conventions, 0 to 180, -180 to 180 or 0 to 360 degrees, and starts
 from a phase of its own (the "system's"). Here folds are taken out along each ray, the system's phase is taken off,
 and a line is laid by least squares through the gates of a sliding window: its value in the middle is the phase,
-half its slope is the specific differential phase KDP (half, because the beam goes there and back; Bringi and
-Chandrasekar 2001, Polarimetric Doppler Weather Radar). Where the gates scatter too much around the line there is
-neither. Nothing can go wrong.
+half its slope is the specific differential phase KDP (half, because the beam goes there and back). Where the gates
+scatter too much around the line there is neither. A window holds five gates at least: where gates are longer than a
+fifth of `PhaseLimits.window`, KDP is that of a longer way. Nothing can go wrong.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The schemes that come along are in ``schemes/``: ``s-band``, ``c-band``, ``x-band``. Each says where its numbers
 come from. A membership function says how well a value fits a class, from 0 to 1: ``1 / (1 + ((x - m) / a)^(2 b))``
-(Bringi and Chandrasekar 2001; Liu and Chandrasekar 2000, J. Atmos. Oceanic Technol. 17, 140-164), where ``open``
+(Liu and Chandrasekar 2000, J. Atmos. Oceanic Technol. 17, 140-164), where ``open``
 says on which side of `m` all fit. Limits, where a class has any, are hard. For speed the functions are tabulated
 once.
 

@@ -138,7 +138,7 @@ def test_the_warning_threshold_has_a_floor_and_counts_from_the_radar():
 
 
 def test_the_probability_of_hail_is_near_the_table_it_was_fitted_to():
-    """Foote et al. 2005, table 1: km above 0 C, and tenths."""
+    """The table that is handed on with the cubic: km above 0 C, and tenths."""
     km = np.array([1.65, 1.80, 1.97, 2.17, 2.40, 2.70, 3.07, 3.55, 4.20, 5.00, 5.80])
     np.testing.assert_allclose(poh(4000 + 1000 * km, 4000.0), np.arange(0, 101, 10), atol=4)
     np.testing.assert_array_equal(poh(np.array([np.nan, 5600.0, 3000.0, 12000.0]), 4000.0), [0, 0, 0, 100])

@@ -67,7 +67,7 @@ def test_clear_cases_of_s_band(values: tuple[float, ...], name: str, hail_class:
 
 
 def test_hail_above_rain_by_hand():
-    """27 dBZ at 0 dB and below, 19 dBZ more a dB, 60 from 1.74 dB on (Aydin et al. 1986)."""
+    """27 dBZ at 0 dB and below, 19 dBZ more a dB, 60 from 1.74 dB on."""
     z = np.full(5, 60, "f4")
     ratio = np.array([-1, 0, 1, 1.74, 4], "f4")
     np.testing.assert_allclose(hail_differential_reflectivity(z, ratio), [33, 33, 14, -0.06, 0], atol=1e-4)
