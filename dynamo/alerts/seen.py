@@ -31,11 +31,11 @@ class SeenMap:
     bounds
         West, south, east and north, WGS 84 degrees; east may be beyond 180.
     total
-        ``(rows + 1, columns + 1)``: of all cells north and west of each corner, the sum of the shares that are known.
+        ``(rows + 1, columns + 1)``: of all cells north and west of each corner, the sum of the ninths that are known.
     """
 
     bounds: tuple[float, float, float, float]
-    total: NDArray[np.float64]
+    total: NDArray[np.int64]
 
     def near(self, lon: float, lat: float, within_km: float) -> float:
         """Return the share that is known, 0 to 1, of a square that reaches so far around a place to each side.
@@ -60,16 +60,17 @@ class SeenMap:
             - self._until(row + high, column - wide)
             + self._until(row - high, column - wide)
         )
-        return float(known / (4 * high * wide))
+        return float(known / (9 * 4 * high * wide))
 
     def _until(self, row: float, column: float) -> float:
         """Return the sum of all that is north and west of a place: exact, as shares are even within a cell."""
         row = min(max(row, 0.0), self.total.shape[0] - 1.0)
         column = min(max(column, 0.0), self.total.shape[1] - 1.0)
         i, j = min(int(row), self.total.shape[0] - 2), min(int(column), self.total.shape[1] - 2)
-        y, x = row - i, column - j
-        (a, b), (c, d) = self.total[i : i + 2, j : j + 2].tolist()
-        return float((1 - y) * ((1 - x) * a + x * b) + y * ((1 - x) * c + x * d))
+        y, x, at = row - i, column - j, self.total.item
+        north = (1 - x) * at(i, j) + x * at(i, j + 1)
+        south = (1 - x) * at(i + 1, j) + x * at(i + 1, j + 1)
+        return float((1 - y) * north + y * south)
 
 
 def seen_map(bounds: tuple[float, float, float, float] | None, rows: Any) -> SeenMap | None:
@@ -86,8 +87,7 @@ def seen_map(bounds: tuple[float, float, float, float] | None, rows: Any) -> See
     ):
         return None
     ninths = np.frombuffer(text.encode(), dtype="u1").reshape(len(rows), -1) - ord("0")
-    total = np.zeros((ninths.shape[0] + 1, ninths.shape[1] + 1))
-    total[1:, 1:] = (ninths / 9).cumsum(axis=0).cumsum(axis=1)
+    total = np.pad(ninths.cumsum(axis=0, dtype="i8").cumsum(axis=1), ((1, 0), (1, 0)))
     return SeenMap(bounds, total)
 
 
