@@ -6,25 +6,27 @@ wrong: grids that do not fit together (`DataError`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from dynamo.errors import DataError
 from dynamo.radar.grid import Grid
 
-__all__ = ["SAME_TILT", "Scan", "composite", "composites", "scans_of"]
+__all__ = ["SAME_TILT", "Scan", "composite", "composites", "scans_of", "tilts"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Degrees within which two elevations are one tilt.
-SAME_TILT = 0.15 + 1e-6
+#: Degrees within which two elevations are one tilt: 0.2, however they were rounded.
+SAME_TILT = 0.22
 
 #: Name and site of a radar, and the elevation of its tilt.
 Scan: TypeAlias = tuple[str, str, float]
+
+T = TypeVar("T")
 
 
 def composite(grids: Sequence[Grid]) -> Grid:
@@ -107,7 +109,7 @@ def composites(
 def scans_of(grids: Iterable[Grid]) -> dict[int, Scan]:
     """Return which radar and tilt each grid shows, by its `id`: name, site, and the lowest elevation of the tilt.
 
-    Elevations of one radar that differ by no more than `SAME_TILT` are one tilt: they vary a little from turn to turn.
+    Elevations of a tilt vary a little from turn to turn: see `tilts`.
     """
     of_radar: dict[tuple[str, str], list[Grid]] = {}
     for grid in grids:
@@ -116,13 +118,20 @@ def scans_of(grids: Iterable[Grid]) -> dict[int, Scan]:
         ).append(grid)
     scans: dict[int, Scan] = {}
     for radar, own in of_radar.items():
-        lowest = before = -np.inf
-        for grid in sorted(own, key=_elevation):
-            if _elevation(grid) - before > SAME_TILT:
-                lowest = _elevation(grid)
-            before = _elevation(grid)
-            scans[id(grid)] = (*radar, lowest)
+        for tilt in tilts(own, _elevation):
+            scans.update((id(grid), (*radar, _elevation(tilt[0]))) for grid in tilt)
     return scans
+
+
+def tilts(sweeps: Iterable[T], elevation: Callable[[T], float]) -> list[list[T]]:
+    """Return sweeps of a radar, of any kind, in groups of one tilt, rising: all within `SAME_TILT` of its lowest."""
+    found: list[list[T]] = []
+    for sweep in sorted(sweeps, key=elevation):
+        if found and elevation(sweep) - elevation(found[-1][0]) <= SAME_TILT:
+            found[-1].append(sweep)
+        else:
+            found.append([sweep])
+    return found
 
 
 def _elevation(grid: Grid) -> float:

@@ -1,6 +1,7 @@
 """Volumes: of the sweeps of radars, in any order, the newest one of each elevation, put together.
 
-Sweeps enter, one `Volume` for each radar leaves. What can go wrong: a span that is not positive (`DataError`).
+Sweeps enter, one `Volume` for each radar leaves: radars of one name, or of none, that stand elsewhere are others. What
+can go wrong: a span that is not positive (`DataError`).
 
 The rules, in this order:
 
@@ -8,9 +9,9 @@ The rules, in this order:
    everywhere and found nothing counts. One that looks straight up has no place over the ground and is left out.
 2. A sweep that is later than the time of the product, as of a radar whose clock is ahead, is left out; so is one that
    is `span` or more older than it. Without such a time the newest sweep of each radar says what time it is for it.
-3. Sweeps within `SAME_TILT` of each other are one tilt sent more than once: split cuts, repeats within a scan, the same
-   file twice, the scan before. Of those that reach as far as any, the newest is taken: of a split cut the one made for
-   surveillance, as the one made for velocity ends early.
+3. Sweeps of one tilt (`dynamo.radar.composite.tilts`) were sent more than once: split cuts, repeats within a scan, the
+   same file twice, the scan before. Of those that reach as far as any, the newest is taken: of a split cut the one made
+   for surveillance, as the one made for velocity ends early.
 
 So a volume is complete from the end of the first scan on, and each new sweep takes the place of the one before it.
 Where a radar changes its scan strategy, tilts of the old one stay until they are `span` old: what they saw is still
@@ -26,12 +27,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from dynamo.errors import DataError
+from dynamo.radar.composite import SAME_TILT, tilts
 from dynamo.radar.polar import Sweep
 
-__all__ = ["SAME_TILT", "Volume", "volumes"]
+__all__ = ["Volume", "volumes"]
 
-#: Degrees within which two elevations are the same tilt.
-SAME_TILT = 0.2
+# Degrees of latitude and longitude within which radars of one name are one, though its files place it anew each time.
+_SAME_SITE = 0.02
 # Degrees from which on a sweep looks straight up.
 _UPWARD = 80.0
 # Sweeps of a tilt that reach at least so much of the way of the one that reaches farthest, reach as far.
@@ -60,6 +62,10 @@ class Volume:
             raise DataError(
                 f"a volume of several radars: {', '.join(sorted({s.radar for s in self.sweeps}))}"
             )
+        if len(_by_radar(self.sweeps)) > 1:
+            raise DataError(
+                f"a volume of several radars called {self.radar!r}, that stand at different places"
+            )
         if not np.all(np.diff(self.elevations) > 0):
             raise DataError(f"the elevations of a volume of {self.radar} do not rise: {self.elevations}")
 
@@ -86,7 +92,7 @@ def volumes(
     expected: Mapping[str, Sequence[float]] | None = None,
     at: datetime | None = None,
 ) -> list[Volume]:
-    """Put sweeps together to the newest volume of each radar, sorted by its name.
+    """Put sweeps together to the newest volume of each radar, sorted by its name and place.
 
     Parameters
     ----------
@@ -107,18 +113,32 @@ def volumes(
     """
     if not span > timedelta(0):
         raise DataError(f"the span of a volume must be positive, not {span}")
-    of_radar: dict[str, list[Sweep]] = {}
-    for sweep in sweeps:
-        if _says_something(sweep) and (at is None or sweep.time <= at):
-            of_radar.setdefault(sweep.radar, []).append(sweep)
     found = []
-    for radar in sorted(of_radar):
-        newest = at or max(sweep.time for sweep in of_radar[radar])
-        recent = [sweep for sweep in of_radar[radar] if newest - sweep.time < span]
+    for own in _by_radar(s for s in sweeps if _says_something(s) and (at is None or s.time <= at)):
+        newest = at or max(sweep.time for sweep in own)
+        recent = [sweep for sweep in own if newest - sweep.time < span]
         if recent:
-            chosen = tuple(_of_a_tilt(tilt) for tilt in _tilts(recent))
-            found.append(Volume(chosen, _missing(chosen, (expected or {}).get(radar, ()))))
+            chosen = tuple(_of_a_tilt(tilt) for tilt in tilts(recent, lambda sweep: sweep.elevation))
+            found.append(Volume(chosen, _missing(chosen, (expected or {}).get(own[0].radar, ()))))
     return found
+
+
+def _by_radar(sweeps: Iterable[Sweep]) -> list[list[Sweep]]:
+    """Return the sweeps of each radar: of one name and at one place, in order of both."""
+    found: list[list[Sweep]] = []
+    for sweep in sorted(sweeps, key=lambda s: (s.radar, s.latitude, s.longitude)):
+        own = next((own for own in found if _is_one(own[0], sweep)), None)
+        if own is None:
+            found.append([sweep])
+        else:
+            own.append(sweep)
+    return found
+
+
+def _is_one(one: Sweep, other: Sweep) -> bool:
+    """Say whether sweeps are of one radar."""
+    east = (one.longitude - other.longitude + 180) % 360 - 180
+    return one.radar == other.radar and max(abs(one.latitude - other.latitude), abs(east)) <= _SAME_SITE
 
 
 def _says_something(sweep: Sweep) -> bool:
@@ -127,17 +147,6 @@ def _says_something(sweep: Sweep) -> bool:
     if values is None or not sweep.elevation < _UPWARD:
         return False
     return bool(sweep.undetect.any() or np.isfinite(values).any())
-
-
-def _tilts(sweeps: Iterable[Sweep]) -> list[list[Sweep]]:
-    """Return sweeps in groups of the same tilt, rising."""
-    tilts: list[list[Sweep]] = []
-    for sweep in sorted(sweeps, key=lambda s: s.elevation):
-        if tilts and sweep.elevation - tilts[-1][0].elevation <= SAME_TILT:
-            tilts[-1].append(sweep)
-        else:
-            tilts.append([sweep])
-    return tilts
 
 
 def _of_a_tilt(sweeps: Sequence[Sweep]) -> Sweep:

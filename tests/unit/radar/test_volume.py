@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.errors import DataError
-from dynamo.radar.polar import Sweep
+from dynamo.radar.composite import scans_of
+from dynamo.radar.grid import Geometry
+from dynamo.radar.polar import Sweep, to_grid
 from dynamo.radar.readers import read_sweeps
 from dynamo.radar.volume import Volume, volumes
 
@@ -123,6 +125,31 @@ def test_where_a_radar_changes_its_strategy_the_old_tilts_stay_until_they_are_ol
     (volume,) = volumes(changed + scan(10.0, new), SPAN, expected={"one": new})
     assert volume.elevations == new
     assert volume.missing == ()
+
+
+@given(st.permutations([(elevation, place) for elevation in STRATEGY for place in (33.0, 33.01, 34.5)]))
+def test_radars_of_one_name_at_several_places_are_several(given):
+    """As those whose files name none; where the files of one place it anew a little each time it stays one."""
+    sweeps = [replace(sweep(elevation, radar=""), latitude=latitude) for elevation, latitude in given]
+    one, other = volumes(sweeps, SPAN)
+    assert {s.latitude for s in one.sweeps} <= {33.0, 33.01}
+    assert {s.latitude for s in other.sweeps} == {34.5}
+    assert one.elevations == other.elevations == STRATEGY
+    with pytest.raises(DataError, match="several radars called '', that stand at different places"):
+        Volume((sweep(0.5, radar=""), replace(sweep(1.5, radar=""), latitude=34.5)))
+
+
+@pytest.mark.parametrize(
+    ("elevations", "count"),
+    [((0.5, 0.7), 1), ((2.4, 2.6), 1), ((4.3, 4.5), 1), ((0.5, 0.75), 2), ((0.5, 0.65, 0.8, 0.95, 1.1), 3)],
+)
+def test_what_one_tilt_is_hangs_neither_on_rounding_nor_on_those_between(elevations, count):
+    """0.2 degrees are one wherever they are; a chain of small steps is not. Of composites it is the same."""
+    (volume,) = volumes([sweep(elevation, k) for k, elevation in enumerate(elevations)], SPAN)
+    assert len(volume.sweeps) == count
+    geometry = Geometry(-97.1, 33.1, 0.05, -0.05, 5, 5)
+    grids = [to_grid(sweep(elevation), geometry) for elevation in elevations]
+    assert len(set(scans_of(grids).values())) == count
 
 
 def test_a_sweep_sent_twice_counts_once_and_a_vertical_one_not_at_all():

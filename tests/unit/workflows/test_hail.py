@@ -391,6 +391,21 @@ def test_files_of_two_radars_are_no_volume(samples, tmp_path):
         )
 
 
+def test_sweeps_of_one_name_at_two_places_are_no_volume(samples, tmp_path):
+    """Nor those of two radars whose files name none: beams of both would make hail where there is none."""
+    (tmp_path / "a.nc").write_bytes((samples / "hail" / "MLL2217907250U.003.nc").read_bytes())
+    (tmp_path / "b.nc").write_bytes((samples / "hail" / "MLL2217907250U.008.nc").read_bytes())
+    with netCDF4.Dataset(tmp_path / "b.nc", "a") as elsewhere:
+        elsewhere["latitude"][...] = elsewhere["latitude"][...] - 0.3
+        elsewhere["longitude"][...] = elsewhere["longitude"][...] + 0.4
+    (tmp_path / "radars.yaml").write_text("radars: {L: {band: C, beam_width: 1.0}}\n")
+    with pytest.raises(UserError, match="radars called 'L', at different places; say `volume`"):
+        measure(
+            [tmp_path / "a.nc", tmp_path / "b.nc"], [tmp_path / q for q in MEASURES], **PLACE, **LEVELS,
+            radars=tmp_path / "radars.yaml",
+        )  # fmt: skip
+
+
 def test_the_graph_has_a_task_a_sweep_and_files_of_one_name_do_not_meet():
     """Two folders may hold files of one name."""
     graph = hail.graph(["a/x.nc", "b/x.nc", "c/y.nc"], **PLACE)
