@@ -14,7 +14,9 @@ from dynamo.errors import INTERRUPTED, InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from dynamo.archive.gaps import Account
+    from dynamo.archive.look import Looked
     from dynamo.archive.work import Ended
+    from dynamo.cli.archive_progress import ArchiveProgress
     from dynamo.engine.spawn import Spawned
     from dynamo.planning import Selection
 
@@ -40,12 +42,10 @@ def run_range(
 
     `spawned` is a worker process that was started before.
     """
-    from dynamo.archive.archive import archive
     from dynamo.archive.case import open_case
     from dynamo.archive.gaps import account
     from dynamo.archive.look import look
     from dynamo.cli.archive_progress import ArchiveProgress
-    from dynamo.journal import Workspace
 
     begin, end = _time("--from", first), _time("--to", last)
     if begin is not None and end is not None and begin > end:
@@ -53,32 +53,45 @@ def run_range(
     began = time.monotonic()
     case = open_case(path, params, inputs, selection)
     looked = look(case, begin, end, time.time())
-    workspace = Workspace.open(case.feed.workspace)
-    ended: list[Ended] = []
     progress = ArchiveProgress(len(looked.windows), quiet=quiet or as_json)
-
-    def known(found: Sequence[Ended], left: int) -> None:
-        ended.extend(found)
-        progress.begin(found, left)
-
-    def over(one: Ended) -> None:
-        ended.append(one)
-        progress.end(one)
-
-    broken: BaseException | None = None
-    try:
-        with progress.shown():
-            archive(
-                looked, workspace, known, over,
-                at_once=at_once, cores=cores, inline=inline, first=spawned,
-            )  # fmt: skip
-    except (KeyboardInterrupt, InfrastructureError) as error:
-        broken = error
+    ended, broken = _worked(looked, progress, at_once=at_once, cores=cores, inline=inline, first=spawned)
     found = account(looked, sorted(ended, key=lambda one: one.window.time))
     tells = case.feed.runfile.alerts is not None
     with suppress(BrokenPipeError):
         _tell(found, looked.range, time.monotonic() - began, tells=tells, as_json=as_json)
     return _code(found, broken)
+
+
+def _worked(
+    looked: Looked,
+    progress: ArchiveProgress,
+    *,
+    at_once: int | None,
+    cores: int | None,
+    inline: bool,
+    first: Spawned | None,
+) -> tuple[list[Ended], BaseException | None]:
+    """Run the windows; return how each ended that did, and what broke the work off, if anything."""
+    from dynamo.archive.archive import archive
+    from dynamo.journal import Workspace
+
+    ended: list[Ended] = []
+
+    def begin(found: Sequence[Ended], left: int) -> None:
+        ended.extend(found)
+        progress.begin(found, left)
+
+    def tell(one: Ended) -> None:
+        ended.append(one)
+        progress.end(one)
+
+    workspace = Workspace.open(looked.case.feed.workspace)
+    try:
+        with progress.shown():
+            archive(looked, workspace, begin, tell, at_once=at_once, cores=cores, inline=inline, first=first)
+    except (KeyboardInterrupt, InfrastructureError) as error:
+        return ended, error
+    return ended, None
 
 
 def _time(option: str, text: str | None) -> float | None:

@@ -120,46 +120,56 @@ def _show_feed(feed: str, said: Mapping[str, Any]) -> None:
 
 def _watched(workspace: Workspace) -> dict[str, Any]:
     """Return how each feed of the workspace stands, what waits to be delivered, and what troubles its watch."""
-    from datetime import UTC, datetime
-
     from dynamo.alerts.store import AlertStore
     from dynamo.delivery.failures import failing_channels
     from dynamo.triggers.sightings import Sightings
-    from dynamo.triggers.store import Store
-    from dynamo.watch.alone import troubles_of
     from dynamo.watch.closed import closed_channels
 
-    with Store(workspace.journal) as windows:
-        standing = windows.standing()
-    troubles = {feed: troubles_of(workspace.root, feed) for feed in standing}
-    # Of what was never run only what is watched now is of interest.
-    standing = {feed: states for feed, states in standing.items() if states or troubles[feed] is not None}
-    if not standing:
+    feeds = _feeds(workspace)
+    if not feeds:
         return {}
     with AlertStore(workspace.journal) as alerts:
         waiting = {queue.channel: queue.waiting for queue in alerts.queues()}
         dead = alerts.given_up()
         cycles = alerts.newest_cycles()
     with Sightings(workspace.journal) as sightings:
-        wakings = {feed: sightings.wakings(feed, _WAKINGS) for feed in standing}
+        wakings = {feed: sightings.wakings(feed, _WAKINGS) for feed in feeds}
     closed = {one.channel: str(one) for one in closed_channels(workspace.journal)}
     failing = {one.channel: _failing(one) for one, _ in failing_channels(workspace.journal)}
     return {
         feed: {
             "windows": {state: n for state, (n, _) in states.items()},
-            "newest_done": datetime.fromtimestamp(states["done"][1], UTC).isoformat().replace("+00:00", "Z")
-            if "done" in states
-            else None,
+            "newest_done": _iso(states["done"][1]) if "done" in states else None,
             "waiting": _own(feed, waiting),
             "closed": _own(feed, closed),
             "failing": _own(feed, failing),
             "dead": _own(feed, dead),
-            "troubles": troubles[feed],
+            "troubles": troubles,
             "wakings": [_woke(one) for one in wakings[feed]],
             "hazards": {one.hazard: _judged(one) for one in cycles if one.feed == feed},
         }
-        for feed, states in standing.items()
+        for feed, (states, troubles) in feeds.items()
     }
+
+
+def _feeds(workspace: Workspace) -> dict[str, tuple[Mapping[Any, tuple[int, float]], dict[str, str] | None]]:
+    """Return of each feed its windows by state, and the troubles of its watch: None where nobody watches it.
+
+    Of what was never run only what is watched now is of interest.
+    """
+    from dynamo.triggers.store import Store
+    from dynamo.watch.alone import troubles_of
+
+    with Store(workspace.journal) as windows:
+        standing = windows.standing()
+    found = {feed: (states, troubles_of(workspace.root, feed)) for feed, states in standing.items()}
+    return {feed: one for feed, one in found.items() if one[0] or one[1] is not None}
+
+
+def _iso(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _judged(one: CycleRecord) -> dict[str, Any]:
