@@ -76,7 +76,7 @@ def legend(grid: Input, image: Output, *, veiled: bool = False) -> None:
 def draw(grid: Input, figure: Output, *, levels: Sequence[float], title: str) -> None:
     """Draw the whole of a grid as a map for people, with outlines at `levels`, scale, legend, and what it is made of.
 
-    `title` stands above it, before the time.
+    `title` stands above it, before the time. Classes have colours, and no outlines.
     """
     from dynamo.radar.figure import write_contact_sheet
 

@@ -95,7 +95,7 @@ def write_contact_sheet(
         In time order, of one geometry and quantity. They are taken one at a time: of each, a byte a pixel and
         the outlines are held.
     levels
-        What is outlined, in the units of the grids; see `dynamo.radar.contour.contour`.
+        What is outlined, in the units of the grids; see `dynamo.radar.contour.contour`. Classes are not.
     motion
         Drawn as arrows on the first map.
     title
@@ -135,7 +135,8 @@ def write_contact_sheet(
 
 
 def _panel(grid: Grid, palette: Palette, levels: Sequence[float]) -> _Panel:
-    bands = contour(grid, levels, min_points=_POINTS) if levels else []
+    # a class has a colour of its own, and often few cells: outlines would bury what they are to show
+    bands = contour(grid, levels, min_points=_POINTS) if levels and not palette.names else []
     return _Panel(grid.time, grid.lead_minutes, paint(grid, palette, unseen=True), bands)
 
 

@@ -124,6 +124,18 @@ def test_a_map_for_people_shows_the_whole_grid_always(tmp_path):
     assert unknown.sum() == pytest.approx(3 / 50 * 6.0 * 110, abs=4)  # of a map that is 6 inches wide
 
 
+def test_no_outline_buries_what_a_class_is(tmp_path):
+    """Hail is often a few cells: all of its colour is seen."""
+    pixels = drawn(tmp_path)
+    hail = (pixels[:-250] == [0xE8, 0x55, 0x2D]).all(axis=-1) | (pixels[:-250] == [0x8B, 0x0F, 0x6B]).all(
+        axis=-1
+    )
+    a_cell = (6.0 * 110 / 50) ** 2 / np.cos(np.radians(33.3))  # in Mercator, of a map that is 6 inches wide
+    assert hail.sum() == pytest.approx(
+        np.count_nonzero(read_grid(tmp_path / "a.nc").values >= 4) * a_cell, rel=0.02
+    )
+
+
 def test_a_long_title_is_not_cut_off(tmp_path):
     """It is smaller."""
     assert (drawn(tmp_path, "Radial wind, very near to the ground, at")[:75, -30:] == 255).all()
