@@ -15,8 +15,12 @@ receiver=$!
 dynamo watch "$folder/alerts.yaml" &
 watch=$!
 trap 'kill "$watch" "$receiver" 2>/dev/null || true' EXIT
-python "$here/replay.py" "$folder/incoming" --every "$every"
-until grep -q " cancelled " "$folder/received.txt"; do sleep 1; done
+python "$here/replay.py" "$folder/incoming" --every "$every" --products "$folder/products"
+# The newest product is there before it is judged; then what was decided is delivered, and what came is printed.
+under_way() { dynamo status --workspace "$folder/.dynamo" | grep -E '^watched:.* (queued|running)|waiting for'; }
+while under_way >/dev/null; do kill -0 "$watch"; sleep 0.5; done
+told() { dynamo alerts list --workspace "$folder/.dynamo" --limit "$1"; }
+until [ "$(wc -l <"$folder/received.txt")" -ge "$(told 1000 | grep -c ' desk$')" ]; do sleep 0.5; done
 echo
 echo "What the receiver took and verified, of $(wc -l <"$folder/received.txt") alerts ($folder/received.txt):"
 # Frames of the past half hour pass in a minute: what many are told of was over by then. First what comes, or is there.
@@ -25,4 +29,4 @@ for kind in new updated cancelled; do
 done
 echo
 echo "\$ dynamo alerts list --workspace $folder/.dynamo"
-dynamo alerts list --workspace "$folder/.dynamo" --limit 10
+told 10

@@ -1,10 +1,11 @@
 """Let a storm that is over pass again: its frames appear one by one in a folder, as if they were measured now.
 
-    python replay.py incoming --every 1.5 --people people.geojson
+    python replay.py incoming --every 1.5 --products products
 
 Real frames over Dallas/Fort Worth (29 March 2017) where they are found, with the hospitals there; else the built-in
 storm, with made-up places. Times are moved so that the last frame is of now: what warns of a time that is long over
-is not sent to anybody.
+is not sent to anybody. With `--products` a frame waits until that before it was nowcast: on any machine the same is
+told.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from dynamo.radar.storm import storm
 SAMPLES = Path(os.environ.get("DYNAMO_SAMPLES", "../shared/data"))
 FRAMES = "grids/casa_dfw_merged_1min_40x400x400.nc"
 HOSPITALS = "casa/hospital_locations.geojson"
+HISTORY = 4  # frames that the first run needs, as alerts.yaml says
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("folder", type=Path, help="where the frames appear")
     words.add_argument("--every", type=float, default=1.5, help="seconds from one frame to the next")
+    words.add_argument("--products", type=Path, help="wait for the product of each frame in this folder")
     words.add_argument("--people", type=Path, help="only write who is to be told to this file")
     given = words.parse_args()
     real = (SAMPLES / FRAMES).is_file() and (SAMPLES / HOSPITALS).is_file()
@@ -38,9 +41,12 @@ def main() -> None:
     frames = read(SAMPLES / FRAMES) if real else storm("line", frames=40)
     later = datetime.now(UTC).replace(second=0, microsecond=0) - frames[-1].time
     given.folder.mkdir(parents=True, exist_ok=True)
-    for frame in frames:
-        show(frame.with_time(frame.time + later), given.folder)
+    for number, frame in enumerate(frames, start=1):
+        valid = frame.time + later
+        show(frame.with_time(valid), given.folder)
         time.sleep(given.every)
+        if given.products and number >= HISTORY:
+            wait_for(given.products / f"{valid:%Y%m%dT%H%M%SZ}")
 
 
 def show(frame: Grid, folder: Path) -> None:
@@ -49,6 +55,13 @@ def show(frame: Grid, folder: Path) -> None:
     part = folder / f".{file.name}.part"
     write_grid(part, frame)
     part.rename(file)
+
+
+def wait_for(product: Path) -> None:
+    """Wait until a product is there, for ten minutes at most: a run may fail, of which the watch tells."""
+    until = time.monotonic() + 600
+    while not product.exists() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def hospitals() -> str:

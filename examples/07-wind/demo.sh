@@ -16,12 +16,12 @@ receiver=$!
 dynamo watch "$folder/wind.yaml" &
 watch=$!
 trap 'kill "$watch" "$receiver" 2>/dev/null || true' EXIT
-python "$here/replay.py" "$folder/incoming" --every "$every"
-# The newest sweep is always run, whatever older ones were superseded; then all that was decided is delivered.
-newest=$(ls "$folder/incoming" | sed 's/.*tx-//' | sort | tail -n 1 | tr -dc 0-9)
-until ls "$folder/products" | tr -dc '0-9\n' | grep -q "$newest"; do sleep 0.5; done
+python "$here/replay.py" "$folder/incoming" --every "$every" --products "$folder/products"
+# The newest product is there before it is judged; then what was decided is delivered, and what came is printed.
+under_way() { dynamo status --workspace "$folder/.dynamo" | grep -E '^watched:.* (queued|running)|waiting for'; }
+while under_way >/dev/null; do kill -0 "$watch"; sleep 0.5; done
 told() { dynamo alerts list --workspace "$folder/.dynamo" --limit 1000; }
-until [ "$(wc -l <"$folder/received.txt")" -ge "$(told | wc -l)" ]; do sleep 0.5; done
+until [ "$(wc -l <"$folder/received.txt")" -ge "$(told | grep -c " desk$")" ]; do sleep 0.5; done
 echo
 echo "What the receiver took and verified ($folder/received.txt):"
 cat "$folder/received.txt"
