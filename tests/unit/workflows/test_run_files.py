@@ -34,6 +34,15 @@ def run(feed, **names):
     return window, {outcome for _, outcome in step.outcomes}
 
 
+@pytest.mark.parametrize("kind", ["yaml", "md"])
+def test_no_chain_writes_over_the_legend_of_another(kind):
+    """All are called legend.png, and their run files may lie in one folder, beside the nowcast's."""
+    chains = ("nowcast", "hail", "wind")
+    files = [CHAINS / name / (f"{name}.yaml" if kind == "yaml" else "README.md") for name in chains]
+    folders = [re.search(r'^products: "(.*)"$', file.read_text(), re.MULTILINE)[1] for file in files]
+    assert len(set(folders)) == len(chains)
+
+
 def test_files_of_one_time_are_all_used(feed):
     """Of two radars in the same second, of two stations in the same hour."""
     names = {"sweeps": SWEEPS} | ({"soundings": SOUNDINGS} if "soundings" in feed.globs else {})
