@@ -83,6 +83,17 @@ def test_where_the_beam_is_lost_nothing_detected_becomes_unknown():
     assert np.isnan(made.moments["reflectivity"][1:, 300:]).all()
 
 
+def test_behind_as_much_as_can_be_put_back_nothing_is_known():
+    """However sensitive the radar: what the beam lost beyond the cap, nobody knows."""
+    sweep, *_ = beam()
+    sweep.undetect[:, 300:] = True
+    path = propagation(sweep, PhaseLimits(), system=60.0)
+    assert path is not None
+    for cap, seen in ((5.0, False), (30.0, True)):
+        capped = Coefficients(alpha=0.28, beta=0.04, cap=cap, lost=60.0, unseen=20.0)
+        assert corrected(sweep, path.phase, capped).undetect[:, 300:].all() == seen
+
+
 @settings(deadline=None)  # the first call compiles
 @given(hnp.arrays(np.float32, (3, 40), elements=st.floats(-20, 200, width=32) | st.just(np.float32(np.nan))))
 def test_rising_phase_rises_and_is_never_negative(phase: np.ndarray):

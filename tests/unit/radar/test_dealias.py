@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dynamo.errors import DataError
 from dynamo.radar.dealias import dealias, despeckle
 from dynamo.radar.polar import Sweep
+from dynamo.radar.regions import join
 from dynamo.radar.specks import departures, support
 
 AZIMUTHS = np.arange(0.5, 360)
@@ -109,6 +110,37 @@ def test_an_echo_by_itself_goes_with_the_wind_of_the_others():
     truth[island] = alone[island]
     found = dealias(sweep_of(folded(truth, 12.0), 12.0)).moments["velocity"]
     np.testing.assert_allclose(found[island], truth[island], atol=0.01)
+
+
+def test_an_echo_between_two_folds_goes_to_that_nearer_to_no_wind():
+    """16 m/s where the others have 30, of a radar that folds at 12: not 40, though 40 is nearer to 30."""
+    truth = wind(30.0, 30.0, 90.0, 0.0, 0.0).copy()
+    truth[30:150] = np.nan
+    truth[85:95, 170:190] = 16.0
+    found = dealias(sweep_of(folded(truth, 12.0), 12.0)).moments["velocity"]
+    np.testing.assert_allclose(found[85:95, 170:190], 16.0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rays", "gates", "joined"), [(18, 0, True), (25, 0, False), (0, 55, True), (0, 70, False)]
+)
+def test_how_far_a_border_reaches(rays, gates, joined):
+    """Over 20 rays or 60 gates without an echo: further apart, 9 and 11 m/s are two components."""
+    v = np.full((120, 200), np.nan, "f4")
+    v[40, 40], v[40 + rays, 40 + gates] = 9.0, -9.0
+    component, folds = join(v, 10.0)
+    assert (component[40 + rays, 40 + gates] == component[40, 40]) == joined
+    assert folds[40 + rays, 40 + gates] - folds[40, 40] == joined
+
+
+def test_a_border_across_north_joins():
+    """Echo on both sides of it only, and a fold between: 9 and 11 m/s at a Nyquist velocity of 10."""
+    v = np.full((120, 30), np.nan, "f4")
+    v[110:] = 9.0
+    v[:10] = -9.0
+    component, folds = join(v, 10.0)
+    assert (component[110:] == component[0, 0]).all()
+    assert folds[0, 0] - folds[115, 0] == 1
 
 
 def test_one_side_of_the_circle_is_taken_for_the_weaker_wind():

@@ -116,10 +116,17 @@ def test_the_lowest_and_the_highest_beam_stand_for_as_much_outwards_as_inwards()
     assert weights[0, 0] == share[0, 0] == 0
 
 
+def test_a_beam_speaks_for_1500_m_on_each_side_at_most():
+    """Of two that lie 5 km apart neither has seen the middle."""
+    _, share = layers(np.array([4000.0, 9000.0])[:, None], (4000.0, 9000.0))
+    np.testing.assert_allclose(share[:, 0], [0.3, 0.3])
+
+
 def test_the_flux_rises_between_40_and_50_dbz_only():
     """Not rain, and not what is not known."""
     np.testing.assert_array_equal(energy_flux(np.array([[-32.0, 40.0], [np.nan, 39.9]])), np.zeros((2, 2)))
     assert energy_flux(45.0) == pytest.approx(5e-6 * 10**3.78 / 2)
+    assert energy_flux(40.5) == pytest.approx(5e-6 * 10 ** (0.084 * 40.5) / 20)
 
 
 def test_the_fits_of_2021_are_told_from_10_mm_on():
@@ -384,6 +391,10 @@ def test_the_band_is_that_of_the_wavelength_and_x_is_refused():
     at_s, at_c = (at(hail(of(wavelength), 4000.0, 7000.0), 40) for wavelength in (0.107, 0.055))
     assert at_c["shi"] / at_s["shi"] == pytest.approx(10 ** (0.084 * (0.113 * 60 - 3.929)), rel=1e-4)
     assert at_c["echo_top"] == at_s["echo_top"]
+    volume = through(middles(20), value=44.8)  # 45.9 dBZ, if it were of S band
+    faint = at(hail(of(0.055), 4000.0, 7000.0), 40)
+    assert faint["shi"] > 0
+    assert faint["echo_top"] == 0
     with pytest.raises(UserError, match="made is of X band, for which nobody has fitted hail sizes"):
         hail(of(0.032), 4000.0, 7000.0)
     for unknown in (None, 0.3, 0.008):

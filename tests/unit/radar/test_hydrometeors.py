@@ -66,6 +66,13 @@ def test_clear_cases_of_s_band(values: tuple[float, ...], name: str, hail_class:
     assert severity(number, gate(*values), S)[0, 0] == hail_class
 
 
+@pytest.mark.parametrize(("dbz", "hail_class"), [(47.5, 4), (48.5, 5)])
+def test_hail_is_large_from_21_db_above_rain(dbz: float, hail_class: int):
+    """At 0 dB rain reaches 27 dBZ."""
+    number = np.full((1, 1), 1 + [each.name for each in S.classes].index("hail"), "f4")
+    assert severity(number, gate(dbz, 0.0, 0.2, 0.98, -10), S)[0, 0] == hail_class
+
+
 def test_hail_above_rain_by_hand():
     """27 dBZ at 0 dB and below, 19 dBZ more a dB, 60 from 1.74 dB on."""
     z = np.full(5, 60, "f4")

@@ -76,6 +76,9 @@ def test_ground_that_stands_still_goes_but_rain_that_stands_still_stays():
     assert np.isfinite(
         clean(sweep(cross_correlation=0.98, **moments), Limits()).moments["reflectivity"]
     ).all()
+    for speed in (-9.0, 9.0):
+        moving = clean(sweep(cross_correlation=0.85, reflectivity=40, velocity=speed), Limits())
+        assert np.isfinite(moving.moments["reflectivity"]).all()
 
 
 def test_rain_of_low_signal_quality_stays_if_it_is_well_correlated():
@@ -131,6 +134,14 @@ def test_jumping_phase_is_no_weather():
     folding = np.linspace(350, 370, GATES) % 360
     cleaned = clean(sweep(reflectivity=30, differential_phase=folding), Limits())
     assert np.isfinite(cleaned.moments["reflectivity"]).all()
+
+
+def test_half_of_a_window_must_hold_a_phase():
+    """Of 9 gates 5; four tell no texture."""
+    for count, known in ((4, False), (5, True)):
+        phase = np.full((1, 30), np.nan, "f4")
+        phase[0, 10 : 10 + count] = 60.0
+        assert np.isfinite(phase_texture(phase, 4, 360.0)[0, 12]) == known
 
 
 @settings(deadline=None)  # the first call compiles

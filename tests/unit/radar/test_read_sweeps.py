@@ -176,12 +176,14 @@ def test_a_nexrad_volume_is_what_its_messages_say(samples: Path, name: str, cuts
         assert sweep.nyquist == pytest.approx(nyquist / 100)
         for code, moment in codes.items():
             if moment in sweep.moments:
-                values = 0
+                values = nothing = 0
                 for _, blocks in rays:
                     gates, first, step, size = struct.unpack_from(">HHH5xB", blocks[code], 8)
                     raw = np.frombuffer(blocks[code], f">u{size // 8}", gates, 28)
                     values += int((raw > 1).sum())
+                    nothing += int((raw == 0).sum())  # 1: range-folded, nobody knows
                 assert np.isfinite(sweep.moments[moment]).sum() == values
+                assert moment != "reflectivity" or sweep.undetect.sum() == nothing
                 assert (sweep.ranges[0], sweep.ranges[1]) == (first, first + step)
     assert sweeps[0].nyquist < 10 < sweeps[1].nyquist
     assert "velocity" not in sweeps[0].moments

@@ -159,6 +159,9 @@ def test_a_name_alone_is_not_enough():
         read_registry().of(a_sweep("L"))
     with pytest.raises(UserError, match=r"'NEXRAD' is of S band, its files say C band"):
         read_registry().of(a_sweep("ABCD", wavelength=0.055))
+    with pytest.raises(UserError, match=r"'Monte Lema' is 6 km away"):
+        read_registry().of(a_sweep("L", latitude=46.0948, longitude=8.8332))
+    assert read_registry().of(a_sweep("L", latitude=46.0768, longitude=8.8332)).name == "Monte Lema"  # 4 km
     there = a_sweep("L", latitude=46.04, longitude=8.83)
     assert read_registry().of(there).name == "Monte Lema"
     assert read_registry().of(replace(there, wavelength=0.055)).name == "Monte Lema"

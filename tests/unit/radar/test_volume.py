@@ -55,6 +55,12 @@ def test_the_newest_sweep_of_each_tilt_is_taken_whatever_the_order(given):
     assert two.elevations == (4.0,)
 
 
+def test_what_is_as_old_as_the_span_is_left_out():
+    """A scan that takes just as long as the span has each tilt once, and not the lowest twice."""
+    (volume,) = volumes([sweep(0.5, 0.0), sweep(1.5, 3.0), sweep(2.4, 6.0)], SPAN)
+    assert volume.elevations == (1.5, 2.4)
+
+
 def test_what_is_older_than_the_span_is_left_out_and_told_where_it_was_expected():
     """A radar that stopped in the middle of its scan."""
     late = scan()[:3] + scan(9.0)[:2]

@@ -127,7 +127,13 @@ def test_no_echo_is_not_no_wind():
 
 
 @pytest.mark.parametrize(
-    ("moment", "poor"), [("reflectivity", 4.9), ("cross_correlation", 0.79), ("signal_quality", 0.1)]
+    ("moment", "poor"),
+    [
+        ("reflectivity", 4.9),
+        ("cross_correlation", 0.79),
+        ("signal_quality", 0.1),
+        ("cross_correlation", np.nan),
+    ],
 )
 def test_gates_of_poor_quality_do_not_count(moment, poor):
     """Each demand takes gates away where the moment is there, and asks for nothing where it is not."""
@@ -151,6 +157,9 @@ def test_speeds_out_of_bounds_are_not_believed():
     assert np.isnan(speed[84:96, 104:116]).all()
     assert np.nanmax(speed) <= 30.1
     assert np.nanmin(speed) >= 5.0
+    v[80:100, 100:120] = -45.0
+    towards = wind_speed(sweep_of(v, nyquist=50.0)).moments["wind_speed"]
+    assert np.isnan(towards[84:96, 104:116]).all()
 
 
 def test_smoothing_is_a_mean_over_rays_and_metres():
