@@ -55,6 +55,8 @@ def measured(
     if len(names) != 1:
         raise UserError(f"the files of one volume are of several radars: {', '.join(names)}; say `volume`")
     radar, warning = registry.find(sweeps[0])
+    if radar.every is not None:  # what is older than a scan is of the one before, and would hide that a tilt was lost
+        span = min(span, timedelta(seconds=radar.every))
     found = volumes([radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations})
     if not found:
         raise DataError(f"no sweep of {names[0]} knows anything")
@@ -70,8 +72,9 @@ def measured(
     )
     told = replace(told, radar=radar.name)
     place = geometry or default_geometry([told])
+    age = (volume.time - min(sweep.time for sweep in volume.sweeps)).total_seconds()
     about = with_warnings(
-        {**told.attributes, **where.attributes()}, [warning, *warnings, _lacking(radar, volume)]
+        {**told.attributes, **where.attributes(), "span_s": age}, [warning, *warnings, _lacking(radar, volume)]
     )
     if nothing := unreached([told], geometry) or _uncovered(told, volume):
         about = with_warnings({**about, REASON: nothing}, [nothing])

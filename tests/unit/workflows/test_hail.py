@@ -307,6 +307,20 @@ def test_a_lost_sweep_is_told(samples, tmp_path):
     )
 
 
+def test_a_tilt_of_the_scan_before_does_not_stand_for_a_lost_one(samples, tmp_path):
+    """Whatever `span` is, where the registry knows how long a scan takes; and how old the oldest tilt is, is told."""
+    files = sorted((samples / "hail").glob("MLL*.nc"))
+    before = shutil.copy(files[7], tmp_path / "before.nc")
+    with netCDF4.Dataset(before, "r+") as sweep:
+        sweep["time"][:] -= 300
+    outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
+    measure([*files[:7], before, *files[8:]], outputs, **LEVELS, span=10.0)
+    about = read_grid(outputs[0]).attributes
+    assert "1 of 20 tilts of radar 'Monte Lema' are missing (5.5 degrees)" in about["warning"]
+    compose(outputs[:1], tmp_path / "mesh.nc")
+    assert 120 < read_grid(tmp_path / "mesh.nc").attributes["oldest_sweep_s"] < 300
+
+
 def test_one_sweep_alone_is_no_volume_and_says_so(samples, tmp_path):
     """Who forgets `volume` reads it in the product, and in the fault of the composite, which has nothing else."""
     outputs = [tmp_path / f"{quantity}.nc" for quantity in MEASURES]
