@@ -89,6 +89,7 @@ class Lookout(Awake):
         self._heard, self._quiet_since = -math.inf, time.monotonic()
         self._last = sightings.waking(feed.name)
         self._is_told = False
+        self._seen: Sighting | None = None  # the newest, certain or not
         self.now = Wakefulness(awake=True, cause="new")  # until it listens
 
     @property
@@ -122,7 +123,7 @@ class Lookout(Awake):
     @property
     def said(self) -> str:
         """Why it is awake or asleep."""
-        return _why(self.now, self._condition, self._hold)
+        return _why(self.now, self._seen, self._condition, self._hold)
 
     async def listen(self) -> None:
         """Look at runs that ended since the last time."""
@@ -158,7 +159,8 @@ class Lookout(Awake):
         self.now = wakefulness(known, self._hold, self._newest, now - self._quiet_since, wall)
         usual, raised = self._priorities
         self.priority = usual if raised is None or not self.now.awake else raised
-        self._tell(known[-1] if known else None, wall)
+        self._seen = known[-1] if known else None
+        self._tell(wall)
         return self.now
 
     def _known(self, until: float) -> list[Sighting]:
@@ -167,11 +169,11 @@ class Lookout(Awake):
         slept = self._sightings.asleep(self._condition.feed, known[-1].time if known else -math.inf)
         return known if slept is None or slept > until else [*known, Sighting(slept)]
 
-    def _tell(self, last: Sighting | None, wall: float) -> None:
-        """Say what it is, where that is new; `last` is the newest sighting."""
+    def _tell(self, wall: float) -> None:
+        """Say what it is, where that is new."""
         now, said = self.now, f"{self._head}: {self.said}"
         self._counts.mood = Mood(now.awake, said, now.heard.area if now.heard else None)
-        self._counts.trouble("when", _wrong(now, last, self._condition, self._hold))
+        self._counts.trouble("when", _wrong(now, self._seen, self._condition, self._hold))
         if self._last is not None and (self._last.awake, self._last.cause) == (now.awake, now.cause):
             if not self._is_told:  # the first of this process
                 log.info("%s%s", self._label, said)
@@ -207,13 +209,17 @@ def lookout(feed: Feed, workspace: Workspace, counts: Counts, label: str) -> Ite
         yield Lookout(feed, feed.when, workspace, sightings, counts, label)
 
 
-def _why(now: Wakefulness, condition: Condition, hold: float) -> str:
+def _why(now: Wakefulness, last: Sighting | None, condition: Condition, hold: float) -> str:
     other = condition.feed
     if now.cause == "new":
         return f"nothing was heard of {other} yet"
     if now.cause == "silent":
-        last = f", the last is of {_at(now.heard)}" if now.heard else ""
-        return f"nothing certain was heard of {other} for more than {format_seconds(hold)}{last}"
+        doubt = _doubt(now, last, condition)
+        if last is not None and now.heard is None:
+            return f"nothing certain was heard of {other} yet: {doubt}"
+        heard = f", the last is of {_at(now.heard)}" if now.heard else ""
+        said = f"nothing certain was heard of {other} for more than {format_seconds(hold)}{heard}"
+        return f"{said}; {doubt}" if doubt else said
     if now.held is not None:
         return f"{condition.words(now.held.area)} at {_at(now.held)}"
     there = f", but {format_km2(now.heard.area)}" if now.heard and now.heard.area else ""
@@ -222,13 +228,17 @@ def _why(now: Wakefulness, condition: Condition, hold: float) -> str:
 
 def _wrong(now: Wakefulness, last: Sighting | None, condition: Condition, hold: float) -> str:
     """Return what is wrong with what is heard, if anything."""
-    said = [_why(now, condition, hold)] if now.cause == "silent" else []
+    return _why(now, last, condition, hold) if now.cause == "silent" else _doubt(now, last, condition)
+
+
+def _doubt(now: Wakefulness, last: Sighting | None, condition: Condition) -> str:
+    """Return why the newest sighting says nothing, if that is so."""
     if last is not None and last.wrong:
-        said.append(f"a run of {condition.feed}, data of {_at(last)}, says nothing: {last.wrong}")
-    elif last is not None and now.heard is not None and last.time > now.heard.time:
+        return f"a run of {condition.feed}, data of {_at(last)}, says nothing: {last.wrong}"
+    if last is not None and (now.heard is None or last.time > now.heard.time):
         known = f"of {condition.feed} {last.known:.0%} of the field is known at {_at(last)}"
-        said.append(f"{known}: nothing counts as clear")
-    return "; ".join(said)
+        return f"{known}: nothing counts as clear"
+    return ""
 
 
 def _at(one: Sighting | None) -> str:

@@ -194,3 +194,17 @@ def test_a_price_lets_nothing_be_and_rises_with_the_weather(looked):
         heard(found, (2, 20))
         assert found.priority == 10
         assert counts.asleep == 0
+
+
+def test_a_misspelt_product_is_said_as_that_and_not_as_a_long_silence(looked, caplog):
+    """One run of the other is there, and says nothing: at once, and nothing was waited for."""
+    caplog.set_level(logging.INFO)
+    with looked() as (found, _, _, counts):
+        wrong = Sighting(BEGIN, wrong="run now-1 made no product like '*.geojson'; it made rain.nc")
+        found._sightings.add("hail.yaml", found._condition.digest, {"now-1": wrong}, time.time())
+        asyncio.run(found.listen())
+        yet = "nothing certain was heard of now.yaml yet: a run of now.yaml, data of 2017-03-29 07:30:00Z"
+        said = f"{yet}, says nothing: {wrong.wrong}"
+        assert caplog.messages == [f"awake: {said}"]
+        assert counts.troubles["when"] == said
+        assert "for more than" not in said
