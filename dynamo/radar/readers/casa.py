@@ -29,7 +29,7 @@ from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.casa_moments import measured, nyquist
 from dynamo.radar.readers.latlongrid import is_latlongrid, read_latlongrid
-from dynamo.radar.readers.polarfile import table, wavelength_of
+from dynamo.radar.readers.polarfile import VERTICAL, is_around, table, wavelength_of
 from dynamo.radar.readers.source import HDF5, attribute, hdf5_names, netcdf, numbers, wrong
 
 if TYPE_CHECKING:
@@ -110,6 +110,9 @@ def _placed(
     keep = np.abs(azimuths) <= FULL_TURN  # not a fill, nor NaN
     if not keep.any():
         raise wrong(path, "variable 'Azimuth' holds no angle")
+    elevations = numbers(path, dataset, "Elevation")[keep]
+    if not is_around(elevations):
+        raise wrong(path, VERTICAL)
     width, start = (_range(path, dataset, name, keep) for name in ("GateWidth", "StartRange"))
     times = numbers(path, dataset, "Time")[keep]
     if times.size == 0 or times.max() <= 0:
@@ -118,7 +121,7 @@ def _placed(
     return Sweep(
         azimuths=azimuths[keep],
         ranges=start + width * (np.arange(undetect.shape[-1]) + 0.5),
-        elevation=float(np.median(numbers(path, dataset, "Elevation")[keep])),
+        elevation=float(np.median(elevations)),
         moments={name: table(values, keep, values.shape[-1], np.nan) for name, values in moments.items()},
         undetect=table(undetect, keep, undetect.shape[-1], beyond=False),
         latitude=float(attribute(path, "the file", about, "Latitude")),

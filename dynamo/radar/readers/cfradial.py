@@ -27,7 +27,7 @@ from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.cfradial_fields import Field, fields_of
 from dynamo.radar.readers.cfradial_rays import Rays, rays_of
-from dynamo.radar.readers.polarfile import lowest, table
+from dynamo.radar.readers.polarfile import VERTICAL, lowest, table
 from dynamo.radar.readers.source import HDF5, hdf5_names, netcdf, wrong
 
 __all__ = ["reader"]
@@ -48,9 +48,7 @@ def _moments(path: Path, names: tuple[str, ...] | None, highest: float = math.in
     with netcdf(path) as dataset:
         parts = rays_of(path, dataset)
         if not parts:
-            raise wrong(
-                path, "holds only scans through the vertical (RHI) or of the sun, no sweep around the radar"
-            )
+            raise wrong(path, VERTICAL)
         low = [rays for rays in parts if rays.elevation <= highest]
         fields = fields_of(path, low, names, others=[rays for rays in parts if rays not in low])
         sweeps = (_sweep(path, rays, moments) for rays, moments in zip(low, fields, strict=True))

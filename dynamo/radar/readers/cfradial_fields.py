@@ -95,7 +95,7 @@ def _decoded(path: Path, rays: Rays, variable: Any, stored: dict[int, NDArray[An
     size = raw.dtype.itemsize
     unsigned = raw.dtype.kind == "i" and text(said.get("_Unsigned", "")).lower() == "true"
     if unsigned:  # NetCDF-3 has no such numbers
-        raw = raw.view(f"u{size}")
+        raw = raw.view(raw.dtype.str.replace("i", "u"))
 
     def codes(*names: str) -> list[float]:
         found = [float(code) for name in names if name in said for code in np.ravel(said[name])]

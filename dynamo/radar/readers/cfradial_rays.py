@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamo.radar.readers.polarfile import usual, wavelength_of
+from dynamo.radar.readers.polarfile import is_around, usual, wavelength_of
 from dynamo.radar.readers.source import numbers, text, wrong
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Rays", "rays_of"]
 
 NOT_AROUND = ("rhi", "elevation_surveillance", "sun", "idle", "calibration")
-LEVEL = 3.0  # degrees: rays of a turn do not differ more in elevation, but for a few
 KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")
 NAMELESS = ("none", "unknown", "n/a", "nan", "missing")
 
@@ -80,8 +79,9 @@ class Rays:
         if fixed is None:
             return measured
         angles = np.ravel(np.asarray(fixed[...], dtype="f8"))
-        ordered = angles[self.number] if self.number < angles.size and self.scope is self.root else angles[0]
-        return float(ordered) if abs(ordered - measured) < 1 else measured
+        if angles.size > 1:  # one a sweep
+            angles = angles[self.number :]
+        return float(angles[0]) if angles.size and abs(angles[0] - measured) < 1 else measured
 
     def ranges(self, path: Path, ngates: int) -> NDArray[np.float64]:
         """Return the ranges of the gates' centres in m."""
@@ -184,7 +184,8 @@ def rays_of(path: Path, dataset: netCDF4.Dataset) -> list[Rays]:
         if "antenna_transition" in scope.variables:
             moving = numbers(path, scope, "antenna_transition")[part] == 1
             keep &= ~moving if not moving.all() else True
-        if keep.sum() >= 2 and _is_around(_mode(scope, number), elevations[keep]):
+        vertical = any(word in _mode(scope, number) for word in NOT_AROUND)
+        if keep.sum() >= 2 and not vertical and is_around(elevations[keep]):
             found.append(Rays(dataset, scope, part, number, azimuths, elevations, keep))
     return found
 
@@ -193,8 +194,10 @@ def _parts(path: Path, dataset: netCDF4.Dataset) -> Iterator[tuple[int, Any, sli
     """Yield for each sweep its number, what holds its variables, and which rays of it."""
     groups = [g for n, g in dataset.groups.items() if n.startswith("sweep") and "azimuth" in g.variables]
     if groups:
+        named = _names(dataset.variables.get("sweep_group_name"))
         for number, group in enumerate(groups):
-            yield number, group, slice(0, group.variables["azimuth"].size)
+            at = named.index(group.name) if group.name in named else number
+            yield at, group, slice(0, group.variables["azimuth"].size)
         return
     total = numbers(path, dataset, "azimuth").size
     if "sweep_start_ray_index" not in dataset.variables:
@@ -208,6 +211,15 @@ def _parts(path: Path, dataset: netCDF4.Dataset) -> Iterator[tuple[int, Any, sli
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if end > start:
             yield number, dataset, slice(int(start), int(end) + 1)
+
+
+def _names(variable: Any) -> list[str]:
+    """Return the texts of a variable: strings, or rows of characters; none where it is not there."""
+    if variable is None:
+        return []
+    values = np.asarray(variable[...])
+    rows = values if values.dtype.kind == "S" and values.ndim == 2 else np.ravel(values)
+    return [text(b"".join(row) if isinstance(row, np.ndarray) else row) for row in rows]
 
 
 def _angles(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -229,17 +241,6 @@ def _mode(scope: Any, number: int) -> str:
     if modes.ndim == 1 and modes.dtype.kind in "OU" and number < modes.size:
         return text(modes[number]).lower()
     return text(modes[()] if modes.ndim == 0 else b"".join(modes.astype("S1"))).lower()
-
-
-def _is_around(mode: str, elevations: NDArray[np.float64]) -> bool:
-    """Return whether rays of one sweep go around the radar, and not through the vertical or after the sun."""
-    if any(word in mode for word in NOT_AROUND):
-        return False
-    known = elevations[np.isfinite(elevations)]
-    if not known.size:
-        return False
-    low, high = np.percentile(known, [10, 90])
-    return bool(high - low <= LEVEL)
 
 
 def _stamp(path: Path, value: float, units: str) -> datetime:

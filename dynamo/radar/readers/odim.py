@@ -20,6 +20,7 @@ import numpy as np
 
 from dynamo.radar.grid import Geometry, Grid
 from dynamo.radar.readers import Reader
+from dynamo.radar.readers.odimpolar import POLAR
 from dynamo.radar.readers.source import HDF5, attribute, hdf5, hdf5_names, text, wrong
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ __all__ = ["reader"]
 # ODIM's names, the preferred one first
 REFLECTIVITY = ("DBZH", "DBZV", "TH", "TV", "DBZ")
 RAIN_RATE = ("RATE",)
-POLAR = ("SCAN", "PVOL", "CVOL")  # what `odimpolar` reads
 
 
 def _sniff(path: Path, head: bytes) -> bool:

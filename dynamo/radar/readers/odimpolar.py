@@ -1,11 +1,12 @@
-"""ODIM HDF5 sweeps and volumes of one radar (objects SCAN, PVOL and CVOL), as many weather services send them.
+"""ODIM HDF5 sweeps and volumes of one radar (objects SCAN, AZIM, PVOL and CVOL), as many weather services send them.
 
 Format: Michelson et al., EUMETNET OPERA weather radar information model for implementation with the HDF5 file
 format, versions 2.0 to 2.4. The first gate begins at ``where/rstart``, which is in km up to version 2.3 and in m
 from 2.4 on; which of the two was read is in the attribute ``rstart`` of each sweep (docs/decisions/0029). Ray ``i``
-of ``n`` is centred on ``how/astart + (i + 0.5) 360/n`` degrees, ``astart`` being 0 where it is not said, or in the
-middle between ``how/startazA`` and ``how/stopazA``. Rays are stored from north on: ``where/a1gate`` tells which was
-measured first, and moves none. The Nyquist velocity is ``how/NI``.
+of ``n`` is centred on ``how/astart + (i + 0.5) 360/n`` degrees, ``astart`` being 0 where it is not said; in the
+middle between ``how/startazA`` and ``how/stopazA``; or, of a sector, evenly from ``where/startaz`` to
+``where/stopaz``, clockwise. Rays are stored from north on: ``where/a1gate`` tells which was measured first, and moves
+none. The Nyquist velocity is ``how/NI``. Scans through the vertical (ELEV, or ``how/elangles`` that rise) are left out.
 
 ``undetect`` is where the radar looked and found nothing, ``nodata`` is a gate without a value. Where one code
 stands for both, it is nothing detected: a radar looks at every gate of its own sweep, unlike a composite.
@@ -27,7 +28,7 @@ from dynamo.radar.polar import Sweep, default_geometry, to_grid
 from dynamo.radar.readers import Reader
 from dynamo.radar.readers.moment_names import chosen
 from dynamo.radar.readers.packed import is_code, unpack
-from dynamo.radar.readers.polarfile import lowest, table, usual, wavelength_of
+from dynamo.radar.readers.polarfile import VERTICAL, is_around, lowest, table, usual, wavelength_of
 from dynamo.radar.readers.source import HDF5, attribute, hdf5, hdf5_names, text, wrong
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reader"]
 
-POLAR = ("SCAN", "PVOL", "CVOL")
+POLAR = ("SCAN", "PVOL", "CVOL", "AZIM", "ELEV")
 PARTS = ("where", "how", "what")
 FURTHEST_START = 30_000.0  # m: no radar is blind that far
 
@@ -58,8 +59,17 @@ def _moments(path: Path, names: tuple[str, ...] | None, highest: float = math.in
         if not datasets:
             raise wrong(path, "holds no group 'dataset1'")
         common = {part: _attributes(file, part) for part in PARTS}
-        found = (_sweep(path, file[name], common, _version(file), names, highest) for name in datasets)
+        around = [name for name in datasets if kind != "ELEV" and _is_around(file[name], common["how"])]
+        if not around:
+            raise wrong(path, VERTICAL)
+        found = (_sweep(path, file[name], common, _version(file), names, highest) for name in around)
         return [sweep for sweep in found if sweep is not None]
+
+
+def _is_around(group: h5py.Group, common: dict[str, Any]) -> bool:
+    """Return whether a sweep goes around the radar, as far as its rays tell their elevations."""
+    angles = np.ravel((common | _attributes(group, "how")).get("elangles", ()))
+    return angles.dtype.kind not in "uif" or angles.size < 2 or is_around(angles)
 
 
 def _sweep(
@@ -83,7 +93,7 @@ def _sweep(
         return None
     nothing = read["reflectivity"][1] if "reflectivity" in read else np.zeros((nrays, 0), bool)
     how |= _attributes(fields.get("velocity", next(iter(fields.values()))), "how")
-    keep, azimuths = _azimuths(how, nrays)
+    keep, azimuths = _azimuths(where, how, nrays)
     ranges, rstart = _ranges(path, dataset, where, version, ngates)
     return Sweep(
         azimuths=azimuths[keep],
@@ -189,7 +199,9 @@ def _start(rstart: float, version: tuple[int, int]) -> tuple[float, str]:
     return rstart * 1000, f"{rstart:g} km, as {said} has it"
 
 
-def _azimuths(how: dict[str, Any], nrays: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _azimuths(
+    where: Mapping[str, Any], how: Mapping[str, Any], nrays: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return which rays have an azimuth, and the azimuths of the middle of all, degrees."""
     first, last = (np.ravel(how.get(name, ())) for name in ("startazA", "stopazA"))
     if first.size == last.size == nrays and first.dtype.kind in "uif":
@@ -197,8 +209,11 @@ def _azimuths(how: dict[str, Any], nrays: int) -> tuple[NDArray[np.bool_], NDArr
         turned = (last.astype("f8") - first + 180) % 360 - 180
         middle = (first + turned / 2) % 360
         return np.isfinite(middle), middle
-    offset = usual(how.get("astart"), positive=False) or 0.0
-    centred = (offset + (np.arange(nrays) + 0.5) * 360 / nrays) % 360
+    begin, end = (usual(where.get(name), positive=False) for name in ("startaz", "stopaz"))
+    if begin is None or end is None:
+        begin = end = usual(how.get("astart"), positive=False) or 0.0
+    width = (end - begin) % 360 or 360
+    centred = (begin + (np.arange(nrays) + 0.5) * width / nrays) % 360
     return np.ones(nrays, bool), centred
 
 

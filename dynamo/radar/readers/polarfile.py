@@ -13,9 +13,13 @@ from dynamo.radar.readers.packed import UNWRITTEN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["lowest", "table", "usual", "wavelength_of"]
+__all__ = ["VERTICAL", "is_around", "lowest", "table", "usual", "wavelength_of"]
+
+#: What is said of a file of which `is_around` leaves nothing.
+VERTICAL = "holds only scans through the vertical (RHI) or of the sun, no sweep around the radar"
 
 LIGHT = 299_792_458.0  # m/s
+LEVEL = 3.0  # degrees: rays of a turn do not differ more in elevation, but for a few
 RADAR_FREQUENCIES = (1e9, 1e11)  # Hz
 
 
@@ -36,6 +40,15 @@ def wavelength_of(frequency: Any) -> float | None:
     hertz = usual(frequency)
     least, most = RADAR_FREQUENCIES
     return LIGHT / hertz if hertz is not None and least <= hertz <= most else None
+
+
+def is_around(elevations: NDArray[np.floating]) -> bool:
+    """Return whether rays of these elevations, degrees, go around the radar, and not through the vertical."""
+    known = elevations[np.abs(elevations) <= 360]
+    if not known.size:
+        return False
+    low, high = np.percentile(known, [10, 90])
+    return bool(high - low <= LEVEL)
 
 
 def table(array: NDArray[Any], keep: NDArray[np.bool_], ngates: int, beyond: float) -> NDArray[Any]:

@@ -174,6 +174,21 @@ def test_bytes_that_stand_for_unsigned_ones(tmp_path: Path):
     assert sweep.undetect.sum() == sweep.undetect[0, 2] == 1
 
 
+@pytest.mark.parametrize(("kind", "order"), [("<i2", "little"), (">i2", "big")])
+def test_unsigned_numbers_of_either_end_first(tmp_path: Path, kind: str, order):
+    """The bytes are as the file says: 20 dBZ stay 20 dBZ."""
+    raw = np.array([[104, -2, 104], [104, 104, -1]], kind)
+    path = cfradial(tmp_path / "u.nc", [{"fields": {"DBZ": raw.astype("i2")}}], fill=-1)
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameVariable("DBZ", "old")
+        variable = file.createVariable("DBZ", kind, ("time", "range"), fill_value=-1, endian=order)
+        variable.set_auto_maskandscale(False)
+        variable.setncatts({"_Unsigned": "true", "scale_factor": 0.5, "add_offset": -32.0})
+        variable[...] = raw
+    (sweep,) = read_sweeps(path, moments=["reflectivity"])
+    np.testing.assert_array_equal(sweep.moments["reflectivity"], [[20, 32735, 20], [20, 20, NAN]])
+
+
 def test_what_a_fill_means(tmp_path: Path):
     """A fill is undetect; with ``_Undetect`` that is, and the fill is missing; NaN is missing unless it is the fill."""
     values = np.array([[10, -9999, NAN], [9.97e36, -32, 5]], "f4")
@@ -376,6 +391,30 @@ def test_groups_of_cfradial_2(tmp_path: Path):
     np.testing.assert_array_equal(second.moments["differential_reflectivity"], numbers(4, 3))
 
 
+@pytest.mark.parametrize("listed", [("sweep_0001", "sweep_0000"), ("", "")])
+def test_the_angles_of_cfradial_2_in_the_root(tmp_path: Path, listed: tuple[str, ...]):
+    """One a sweep, in the order of ``sweep_group_name`` where it lists them, else in that of the groups."""
+    path = tmp_path / "two.nc"
+    angles = [0.5, 1.3][:: -1 if listed[0] else 1]
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("sweep", 2)
+        file.createVariable("sweep_group_name", str, ("sweep",))[...] = np.array(listed, object)
+        file.Conventions = "CF/Radial-2.0"
+        file.createVariable("sweep_fixed_angle", "f8", ("sweep",))[...] = angles
+        for name in ("latitude", "longitude"):
+            file.createVariable(name, "f8", ())[...] = 8.0
+        for number, measured in enumerate((0.53, 1.27)):
+            group = file.createGroup(f"sweep_{number:04d}")
+            group.createDimension("azimuth", 4)
+            group.createDimension("range", 3)
+            for name, values in (("azimuth", [0, 90, 180, 270]), ("elevation", measured), ("time", 0)):
+                group.createVariable(name, "f8", ("azimuth",))[...] = values
+            group["time"].units = "seconds since 2024-06-01T12:00:00Z"
+            group.createVariable("range", "f8", ("range",))[...] = [100, 200, 300]
+            group.createVariable("DBZ", "f4", ("azimuth", "range"))[...] = numbers(4, 3)
+    assert [sweep.elevation for sweep in read_sweeps(path)] == [0.5, 1.3]
+
+
 def odim(path: Path, sweeps: list[dict], *, version: str = "H5rad 2.2", kind: str = "PVOL", **about) -> Path:
     """Store sweeps of ``data`` (quantity to raw values and attributes), with what else is said of each, as ODIM."""
     with h5py.File(path, "w") as file:
@@ -481,6 +520,37 @@ def test_where_the_rays_of_odim_look(tmp_path: Path):
     np.testing.assert_array_equal(told.azimuths, [0, 1, 9.5])
     np.testing.assert_array_equal(lost.azimuths, [5.5, 7.5])
     np.testing.assert_array_equal(lost.moments["reflectivity"], plain.moments["reflectivity"][[0, 2]])
+
+
+def test_a_sector_of_odim_stays_a_sector(tmp_path: Path):
+    """Also over north; to 360 degrees it is a turn."""
+    data = {"DBZH": (BYTES, SAID)}
+    said = [
+        {"startaz": 30.0, "stopaz": 90.0},
+        {"startaz": 330.0, "stopaz": 30.0},
+        {"startaz": 0.0, "stopaz": 360.0},
+    ]
+    for kind in ("AZIM", "SCAN"):
+        path = odim(tmp_path / f"{kind}.h5", [{"data": data, "where": where} for where in said], kind=kind)
+        east, north, turn = read_sweeps(path)
+        np.testing.assert_allclose(east.azimuths, [40, 60, 80])
+        np.testing.assert_allclose(north.azimuths, [340, 0, 20])
+        np.testing.assert_allclose(turn.azimuths, [60, 180, 300])
+
+
+def test_scans_of_odim_through_the_vertical_are_left_out(tmp_path: Path):
+    """They would fill a circle: a file of nothing else is refused, whatever object it says that it is."""
+    data = {"DBZH": (np.tile(BYTES, (4, 1)), SAID)}
+    rhi = {
+        "data": data,
+        "how": {"elangles": np.linspace(0.5, 60, 12), "startazA": [120.0] * 12, "stopazA": [121.0] * 12},
+    }
+    plain = {"data": data, "how": {"elangles": np.linspace(0.95, 1.05, 12)}}
+    (sweep,) = read_sweeps(odim(tmp_path / "v.h5", [rhi, plain]))
+    assert sweep.azimuths.size == 12
+    for sweeps, kind in (([rhi], "SCAN"), ([plain], "ELEV")):
+        with pytest.raises(DataError, match="holds only scans through the vertical"):
+            read_sweeps(odim(tmp_path / "r.h5", sweeps, kind=kind))
 
 
 def test_what_is_not_asked_for_is_not_touched(tmp_path: Path):

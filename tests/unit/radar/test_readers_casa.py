@@ -140,6 +140,16 @@ def test_what_does_not_fit_is_named(samples: Path, tmp_path: Path, change, said:
         read(path)
 
 
+def test_a_scan_through_the_vertical_is_refused(samples: Path, tmp_path: Path):
+    """As a sweep it would fill the circle with what is above one line."""
+    path = copy_sweep(samples, tmp_path / "rhi.nc")
+    with netCDF4.Dataset(path, "r+") as raw:
+        raw["Azimuth"][:] = 120.0
+        raw["Elevation"][:] = np.linspace(0, 60, raw["Elevation"].size)
+    with pytest.raises(DataError, match=r"rhi\.nc: holds only scans through the vertical"):
+        read(path)
+
+
 def test_a_sweep_without_any_value_is_legal(samples: Path, tmp_path: Path):
     """All NaN: every cell in range is missing."""
     path = copy_sweep(samples, tmp_path / "sweep.nc")
