@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from dynamo.runfile.draft import Draft, read
 from dynamo.runfile.inputs import beside
 from dynamo.runfile.params import read_params
 from dynamo.runfile.paths import under
+from dynamo.runfile.preparation import prepare
 from dynamo.runfile.values import At
 from dynamo.runfile.when import WhenRule
 from dynamo.runfile.workflow import load_workflow
@@ -97,11 +100,17 @@ def _draft(path: Path) -> Draft | None:
 
 
 def check_products(draft: Draft, condition: Condition | None) -> list[tuple[At, str]]:
-    """Add that no polygon of the other reaches the level, by the parameters of its workflow; return what to know."""
+    """Add that no polygon of the other reaches the level, by its parameters; return what to know of its products."""
     rule = draft.runfile.trigger.when if draft.runfile and draft.runfile.trigger else None
     if rule is None or condition is None:
         return []
-    levels, least = _levels(under(draft.path.parent, rule.run)), condition.least.level
+    path, notes = under(draft.path.parent, rule.run), list[tuple[At, str]]()
+    names = _makes(path)
+    if names and not any(fnmatchcase(name, rule.product) for name in names):
+        like = get_close_matches(rule.product, names, 1, 0.0)[0]
+        said = f"product: with the files that are there {rule.run} makes nothing like {rule.product!r}, but {like}"
+        notes.append(((*_AT, "product"), said))
+    levels, least = _levels(path), condition.least.level
     told = ", ".join(f"{level:g}" for level in levels)
     if levels and least > max(levels):
         draft.tell(
@@ -109,8 +118,9 @@ def check_products(draft: Draft, condition: Condition | None) -> list[tuple[At, 
         )
     elif levels and least not in levels:
         counts = min(level for level in levels if level >= least)
-        return [((*_AT, "level"), f"level: {rule.run} has polygons of {told}; those of {counts:g} count")]
-    return []
+        said = f"level: {rule.run} has polygons of {told}; those of {counts:g} count"
+        notes.append(((*_AT, "level"), said))
+    return notes
 
 
 def misfit(workspace: Workspace, condition: Condition | None) -> tuple[At, str, bool] | None:
@@ -126,6 +136,17 @@ def misfit(workspace: Workspace, condition: Condition | None) -> tuple[At, str, 
             except UnfitError as error:
                 return (*_AT, error.key), f"{error.key}: {error.message}", error.lasting
     return None
+
+
+def _makes(path: Path) -> list[str]:
+    """Return the names of what a run file makes of the files that are there; none where that cannot be known."""
+    try:
+        tasks = prepare(path).graph.tasks.values()
+    except DynamoError:
+        return []
+    if any(task.kind == "expand" for task in tasks):
+        return []  # it makes more
+    return [name for task in tasks for name in task.output_names]
 
 
 def _levels(path: Path) -> list[float]:

@@ -169,6 +169,17 @@ def test_a_level_between_those_of_the_polygons_is_noted(folder, capsys):
     assert "hail.yaml:7:12: level: nowcast.yaml has polygons of 35, 45, 55; those of 45 count" in said
 
 
+def test_a_product_that_the_other_does_not_make_is_noted(folder, capsys):
+    """Before it ever ran; where it has no files yet, nobody knows."""
+    misspelt = TEXT.replace("polygons_*", "polygon_*")
+    said = checked(folder, capsys, misspelt)[1]
+    note = "hail.yaml:6:14: product: with the files that are there nowcast.yaml makes nothing like "
+    assert f"{note}'polygon_*.geojson', but polygons_00.geojson" in said
+    assert "makes nothing like" not in checked(folder, capsys)[1]
+    (folder / "nowcast.yaml").write_text(OTHER.replace("in/", "none/"))
+    assert "makes nothing like" not in checked(folder, capsys, misspelt)[1]
+
+
 def test_places_may_be_points_of_a_file(folder):
     """One or several of a feature; all else is told with its place."""
     points = [
