@@ -141,7 +141,7 @@ def test_a_job_that_ended_without_a_word_is_run_again(pool):
     assert told.attempts[-1] == "ok"
 
 
-def test_a_startd_that_is_killed_costs_its_job_in_flight_at_most(pool, until, under_way):
+def test_a_startd_that_is_killed_costs_its_job_in_flight_at_most(pool, until, short_lease, under_way):
     """What ran on that machine is run again; what was done is not."""
     first = under_way.case.product("first.txt")
     pool.kill("worker-1", "condor_startd")
