@@ -115,7 +115,7 @@ class Network:
             (folder / f"{name}.yaml").write_text(text)
         (folder / "radars.yaml").write_text(
             "radars:\n"
-            + "".join(f"  {radar}: {{band: X, beam_width: 1.8, nyquist: 65}}\n" for radar in PLACES)
+            + "".join(f"  {radar}: {{band: X, nyquist: 65}}\n" for radar in PLACES)
         )
         self.raw = {
             radar: [gzip.decompress(p.read_bytes()) for p in sorted((SAMPLES / "casa").glob(f"{radar}*.gz"))]

@@ -18,6 +18,7 @@ import numpy as np
 from dynamo.errors import DataError, UserError, nearest
 from dynamo.radar.columns import Columns, columns
 from dynamo.radar.polar import Sweep
+from dynamo.radar.registry import band_of
 from dynamo.radar.turn import spacing
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from dynamo.radar.volume import Volume
 
-__all__ = ["FITS", "REACH", "band_of", "hail", "mesh", "poh", "posh"]
+__all__ = ["FITS", "REACH", "hail", "mesh", "poh", "posh"]
 
 #: Names of fits of the size, and their ``a`` and ``b`` in ``mm = a * shi ** b``: of Witt et al. 1998, and of the 75th
 #: and 95th percentiles of the reports of Murillo and Homeyer 2021.
@@ -36,8 +37,6 @@ REACH = (5_000.0, 150_000.0)
 _LEAST = 10.0
 # Band to factor and summand that make dBZ those of S band (Brook et al. 2023).
 _TO_S_BAND = {"S": (1.0, 0.0), "C": (1.113, -3.929)}
-# Wavelengths in m below which a radar is of that band (IEEE 521).
-_BANDS = ((0.025, ""), (0.0375, "X"), (0.075, "C"), (0.150, "S"))
 
 
 def hail(
@@ -86,7 +85,7 @@ def hail(
         The band is X or not known, or no sweep reaches into `reach`.
     """
     lowest = volume.sweeps[0]
-    band = band_of(lowest) if band is None else band
+    band = (band_of(lowest) or "") if band is None else band
     if band not in _TO_S_BAND:
         raise DataError(_no_size(volume.radar, band))
     if fit not in FITS:
@@ -117,13 +116,6 @@ def hail(
         attributes=_told(volume, levels, band, fit),
         wavelength=lowest.wavelength,
     )
-
-
-def band_of(sweep: Sweep) -> str:
-    """Return the band of a sweep's radar by its wavelength: ``"S"``, ``"C"``, ``"X"``, or empty if not known."""
-    if sweep.wavelength is None:
-        return ""
-    return next((band for below, band in _BANDS if sweep.wavelength < below), "")
 
 
 def mesh(shi: NDArray[np.floating], fit: str = "witt1998") -> NDArray[np.float64]:

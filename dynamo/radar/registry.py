@@ -1,4 +1,4 @@
-"""The radars that are known: band, beam, calibration, and what their files do not say.
+"""The radars that are known: band, calibration, and what their files do not say.
 
 A `Registry` is read from YAML (`radars.yaml`, and a file of the user's own); `Registry.of` finds the radar of a
 sweep by the name that its file gives. A name alone may be that of another radar elsewhere: an entry is taken only
@@ -31,7 +31,6 @@ Band = Literal["S", "C", "X"]
 BANDS: dict[Band, tuple[float, float]] = {"S": (0.075, 0.15), "C": (0.0375, 0.075), "X": (0.025, 0.0375)}
 SAME_SITE = 5.0  # km
 KM_PER_DEGREE = 111.2
-TYPICAL = 1.0  # degrees: the beam of a weather radar of which nothing is known
 
 
 class UnknownRadarError(UserError):
@@ -58,8 +57,6 @@ class Radar:
         Its name.
     band
         S, C or X.
-    beam_width
-        Between the half-power points, degrees.
     names
         What its files call it; ``*``, ``?`` and ``[A-Z]`` stand for others, as in names of files.
     site
@@ -82,7 +79,6 @@ class Radar:
 
     name: str
     band: Band
-    beam_width: float
     names: tuple[str, ...] = ()
     site: tuple[float, float] | None = None
     reflectivity_offset: float = 0.0
@@ -170,7 +166,7 @@ class Registry:
             if (band := band_of(sweep)) is None:
                 raise
             warning = error.warning(f"as of {band} band, as its files say")
-        return Radar(sweep.radar, band, TYPICAL), warning
+        return Radar(sweep.radar, band), warning
 
 
 def band_of(sweep: Sweep) -> Band | None:
@@ -195,7 +191,7 @@ def _unknown(sweep: Sweep, reasons: str, known: Iterable[Radar]) -> str:
     band = f"{said}  # as its files say" if said else "S  # or C, or X"
     return (
         f"the radar {sweep.radar!r} is not in the registry of radars{hint}; write it into a YAML file of your own:\n"
-        f"radars:\n  {name}:\n    band: {band}\n    beam_width: 1.0  # degrees, of its antenna\n"
+        f"radars:\n  {name}:\n    band: {band}\n"
         f"    site: [{sweep.latitude:.4f}, {sweep.longitude:.4f}]\n"
     )
 

@@ -90,9 +90,8 @@ def _mapping(node: Node, file: str, what: str, allowed: set[str] | None = None) 
 def _radar(name: str, node: Node, file: str) -> Radar:
     what = f"radar {name!r}"
     keys = _mapping(node, file, what, {*READ, "calibration"})
-    for needed in ("band", "beam_width"):
-        if needed not in keys:
-            _fail(node, file, f"{what} has no {needed!r}")
+    if "band" not in keys:
+        _fail(node, file, f"{what} has no 'band'")
     values: dict[str, Any] = {
         key: READ[key](value, file, f"{key} of {what}") for key, value in keys.items() if key in READ
     }
@@ -175,7 +174,6 @@ def _elevations(node: Node, file: str, what: str) -> tuple[float, ...]:
 
 READ: Mapping[str, Callable[[Node, str, str], Any]] = {
     "band": _band,
-    "beam_width": partial(_number, low=0.1, high=10, unit="degrees"),
     "names": _names,
     "site": _site,
     "system_phase": partial(_number, low=-360, high=360, unit="degrees"),

@@ -59,7 +59,7 @@ def checked(capsys, path):
 @pytest.mark.parametrize("arrived", [False, True])
 def test_a_wrong_registry_is_a_fault(written, capsys, flow, arrived):
     """At its place in the registry; a watch does not start with it."""
-    path = written(flow, radars="radars:\n  a: {band: Q, beam_width: 1}\n", arrived=arrived)
+    path = written(flow, radars="radars:\n  a: {band: Q}\n", arrived=arrived)
     code, _, err = checked(capsys, path)
     assert code == 2
     assert f"{path.parent / 'radars.yaml'}:2:" in err

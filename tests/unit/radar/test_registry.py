@@ -63,15 +63,15 @@ def test_a_file_of_one_s_own_adds_and_replaces(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "radars:\n"
-        "  denton.tx:\n    band: X\n    beam_width: 2.7\n    nyquist: 14\n    system_phase: -190.5\n"
+        "  denton.tx:\n    band: X\n    nyquist: 14\n    system_phase: -190.5\n"
         "    calibration:\n      reflectivity: 1.5\n      differential_reflectivity: -0.25\n"
-        "  Ours:\n    names: [KX*]\n    band: S\n    beam_width: 1.2\n    elevations: [0.5, 1.5]\n    every: 300\n"
+        "  Ours:\n    names: [KX*]\n    band: S\n    elevations: [0.5, 1.5]\n    every: 300\n"
         "    scheme: c-band\n"
     )
     registry = read_registry(path)
     denton = registry.of(a_sweep("denton.tx"))
     assert denton == Radar(
-        "denton.tx", "X", 2.7, nyquist=14.0, system_phase=-190.5, reflectivity_offset=1.5,
+        "denton.tx", "X", nyquist=14.0, system_phase=-190.5, reflectivity_offset=1.5,
         differential_reflectivity_offset=-0.25,
     )  # fmt: skip
     before = a_sweep("denton.tx")
@@ -83,8 +83,8 @@ def test_a_file_of_one_s_own_adds_and_replaces(tmp_path: Path):
     assert denton.calibrated(replace(before, nyquist=30.0)).nyquist == 30.0
     ours = registry.of(a_sweep("KXYZ"))
     assert (ours.name, ours.every, ours.elevations, ours.scheme) == ("KXYZ", 300, (0.5, 1.5), "c-band")
-    assert registry.of(a_sweep("KABC", wavelength=0.105)).beam_width == 0.95
-    assert read_registry().of(a_sweep("KXYZ", wavelength=0.105)).beam_width == 0.95
+    assert registry.of(a_sweep("KABC", wavelength=0.105)).wavelength_needed
+    assert read_registry().of(a_sweep("KXYZ", wavelength=0.105)).wavelength_needed
 
 
 def test_an_unknown_radar_says_what_to_write(tmp_path: Path):
@@ -121,7 +121,7 @@ def test_an_unknown_radar_of_a_known_band_serves_with_a_warning():
 def test_an_entry_that_does_not_fit_is_not_denied(tmp_path: Path):
     """Who wrote it, with the longitude first, reads in the warning of each product what is wrong."""
     path = tmp_path / "mine.yaml"
-    path.write_text("radars:\n  Zeeburg: {band: C, beam_width: 1, site: [4.98, 52.37]}\n")
+    path.write_text("radars:\n  Zeeburg: {band: C, site: [4.98, 52.37]}\n")
     there = a_sweep("Zeeburg", latitude=52.37, longitude=4.98)
     radar, warning = read_registry(path).find(replace(there, wavelength=0.053))
     assert (radar.name, radar.band, radar.site) == ("Zeeburg", "C", None)
@@ -167,22 +167,23 @@ def test_a_name_alone_is_not_enough():
     assert read_registry().of(replace(there, wavelength=0.055)).name == "Monte Lema"
 
 
-TOP = "radars:\n  A:\n    band: S\n    beam_width: 1\n"
+TOP = "radars:\n  A:\n    band: S\n"
 BAD = {
-    TOP + "    nyquits: 3\n": (5, 5, "did you mean 'nyquist'?"),
-    "radars:\n  A:\n    band: K\n    beam_width: 1\n": (3, 11, "band of radar 'A' is 'K', must be S, C, X"),
-    "radars:\n  A:\n    band: S\n": (3, 5, "radar 'A' has no 'beam_width'"),
-    "radars:\n  A:\n    band: S\n    beam_width: wide\n": (4, 17, "must be a number of degrees from 0.1 to 10"),
-    "radars:\n  A:\n    band: S\n    beam_width: nan\n": (4, 17, "must be a number"),
-    TOP + "    site: [1]\n": (5, 11, "a list of two"),
-    TOP + "    site: [99, 0]\n": (5, 12, "from -90 to 90"),
-    TOP + "    scheme: xband\n": (5, 13, "is 'xband' (did you mean 'x-band'?); there are: c-band, s-band, x-band"),
-    TOP + "    wavelength_needed: 1\n": (5, 24, "must be true or false"),
-    TOP + "    elevations: [2, 1]\n": (5, 17, "must rise"),
-    TOP + "    elevations: 2\n": (5, 17, "must be a list"),
-    "radars:\n  A:\n    band: S\n    band: C\n    beam_width: 1\n": (4, 5, "'band' is there twice"),
-    TOP + "    calibration:\n      reflectivty: 1\n": (6, 7, "mean 'reflectivity'"),
-    TOP + "    calibration:\n      reflectivity: 99\n": (6, 21, "from -30 to 30"),
+    TOP + "    nyquits: 3\n": (4, 5, "did you mean 'nyquist'?"),
+    "radars:\n  A:\n    band: K\n": (3, 11, "band of radar 'A' is 'K', must be S, C, X"),
+    "radars:\n  A:\n    nyquist: 9\n": (3, 5, "radar 'A' has no 'band'"),
+    TOP + "    nyquist: fast\n": (4, 14, "must be a number of m/s from 1 to 200"),
+    TOP + "    nyquist: nan\n": (4, 14, "must be a number"),
+    TOP + "    beam_width: 1\n": (4, 5, "no key 'beam_width'"),
+    TOP + "    site: [1]\n": (4, 11, "a list of two"),
+    TOP + "    site: [99, 0]\n": (4, 12, "from -90 to 90"),
+    TOP + "    scheme: xband\n": (4, 13, "is 'xband' (did you mean 'x-band'?); there are: c-band, s-band, x-band"),
+    TOP + "    wavelength_needed: 1\n": (4, 24, "must be true or false"),
+    TOP + "    elevations: [2, 1]\n": (4, 17, "must rise"),
+    TOP + "    elevations: 2\n": (4, 17, "must be a list"),
+    "radars:\n  A:\n    band: S\n    band: C\n": (4, 5, "'band' is there twice"),
+    TOP + "    calibration:\n      reflectivty: 1\n": (5, 7, "mean 'reflectivity'"),
+    TOP + "    calibration:\n      reflectivity: 99\n": (5, 21, "from -30 to 30"),
     "radars: [A]\n": (1, 9, "'radars' must be a mapping"),
     "radar: {}\n": (1, 1, "no key 'radar' (did you mean 'radars'?)"),
     "{}\n": (1, 1, "has no 'radars:'"),
@@ -219,6 +220,6 @@ def test_a_file_that_is_none(tmp_path: Path):
 
 def test_a_site_across_the_date_line_is_near():
     """180.01 degrees east and 179.99 west are one place."""
-    radar = Radar("fiji", "C", 1.0, site=(-17.5, 179.99))
+    radar = Radar("fiji", "C", site=(-17.5, 179.99))
     assert radar.misfit(a_sweep("fiji", latitude=-17.5, longitude=-179.99)) == ""
     assert "10 km away" in radar.misfit(a_sweep("fiji", latitude=-17.5, longitude=-179.92))

@@ -202,7 +202,7 @@ def test_a_radar_that_does_not_reach_the_grid_is_told(samples, tmp_path, capsys)
 def test_an_entry_that_does_not_fit_is_told_on_the_wind_too(samples, tmp_path):
     """The sweep counts, for its file says its Nyquist velocity; that the entry was not taken stands in the product."""
     radars = tmp_path / "radars.yaml"
-    radars.write_text("radars:\n  addison.tx: {band: X, beam_width: 2.3, site: [30.0, -96.8391]}\n")
+    radars.write_text("radars:\n  addison.tx: {band: X, site: [30.0, -96.8391]}\n")
     unfold(samples / "casa" / f"{SWEEPS[0]}.netcdf.gz", tmp_path / "out.nc", **AREA, radars=radars)
     assert read_grid(tmp_path / "out.nc").attributes["warning"] == (
         "radar 'addison.tx' fits no entry of the registry: 'addison.tx' is 332 km away; taken as its files say, "
@@ -218,7 +218,7 @@ def test_a_registry_of_ones_own_says_what_the_file_does_not(incoming, tmp_path):
         lambda s: s.setncattr("RadarName", "nowhere.x"),
     )
     radars = tmp_path / "radars.yaml"
-    radars.write_text("radars:\n  nowhere.x: {band: X, beam_width: 2.0, nyquist: 65.0}\n")
+    radars.write_text("radars:\n  nowhere.x: {band: X, nyquist: 65.0}\n")
     with pytest.raises(UserError, match=r"nowhere.x' is not in the registry"):
         unfold(tmp_path / "x.nc", tmp_path / "out.nc", **AREA, skip_damaged=False)
     unfold(tmp_path / "x.nc", tmp_path / "out.nc", **AREA, radars=radars)
