@@ -22,7 +22,7 @@ demo-fleet: pool-image
 test: lint types imports docs unit
 
 unit: $(VENV)/.dev browser pool-image
-	$(BIN)/pytest
+	tests/run.sh $(BIN)/pytest
 
 # What the map of a run looks like is tested in a real browser; Debian's is installed where there is none and we may.
 browser:
