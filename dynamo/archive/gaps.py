@@ -82,9 +82,8 @@ def account(looked: Looked, ended: Sequence[Ended]) -> Account:
     counts = dict.fromkeys(("done", "reused", "failed", "passed"), 0)
     for one in ended:
         counts[one.state] += 1
-    files: dict[str, tuple[str, ...]] = {}
-    for arrival, outcome in looked.left_out:
-        files[outcome] = (*files.get(outcome, ()), arrival.path)
+    by_why = _by(looked.left_out, lambda pair: pair[1])
+    files = {why: tuple(arrival.path for arrival, _ in left) for why, left in by_why.items()}
     if looked.scanned.unreadable:
         files["unreadable"] = tuple(f"{path}: {why}" for path, why in looked.scanned.unreadable.items())
     return Account(

@@ -90,12 +90,6 @@ class Index(Opened):
         )
         return {at: Entry(asked, run, bool(done), *rest) for at, asked, run, done, *rest in rows}
 
-    def logged(self, run: str) -> list[tuple[str, int]]:
-        """Return task and number of the attempts of a run that wrote anything, in the order in which they began."""
-        return self._db.execute(
-            "SELECT task, n FROM attempts WHERE run = ? AND logged > 0 ORDER BY started, task, n", (run,)
-        ).fetchall()
-
     def begin(self, at: float, asked: str, run: str) -> None:
         """Record that a window is to be run, before its run begins."""
         with self.change():

@@ -19,8 +19,8 @@ from dynamo.engine.request import Request
 from dynamo.errors import InfrastructureError, UserError
 from dynamo.journal import Journal, Workspace
 from dynamo.journal.database import DiskFullError
+from dynamo.journal.written import written
 from dynamo.triggers.window import Window
-from dynamo.worker.logs import tail
 
 __all__ = ["Ended", "Todo", "Work"]
 
@@ -31,8 +31,6 @@ _NO_ROOM = ("No space left on device", "Disk quota exceeded")
 TROUBLE = 3
 #: Windows after which Python looks through its memory: large graphs are made past its collector.
 _COLLECT = 200
-#: Lines of what tasks wrote that are kept of a window.
-_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Work:
     def ended(self, summary: Summary) -> None:
         """Record how a run ended."""
         one, request = self._running.pop(summary.run)
-        wrote = self._wrote(summary.run)
+        wrote = "\n".join(written(self._workspace, summary.run))
         if summary.ok:
             self._keep(one, request, summary, wrote)
             self._troubles = 0
@@ -164,14 +162,6 @@ class Work:
 
     def waits(self, error: DiskFullError | None) -> None:
         """Let it wait for what runs."""
-
-    def _wrote(self, run: str) -> str:
-        """Return the last lines of the first task of a run that wrote anything."""
-        for task, n in self._index.logged(run):
-            lines = tail(self._workspace.log(run, task, n)).splitlines()
-            lines = [" ".join(line.split()) for line in lines if line.strip()]
-            return "\n".join(f"{task}: {line[:300]}" for line in lines[-_LINES:])
-        return ""
 
 
 def _root(summary: Summary) -> tuple[str, str]:

@@ -40,6 +40,8 @@ def draw(found: Input, frames: list[Input], out: Output, *, colour: str):
     note(said['marks'], f"draw {said['number']}")
     if 'gate' in said:
         open(said['gate']).read()
+    if 'joins' in said:
+        print(said['joins'])
     Path(out).write_text(f"{Path(found).read_text()} {colour}")
 
 @workflow
@@ -220,6 +222,7 @@ def test_a_signal_ends_it_with_130_and_an_account(archive, number):
     assert process.returncode == 130
     assert counts(json.loads(out)) == {"done": 6, "left": 6}
     assert "the same command again goes on" in said
+    assert "`dynamo resume` with one window only" in said
     archive.frame(6)
     assert counts(archive.account()) == {"done": 6, "reused": 6}
 
@@ -277,6 +280,15 @@ def test_what_is_missing_is_told_in_ranges(archive):
     ]
 
 
+def test_of_all_tasks_it_is_told_what_they_wrote(archive):
+    """The last one first, which joins what the others left out: it names all of it."""
+    archive.frame(8, says="left out: a", joins="left out: a, b, c")
+    assert [(one["text"], one["windows"]) for one in archive.account()["wrote"]] == [
+        ("draw: left out: a, b, c", 1),
+        ("read: left out: a", 1),
+    ]
+
+
 def test_a_clock_makes_the_windows_of_its_ticks(archive):
     """Each takes what is known by then; its folder is of its time, also where its newest frame is that of another."""
     for number in (7, 8, 9, 10, 11):
@@ -298,6 +310,7 @@ def test_a_clock_makes_the_windows_of_its_ticks(archive):
     [
         ({"products": "products"}, WHOLE, "'products' is one folder, in which the products of 12 windows would"),
         ({}, ("--from", "2017-03-30T00:00", "--to", "2017-03-29"), "'2017-03-29' is a day without a time"),
+        ({}, ("--from", "07:00"), "'07:00' is not a time like 2017-03-29T07:30Z; say its day: 2017-03-29T07:00"),
         ({}, ("--from", "2017-03-30T00:00", "--to", "2017-03-29T23:00"), "is after --to 2017-03-29T23:00"),
         (
             {},
@@ -307,7 +320,7 @@ def test_a_clock_makes_the_windows_of_its_ticks(archive):
         (
             {"trigger": "{every: 1 min}", "rules": "last: 2, within: 5 min"},
             ("--from", "2017-03-29T12:00", "--to", "2017-03-29T13:00"),
-            "no window from 2017-03-29 12:00:00Z to 2017-03-29 13:00:00Z: the 12 files of frames are from 2017-03-29 23",
+            "no window from 2017-03-29 12:00:00Z to 2017-03-29 13:00:00Z: the 12 files of frames are from 2017-03-29",
         ),
         ({"rules": "time: 'scan%Y%j'"}, WHOLE, "frames: no file has a time in its name, as 'radar-"),
         ({"more": "engine: htcondor\n"}, WHOLE, "run.yaml:5:9: a range of time is run on this machine"),

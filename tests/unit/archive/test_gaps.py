@@ -126,7 +126,8 @@ def test_sources_that_windows_lack_are_told_as_stretches():
     rules = Rules((InputRules("scan", sources=3, quorum=2),), tolerance=10)
     there = [frame(t, "A") for t in range(0, 600, 60)]
     there += [frame(t + 5, "B") for t in range(0, 600, 60) if not 100 < t < 300]
-    found = account(looked(rules, there, 0, 600), [])
+    never = [frame(9000, "C")]  # of another time: nobody waits for it now
+    found = account(looked(rules, there + never, 0, 600), [])
     assert [(g.text, g.windows, len(g.stretches)) for g in found.missing] == [
         ("scan: B", 3, 1), ("scan: 2 of 3 sources were ever there", 10, 1),
     ]  # fmt: skip
