@@ -17,9 +17,9 @@ def test_what_is_for_sale(cloud, between, tmp_path):
         '{"sets": [{"driver": "ec2", "region": "us-east-2", "purchase": "spot", "date": "2026-01-31", '
         '"source": "our contract", "usd_per_hour": {"c7i.4xlarge": 0.125}}]}'
     )
-    offered = {
-        (one.size, one.purchase): one for one in connect(settings(between.url, prices=str(mine))).offerings()
-    }
+    # What stands for EC2 here computes for seconds at each page.
+    patient = connect(settings(between.url, prices=str(mine), read_timeout=200))
+    offered = {(one.size, one.purchase): one for one in patient.offerings()}
     one = offered["c7i.4xlarge", "on-demand"]
     assert (one.cores, one.memory, one.region, one.usd_per_hour) == (16, 32 * 2**30, REGION, 0.714)
     assert offered["c7i.4xlarge", "spot"].usd_per_hour == 0.125
