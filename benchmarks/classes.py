@@ -161,7 +161,7 @@ def main():
     given = parser.parse_args()
     x, y, rhi = gates()
     columns = {name: x[None, :, v].astype("f4") for v, name in enumerate(AXES)}
-    told("s-band", classes(columns, scheme("s-band"))[0][0] - 1, y, rhi)
+    told("s-band", classes(columns, scheme("s-band"))[0] - 1, y, rhi)
     side = open_sides()
     for n in (1, 2, 3):
         p = fitted(x[rhi == n], y[rhi == n], side, 70 if given.quick else 700)

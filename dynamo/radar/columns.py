@@ -134,30 +134,14 @@ def layers(
 
 
 @compiled
-def _flux(dbz: float) -> float:
-    """Return the hail kinetic energy flux of one gate, J m-2 s-1."""
+def energy_flux(dbz: float) -> float:
+    """Return the flux of the kinetic energy of hail, J m-2 s-1, of a reflectivity at S band in dBZ.
+
+    ``5e-6 * 10 ** (0.084 Z) * W``, where W rises from 0 at 40 dBZ to 1 at 50 dBZ (Witt et al. 1998); 0 of NaN.
+    """
     if not dbz > 40.0:
         return 0.0
     return 5e-6 * math.exp(0.084 * math.log(10.0) * dbz) * min((dbz - 40.0) / 10.0, 1.0)
-
-
-@kept
-def _fluxes(dbz: NDArray[Any]) -> NDArray[Any]:
-    found = np.empty(dbz.size, np.float64)
-    for i in range(dbz.size):
-        found[i] = _flux(dbz[i])
-    return found
-
-
-def energy_flux(dbz: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """Return the flux of the kinetic energy of hail, J m-2 s-1, of reflectivities at S band in dBZ.
-
-    ``5e-6 * 10 ** (0.084 Z) * W``, where W rises from 0 at 40 dBZ to 1 at 50 dBZ (Witt et al. 1998); 0 where the
-    reflectivity is NaN.
-    """
-    values = np.asarray(dbz, dtype="f8")
-    found: NDArray[np.float64] = _fluxes(np.ascontiguousarray(values).ravel()).reshape(values.shape)
-    return found
 
 
 @kept
@@ -190,6 +174,6 @@ def _add(
                     covered[i, j] += share[j]
                 continue
             covered[i, j] += share[j]
-            shi[i, j] += weights[j] * _flux(gain * dbz + offset)
+            shi[i, j] += weights[j] * energy_flux(gain * dbz + offset)
             if dbz >= ECHO_TOP:
                 top[i, j] = heights[j]

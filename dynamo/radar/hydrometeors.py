@@ -5,8 +5,8 @@ attenuation to classes. The score of a class is the product of its memberships i
 the weighted mean of those in what dual polarisation tells, a form of our own; the highest score wins. The classes,
 functions and weights are data, in a `dynamo.radar.scheme.Scheme`.
 
-A moment that is missing, in a gate or altogether, is left out of the mean and takes its weight from the confidence.
-Without differential reflectivity nothing is called hail, as hail and heavy rain then look alike.
+A moment that is missing, in a gate or altogether, is left out of the mean. Without differential reflectivity nothing is
+called hail, as hail and heavy rain then look alike.
 
 What can go wrong: a sweep without reflectivity (`DataError`).
 """
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["classes", "classified", "hail_differential_reflectivity", "severity"]
 
-TEMPERATURE = list(AXES).index("temperature")
 # values of `hail_class` that the thresholds below lead to
 HEAVY, DOUBTFUL, HAIL, LARGE = 2, 3, 4, 5
 
@@ -47,7 +46,7 @@ Temperature = Callable[["NDArray[np.floating]"], "NDArray[np.floating]"]
 def classified(
     sweep: Sweep, scheme: Scheme, temperature_at: Temperature | None, *, system_phase: float | None = None
 ) -> Sweep:
-    """Return a sweep with the moments `hail_class`, `hydrometeor` and `hail_confidence`.
+    """Return a sweep with the moments `hail_class` and `hydrometeor`.
 
     Its other moments are cleaned, reflectivity and differential reflectivity with their attenuation put back.
 
@@ -87,7 +86,7 @@ def classified(
     if temperature_at is not None:
         heights = beam_height(sweep.ranges, sweep.elevation, sweep.altitude)
         variables["temperature"] = np.asarray(temperature_at(heights), dtype="f4")[None, :]
-    moments["hydrometeor"], _, moments["hail_confidence"] = classes(variables, scheme)
+    moments["hydrometeor"] = classes(variables, scheme)
     worst = severity(moments["hydrometeor"], variables, scheme)
     with np.errstate(invalid="ignore"):
         hail = worst >= HAIL
@@ -96,8 +95,8 @@ def classified(
     return replace(sweep, moments=moments, attributes={**sweep.attributes, "scheme": scheme.name})
 
 
-def classes(variables: dict[str, Values], scheme: Scheme) -> tuple[Values, Values, Values]:
-    """Return the number of the class of each gate, its score, and the confidence that it is hail.
+def classes(variables: dict[str, Values], scheme: Scheme) -> Values:
+    """Return the number of the class of each gate.
 
     Parameters
     ----------
@@ -109,17 +108,14 @@ def classes(variables: dict[str, Values], scheme: Scheme) -> tuple[Values, Value
 
     Returns
     -------
-    tuple
-        ``(nray, ngate)`` float32 each. Classes count from 1; 0 is an echo that fits none; all are NaN where
-        reflectivity is. The confidence is the share of hail in the sum of all scores, times the share of the
-        weights that could be asked.
+    NDArray
+        ``(nray, ngate)`` float32. Classes count from 1; 0 is an echo that fits none; NaN where reflectivity is.
     """
     reflectivity = variables["reflectivity"]
     unknown = np.full((1, reflectivity.shape[1]), np.nan, dtype="f4")
     given = {name: np.ascontiguousarray(variables.get(name, unknown), dtype="f4") for name in AXES}
-    hail = np.array([each.severity >= HAIL for each in scheme.classes])
     axes = np.array(list(AXES.values()), dtype="f8")
-    return _scored(
+    number: Values = _scored(
         given["reflectivity"],
         given["differential_reflectivity"],
         given["specific_differential_phase"],
@@ -128,15 +124,15 @@ def classes(variables: dict[str, Values], scheme: Scheme) -> tuple[Values, Value
         axes,
         scheme.tables,
         scheme.weights,
-        hail,
     )
+    return number
 
 
 @compiled
-def _asked(
+def _score(
     values: Values, axes: NDArray[np.float64], tables: Values, weights: Values, scores: NDArray[np.float64]
-) -> float:
-    """Fill the score of each class for the values of a gate, and return the weight of those that are known."""
+) -> None:
+    """Fill the score of each class for the values of a gate."""
     asked = 0.0
     scores[:] = 0.0
     for v in range(values.size):
@@ -152,7 +148,6 @@ def _asked(
             place = _place(values[v], axes[v])
             for k in range(scores.size):
                 scores[k] *= tables[v, place, k]
-    return asked
 
 
 @compiled
@@ -171,12 +166,10 @@ def _scored(
     axes: NDArray[np.float64],
     tables: Values,
     weights: Values,
-    hail: NDArray[np.bool_],
-) -> tuple[Values, Values, Values]:
+) -> Values:
     """Do the work of `classes`, gate by gate."""
     number = np.full(reflectivity.shape, np.nan, dtype=np.float32)
-    best, confidence = number.copy(), number.copy()
-    values, scores, all_weights = np.empty(5, dtype=np.float32), np.empty(hail.size), weights.sum()
+    values, scores = np.empty(5, dtype=np.float32), np.empty(tables.shape[2])
     for ray in range(reflectivity.shape[0]):
         for gate in range(reflectivity.shape[1]):
             if not np.isfinite(reflectivity[ray, gate]):
@@ -186,17 +179,13 @@ def _scored(
             values[2] = slope[min(ray, slope.shape[0] - 1), gate]
             values[3] = correlation[min(ray, correlation.shape[0] - 1), gate]
             values[4] = temperature[min(ray, temperature.shape[0] - 1), gate]
-            asked = _asked(values, axes, tables, weights, scores)
-            winner, total, hails = 0, 0.0, 0.0
+            _score(values, axes, tables, weights, scores)
+            winner = 0
             for k in range(scores.size):
-                total += scores[k]
-                hails += scores[k] * hail[k]
                 winner = k if scores[k] > scores[winner] else winner
-            best[ray, gate] = scores[winner]
             # what fits every class by less than a thousandth is told by none
             number[ray, gate] = winner + 1 if scores[winner] >= 0.001 else 0
-            confidence[ray, gate] = hails / max(total, 0.001) * asked / all_weights
-    return number, best, confidence
+    return number
 
 
 def hail_differential_reflectivity(reflectivity: Values, ratio: Values) -> Values:
