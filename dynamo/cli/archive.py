@@ -122,7 +122,10 @@ def _tell(found: Account, range_: object, seconds: float, *, tells: bool, as_jso
 def _code(found: Account, broken: BaseException | None) -> int:
     """Say how it ended where it did not go to its end, and return the exit code that `dynamo.errors` documents."""
     if broken is not None:
-        print("the same command again goes on with what is not done", file=sys.stderr)
+        print(
+            "the same command again goes on with what is not done, `dynamo resume` with one window only",
+            file=sys.stderr,
+        )
         if isinstance(broken, KeyboardInterrupt):
             return INTERRUPTED
         print(f"error: {broken}", file=sys.stderr)

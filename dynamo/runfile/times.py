@@ -28,8 +28,10 @@ def find_time(name: str) -> datetime | None:
     """
     for stamp in (_STAMP, _HOUR):
         for match in stamp.finditer(name):
+            parts = [int(part or 0) for part in match.groups()]
+            parts[5:] = [59 if second == 60 else second for second in parts[5:]]  # a leap second
             try:
-                return datetime(*(int(part or 0) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc, arg-type]
+                return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
             except ValueError:
                 continue  # digits that are no date, such as a station number
     return None
@@ -91,7 +93,9 @@ def parse_time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except (ValueError, AttributeError):
-        raise ValueError(f"{text!r} is not a time like 2017-03-29T07:30Z") from None
+        clock = re.fullmatch(r"\s*T?(\d\d?:\d\d.*?)\s*", str(text))
+        said = f"; say its day: 2017-03-29T{clock[1]}" if clock else ""
+        raise ValueError(f"{text!r} is not a time like 2017-03-29T07:30Z{said}") from None
     if not re.search(r"\d[T ]\d", text):
         raise ValueError(f"{text!r} is a day without a time; write {text.strip()}T00:00Z")
     try:

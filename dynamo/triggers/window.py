@@ -257,7 +257,10 @@ class Windows:
         for name, history in self._inputs.items():
             rules, there = history.rules, len(history.sources(span.first, span.last))
             if there < rules.quorum:
-                passed = f"{name}: {there} of {format_count(rules.quorum, 'source')}{WAITED}"
+                lacks = (
+                    f"{there} of {format_count(rules.quorum, 'source')}" if rules.quorum > 1 else "no file"
+                )
+                passed = f"{name}: {lacks}{WAITED}"
             elif there and len(files[name]) < rules.fewest:
                 passed = f"{name}: {len(files[name])} of {format_count(rules.fewest, 'file')}"
         outcome: Outcome = "passed" if passed else "used"
