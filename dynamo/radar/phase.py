@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dynamo.radar.polar import Sweep
 
-__all__ = ["Phase", "PhaseLimits", "period_of", "propagation", "system_phase", "unwrapped"]
+__all__ = ["Phase", "PhaseLimits", "period_of", "propagation", "system_phase", "unwrap"]
 
 
 # Cross-correlation of rain: insects, whose phase is any, have less.
@@ -154,35 +154,8 @@ def system_phase(
     return float((middle + np.quantile(off, 0.1)) * period / (2 * np.pi))
 
 
-@kept
-def unwrapped(
-    phase: NDArray[np.float32], good: NDArray[np.bool_], system: float, period: float, step: float
-) -> NDArray[np.float32]:
-    """Return phase without folds and without the system's phase; NaN where it is not good.
-
-    Along a ray each gate takes the turn that brings it nearest to what the gates of the last half kilometre say.
-    The first ones are looked for from 0.35 of a period below the system's phase to 0.65 above, as phase rises along
-    the path.
-
-    Parameters
-    ----------
-    phase
-        ``(nray, ngate)`` degrees.
-    good
-        ``(nray, ngate)`` where it is to be believed.
-    system, period
-        Degrees.
-    step
-        Length of a gate, km.
-    """
-    out = np.full(phase.shape, np.nan, dtype=np.float32)
-    for ray in range(phase.shape[0]):
-        _unwrap(phase[ray], good[ray], system, period, step, out[ray])
-    return out
-
-
 @compiled
-def _unwrap(
+def unwrap(
     phase: NDArray[np.float32],
     good: NDArray[np.bool_],
     system: float,
@@ -190,6 +163,11 @@ def _unwrap(
     step: float,
     out: NDArray[np.float32],
 ) -> None:
+    """Fill `out` with the phase of a ray without folds and without the system's, where it is good.
+
+    Each gate takes the turn that brings it nearest to what the gates of the last half kilometre say. The first ones are
+    looked for from 0.35 of a period below the system's phase to 0.65 above, as phase rises along the path.
+    """
     share = min(1.0, step / 0.5)
     around = 0.15 * period
     for gate in range(phase.size):
@@ -255,7 +233,7 @@ def _fitted(
     sums = np.zeros((6, gates + 1))
     for ray in range(rays):
         values[:] = np.nan
-        _unwrap(measured[ray], good[ray], system, period, step, values)
+        unwrap(measured[ray], good[ray], system, period, step, values)
         _sum(values, sums)
         kept_values = values.copy()
         for gate in range(gates):

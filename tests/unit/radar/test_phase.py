@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamo.radar.phase import PhaseLimits, period_of, propagation, system_phase, unwrapped
+from dynamo.radar.phase import PhaseLimits, period_of, propagation, system_phase, unwrap
 from dynamo.radar.polar import Sweep
 from dynamo.radar.quality import Limits, clean
 from dynamo.radar.readers import read_sweeps
@@ -39,6 +39,14 @@ def sweep(phase: np.ndarray, **more: np.ndarray) -> Sweep:
     )  # fmt: skip
 
 
+def unwrapped(phase, good, system: float, period: float) -> np.ndarray:
+    """Ray by ray."""
+    out = np.full(phase.shape, np.nan, "f4")
+    for ray in range(phase.shape[0]):
+        unwrap(phase[ray], good[ray], system, period, STEP, out[ray])
+    return out
+
+
 @pytest.mark.parametrize("convention", FOLDS)
 @settings(deadline=None)  # the first call compiles
 @given(system=st.floats(-360, 360))
@@ -46,7 +54,7 @@ def test_every_convention_unfolds_to_the_same(convention: str, system: float):
     """Whatever the system's phase, and however it folds, what the path added comes out."""
     phase = measured(convention, system)
     good = np.ones(phase.shape, bool)
-    found = unwrapped(phase, good, system, FOLDS[convention][1], STEP)
+    found = unwrapped(phase, good, system, FOLDS[convention][1])
     np.testing.assert_allclose(found, np.broadcast_to(TRUE, phase.shape), atol=0.01)
 
 
@@ -62,7 +70,7 @@ def test_gates_that_are_missing_do_not_matter(holes: list[int], gap: int, conven
     good = np.ones(phase.shape, bool)
     good[:, holes] = False
     good[:, gap : gap + 30] = False
-    found = unwrapped(phase, good, 30.0, FOLDS[convention][1], STEP)
+    found = unwrapped(phase, good, 30.0, FOLDS[convention][1])
     assert np.isnan(found[~good]).all()
     assert np.abs(found - TRUE)[good].max() < 20  # no fold is left: the next would be 180 away
 
