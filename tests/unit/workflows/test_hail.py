@@ -160,7 +160,7 @@ def test_a_registry_of_ones_own_adds_a_radar(samples, tmp_path):
     """It is a file like any other input."""
     plain = gzip.decompress(newest(samples, "addison").read_bytes())
     (tmp_path / "new.nc").write_bytes(plain.replace(b"addison.tx", b"frisco2.tx"))
-    (tmp_path / "radars.yaml").write_text("radars:\n  frisco2.tx: {band: X, beam_width: 1.8}\n")
+    (tmp_path / "radars.yaml").write_text("radars:\n  frisco2.tx: {band: X}\n")
     identify(tmp_path / "new.nc", tmp_path / "out.nc", radars=tmp_path / "radars.yaml", **PLACE, **LEVELS)
     identify(newest(samples, "addison"), tmp_path / "known.nc", **PLACE, **LEVELS)
     own, known = read_grid(tmp_path / "out.nc"), read_grid(tmp_path / "known.nc")
@@ -171,7 +171,7 @@ def test_a_registry_of_ones_own_adds_a_radar(samples, tmp_path):
 
 def test_a_registry_that_is_wrong_is_no_fault_of_a_file(samples, tmp_path):
     """It fails at once, with the place in it: left out file by file, nobody would look there."""
-    (tmp_path / "radars.yaml").write_text("radars:\n  frisco2.tx: {band: Q, beam_width: 1.8}\n")
+    (tmp_path / "radars.yaml").write_text("radars:\n  frisco2.tx: {band: Q}\n")
     with pytest.raises(UserError, match=r"radars\.yaml:2:\d+: .*band"):
         identify(newest(samples, "denton"), tmp_path / "a.nc", radars=tmp_path / "radars.yaml", **PLACE)
 
@@ -412,7 +412,7 @@ def test_sweeps_of_one_name_at_two_places_are_no_volume(samples, tmp_path):
     with netCDF4.Dataset(tmp_path / "b.nc", "a") as elsewhere:
         elsewhere["latitude"][...] = elsewhere["latitude"][...] - 0.3
         elsewhere["longitude"][...] = elsewhere["longitude"][...] + 0.4
-    (tmp_path / "radars.yaml").write_text("radars: {L: {band: C, beam_width: 1.0}}\n")
+    (tmp_path / "radars.yaml").write_text("radars: {L: {band: C}}\n")
     with pytest.raises(UserError, match="radars called 'L', at different places; say `volume`"):
         measure(
             [tmp_path / "a.nc", tmp_path / "b.nc"], [tmp_path / q for q in MEASURES], **PLACE, **LEVELS,
