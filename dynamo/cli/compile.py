@@ -108,12 +108,20 @@ TARGETS: Mapping[str, Callable[[Asked], str]] = {
 }
 
 
+class Target(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A target; whoever names HTCondor is told what its is called."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return the target; fail where there is none of this name."""
+        if value in ("htcondor", "condor"):
+            self.fail(f"{value!r} is none: what HTCondor runs is 'dagman'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command("compile")
 @click.argument("runfile", required=False)
 @overriding
-@click.option(
-    "--target", type=click.Choice(list(TARGETS)), required=True, help="For which engine, or format."
-)
+@click.option("--target", type=Target(list(TARGETS)), required=True, help="For which engine, or format.")
 @click.option(
     "--output",
     "-o",

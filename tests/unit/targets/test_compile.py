@@ -55,6 +55,14 @@ def test_the_printed_command_can_be_run(compile_, tmp_path, target, last):
     assert arguments[-len(last) :] == last
 
 
+def test_who_names_htcondor_is_told_what_its_target_is(compile_, tmp_path):
+    """Other names that are none are told with those there are."""
+    code, _, said = compile_("--target", "htcondor", "-o", tmp_path / "dag")
+    assert code == 2
+    assert "'htcondor' is none: what HTCondor runs is 'dagman'" in said
+    assert "'pegasus'" in compile_("--target", "slurm", "-o", tmp_path / "dag")[2]
+
+
 def test_jobs_tell_how_large_their_inputs_are(compile_, tmp_path):
     """As they are on this disk; of no run, none is due."""
     compile_("--target", "dagman", "-o", tmp_path / "dag")
