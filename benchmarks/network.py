@@ -114,8 +114,7 @@ class Network:
         for name, text in RUNFILES.items():
             (folder / f"{name}.yaml").write_text(text)
         (folder / "radars.yaml").write_text(
-            "radars:\n"
-            + "".join(f"  {radar}: {{band: X, nyquist: 65}}\n" for radar in PLACES)
+            "radars:\n" + "".join(f"  {radar}: {{band: X, nyquist: 65}}\n" for radar in PLACES)
         )
         self.raw = {
             radar: [gzip.decompress(p.read_bytes()) for p in sorted((SAMPLES / "casa").glob(f"{radar}*.gz"))]
