@@ -34,7 +34,7 @@ def may_pass(error: Exception) -> bool:
 def stand_in(path: Path, geometry: Geometry, error: UserError, quantity: str) -> Grid:
     """Return the grid that stands for a file that cannot be used, and tell the reason on stderr.
 
-    One that only looks too high is named in no composite: nothing is wrong with it.
+    Nothing is wrong with one that only looks too high: it is told nowhere but where there is no other.
     """
     import numpy as np
 
@@ -43,7 +43,9 @@ def stand_in(path: Path, geometry: Geometry, error: UserError, quantity: str) ->
 
     name = Path(path).name
     reason = str(error).replace(str(path), name)
-    print(f"left out: {reason}", file=sys.stderr)
+    is_high = isinstance(error, AboveError)
+    if not is_high:
+        print(f"left out: {reason}", file=sys.stderr)
     nothing = np.full(geometry.shape, np.nan, dtype="f4")
-    about = {DAMAGED: "" if isinstance(error, AboveError) else name, REASON: reason}
+    about = {DAMAGED: "" if is_high else name, REASON: reason}
     return Grid.from_values(nothing, geometry, EPOCH, quantity=quantity, attributes=about)

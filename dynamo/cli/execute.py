@@ -178,7 +178,8 @@ def _failure(group: Sequence[Failure]) -> str:
         lines.append(
             "  its worker was lost; unless the task itself is to blame, dynamo resume tries it again"
         )
-    lines += [f"  | {line}" for line in failure.tail.splitlines()]
+    tail = failure.tail.rstrip().removesuffix(f"error: {failure.error}")  # it was told above
+    lines += [f"  | {line}" for line in tail.splitlines()]
     if failure.log:
         lines.append(f"  full log: {failure.log}")
     if failure.sandbox:

@@ -55,7 +55,7 @@ def measured(
     if len(names) != 1:
         raise UserError(f"the files of one volume are of several radars: {', '.join(names)}; say `volume`")
     radar, warning = registry.find(sweeps[0])
-    if radar.every is not None:  # what is older than a scan is of the one before, and would hide that a tilt was lost
+    if radar.every is not None:  # what is older is of the scan before, and would hide that a tilt was lost
         span = min(span, timedelta(seconds=radar.every))
     found = volumes([radar.calibrated(s) for s in sweeps], span, expected={names[0]: radar.elevations})
     if not found:
@@ -74,7 +74,8 @@ def measured(
     place = geometry or default_geometry([told])
     age = (volume.time - min(sweep.time for sweep in volume.sweeps)).total_seconds()
     about = with_warnings(
-        {**told.attributes, **where.attributes(), "span_s": age}, [warning, *warnings, _lacking(radar, volume)]
+        {**told.attributes, **where.attributes(), "span_s": age},
+        [warning, *warnings, _lacking(radar, volume)],
     )
     if nothing := unreached([told], geometry) or _uncovered(told, volume):
         about = with_warnings({**about, REASON: nothing}, [nothing])
@@ -100,10 +101,14 @@ def _uncovered(told: Sweep, volume: Volume) -> str:
     if told.undetect.any() or not np.isnan(told.moments["shi"]).all():
         return ""
     tilts = volume.elevations
-    there = f"{len(tilts)} tilt{'s' * (len(tilts) > 1)} up to {tilts[-1]:.1f} degrees"
+    if len(tilts) == 1:  # the same words for each of many files, so that they are told once
+        return (
+            f"radar {told.radar!r}: the layer from 0 to -20 C is not covered by files of one sweep each: set `volume`, "
+            "which says which files make one volume"
+        )
     return (
-        f"radar {told.radar!r}: the layer from 0 to -20 C was nowhere covered by {there}; of files of single sweeps "
-        "`volume` says which make one volume"
+        f"radar {told.radar!r}: the layer from 0 to -20 C was nowhere covered by {len(tilts)} tilts up to "
+        f"{tilts[-1]:.1f} degrees; `volume` says which files make one volume"
     )
 
 

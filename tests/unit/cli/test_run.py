@@ -308,6 +308,14 @@ def test_a_failed_task_is_exit_2_and_resume_goes_on(bench):
     assert "ended well; name the run to go on with" in bench.call("resume", code=2)
 
 
+def test_a_failure_that_its_log_ends_with_is_told_once(bench):
+    """What a task says of the data is its error and the last line of its log; the lines before it are told too."""
+    bench.write("print('hint'); from dynamo.errors import DataError; raise DataError('no usable sweep')")
+    said = bench.process("run", "flow.yaml", "-q", code=2)
+    assert said.count("no usable sweep") == 1
+    assert "  | hint\n  full log: " in said
+
+
 def test_the_status_tells_how_hazards_of_a_watch_were_judged(bench):
     """With the share of the field that was known, and whether anything counts as clear."""
     bench.call("run", "flow.yaml", "-q")
