@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NamedTuple
 
 from dynamo.runfile.faults import say
@@ -14,7 +15,10 @@ __all__ = ["Least", "WhenRule", "parse_km2", "parse_least", "read_when"]
 
 _KM2 = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+(?:2|²)?)?\s*")
 _IN_KM2 = {"km2": 1.0, "m2": 1e-6, "mi2": 1.609344**2, "nmi2": 1.852**2}
-_LEAST = re.compile(r"\s*(?:>=)?\s*(-?\d+(?:\.\d+)?)\s*(\S.*)?")
+#: Units are one word, or terms with exponents after it, as in ``m s-1``.
+_LEAST = re.compile(
+    r"\s*(?:>=)?\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*((?:[^\W\d_]|[%°])\S*(?:\s+[A-Za-z]+-?\d+)*)?\s*"
+)
 
 
 class Least(NamedTuple):
@@ -75,9 +79,9 @@ def parse_least(value: Any) -> Least:
     '45 dBZ'
     """
     found = _LEAST.fullmatch(str(value)) if not isinstance(value, bool) else None
-    if found is None:
+    if found is None or not isfinite(float(found[1])):
         raise ValueError(f"{value!r} is no lowest level like '>= 45' or '>= 45 dBZ'")
-    return Least(float(found[1]), (found[2] or "").strip())
+    return Least(float(found[1]), found[2] or "")
 
 
 def _km(value: Any) -> float:

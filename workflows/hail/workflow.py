@@ -226,7 +226,8 @@ def _volumes(sweeps: Sequence[Input], volume: str | None) -> dict[str, list[Inpu
     for sweep in sweeps:
         name = PurePosixPath(sweep.name).name
         found = pattern.search(name)
-        if found is None:
+        same = found and ((pattern.groups and found.group(1)) or found.group())
+        if not same:  # nothing in common: else all files were one volume
             raise WorkflowError(f"`volume` is {volume!r}, which matches nothing in the name {name!r}")
-        groups.setdefault((pattern.groups and found.group(1)) or found.group(), []).append(sweep)
+        groups.setdefault(same, []).append(sweep)
     return groups

@@ -10,6 +10,7 @@ from dynamo.runfile import FaultyRunFileError, load
 from dynamo.runfile.alerts import MatchRule, PositionsRule, parse_km, parse_level
 from dynamo.runfile.json_schema import schema
 from dynamo.runfile.trigger import NeedRule, TriggerRule
+from dynamo.runfile.when import Least, parse_least
 
 GOOD = """\
 workflow: ./chain.py:chain
@@ -63,7 +64,7 @@ FAULTS = [
     ("{files: 2, ", "{fils: 2, ", "unknown key 'fils' (did you mean 'files'?)"),
     ("join: 45 s", "join: soon", "join: 'soon' is not a time like"),
     ("late: 2 min", "late: [1]", "late: [1] is not a time like"),
-    ("same: last", "same: lst", "expected 'first', 'last', not 'lst' (did you mean 'last'?)"),
+    ("same: last", "same: lst", "expected 'first', 'last', 'all', not 'lst' (did you mean 'last'?)"),
     ("backlog: all", "backlog: every", "expected 'all', 'latest', 'none'"),
     ("at_once: 4", "at_once: many", "at_once: expected a whole number"),
     ("priority: -2", "priority: high", "priority: expected a whole number, not 'high'"),
@@ -162,3 +163,25 @@ def test_distances(text, km):
 def test_levels(text, level):
     """A level is the lowest that counts."""
     assert parse_level(text) == level
+
+
+@pytest.mark.parametrize(
+    ("said", "least"),
+    [
+        (1e-05, Least(1e-05)),
+        (">= 1.5E+3 Pa", Least(1500.0, "Pa")),
+        ("45dBZ ", Least(45.0, "dBZ")),
+        (">= 17 m s-1", Least(17.0, "m s-1")),
+        ("50 %", Least(50.0, "%")),
+    ],
+)
+def test_the_level_that_is_waited_for_is_read_with_its_units(said, least):
+    """As YAML has numbers, and as units are written."""
+    assert parse_least(said) == least
+
+
+@pytest.mark.parametrize("said", ["4.5.6", "45 dBZ or more", "45 - 50", "45,5", True, float("inf"), "1e999"])
+def test_what_is_no_level_is_none(said):
+    """No part of it is taken for units: it would wait for units that no product has."""
+    with pytest.raises(ValueError, match="is no lowest level like"):
+        parse_least(said)

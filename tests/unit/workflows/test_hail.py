@@ -446,6 +446,9 @@ def test_volumes_are_told_apart_by_names():
     assert {len(t.inputs["volume"]) for t in graph.tasks.values() if t.step == "measure"} == {1, 2}
     alone = hail_size.graph(files, **PLACE)
     assert sum(t.step == "measure" for t in alone.tasks.values()) == 3
+    for nothing in ("", "x*", "(x)?"):
+        with pytest.raises(WorkflowError, match="matches nothing in the name 'MLL001"):
+            hail_size.graph(files, volume=nothing, **PLACE)
 
 
 @pytest.mark.parametrize(
