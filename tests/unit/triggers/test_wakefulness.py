@@ -110,6 +110,19 @@ def test_any_order_gives_the_same(course, newest, shuffled):
     assert decide(*other, newest=newest) == decide(*course, newest=newest)
 
 
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        (seen(0), seen(0, MUCH)),
+        (seen(0, 20.0), seen(0, MUCH)),
+        (seen(0, known=0.4), seen(0, known=1.0)),
+    ],
+)
+def test_of_two_of_one_time_that_counts_which_shows_more(less, more):
+    """Two runs of one window, whichever ended first."""
+    assert decide(less, more).heard == decide(more, less).heard == more
+
+
 @given(course=sightings, newest=times)
 def test_what_is_old_need_not_be_kept(course, newest):
     """Twice the hold and what is usual are enough, but for whether anything was heard at all."""

@@ -143,6 +143,19 @@ def test_the_state_is_that_of_before_after_a_restart(looked):
         assert [one.cause for one in found._sightings.wakings("hail.yaml", 9)] == ["silent", "clear"]
 
 
+def test_it_wakes_when_nothing_newer_comes_for_so_long_on_a_clock_that_nobody_sets(looked, monkeypatch):
+    """The other's data stand still, and it has no windows of its own: only time goes on."""
+    with looked() as (found, *_):
+        heard(found, (0, 0))
+        began = time.monotonic()
+        for passed, cause in ((59.0, "clear"), (61.0, "silent")):
+            monkeypatch.setattr(time, "monotonic", lambda now=began + passed: now)
+            assert found.decide().cause == cause
+        monkeypatch.undo()
+        heard(found, (1, 0))
+        assert found.now.cause == "clear"
+
+
 def test_what_is_from_the_future_is_not_believed(looked):
     """Data of tomorrow: it would sleep until then."""
     with looked() as (found, *_):
