@@ -200,6 +200,10 @@ def given(freezing_level: float, minus20_level: float) -> Environment:
     return Environment(freezing_level, minus20_level, profile, "given", "none: heights given by hand")
 
 
+def _long(hours: float) -> str:
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     """A sounding as seen from a product: hours before it, km from it, and why it may not serve."""
@@ -225,12 +229,12 @@ class _Candidate:
         refusal = ""
         if age < -rule.ahead_h:
             refusal = (
-                f"{sounding} is of {-age:.1f} h after the product"
+                f"{sounding} is of {_long(-age)} after the product"
                 if age < 0
                 else f"{sounding} is too new to be known"
             )
         elif age > rule.limit_h:
-            refusal = f"{sounding} is {age:.1f} h old, more than {rule.limit_h:g} h"
+            refusal = f"{sounding} is {_long(age)} old, more than {rule.limit_h:g} h"
         elif distance is not None and distance > rule.limit_km:
             refusal = f"{sounding} is {distance:.0f} km away, more than {rule.limit_km:g} km"
         return cls(sounding, age, distance, abs(age) + away, refusal)
@@ -243,9 +247,9 @@ class _Candidate:
         """Return what is to be said of a sounding that serves, though not well."""
         said = []
         if self.age_h is not None and self.age_h > rule.fresh_h:
-            said.append(f"sounding {self.sounding} is {self.age_h:.1f} h old, more than {rule.fresh_h:g} h")
+            said.append(f"sounding {self.sounding} is {_long(self.age_h)} old, more than {rule.fresh_h:g} h")
         if self.distance_km is None:
-            said.append(f"it is not known where sounding {self.sounding} was made")
+            said.append(f"it is not known where sounding {self.sounding} was made: no columns latitude, longitude")
         elif self.distance_km > rule.near_km:
             said.append(
                 f"sounding {self.sounding} is {self.distance_km:.0f} km away, more than {rule.near_km:g} km"

@@ -122,7 +122,7 @@ def test_what_serves_though_not_well_says_so(one, warning):
     ("soundings", "reason"),
     [
         ([], None),
-        ([sounding(7 * 24)], "sounding A 2022-06-21 12:00 UTC is 168.0 h old, more than 36 h"),
+        ([sounding(7 * 24)], "sounding A 2022-06-21 12:00 UTC is 7 days old, more than 36 h"),
         ([sounding(-1)], "sounding A 2022-06-28 13:00 UTC is of 1.0 h after the product"),
         ([sounding(1, 600)], "sounding A 2022-06-28 11:00 UTC is 600 km away, more than 500 km"),
         (
