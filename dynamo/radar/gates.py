@@ -35,9 +35,11 @@ def cells(sweep: Sweep, geometry: Geometry) -> NDArray[np.intp]:
     """
     first, last = float(sweep.ranges[0]), float(sweep.ranges[-1])
     column, row = _nodes(sweep.latitude, sweep.longitude, round(sweep.elevation, 1), first, last, geometry)
-    turn = _weights(_TURNS, sweep.azimuths % 360)
-    along = _weights(np.linspace(first, last, _STEPS), np.asarray(sweep.ranges, dtype="f8")).T
-    x, y = (np.rint(turn @ part @ along).astype(np.intp) for part in (column, row))
+    ray, gate = (
+        _between(_TURNS, sweep.azimuths % 360),
+        _between(np.linspace(first, last, _STEPS), sweep.ranges),
+    )
+    x, y = (np.rint(_at(_at(part, *ray).T, *gate).T).astype(np.intp) for part in (column, row))
     inside = (x >= 0) & (x < geometry.nx) & (y >= 0) & (y < geometry.ny)
     return np.where(inside, y * geometry.nx + x, -1)
 
@@ -87,12 +89,16 @@ def _nodes(
     return geometry.indices(near + (lon - near + 180) % 360 - 180, lat)
 
 
-def _weights(knots: NDArray[np.float64], places: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the ``(places, knots)`` matrix that interpolates linearly between evenly spaced knots."""
-    at = (places - knots[0]) / (knots[1] - knots[0])
+def _between(
+    knots: NDArray[np.float64], places: NDArray[np.floating]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return after which of evenly spaced knots places lie, and how far to the next, ``(places, 1)``."""
+    at = (np.asarray(places, dtype="f8") - knots[0]) / (knots[1] - knots[0])
     left = np.clip(at.astype(np.intp), 0, knots.size - 2)
-    out = np.zeros((places.size, knots.size))
-    row = np.arange(places.size)
-    out[row, left] = 1 - (at - left)
-    out[row, left + 1] = at - left
-    return out
+    return left, (at - left)[:, None]
+
+
+def _at(table: NDArray[np.float64], left: NDArray[np.intp], part: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate linearly between rows of a table; a product of matrices would wake all cores for it."""
+    made: NDArray[np.float64] = table[left] * (1 - part) + table[left + 1] * part
+    return made
