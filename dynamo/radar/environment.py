@@ -249,7 +249,9 @@ class _Candidate:
         if self.age_h is not None and self.age_h > rule.fresh_h:
             said.append(f"sounding {self.sounding} is {_long(self.age_h)} old, more than {rule.fresh_h:g} h")
         if self.distance_km is None:
-            said.append(f"it is not known where sounding {self.sounding} was made: no columns latitude, longitude")
+            said.append(
+                f"it is not known where sounding {self.sounding} was made: no columns latitude, longitude"
+            )
         elif self.distance_km > rule.near_km:
             said.append(
                 f"sounding {self.sounding} is {self.distance_km:.0f} km away, more than {rule.near_km:g} km"
