@@ -45,11 +45,8 @@ class SeenMap:
         west, south, east, north = self.bounds
         rows, columns = self.total.shape[0] - 1, self.total.shape[1] - 1
         row = (north - lat) / (north - south) * rows
-        column = (
-            ((lon - west + 180) % 360 - 180 if lon < west or lon > east else lon - west)
-            / (east - west)
-            * columns
-        )
+        off = (lon - (west + east) / 2 + 180) % 360 - 180  # from the middle, the shorter way round the earth
+        column = (off / (east - west) + 0.5) * columns
         degrees = within_km / _DEGREE_KM
         high = max(0.5, degrees / (north - south) * rows)
         shrink = max(math.cos(math.radians(lat)), 1e-3)

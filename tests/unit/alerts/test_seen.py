@@ -35,6 +35,13 @@ def test_it_is_what_counting_many_points_gives(lon, lat, within_km, bounds):
     assert seen_map(bounds, ROWS).near(there, lat, within_km) == pytest.approx(counted, abs=0.01)
 
 
+def test_a_map_of_more_than_half_the_earth_is_known_to_its_end():
+    """East of it nothing is."""
+    seen = seen_map((-100.0, -10.0, 150.0, 10.0), ["9" * 25])
+    shares = [round(seen.near(lon, 0, 50.0), 3) for lon in (-99, -20, 149, 170, -179)]
+    assert shares == [0.6, 1.0, 0.6, 0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("bounds", "rows"),
     [
